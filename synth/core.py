@@ -1,0 +1,269 @@
+"""The nouns of the engine, nothing else: what a part takes, what it gives, and who may ask it.
+
+    A search moves the genomes of an encoding so that the images they decode to
+    score high on an objective, read from a network.
+
+Images are RGB in [0, 1] everywhere; only a network normalises. Tensors keep their rows: nothing here is
+ever averaged over the batch, because rows are different people's pictures.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from synth import randomness
+
+Images = Float[Tensor, "n 3 h w"]  # RGB in [0, 1]
+Genome = Float[Tensor, "r *shape"]  # one row an individual: pixels, spectrum, perturbation, latent code, graph
+Scores = Float[Tensor, "r k"]  # higher is better
+PerRow = Float[Tensor, " r"]
+State = dict[str, Tensor]  # a search's whole memory; tensors only, axis 0 = item
+Pull = Callable[[Tensor], Tensor]  # scores [r, k] -> covectors [v, r, k]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Who each row of a batch is: the item it belongs to, and the key that its random numbers come from.
+
+    Rows are tied to their targets by `item`, never by position: chunks, populations, finished items and
+    line searches all take rows out of place. `item` [r] counts from 0; `key` [r] is derived from what the
+    item is (seed, target, picture), so an item draws the same numbers alone and in any batch.
+    """
+
+    item: Int64[Tensor, " r"]
+    key: Int64[Tensor, " r"]
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    def select(self, index: Tensor | slice) -> Rows:
+        """The rows at `index` (a slice, positions or a mask)."""
+        return Rows(self.item[index], self.key[index])
+
+    def fold(self, number: int) -> Rows:
+        """The same rows with a stream of their own for `number`: a step, or a purpose within it."""
+        return Rows(self.item, randomness.fold(self.key, number))
+
+    def repeat(self, times: int) -> Rows:
+        """Each row `times` times in a run, all drawing alike: the candidates of one line search."""
+        return Rows(self.item.repeat_interleave(times), self.key.repeat_interleave(times))
+
+    def spread(self, times: int) -> Rows:
+        """Each row `times` times in a run, each drawing differently: the population of one item."""
+        rows = self.repeat(times)
+        place = torch.arange(len(rows), device=self.key.device) % times
+        return Rows(rows.item, randomness.fold(rows.key, place))
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers in [0, 1): float32 [r, *shape]."""
+        return randomness.uniform(self.key, _count(shape)).reshape(len(self), *shape)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers: float32 [r, *shape]."""
+        return randomness.normal(self.key, _count(shape)).reshape(len(self), *shape)
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    count = 1
+    for length in shape:
+        count *= length
+    return count
+
+
+class Encoding(ABC):
+    """How a genome stands for a picture: direct (pixels) or indirect (a spectrum, a code, a graph)."""
+
+    differentiable: bool = True
+    images_per_genome: int = 1
+    size: tuple[int, int] | None  # height, width of the pictures; None until `at` sets it
+    items: Sequence[str] | None = None  # names of the pictures it starts from; None where it serves any number
+
+    @abstractmethod
+    def start(self, rows: Rows) -> Genome:
+        """The first genome of each row, [r, *shape]."""
+
+    @abstractmethod
+    def decode(self, genome: Genome, rows: Rows) -> Images:
+        """The pictures of the genomes, [r * images_per_genome, 3, h, w], RGB in [0, 1]."""
+
+    @abstractmethod
+    def project(self, genome: Genome, rows: Rows) -> Genome:
+        """The nearest legal genome: inside the box, the L-infinity ball, the L2 ball."""
+
+    @abstractmethod
+    def at(self, size: tuple[int, int]) -> Encoding:
+        """The same idea at another resolution (height, width)."""
+
+    def carry(self, genome: Genome, to: Encoding) -> Genome:
+        """`genome` of this encoding as a genome of `to`, the same encoding at another resolution."""
+        raise NotImplementedError(f"{type(self).__name__} cannot carry a genome to another resolution")
+
+    def origin(self, rows: Rows) -> Genome | None:
+        """The genome that means "nothing there", towards which decay and clipping pull; None if there is none."""
+        return None
+
+    def original(self, rows: Rows) -> Images | None:
+        """The picture each row set out from, where distances to it have a meaning; else None."""
+        return None
+
+    def to(self, device: torch.device) -> Encoding:
+        """This encoding with its tensors on `device`."""
+        return self
+
+
+class Transform(ABC):
+    """A random change of the pictures before the network sees them; what survives it is robust."""
+
+    stochastic: bool = True
+
+    @abstractmethod
+    def __call__(self, images: Images, rows: Rows) -> Images:
+        """Changed pictures, [n, 3, h', w'], from pictures [n, 3, h, w]; draws come from `rows` alone."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a row is after, in words: `name` (a class, ``conv5:12``) and the class index where there is one."""
+
+    name: str
+    index: int | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look of the network at a batch.
+
+    `taps` maps layer names to their outputs on the transformed pictures, `images` [n, 3, h, w] are the
+    pictures before the transform (priors read those), `rows` says who each picture is.
+    """
+
+    taps: Mapping[str, Tensor]
+    images: Images
+    rows: Rows
+
+
+class Bound(ABC):
+    """An objective bound to a network: class names and layers resolved, targets computed."""
+
+    layers: tuple[str, ...] = ()
+    columns: int = 1
+    items: Sequence[Target] | None = None  # one target an item; None where it serves any number of items
+
+    @abstractmethod
+    def __call__(self, reading: Reading) -> Mapping[str, Scores]:
+        """Named terms, each [r, columns], higher is better, never reduced over rows."""
+
+    def target(self, rows: Rows) -> list[Target | None]:
+        """What each row is after."""
+        items = self.items
+        if items is None:
+            return [None] * len(rows)
+        return [items[i if len(items) > 1 else 0] for i in rows.item.tolist()]
+
+
+class Objective(ABC):
+    """What a search climbs. Unbound: names of classes, layers and weights, no network yet.
+
+    `weight` is its share where it is one term of a sum.
+    """
+
+    weight: float = 1.0
+
+    @abstractmethod
+    def bind(self, network: Any) -> Bound:
+        """Resolve names against `network`; raises InputError with the nearest names for what it lacks."""
+
+
+@dataclass
+class Evaluation:
+    """What the fitness module found for r rows.
+
+    `scores` [r, k]; `terms` their named parts [r, k], which sum to them; `watch` [r], the watched number (a
+    confidence, say); `gradient` [v, r, *shape] of the pulled scores by the genome, or None; `forwards` and
+    `backwards`, pictures passed through the network a row, so that budgets can be kept a row.
+    """
+
+    scores: Scores
+    terms: dict[str, Tensor]
+    watch: PerRow
+    gradient: Tensor | None
+    forwards: int
+    backwards: int
+
+
+class Problem(ABC):
+    """What a search sees of the world. `ImageProblem` is the one for pictures."""
+
+    @property
+    @abstractmethod
+    def stochastic(self) -> bool:
+        """Whether the same genome can score differently twice."""
+
+    @property
+    @abstractmethod
+    def differentiable(self) -> bool:
+        """Whether `evaluate` can give a gradient."""
+
+    @abstractmethod
+    def start(self, rows: Rows) -> Genome:
+        """The encoding's first genome of each row."""
+
+    @abstractmethod
+    def project(self, genome: Genome, rows: Rows) -> Genome:
+        """The nearest legal genome."""
+
+    @abstractmethod
+    def origin(self, rows: Rows) -> Genome | None:
+        """The genome that means "nothing there", or None."""
+
+    @abstractmethod
+    def at(self, **parts: Any) -> Problem:
+        """The same problem with a part exchanged: another size, transform, weight."""
+
+    @abstractmethod
+    def evaluate(self, genome: Genome, rows: Rows, pull: Pull | None = None) -> Evaluation:
+        """Scores of the genomes, with gradients of the pulled scores where `pull` is given."""
+
+
+@dataclass
+class Step:
+    """What one step of a search says of each item: the genome *as evaluated*, and what was found for it.
+
+    `score` and `watch` [n]; `terms` named parts [n]; `forwards` and `backwards` [n], passes this step spent;
+    `statistics`, numbers of a whole population [n] (mean, deviation), where the search has one.
+    """
+
+    genome: Genome
+    score: PerRow
+    watch: PerRow
+    forwards: Int64[Tensor, " n"]
+    backwards: Int64[Tensor, " n"]
+    terms: dict[str, Tensor] = field(default_factory=dict)
+    statistics: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Search(ABC):
+    """Moves genomes. It never prints, saves or decides when to stop: `Experiment` does, once, for all."""
+
+    steps: int  # how many steps it is meant to take
+    gradient: bool = False  # whether it needs the gradient of the score by the genome
+
+    @abstractmethod
+    def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
+        """The state before step 0, from the encoding's start or from a given genome [n, *shape]."""
+
+    @abstractmethod
+    def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
+        """One step of every item in `rows`; `state` rows are in the order of `rows`."""
+
+
+def ones(scores: Tensor) -> Tensor:
+    """The pull of plain ascent: every row climbs its own summed score. [1, r, k] from [r, k]."""
+    return torch.ones_like(scores)[None]

@@ -1,0 +1,152 @@
+"""Takes genomes, gives scores and gradients: the one hot path that every search climbs through.
+
+Decode, transform, read the network, score; chunk by chunk, so that a population of any size fits the memory
+budget, and with the gradient taken inside, so that no graph outlives its chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from synth.core import Bound, Encoding, Evaluation, Genome, Images, PerRow, Problem, Pull, Reading, Rows, Transform
+from synth.networks.network import Network
+
+EXACT_WIDTH = 16  # rows of a padded chunk; convolutions differ in the last bits between batch sizes
+
+
+@dataclass(frozen=True)
+class ImageProblem(Problem):
+    """Encoding, transform, network and objective as one function from genomes to scores.
+
+    `memory` is the budget in bytes for one chunk's activations; it fixes the chunk size, so equal budgets
+    give equal pictures. `exact` pads every chunk to one width: an item is then bit-equal alone and in any
+    batch on a CPU, at the price of the padding.
+    """
+
+    network: Network
+    encoding: Encoding
+    transform: Transform
+    objective: Bound
+    watch: Bound
+    memory: int = 1 << 30
+    exact: bool = False
+
+    @property
+    def stochastic(self) -> bool:
+        return self.transform.stochastic
+
+    @property
+    def differentiable(self) -> bool:
+        return self.encoding.differentiable
+
+    def start(self, rows: Rows) -> Genome:
+        return self.encoding.start(rows)
+
+    def project(self, genome: Genome, rows: Rows) -> Genome:
+        return self.encoding.project(genome, rows)
+
+    def origin(self, rows: Rows) -> Genome | None:
+        return self.encoding.origin(rows)
+
+    def at(self, size: tuple[int, int] | None = None, **parts: Any) -> ImageProblem:
+        """The same problem at another `size` (height, width), or with other fields exchanged by name."""
+        if size is not None:
+            parts["encoding"] = self.encoding.at(size)
+        return replace(self, **parts)
+
+    def images(self, genome: Genome, rows: Rows) -> Images:
+        """The pictures of `genome`, without gradient."""
+        with torch.no_grad():
+            return self.encoding.decode(genome, rows)
+
+    def measure(self, images: Images, rows: Rows) -> PerRow:
+        """The watched number of finished pictures, untransformed: [n] from [n, 3, h, w]."""
+        with torch.inference_mode():
+            taps = self.network.read(images, self.watch.layers)
+            return total(self.watch(Reading(taps, images, rows)))[:, 0].clone()
+
+    def evaluate(self, genome: Genome, rows: Rows, pull: Pull | None = None) -> Evaluation:
+        """Scores of `genome` [r, *shape]; with `pull`, also the gradients of the pulled scores by it.
+
+        `pull` maps scores [r, k] to covectors [v, r, k]: one forward and v backwards a row. It is called
+        chunk by chunk, so it must treat rows alone.
+        """
+        parts = [self._chunk(genome[index], rows.select(index), pull) for index in self._chunks(len(genome))]
+        count, size = len(genome), self.encoding.images_per_genome
+
+        def joined(tensors: list[Tensor], axis: int = 0) -> Tensor:
+            whole = tensors[0] if len(tensors) == 1 else torch.cat(tensors, axis)
+            return whole.narrow(axis, 0, count)  # what padding added is cut off
+
+        gradients = [part.gradient for part in parts if part.gradient is not None]
+        return Evaluation(
+            scores=joined([part.scores for part in parts]),
+            terms={name: joined([part.terms[name] for part in parts]) for name in parts[0].terms},
+            watch=joined([part.watch for part in parts]),
+            gradient=joined(gradients, 1) if gradients else None,
+            forwards=size,
+            backwards=size * (len(gradients[0]) if gradients else 0),
+        )
+
+    def _chunk(self, genome: Genome, rows: Rows, pull: Pull | None) -> Evaluation:
+        with torch.inference_mode() if pull is None else torch.enable_grad():
+            if pull is not None:
+                genome = genome.detach().requires_grad_()
+            images = self.encoding.decode(genome, rows)
+            size = self.encoding.images_per_genome
+            who = rows.spread(size) if size > 1 else rows
+            layers = tuple(dict.fromkeys(self.objective.layers + self.watch.layers))
+            taps = self.network.read(self.transform(images, who), layers)
+            reading = Reading(taps, images, who)
+            terms = self.objective(reading)
+            scores = self._mean(total(terms))
+            gradient = None
+            if pull is not None:
+                covectors = pull(scores.detach())
+                last = len(covectors) - 1
+                gradient = torch.stack(
+                    [torch.autograd.grad(scores, genome, covector, retain_graph=i < last)[0]
+                     for i, covector in enumerate(covectors)]
+                )  # fmt: skip
+            with torch.no_grad():
+                watch = self._mean(total(self.watch(reading)))[:, 0]
+                parts = {name: self._mean(value.detach()) for name, value in terms.items()}
+        # inference tensors may not meet autograd later: a clone outside the mode is an ordinary tensor
+        return Evaluation(
+            scores.detach().clone(), {k: v.clone() for k, v in parts.items()}, watch.clone(), gradient, 0, 0
+        )
+
+    def _mean(self, scores: Tensor) -> Tensor:
+        size = self.encoding.images_per_genome
+        return scores if size == 1 else scores.unflatten(0, (-1, size)).mean(1)
+
+    def _chunks(self, count: int) -> Iterator[slice | Tensor]:
+        if self.exact:
+            for first in range(0, count, EXACT_WIDTH):
+                yield torch.arange(first, first + EXACT_WIDTH).clamp_(max=count - 1)
+            return
+        assert self.encoding.size is not None
+        height, width = self.encoding.size
+        bytes_per_row = self.network.bytes_per_pixel * height * width * self.encoding.images_per_genome
+        most = max(1, int(self.memory // bytes_per_row))
+        pieces = -(-count // most)
+        if pieces == 1:
+            yield slice(None)
+            return
+        length = -(-count // pieces)  # even pieces: no chunk of one at the end
+        for first in range(0, count, length):
+            yield slice(first, min(first + length, count))
+
+
+def total(terms: Any) -> Tensor:
+    """The sum of an objective's weighted terms: [r, k]."""
+    whole = None
+    for value in terms.values():
+        whole = value if whole is None else whole + value
+    assert whole is not None, "an objective gave no term"
+    return whole
