@@ -1,0 +1,77 @@
+"""Takes a weights file; gives its tensors in float32, its metadata and its hash, without executing what it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from synth.errors import InputError
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """State dict and metadata of `path`: safetensors, or a torch state dict read with ``weights_only=True``.
+
+    Floating tensors of any width come back as float32. Raises InputError for a file that is missing, cut
+    short, of another kind, or with a value that is not a finite number.
+    """
+    if not path.is_file():
+        raise InputError(f"network.weights={path}: no such file.")
+    metadata: dict[str, str] = {}
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise InputError(
+            f"network.weights={path}: not a whole safetensors file or torch state dict ({reason})."
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"network.weights={path}: holds no state dict (a dict of named tensors).")
+    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    for key, value in state.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise InputError(f"network.weights={path}: {key} holds NaN or infinite values; the file is damaged.")
+    return state, metadata
+
+
+def fill(module: nn.Module, state: dict[str, Tensor], path: Path, name: str) -> None:
+    """Loads `state` into `module`; InputError in one line if it belongs to another network."""
+    own = module.state_dict()
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    extra = [key for key in state if key not in own]
+    shapes = [key for key in own if key in state and own[key].shape != state[key].shape]
+    if missing or extra or shapes:
+        told = [f"it lacks {missing[0]} ({len(missing)} in all)"] if missing else []
+        told += [f"it has an unknown {extra[0]} ({len(extra)} in all)"] if extra else []
+        told += [f"{key} is {tuple(state[key].shape)} where {name} has {tuple(own[key].shape)}" for key in shapes[:1]]
+        raise InputError(f"network.weights={path}: the weights of another network than {name}: {'; '.join(told)}.")
+    module.load_state_dict(state, strict=False)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def json_of(metadata: dict[str, str], key: str, path: Path) -> object:
+    """A JSON value from a weights file's metadata; InputError if the file does not carry it."""
+    try:
+        return json.loads(metadata[key])
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"network.weights={path}: carries no readable {key!r} in its metadata; "
+            "give a file written by synth recipe=train_classifier."
+        ) from error

@@ -1,0 +1,175 @@
+"""Takes a torch module; gives a frozen network that reads pictures at any named layer in one forward.
+
+Pictures come in as RGB in [0, 1] and are normalised inside, and only here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from synth.core import Images
+from synth.errors import InputError, nearest
+from synth.networks.classes import Classes
+
+OUTPUT = "output"  # the name of what the whole network gives: the scores before the softmax
+
+
+class _Deepest(Exception):
+    """Thrown by the tap on the deepest layer asked for: nothing beyond it needs to be computed."""
+
+
+class Network(nn.Module):
+    """A classifier in eval mode with frozen weights.
+
+    `module` gives scores before the softmax, [n, classes]; `mean` and `std` are per channel in [0, 1];
+    `size` (height, width) is what it was trained at. In-place activations are switched off, or a tap on a
+    convolution would silently hold the activation's output.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        name: str,
+        classes: Classes,
+        size: tuple[int, int],
+        mean: Sequence[float],
+        std: Sequence[float],
+        sha256: str,
+        device: str = "auto",
+        precision: str = "float32",
+    ) -> None:
+        super().__init__()
+        if precision not in ("float32", "bfloat16"):
+            raise InputError(f"network.precision={precision}: write float32 or bfloat16.")
+        self.device = device_of(device)
+        self.module = module.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
+        for part in self.module.modules():
+            if getattr(part, "inplace", False):
+                part.inplace = False  # type: ignore[assignment]
+        self.name, self.classes, self.size, self.sha256 = name, classes, size, sha256
+        self.precision = precision
+        self.register_buffer("mean", torch.tensor(mean, device=self.device).view(1, 3, 1, 1))
+        self.register_buffer("scale", 1.0 / torch.tensor(std, device=self.device).view(1, 3, 1, 1))
+        self._shapes = self._trace()
+        self._order = {name: place for place, name in enumerate(self._shapes)}
+        self._fits = {size}
+
+    @property
+    def layers(self) -> Mapping[str, tuple[int, ...]]:
+        """Every named layer in the order it runs, with the shape of its output for one picture (no batch axis)."""
+        return self._shapes
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """About how many bytes a forward and backward keep for one input pixel: the sum of all layer outputs."""
+        values = sum(torch.Size(shape).numel() for shape in self._shapes.values())
+        return 4.0 * values / (self.size[0] * self.size[1]) + 64.0
+
+    def forward(self, images: Images) -> Tensor:
+        """Scores before the softmax, [n, classes], from pictures [n, 3, h, w] in [0, 1]."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            normal = (images - self.mean) * self.scale
+            return self.module(normal.contiguous(memory_format=torch.channels_last)).float()
+
+    def read(self, images: Images, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Outputs of the named `layers` on `images` [n, 3, h, w], from one forward that stops at the deepest.
+
+        A layer's output has the shape [n, *layers[name]], float32. `output` means the scores before the softmax.
+        """
+        wanted = tuple(layers)
+        if not wanted:
+            return {}
+        if wanted == (OUTPUT,):
+            return {OUTPUT: self(images)}
+        deepest = max(wanted, key=self._order.__getitem__)
+        with self._tapped(wanted, deepest) as taps:
+            try:
+                taps[OUTPUT] = self(images)
+            except _Deepest:
+                pass
+        return {name: taps[name].float() for name in wanted}
+
+    def layer(self, name: str) -> str:
+        """`name` itself if this network has such a layer; InputError with the nearest names if not."""
+        if name not in self._shapes:
+            most = ", ".join([n for n in self._shapes if "." not in n][:12])
+            hint = nearest(name, self._shapes) or f" It has {most}: see synth recipe=layers."
+            raise InputError(f"layer={name}: {self.name} has no such layer.{hint}")
+        return name
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raises InputError where the network cannot read pictures of `size` (height, width)."""
+        if size in self._fits:
+            return
+        try:
+            with torch.inference_mode():
+                self(torch.zeros(1, 3, *size, device=self.device))
+        except RuntimeError as error:
+            height, width = self.size
+            raise InputError(
+                f"encoding.size={size[0]}x{size[1]}: {self.name} cannot read pictures of that size; "
+                f"leave encoding.size unset for its own {height}x{width}."
+            ) from error
+        self._fits.add(size)
+
+    @contextmanager
+    def _tapped(self, names: Sequence[str], deepest: str | None) -> Iterator[dict[str, Tensor]]:
+        """Hooks on the named layers for the length of the block; restored whatever happens inside."""
+        taps: dict[str, Tensor] = {}
+        handles = []
+        try:
+            for name in names:
+                if name == OUTPUT:
+                    continue
+
+                def hook(_: nn.Module, __: Any, out: Any, name: str = name) -> None:
+                    if name == deepest:
+                        taps[name] = out
+                        raise _Deepest
+                    # a clone, since a functional in-place operation (x += shortcut) may follow
+                    taps.setdefault(name, out.clone())
+
+                handles.append(self.module.get_submodule(name).register_forward_hook(hook))
+            yield taps
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _trace(self) -> dict[str, tuple[int, ...]]:
+        """Layer names and output shapes in the order in which one forward meets them."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        handles = []
+        for name, part in self.module.named_modules():
+            if name:
+
+                def hook(_: nn.Module, __: Any, out: Any, name: str = name) -> None:
+                    if isinstance(out, Tensor):
+                        shapes.setdefault(name, tuple(out.shape[1:]))
+
+                handles.append(part.register_forward_hook(hook))
+        try:
+            with torch.inference_mode():
+                out = self(torch.zeros(1, 3, *self.size, device=self.device))
+        finally:
+            for handle in handles:
+                handle.remove()
+        shapes[OUTPUT] = tuple(out.shape[1:])
+        return shapes
+
+
+def device_of(device: str) -> torch.device:
+    """The torch device for ``auto``, ``cpu`` or ``cuda:0``; InputError for one that this machine lacks."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"device={device}: this machine has no such device; write auto or cpu.") from error
+    return found

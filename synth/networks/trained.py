@@ -1,0 +1,56 @@
+"""Takes the name of an architecture of ours; gives the network in the box, or one trained by `train_classifier`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from synth.errors import InputError, nearest
+from synth.networks import files
+from synth.networks.classes import Classes
+from synth.networks.mini_alexnet import mini_alexnet
+from synth.networks.mini_resnet import mini_resnet
+from synth.networks.network import Network
+
+ARCHITECTURES = {"mini_alexnet": mini_alexnet, "mini_resnet": mini_resnet}
+BOX = Path(__file__).parent / "weights"
+
+
+def trained(name: str, weights: str | None = None, device: str = "auto", precision: str = "float32") -> Network:
+    """The network `name` with the weights in the box, or with those of the file `weights`.
+
+    The file carries its own classes, size and normalisation. The same arguments give the same object, so
+    that a sweep loads it once.
+    """
+    if name not in ARCHITECTURES:
+        raise InputError(f"network.name={name}: no such architecture.{nearest(name, ARCHITECTURES)}")
+    path = Path(weights) if weights else BOX / f"{name}.safetensors"
+    return _load(name, path, path.stat().st_mtime_ns if path.is_file() else 0, device, precision)
+
+
+@lru_cache(maxsize=4)
+def _load(name: str, path: Path, _changed: int, device: str, precision: str) -> Network:
+    state, metadata = files.read(path)
+    classes = files.json_of(metadata, "classes", path)
+    height_width, mean, std = (files.json_of(metadata, key, path) for key in ("size", "mean", "std"))
+    assert isinstance(classes, list)
+    assert isinstance(mean, list)
+    assert isinstance(std, list)
+    size = int(height_width[0] if isinstance(height_width, list) else height_width)  # type: ignore[call-overload]
+    module = ARCHITECTURES[name](classes=len(classes))
+    files.fill(module, state, path, name)
+    return Network(
+        module,
+        name=name,
+        classes=Classes(
+            [str(entry["name"]) for entry in classes],
+            [entry.get("wnid") for entry in classes],
+            [entry.get("imagenet_index") for entry in classes],
+        ),
+        size=(size, size),
+        mean=mean,
+        std=std,
+        sha256=files.sha256(path),
+        device=device,
+        precision=precision,
+    )
