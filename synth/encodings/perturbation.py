@@ -1,0 +1,115 @@
+"""A picture and what is added to it: the genome is the difference, [r, 3, h, w], kept in a ball around nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from synth import data
+from synth.core import Encoding, Genome, Images, Rows
+from synth.encodings.sizes import Size, size_of
+from synth.errors import InputError
+
+NORMS = ("linf", "l2")
+
+
+class Perturbation(Encoding):
+    """Pictures plus a perturbation of at most `epsilon` in the norm `norm` (``linf`` or ``l2``).
+
+    `image` is one picture, `images` several (an item each); pixels are in [0, 1], so 8/255 is 0.0314. With
+    `epsilon` None only the box [0, 1] binds. `start` is ``zeros`` or ``random`` (uniform in the L-infinity
+    ball, on the sphere's direction with random radius in the L2 ball: Madry et al. 2018).
+    """
+
+    def __init__(
+        self,
+        image: str | None = None,
+        images: str | Sequence[str] | None = None,
+        epsilon: float | None = None,
+        norm: str = "linf",
+        start: str = "zeros",
+        size: Size = None,
+    ) -> None:
+        if norm not in NORMS:
+            raise InputError(f"encoding.norm={norm}: write linf or l2.")
+        if epsilon is not None and not (epsilon > 0 and math.isfinite(epsilon)):
+            raise InputError(f"encoding.epsilon={epsilon}: write a radius above 0, or null for none.")
+        if epsilon is not None and norm == "linf" and epsilon > 1:
+            raise InputError(
+                f"encoding.epsilon={epsilon}: pixels are in [0, 1]; write {epsilon}/255 as {epsilon / 255:.4f}."
+            )
+        if start not in ("zeros", "random"):
+            raise InputError(f"encoding.start={start}: a perturbation starts from zeros or random.")
+        if (image is None) == (images is None):
+            raise InputError("image: a perturbation needs a picture; write image=PATH, or images=FOLDER for several.")
+        self.pictures = [data.picture(image)] if image is not None else data.pictures(_paths(images))
+        self.items = [picture.name for picture in self.pictures]
+        self.epsilon, self.norm, self.kind, self.size = epsilon, norm, start, size_of(size)
+        self._place(torch.device("cpu"))
+
+    def start(self, rows: Rows) -> Genome:
+        shape = self.originals.shape[1:]
+        if self.kind == "zeros":
+            return torch.zeros(len(rows), *shape, device=self.originals.device)
+        radius = 1.0 if self.epsilon is None else self.epsilon
+        if self.norm == "linf":
+            return self.project(radius * (2 * rows.uniform(*shape) - 1), rows)
+        direction = rows.normal(*shape)
+        length = radius * rows.fold(1).uniform(1, 1, 1)
+        return self.project(direction * (length / direction.flatten(1).norm(dim=1).view(-1, 1, 1, 1)), rows)
+
+    def decode(self, genome: Genome, rows: Rows) -> Images:
+        return (self._of(rows) + genome).clamp(0, 1)
+
+    def project(self, genome: Genome, rows: Rows) -> Genome:
+        if self.epsilon is not None and self.norm == "linf":
+            genome = genome.clamp(-self.epsilon, self.epsilon)
+        elif self.epsilon is not None:
+            lengths = genome.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+            genome = genome * (self.epsilon / lengths.clamp_min(1e-12)).clamp_max(1.0)
+        # the picture lies in the box, so going into the box shrinks every coordinate: the ball still holds
+        original = self._of(rows)
+        return (original + genome).clamp(0, 1) - original
+
+    def at(self, size: tuple[int, int]) -> Perturbation:
+        other = self._copy()
+        other.size = size
+        other._place(self.originals.device)
+        return other
+
+    def to(self, device: torch.device) -> Perturbation:
+        other = self._copy()
+        other.originals = self.originals.to(device)
+        return other
+
+    def carry(self, genome: Genome, to: Encoding) -> Genome:
+        assert to.size is not None
+        return torch.nn.functional.interpolate(genome, to.size, mode="bicubic", antialias=True)
+
+    def origin(self, rows: Rows) -> Genome:
+        return torch.zeros((), device=self.originals.device)
+
+    def original(self, rows: Rows) -> Images:
+        return self._of(rows)
+
+    def _of(self, rows: Rows) -> Tensor:
+        return self.originals if len(self.originals) == 1 else self.originals[rows.item]
+
+    def _place(self, device: torch.device) -> None:
+        self.originals = torch.zeros(1, 3, 1, 1, device=device)
+        if self.size is not None:
+            self.originals = torch.stack([picture.at(self.size) for picture in self.pictures]).to(device)
+
+    def _copy(self) -> Perturbation:
+        other = object.__new__(Perturbation)
+        other.__dict__.update(self.__dict__)
+        return other
+
+
+def _paths(images: str | Sequence[str] | None) -> str | Path | list[str | Path]:
+    assert images is not None
+    return images if isinstance(images, str) else list(images)
