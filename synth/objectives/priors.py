@@ -1,0 +1,103 @@
+"""What pictures are like before any network looks: small, smooth. Scores, so less is better and they are negative."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from synth.core import Bound, Objective, Reading
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+
+
+class L2(Objective):
+    """Minus the squared L2 norm of the picture about the mean colour, -sum (x - mean)^2 (Simonyan et al. 2014).
+
+    Their pictures have the mean subtracted; ours lie in [0, 1], so `mean` says where zero is.
+    """
+
+    def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, weight: float = 1.0) -> None:
+        self.mean, self.weight = tuple(mean), weight
+
+    def bind(self, network: Any) -> Bound:
+        return _BoundL2(torch.tensor(self.mean, device=network.device).view(1, 3, 1, 1))
+
+
+class _BoundL2(Bound):
+    def __init__(self, mean: Tensor) -> None:
+        self.mean = mean
+
+    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
+        return {"l2": _L2.apply(reading.images, self.mean)}
+
+
+class TotalVariation(Objective):
+    """Minus the total variation, -sum (|d/dx|^2 + |d/dy|^2)^(beta/2) over pixels and channels.
+
+    Forward differences, none beyond the last row and column. Mahendran & Vedaldi 2015, equation 6; `beta` 2 is
+    the sum of squared differences, 1 the isotropic total variation of Rudin, Osher & Fatemi 1992 (a small
+    constant under the root keeps its gradient finite where the picture is flat).
+    """
+
+    def __init__(self, beta: float = 2.0, weight: float = 1.0) -> None:
+        self.beta, self.weight = beta, weight
+
+    def bind(self, network: Any) -> Bound:
+        return _BoundVariation(self.beta)
+
+
+class _BoundVariation(Bound):
+    def __init__(self, beta: float) -> None:
+        self.beta = beta
+
+    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
+        if self.beta == 2:
+            return {"total_variation": _SquaredVariation.apply(reading.images)}
+        images = reading.images
+        right = torch.nn.functional.pad(images.diff(dim=3), (0, 1))
+        down = torch.nn.functional.pad(images.diff(dim=2), (0, 0, 0, 1))
+        squares = right.square() + down.square() + 1e-8
+        return {"total_variation": -squares.pow(self.beta / 2).sum((1, 2, 3))[:, None]}
+
+
+class _L2(torch.autograd.Function):
+    """-sum (x - mean)^2 with its gradient in closed form, -2 (x - mean): two passes over the picture, not five."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, mean: Tensor) -> Tensor:
+        away = images - mean
+        ctx.save_for_backward(away)
+        flat = away.flatten(1)
+        return -torch.linalg.vecdot(flat, flat)[:, None]
+
+    @staticmethod
+    def backward(ctx: Any, pulled: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        (away,) = ctx.saved_tensors
+        return away * (-2.0 * pulled)[:, :, None, None], None
+
+
+class _SquaredVariation(torch.autograd.Function):
+    """-sum of squared forward differences, with its gradient, twice the discrete Laplacian, in closed form."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        right, down = images.diff(dim=3), images.diff(dim=2)
+        ctx.save_for_backward(right, down)
+        across, along = right.flatten(1), down.flatten(1)
+        return -(torch.linalg.vecdot(across, across) + torch.linalg.vecdot(along, along))[:, None]
+
+    @staticmethod
+    def backward(ctx: Any, pulled: Tensor) -> Tensor:  # type: ignore[override]
+        right, down = ctx.saved_tensors
+        factor = (2.0 * pulled)[:, :, None, None]
+        right, down = right * factor, down * factor
+        shape = (*right.shape[:3], right.shape[3] + 1)
+        gradient = right.new_zeros(shape)
+        gradient[..., :-1] += right
+        gradient[..., 1:] -= right
+        gradient[..., :-1, :] += down
+        gradient[..., 1:, :] -= down
+        return gradient
