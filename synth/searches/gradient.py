@@ -1,0 +1,103 @@
+"""Gradient ascent on the genome: SGD, Adam, normalised and sign steps, with regularisers between them.
+
+Every formula is a row's own: rows that finish leave, and those that stay move as they would have alone.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from synth.core import Genome, Problem, Rows, Search, State, Step, ones
+from synth.errors import InputError, nearest
+from synth.searches.regularisers import Regularisers
+
+RULES = ("sgd", "adam", "normalised", "sign")
+
+
+class Gradient(Search):
+    """`steps` of ascent at `rate`, by one of four rules.
+
+    ``sgd``: the gradient times `rate`, with `momentum` (Polyak). ``adam``: Kingma & Ba 2015, betas `momentum`
+    and `momentum2`, a step count a row. ``normalised``: the gradient divided by its mean absolute value, as
+    DeepDream does (google/deepdream, ``dream.ipynb``). ``sign``: its sign (Goodfellow et al. 2015; with an
+    L-infinity ball this is projected gradient, Madry et al. 2018). `rate_end` lets the rate fall in a line to
+    that value at the last step.
+    """
+
+    gradient = True
+
+    def __init__(
+        self,
+        steps: int = 256,
+        rule: str = "adam",
+        rate: float = 0.05,
+        rate_end: float | None = None,
+        momentum: float = 0.9,
+        momentum2: float = 0.999,
+        regularisers: Regularisers | None = None,
+    ) -> None:
+        if rule not in RULES:
+            raise InputError(f"search.rule={rule}: no such rule.{nearest(rule, RULES) or f' Write one of {RULES}.'}")
+        if steps < 1:
+            raise InputError(f"search.steps={steps}: write 1 or more.")
+        if rate <= 0:
+            raise InputError(f"search.rate={rate}: write a rate above 0.")
+        if not (0 <= momentum < 1 and 0 <= momentum2 < 1):
+            raise InputError(f"search.momentum={momentum}, momentum2={momentum2}: write shares in [0, 1).")
+        self.steps, self.rule, self.rate, self.rate_end = steps, rule, rate, rate_end
+        self.momentum, self.momentum2 = momentum, momentum2
+        self.regularisers = regularisers or Regularisers()
+
+    def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
+        if not problem.differentiable:
+            raise InputError("search=gradient: this encoding has no gradient; use search=genetic, or another encoding.")
+        genome = problem.start(rows) if genome is None else genome
+        state = {"genome": genome, "count": torch.zeros(len(rows), device=genome.device)}
+        if self.rule == "adam" or self.momentum:
+            state["first"] = torch.zeros_like(genome)
+        if self.rule == "adam":
+            state["second"] = torch.zeros_like(genome)
+        return state
+
+    def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
+        genome = state["genome"]
+        found = problem.evaluate(genome, rows.fold(step), ones)
+        assert found.gradient is not None
+        gradient = found.gradient[0]
+        state = dict(state, count=state["count"] + 1)
+        moved = genome + self._rate(step) * self._direction(gradient, state)
+        if self.regularisers.active:
+            moved = self.regularisers(moved, gradient, problem.origin(rows), step)
+        state["genome"] = problem.project(moved, rows)
+        spent = torch.ones(len(rows), dtype=torch.int64, device=genome.device)
+        return state, Step(
+            genome=genome,
+            score=found.scores[:, 0],
+            watch=found.watch,
+            forwards=spent * found.forwards,
+            backwards=spent * found.backwards,
+            terms={name: value[:, 0] for name, value in found.terms.items()},
+        )
+
+    def _rate(self, step: int) -> float:
+        if self.rate_end is None or self.steps == 1:
+            return self.rate
+        return self.rate + (self.rate_end - self.rate) * min(step / (self.steps - 1), 1.0)
+
+    def _direction(self, gradient: Tensor, state: State) -> Tensor:
+        """The way to go at rate 1; remembers in `state`, whose tensors are replaced and never written into."""
+        if self.rule == "adam":
+            count = state["count"].view(-1, *[1] * (gradient.ndim - 1))
+            state["first"] = first = torch.lerp(gradient, state["first"], self.momentum)
+            state["second"] = second = (
+                state["second"].mul(self.momentum2).addcmul_(gradient, gradient, value=1 - self.momentum2)
+            )
+            # both bias corrections in one number a row, as Kingma & Ba note at the end of their section 2
+            correction = (1 - self.momentum2**count).sqrt_() / (1 - self.momentum**count)
+            return first * correction / second.sqrt().add_(1e-8)
+        if self.rule == "normalised":
+            gradient = gradient / (gradient.abs().flatten(1).mean(1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12)
+        if self.momentum:
+            state["first"] = gradient = state["first"] * self.momentum + gradient
+        return gradient.sign() if self.rule == "sign" else gradient

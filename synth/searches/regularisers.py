@@ -1,0 +1,75 @@
+"""Takes genomes shaped like pictures; gives them back a little plainer: decayed, blurred, clipped.
+
+What Yosinski et al. ("Understanding Neural Networks Through Deep Visualization", 2015) do between the steps
+of an ascent so that pictures look like something. Zero, in their mean-subtracted pictures, is here the
+encoding's origin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from synth.errors import InputError
+from synth.transforms.blur import gaussian_blur
+
+
+@dataclass(frozen=True)
+class Regularisers:
+    """Four switches, each off at its default.
+
+    `decay`: the share of each pixel's distance to the origin that is lost a step (L2 decay). `blur_every` and
+    `blur_sigma`: a Gaussian blur of that many pixels every so many steps. `clip_pixels`: the percentage of
+    pixels with the smallest norm over colours that are set to the origin. `clip_gradients`: the same for the
+    pixels on whose change the score depends least.
+    """
+
+    decay: float = 0.0
+    blur_every: int = 0
+    blur_sigma: float = 1.0
+    clip_pixels: float = 0.0
+    clip_gradients: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise InputError(f"search.regularisers.decay={self.decay}: write a share in [0, 1).")
+        if self.blur_every < 0 or self.blur_sigma <= 0:
+            raise InputError(
+                f"search.regularisers: blur_every={self.blur_every}, blur_sigma={self.blur_sigma}; "
+                "write blur_every >= 0 and blur_sigma > 0."
+            )
+        for word in ("clip_pixels", "clip_gradients"):
+            if not 0 <= getattr(self, word) < 100:
+                raise InputError(f"search.regularisers.{word}={getattr(self, word)}: write a percentage in [0, 100).")
+
+    @property
+    def active(self) -> bool:
+        """Whether any switch is on."""
+        return bool(self.decay or self.blur_every or self.clip_pixels or self.clip_gradients)
+
+    def __call__(self, genome: Tensor, gradient: Tensor, origin: Tensor | None, step: int) -> Tensor:
+        """`genome` [r, c, h, w] after a step whose gradient was `gradient`; `origin` broadcasts against it."""
+        if genome.ndim != 4 or origin is None:
+            raise InputError("search.regularisers: they need a genome of pixels; use encoding=pixels or canvas.")
+        away = genome - origin
+        if self.decay:
+            away = away * (1 - self.decay)
+        if self.blur_every and (step + 1) % self.blur_every == 0:
+            away = gaussian_blur(away, self.blur_sigma)
+        if self.clip_pixels:
+            away = away * _largest(away.norm(dim=1, keepdim=True), self.clip_pixels)
+        if self.clip_gradients:
+            away = away * _largest(gradient.norm(dim=1, keepdim=True), self.clip_gradients)
+        return origin + away
+
+
+def _largest(norms: Tensor, percentage: float) -> Tensor:
+    """A mask [r, 1, h, w] that leaves out the `percentage` of places with the smallest of `norms`, row by row."""
+    flat = norms.flatten(1)
+    out = int(flat.shape[1] * percentage / 100)
+    if out == 0:
+        return torch.ones_like(norms)
+    threshold = flat.kthvalue(out, dim=1, keepdim=True).values
+    return (flat > threshold).view_as(norms).to(norms.dtype)
