@@ -1,0 +1,322 @@
+"""Takes the four parts of a synthesis; runs the search, and leaves the run folder with measured pictures.
+
+The loop that every search shares: items, budgets, stop rules, freezing what is done, checkpoints, resume,
+progress. A search only steps.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from synth import progress
+from synth.core import Encoding, Objective, Rows, Search, State, Step, Target, Transform
+from synth.errors import InputError
+from synth.fitness import ImageProblem
+from synth.networks.network import OUTPUT, Network
+from synth.objectives.weighted import WeightedSum
+from synth.randomness import key_of
+from synth.record import Record, versions
+from synth.transforms.affine import Chain
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY = 10.0  # seconds
+FLUSH_EVERY = 0.5
+MEMORY = (128, 4096)  # MiB a chunk; on a CPU small chunks stay in the cache and run twice as fast, a GPU wants large
+# Convolutions differ in the last bits between batch sizes. The picture is measured again from its file, in
+# another batch: what counts as reached must be reached there too.
+MARGIN = 1e-5
+
+
+@dataclass
+class Progress:
+    """What is known of each item so far; tensors and lists in the order of all items, finished or not."""
+
+    genome: Tensor
+    score: list[float]
+    watch: list[float]
+    forwards: list[int]
+    backwards: list[int]
+    steps: list[int]
+    seconds: list[float]
+    active: list[int]
+    step: int = 0
+    elapsed: float = 0.0
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    def numbers(self) -> dict[str, Any]:
+        """All but the tensor and the pending lines, as JSON."""
+        return {name: value for name, value in vars(self).items() if name not in ("genome", "lines")}
+
+
+class Experiment:
+    """A search, an encoding, an objective and a network, and when to stop.
+
+    `until` is the value of the watched number at which an item is done, confirmed on its 8-bit picture (a
+    pass that is counted); None lets every item run all steps. `watch` is what is watched, the objective itself
+    where it is None. `budget` bounds the network passes of an item, a forward counting 1 and a backward 2.
+    `memory` is the size of a chunk's activations in MiB, by default what suits the device; `exact` makes an item bit-equal alone and in any batch.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        encoding: Encoding,
+        objective: Objective,
+        search: Search,
+        transform: Transform | None = None,
+        watch: Objective | None = None,
+        until: float | None = None,
+        budget: int | None = None,
+        seed: int = 0,
+        memory: int | None = None,
+        exact: bool = False,
+    ) -> None:
+        if budget is not None and budget < 1:
+            raise InputError(f"budget={budget}: write 1 or more network passes, or null.")
+        if memory is not None and memory < 1:
+            raise InputError(f"memory={memory}: write 1 or more MiB, or null.")
+        objective = objective if isinstance(objective, WeightedSum) else WeightedSum({"score": objective})
+        bound = objective.bind(network)
+        watched = bound if watch is None else watch.bind(network)
+        encoding = (encoding if encoding.size is not None else encoding.at(network.size)).to(network.device)
+        self.network, self.search, self.until, self.budget, self.seed = network, search, until, budget, seed
+        self.problem = ImageProblem(
+            network, encoding, transform or Chain(), bound, watched,
+            (memory or MEMORY[network.device.type == "cuda"]) << 20, exact,
+        )  # fmt: skip
+        self.rows = self._rows(bound.items, encoding.items)
+        assert encoding.size is not None
+        network.check_size(encoding.size)
+        seen = self.problem.transform(
+            torch.zeros(1, 3, *encoding.size, device=network.device), self.rows.select(slice(1))
+        )
+        network.check_size((seen.shape[2], seen.shape[3]))
+        self.search.init(self.problem, self.rows.select(slice(1)))  # what does not fit is refused before a run begins
+
+    def run(self, record: Record) -> dict[str, Any]:
+        """Runs to the end, or resumes; gives the result record. Ctrl-C saves what was found, then passes on."""
+        began = time.monotonic()
+        now, state = self._resumed(record) or self._begun()
+        status = "done"
+        with progress.Steps(record.part or type(self.search).__name__.lower(), self.search.steps) as bar:
+            try:
+                self._loop(record, now, state, bar, began - now.elapsed)
+            except KeyboardInterrupt:
+                status = "interrupted"
+                log.warning("interrupted at step %d of %d: saving what was found so far", now.step, self.search.steps)
+        record.steps(now.lines)
+        seconds = now.elapsed + (0.0 if status == "done" else 1e-3)
+        items = self._measured(record, now)
+        result = {
+            "status": status,
+            "seconds": round(max(seconds, time.monotonic() - began), 3),
+            "network": {"name": self.network.name, "sha256": self.network.sha256},
+            "device": str(self.network.device),
+            "versions": versions(),
+            "search": _name(self.search),
+            "encoding": _name(self.problem.encoding),
+            "items": items,
+            "findings": self._findings(items),
+        }
+        fooled = sum(bool(item["success"]) for item in items)
+        log.info("%s on %s: %d of %d reached their target in %.1f s", _name(self.search), _name(self.problem.encoding),
+                 fooled, len(items), result["seconds"])  # fmt: skip
+        return result
+
+    # -- the loop ------------------------------------------------------------------------------------
+
+    def _loop(self, record: Record, now: Progress, state: State, bar: progress.Steps, began: float) -> None:
+        saved = flushed = time.monotonic()
+        while now.active and now.step < self.search.steps:
+            rows = self.rows.select(torch.tensor(now.active, device=self.rows.item.device))
+            state, step = self.search.step(self.problem, rows, state, now.step)
+            now.elapsed = time.monotonic() - began
+            self._noted(now, rows, step)
+            state = self._frozen(now, rows, state, step)
+            now.step += 1
+            time_now = time.monotonic()
+            if time_now - flushed > FLUSH_EVERY:
+                bar.at(now.step, _said(now, self.until))
+                record.steps(now.lines)
+                now.lines, flushed = [], time_now
+            if time_now - saved > CHECKPOINT_EVERY:
+                record.steps(now.lines)
+                now.lines, saved = [], time_now
+                tensors = {f"state.{name}": value for name, value in state.items()}
+                record.checkpoint({**tensors, "genome": now.genome}, now.numbers())
+
+    def _noted(self, now: Progress, rows: Rows, step: Step) -> None:
+        """Keeps what the step says of each item, with one transfer from the device."""
+        numbers = torch.stack([step.score, step.watch, step.forwards, step.backwards]).double().tolist()
+        now.genome[rows.item] = step.genome
+        for place, item in enumerate(now.active):
+            now.score[item], now.watch[item] = numbers[0][place], numbers[1][place]
+            now.forwards[item] += int(numbers[2][place])
+            now.backwards[item] += int(numbers[3][place])
+            now.steps[item], now.seconds[item] = now.step + 1, round(now.elapsed, 4)
+        line = {
+            "step": now.step,
+            "best": max(now.watch),
+            "mean": sum(now.watch) / len(now.watch),
+            "terms": {name: float(value.mean()) for name, value in step.terms.items()},
+            "forwards": sum(now.forwards),
+            "backwards": sum(now.backwards),
+            "seconds": round(now.elapsed, 4),
+        }
+        if step.statistics:
+            line["statistics"] = {name: float(value.double().mean()) for name, value in step.statistics.items()}
+        if len(now.watch) <= 16:
+            line["items"] = [round(value, 6) for value in now.watch]
+        now.lines.append(line)
+
+    def _frozen(self, now: Progress, rows: Rows, state: State, step: Step) -> State:
+        """`state` without the items that are done: confirmed at `until`, or out of budget."""
+        done: set[int] = set()
+        if self.until is not None:
+            hits = [place for place, item in enumerate(now.active) if now.watch[item] >= self.until]
+            if hits:
+                index = torch.tensor(hits, device=rows.item.device)
+                who = rows.select(index)
+                images = self.problem.images(step.genome[index], who)
+                confirmed = self.problem.measure((images * 255).round() / 255, who).tolist()
+                for place, value in zip(hits, confirmed, strict=True):
+                    now.forwards[now.active[place]] += 1
+                    if value >= min(self.until + MARGIN, 1.0 - 1e-7):
+                        done.add(place)
+        if self.budget is not None:
+            for place, item in enumerate(now.active):
+                passes = now.forwards[item] + 2 * now.backwards[item]
+                # the next step would cost what the last did on average; a step is not begun that breaks the budget
+                if passes + passes / (now.step + 1) > self.budget:
+                    done.add(place)
+        if not done:
+            return state
+        kept = [place for place in range(len(now.active)) if place not in done]
+        now.active = [now.active[place] for place in kept]
+        index = torch.tensor(kept, dtype=torch.int64, device=rows.item.device)
+        return {name: value[index] for name, value in state.items()}
+
+    # -- beginning and resuming ----------------------------------------------------------------------
+
+    def _rows(self, targets: Sequence[Target] | None, pictures: Sequence[str] | None) -> Rows:
+        counts = {len(names) for names in (targets, pictures) if names is not None and len(names) > 1}
+        if len(counts) > 1:
+            assert targets is not None
+            assert pictures is not None
+            raise InputError(
+                f"{len(targets)} targets and {len(pictures)} pictures: name one target for all, or one for each picture."
+            )
+        count = counts.pop() if counts else 1
+        keys, seen = [], {}
+        for item in range(count):
+            parts = [names[item if len(names) > 1 else 0] for names in (targets, pictures) if names is not None]
+            identity = ":".join(part.name if isinstance(part, Target) else part for part in parts)
+            seen[identity] = seen.get(identity, -1) + 1  # the same item asked for twice draws differently
+            keys.append(key_of(self.seed, identity, seen[identity]))
+        device = self.network.device
+        return Rows(torch.arange(count, device=device), torch.tensor(keys, device=device))
+
+    def _begun(self) -> tuple[Progress, State]:
+        state = self.search.init(self.problem, self.rows)
+        count = len(self.rows)
+        genome = self.problem.start(self.rows)
+        now = Progress(
+            genome,
+            [0.0] * count,
+            [0.0] * count,
+            [0] * count,
+            [0] * count,
+            [0] * count,
+            [0.0] * count,
+            list(range(count)),
+        )
+        return now, state
+
+    def _resumed(self, record: Record) -> tuple[Progress, State] | None:
+        found = record.resume()
+        if found is None:
+            return None
+        tensors, about = found
+        tensors = {name: value.to(self.network.device) for name, value in tensors.items()}
+        about.pop("steps_bytes")
+        now = Progress(tensors.pop("genome"), **about)
+        log.info("resumed at step %d of %d", now.step, self.search.steps)
+        return now, {name.removeprefix("state."): value for name, value in tensors.items()}
+
+    # -- measuring -----------------------------------------------------------------------------------
+
+    def _measured(self, record: Record, now: Progress) -> list[dict[str, Any]]:
+        """Saves every picture and measures it on the saved file, read back from the disk."""
+        targets = self.problem.objective.target(self.rows)
+        images = self.problem.images(now.genome, self.rows)
+        originals = self.problem.encoding.original(self.rows)
+        items = []
+        for i, target in enumerate(targets):
+            about = {"target": target.name if target else None, "target_index": target.index if target else None,
+                     "seed": self.seed, "network": self.network.name, "search": _name(self.search),
+                     "encoding": _name(self.problem.encoding)}  # fmt: skip
+            item = {"file": record.picture(i, images[i], about), **about}
+            if originals is not None:
+                item["original"] = record.picture(i, originals[i], {}, "originals")
+            items.append(item)
+        saved = torch.stack([record.read_back(item["file"]) for item in items]).to(self.network.device)
+        scores = torch.cat([_scores(self.network, part) for part in saved.split(64)])
+        for i, (item, target) in enumerate(zip(items, targets, strict=True)):
+            self._judge(item, target, scores[i], now.watch[i])
+            item.update(score=now.score[i], steps=now.steps[i], forwards=now.forwards[i],
+                        backwards=now.backwards[i], seconds=now.seconds[i], linf=None, l2=None)  # fmt: skip
+            if originals is not None:
+                away = saved[i] - originals[i]
+                item.update(linf=round(float(away.abs().max()), 6), l2=round(float(away.norm()), 6))
+            for word in ("network", "search", "encoding"):
+                item.pop(word)
+        return items
+
+    def _judge(self, item: dict[str, Any], target: Target | None, scores: Tensor, watch: float) -> None:
+        probabilities = scores.softmax(0)
+        best = int(scores.argmax())
+        item["predicted"], item["predicted_index"] = self.network.classes.label(best), best
+        if target is None or target.index is None:
+            item["confidence"] = None
+            item["success"] = None if self.until is None else watch >= self.until
+            return
+        item["confidence"] = round(float(probabilities[target.index]), 6)
+        reached = self.until is None or item["confidence"] >= self.until
+        item["success"] = bool(best == target.index and reached)
+
+    def _findings(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        confidences = sorted(item["confidence"] for item in items if item["confidence"] is not None)
+        if not confidences:
+            return {}
+        middle = len(confidences) // 2
+        median = (confidences[middle] + confidences[~middle]) / 2
+        return {
+            "success": sum(bool(item["success"]) for item in items),
+            "items": len(items),
+            "mean_confidence": round(sum(confidences) / len(confidences), 6),
+            "median_confidence": round(median, 6),
+            "forwards": sum(item["forwards"] for item in items),
+            "backwards": sum(item["backwards"] for item in items),
+        }
+
+
+def _scores(network: Network, images: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return network.read(images, (OUTPUT,))[OUTPUT]
+
+
+def _name(part: object) -> str:
+    return type(part).__name__.lower()
+
+
+def _said(now: Progress, until: float | None) -> str:
+    text = f"mean {sum(now.watch) / len(now.watch):.3g}, best {max(now.watch):.3g}"
+    return text if until is None else f"{len(now.watch) - len(now.active)} of {len(now.watch)} done, {text}"

@@ -1,0 +1,200 @@
+"""Takes what a run finds; leaves the run folder: steps.jsonl, images, checkpoint, and result.json last of all.
+
+A folder with a result.json is finished. Everything is written beside its place and renamed into it, so a
+killed run leaves whole files or none.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from synth import data
+from synth.atomic import disk_full_said, write_atomically
+from synth.errors import InputError
+
+RESULT, STEPS, CHECKPOINT = "result.json", "steps.jsonl", "checkpoint"
+
+
+class Record:
+    """The run folder at `folder`, or the share of one `part` of it (a contender of a comparison).
+
+    `first` is the number of the first picture, `part` names the checkpoint and marks each line of
+    steps.jsonl. `identity` is what makes two runs the same: a checkpoint of another identity is refused.
+    """
+
+    def __init__(
+        self, folder: Path, identity: Mapping[str, Any] | None = None, part: str | None = None, first: int = 0
+    ) -> None:
+        self.folder, self.identity, self.part, self.first = folder, dict(identity or {}), part, first
+        try:
+            (folder / "images").mkdir(parents=True, exist_ok=True)
+            probe = folder / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise InputError(f"folder={folder}: cannot be written to ({error.strerror}); name another.") from error
+        self._steps = folder / STEPS
+
+    def of(self, part: str, first: int) -> Record:
+        """The share of `part`, whose pictures are numbered from `first`."""
+        return Record(self.folder, self.identity, part, first)
+
+    # -- steps ---------------------------------------------------------------------------------------
+
+    def steps(self, lines: list[dict[str, Any]]) -> None:
+        """Appends records to steps.jsonl, each marked with the contender where there is one."""
+        mark = {"contender": self.part} if self.part else {}
+        text = "".join(dumps({**line, **mark}) + "\n" for line in lines)
+        with self._disk(), self._steps.open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    # -- pictures ------------------------------------------------------------------------------------
+
+    def picture(self, number: int, image: Tensor, about: Mapping[str, Any], folder: str = "images") -> str:
+        """Saves `image` [3, h, w] in [0, 1] as 8-bit PNG, `about` in its text key ``synth``; gives the relative path."""
+        text = PngInfo()
+        text.add_text("synth", dumps(about), zip=True)
+        buffer = io.BytesIO()
+        data.to_image(image).save(buffer, "PNG", pnginfo=text)
+        name = f"{folder}/{self.first + number:03d}.png"
+        with self._disk():
+            (self.folder / folder).mkdir(exist_ok=True)
+            write_atomically(self.folder / name, buffer.getvalue())
+        return name
+
+    def read_back(self, name: str) -> Tensor:
+        """A saved picture as anyone will read it: [3, h, w] in [0, 1]."""
+        with Image.open(self.folder / name) as image:
+            return data.from_image(image.convert("RGB"))
+
+    # -- the result ----------------------------------------------------------------------------------
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Writes result.json, the last file of a run, and takes the checkpoint away."""
+        with self._disk():
+            write_atomically(self.folder / RESULT, (dumps(result, indent=1) + "\n").encode())
+        for path in self.folder.glob(f"{CHECKPOINT}*"):
+            path.unlink(missing_ok=True)
+
+    @staticmethod
+    def finished(folder: Path) -> dict[str, Any] | None:
+        """The result in `folder` if a run was completed there, else None."""
+        try:
+            result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return result if isinstance(result, dict) and result.get("status") == "done" else None
+
+    def keep_part_result(self, result: Mapping[str, Any]) -> None:
+        """Keeps what one part found, for when the whole is resumed; gone when the whole is finished."""
+        if result["status"] == "done":
+            kept = {"identity": self.identity, "result": result}
+            with self._disk():
+                write_atomically(self._part_result, dumps(kept).encode())
+
+    def part_result(self) -> dict[str, Any] | None:
+        """What this part found in an earlier try of the same run; None where it has to be run."""
+        try:
+            kept = json.loads(self._part_result.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return kept["result"] if kept["identity"] == json.loads(dumps(self.identity)) else None
+
+    @property
+    def _part_result(self) -> Path:
+        return self.folder / f"{CHECKPOINT}_{self.part}.json"
+
+    # -- checkpoint ----------------------------------------------------------------------------------
+
+    def checkpoint(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Saves a run in the middle: named tensors and a JSON record, in one file that replaces the last."""
+        about = {**about, "identity": self.identity, "steps_bytes": self._size()}
+        packed = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+        with self._disk():
+            path = self._checkpoint
+            if path.is_file():  # the previous one stays, should this one be cut short
+                os.replace(path, path.with_suffix(".previous"))
+            write_atomically(path, save(packed, {"synth": dumps(about)}))
+
+    def resume(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """What `checkpoint` saved last, steps.jsonl cut back to that moment; None where there is nothing to resume.
+
+        Raises InputError where the checkpoint belongs to another configuration, naming the first difference.
+        """
+        for path in (self._checkpoint, self._checkpoint.with_suffix(".previous")):
+            try:
+                with safe_open(path, "pt") as file:
+                    about = json.loads(file.metadata()["synth"])
+                    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+                continue
+            difference = _difference(about.pop("identity"), json.loads(dumps(self.identity)))
+            if difference:
+                raise InputError(
+                    f"folder={self.folder}: holds an unfinished run of another configuration ({difference}); "
+                    "name another folder, or delete this one."
+                )
+            if self._size() > about["steps_bytes"]:
+                os.truncate(self._steps, about["steps_bytes"])
+            return tensors, about
+        if self.part is None and self._size():  # killed before its first checkpoint: begin again
+            self._steps.unlink()
+        return None
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.folder / (f"{CHECKPOINT}_{self.part}.safetensors" if self.part else f"{CHECKPOINT}.safetensors")
+
+    def _size(self) -> int:
+        return self._steps.stat().st_size if self._steps.is_file() else 0
+
+    def _disk(self) -> Any:
+        return disk_full_said(self.folder, "Make room and give the same command again; it resumes.")
+
+
+def dumps(value: Any, indent: int | None = None) -> str:
+    """JSON in which what is not a finite number is null, because NaN is no JSON."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    if isinstance(value, Tensor):
+        return _finite(value.tolist())
+    return value
+
+
+def _difference(old: Any, new: Any, where: str = "") -> str | None:
+    """The first place where two JSON values differ, in words; None where they are equal."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            found = _difference(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
+            if found:
+                return found
+        return None
+    return None if old == new else f"{where} was {json.dumps(old)}, is {json.dumps(new)}"
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide what a run draws."""
+    from synth import __version__
+
+    return {"synth": __version__, "torch": torch.__version__}
