@@ -1,0 +1,199 @@
+"""Takes the items of runs; gives a card each: the words of its caption, its record for the page to use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from synth.gallery.folder import Item, Picture, Run
+from synth.gallery.inline import link
+from synth.gallery.numerals import NOTHING, anything, duration, number, passes, percent, plain, words
+
+UNTITLED = "Untitled"  # what was made for no class, such as a style transfer
+SMALL = 128  # pixels a side; up to here a page enlarges the picture, and its pixels stay sharp squares
+
+# Fields that the enlarged view has lines of its own for; all others follow under their own names.
+TOLD = frozenset(
+    (
+        *(
+            "file",
+            "original",
+            "target",
+            "target_index",
+            "confidence",
+            "predicted",
+            "success",
+            "score",
+            "seed",
+        ),
+        *("steps", "forwards", "backwards", "passes", "seconds", "linf", "l2"),
+        *("contender", "search", "encoding"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture as a page refers to it; `url` is empty where `problem` says why."""
+
+    url: str
+    width: int
+    height: int
+    problem: str
+
+    @property
+    def small(self) -> bool:
+        return 0 < max(self.width, self.height) <= SMALL
+
+
+@dataclass(frozen=True)
+class Card:
+    """One picture with its caption; `data` is its part of the page's JSON."""
+
+    number: int
+    plate: str  # the number as a catalogue writes it
+    picture: Shown
+    target: str
+    contender: str
+    predicted: str  # empty where the network sees what it should
+    confidence: str
+    share: float | None  # the confidence as a part of one, for the bar; None where it is no probability
+    success: bool | None
+    method: str
+    effort: str
+    effort_apart: str
+    data: dict[str, Any] = field(repr=False)
+
+    @property
+    def alt(self) -> str:
+        seen = f", read as {self.predicted}" if self.predicted else ""
+        made = "Untitled picture" if self.target == UNTITLED else f"Picture made for {self.target}"
+        return made + seen
+
+
+def cards_of(runs: Sequence[Run], page: Path, curves: Sequence[Sequence[float]] = ()) -> list[Card]:
+    """All items of all `runs` in order; `curves` holds the course of each item's confidence, where known."""
+    every = [(run, key, item) for key, run in enumerate(runs) for item in run.items]
+    digits = max(3, len(str(len(every))))
+    cards = []
+    for place, (run, key, item) in enumerate(every):
+        card = _card(run, item, place, f"{place + 1:0{digits}d}", page)
+        card.data["run"] = key
+        if place < len(curves):
+            card.data["curve"] = list(curves[place])
+        cards.append(card)
+    return cards
+
+
+def ratio_of(cards: Sequence[Card]) -> float:
+    """Width by height of the plates: what all pictures share, if it is not extreme, else a square."""
+    shapes = {(card.picture.width, card.picture.height) for card in cards if not card.picture.problem}
+    ratios = {round(width / height, 3) for width, height in shapes if height}
+    ratio = ratios.pop() if len(ratios) == 1 else 1.0
+    return ratio if 0.5 <= ratio <= 2 else 1.0
+
+
+def shown(picture: Picture | None, page: Path) -> Shown:
+    """How `page` refers to `picture`."""
+    if picture is None:
+        return Shown("", 0, 0, "no picture")
+    if picture.problem:
+        return Shown("", 0, 0, picture.problem)
+    return Shown(link(picture.path, page), picture.width, picture.height, "")
+
+
+def _card(run: Run, item: Item, number_: int, plate: str, page: Path) -> Card:
+    record = item.record
+    contender, search, encoding = _method(run, record)
+    target, predicted = words(record.get("target")), words(record.get("predicted"))
+    success = record.get("success") if isinstance(record.get("success"), bool) else None
+    confidence, effort = number(record.get("confidence")), passes(record)
+    picture = shown(item.picture, page)
+    original = shown(item.original, page) if item.original else None
+    data = {
+        "title": target or UNTITLED,
+        "predicted": predicted,
+        "search": search,
+        "encoding": encoding,
+        "contender": contender,
+        "confidence": confidence,
+        "passes": effort,
+        "seconds": number(record.get("seconds")),
+        "success": success,
+        "src": picture.url,
+        "size": [picture.width, picture.height],
+        "original": original.url if original else "",
+        "plate": plate,
+        "details": _details(record, contender, search, encoding, effort),
+    }
+    return Card(
+        number=number_,
+        plate=plate,
+        picture=picture,
+        target=target or UNTITLED,
+        contender=contender,
+        predicted=predicted if predicted != target else "",
+        confidence=percent(confidence) if confidence is not None else _score(record),
+        share=confidence if confidence is not None and 0 <= confidence <= 1 else None,
+        success=success,
+        method=" · ".join(part for part in (search, encoding, run.network) if part),
+        effort=_effort(record, effort),
+        effort_apart=_apart(record),
+        data=data,
+    )
+
+
+def _method(run: Run, record: dict[str, Any]) -> tuple[str, str, str]:
+    """Contender, search and encoding: the item's own word, else its contender's, else the run's."""
+    contender = words(record.get("contender"))
+    row = run.contenders.get(contender, {})
+    search, encoding = (
+        next(filter(None, (words(told.get(part)) for told in (record, row, run.result))), "")
+        for part in ("search", "encoding")
+    )
+    return contender, search or contender, encoding
+
+
+def _score(record: dict[str, Any]) -> str:
+    score = number(record.get("score"))
+    return f"score {plain(score)}" if score is not None else NOTHING
+
+
+def _effort(record: dict[str, Any], effort: float | None) -> str:
+    """What a picture took, and from which seed; no line breaks inside a part."""
+    parts = [f"{plain(effort)} passes" if effort is not None else NOTHING, duration(record.get("seconds"))]
+    if record.get("seed") is not None:
+        parts.append(f"seed {anything(record['seed'])}")
+    return " · ".join(part.replace(" ", "\u00a0") for part in parts if part != NOTHING)
+
+
+def _apart(record: dict[str, Any]) -> str:
+    return f"{plain(record.get('forwards'))} forward, {plain(record.get('backwards'))} backward"
+
+
+def _details(
+    record: dict[str, Any], contender: str, search: str, encoding: str, effort: float | None
+) -> list[list[str]]:
+    """The whole record as [name, value] lines, as a reader asks for them; unknown fields come last."""
+    index = record.get("target_index")
+    lines = [
+        ["Contender", contender],
+        ["Target", words(record.get("target")) + (f" ({anything(index)})" if index is not None else "")],
+        ["Read as", words(record.get("predicted"))],
+        ["Confidence", percent(record.get("confidence"))],
+        ["Success", words(record.get("success"))],
+        ["Score", plain(record.get("score"))],
+        ["Search", search],
+        ["Encoding", encoding],
+        ["Steps", plain(record.get("steps"))],
+        ["Evaluations", f"{plain(effort)} passes: {_apart(record)}" if effort is not None else ""],
+        ["Time", duration(record.get("seconds"))],
+        ["Seed", words(record.get("seed"))],
+        ["L∞ distance", plain(record.get("linf"))],
+        ["L2 distance", plain(record.get("l2"))],
+        *([name, words(value)] for name, value in record.items() if name not in TOLD),
+        ["File", words(record.get("file"))],
+    ]
+    return [line for line in lines if line[1] not in ("", NOTHING)]

@@ -1,0 +1,182 @@
+"use strict";
+// The page is whole without this script; it sorts, filters and enlarges what already stands in it.
+(() => {
+  const { runs, cards } = JSON.parse(document.getElementById("data").textContent);
+  const at = (id) => document.getElementById(id);
+  const list = at("units");
+  if (!list) return;
+
+  // A unit is what is sorted: a card of the grid, or a whole row of a comparison.
+  const units = [...list.children].map((node, order) => {
+    const parts = [...node.querySelectorAll("[data-card]")].map((part) => {
+      const card = cards[part.dataset.card];
+      const run = runs[card.run];
+      const mark = card.success === null ? "" : card.success ? "success" : "failed";
+      const text = [card.title, card.predicted, card.search, card.encoding, card.contender, run.network, run.recipe];
+      const words = { success: mark, search: card.contender || card.search, recipe: run.recipe };
+      return { node: part, card, words, text: text.join("\n").toLowerCase(), shown: true };
+    });
+    return { node, order, parts };
+  });
+
+  // ---- sort and filter -------------------------------------------------------------------------------------
+  const toolbar = at("toolbar");
+  const pressed = { success: new Set(), search: new Set(), recipe: new Set() };
+
+  const filter = () => {
+    const wanted = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const kinds = Object.entries(pressed).filter(([, words]) => words.size);
+    let count = 0;
+    for (const unit of units) {
+      let any = false;
+      for (const part of unit.parts) {
+        part.shown = wanted.every((word) => part.text.includes(word))
+          && kinds.every(([kind, words]) => words.has(part.words[kind]));
+        part.node.hidden = !part.shown;
+        any ||= part.shown;
+        count += part.shown;
+      }
+      unit.node.hidden = !any;
+    }
+    at("count").textContent = `${count.toLocaleString("en")} of ${cards.length.toLocaleString("en")}`;
+    at("nothing").hidden = count > 0;
+  };
+
+  const smallestFirst = { run: true, target: true, passes: true, seconds: true, confidence: false };
+  let reversed = false;
+
+  const sort = () => {
+    const key = at("sort").value;
+    const up = smallestFirst[key] !== reversed;
+    const keyed = units.map((unit) => {
+      if (key === "run") return [unit.order, unit];
+      const values = unit.parts.map((part) => (key === "target" ? part.card.title : part.card[key]))
+        .filter((value) => value !== null);
+      if (key === "target") return [values[0], unit];
+      return [values.length ? (up ? Math.min(...values) : Math.max(...values)) : null, unit];
+    });
+    const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+    const compare = key === "target" ? collator.compare : (a, b) => a - b;
+    keyed.sort(([a, x], [b, y]) => {
+      if (a === null || b === null) return (a === null) - (b === null) || x.order - y.order; // unknown ones last
+      return (up ? compare(a, b) : compare(b, a)) || x.order - y.order;
+    });
+    list.append(...keyed.map(([, unit]) => unit.node));
+    units.splice(0, units.length, ...keyed.map(([, unit]) => unit));
+    at("direction").textContent = up ? "↑" : "↓";
+  };
+
+  if (toolbar) {
+    toolbar.hidden = false;
+    toolbar.addEventListener("submit", (event) => event.preventDefault());
+    at("filter").addEventListener("input", filter);
+    at("sort").addEventListener("change", () => { reversed = false; sort(); });
+    at("direction").addEventListener("click", () => { reversed = !reversed; sort(); });
+    toolbar.addEventListener("click", (event) => {
+      const chip = event.target.closest(".chip");
+      if (!chip) return;
+      const words = pressed[chip.dataset.kind];
+      const on = !words.delete(chip.dataset.word);
+      if (on) words.add(chip.dataset.word);
+      chip.setAttribute("aria-pressed", on);
+      filter();
+    });
+    at("clear").addEventListener("click", () => {
+      at("filter").value = "";
+      Object.values(pressed).forEach((words) => words.clear());
+      toolbar.querySelectorAll(".chip").forEach((chip) => chip.setAttribute("aria-pressed", false));
+      filter();
+      at("filter").focus();
+    });
+    // A browser that goes back to a page fills its fields in again.
+    sort();
+    filter();
+  }
+
+  // ---- enlarge ---------------------------------------------------------------------------------------------
+  const view = at("view");
+  const percent = (part) => part.node.querySelector(".sure b").textContent;
+  let current = null;
+
+  const picture = (image, url, [width, height]) => {
+    image.hidden = !url;
+    if (!url) return image.removeAttribute("src");
+    image.src = url;
+    image.style.setProperty("--ratio", width && height ? width / height : 1);
+    image.classList.toggle("small", Math.max(width, height) <= 128);
+  };
+
+  const difference = (on) => {
+    view.classList.toggle("difference", on);
+    at("view-difference").setAttribute("aria-pressed", on);
+    at("view-result").textContent = on ? "difference × 8" : "result";
+  };
+
+  const curve = (values) => {
+    const svg = at("view-curve");
+    const drawn = values && values.length > 1;
+    svg.style.display = drawn ? "" : "none";
+    if (!drawn) return;
+    const low = Math.min(0, ...values);
+    const high = Math.max(low < 0 ? 0 : 1e-9, ...values, Math.max(...values) <= 1 ? 1 : 0);
+    const points = values.map((value, step) =>
+      `${(1000 * step / (values.length - 1)).toFixed(1)},${(1000 * (high - value) / (high - low)).toFixed(1)}`);
+    svg.firstElementChild.setAttribute("d", `M${points.join("L")}`);
+  };
+
+  const show = (part) => {
+    const { card } = part;
+    current = part;
+    difference(false);
+    view.classList.toggle("pairs", Boolean(card.original && card.src));
+    picture(at("view-picture"), card.src, card.size);
+    picture(at("view-original"), card.original, card.size);
+    picture(at("view-under"), card.original, card.size);
+    at("view-was").hidden = !card.original;
+    at("view-picture").alt = card.title;
+    at("view-problem").hidden = Boolean(card.src);
+    at("view-problem").textContent = card.src ? "" : part.node.querySelector(".plate").textContent;
+    at("view-plate").textContent = card.plate;
+    at("view-title").textContent = card.title;
+    at("view-confidence").textContent = percent(part);
+    curve(card.curve);
+    at("view-details").replaceChildren(...[...card.details, ...runs[card.run].details].map(([name, value]) => {
+      const line = document.createElement("div");
+      const term = document.createElement("dt");
+      const text = document.createElement("dd");
+      term.textContent = name;
+      text.textContent = value;
+      line.append(term, text);
+      return line;
+    }));
+    if (!view.open) view.showModal();
+    view.querySelector(".record").scrollTop = 0;
+  };
+
+  const move = (by) => {
+    const parts = units.flatMap((unit) => unit.parts).filter((part) => part.shown);
+    const place = parts.indexOf(current);
+    if (parts.length) show(parts[(place + by + parts.length) % parts.length]);
+  };
+
+  list.addEventListener("click", (event) => {
+    const plate = event.target.closest(".plate");
+    const node = plate && plate.closest("[data-card]");
+    // With a modifier the link keeps its own meaning: the picture in a new tab.
+    if (!node || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    show(units.flatMap((unit) => unit.parts).find((part) => part.node === node));
+  });
+  at("view-back").addEventListener("click", () => move(-1));
+  at("view-next").addEventListener("click", () => move(1));
+  at("view-close").addEventListener("click", () => view.close());
+  at("view-difference").addEventListener("click", () => difference(!view.classList.contains("difference")));
+  view.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowLeft") move(-1);
+    else if (event.key === "ArrowRight") move(1);
+    else return;
+    event.preventDefault();
+  });
+  view.addEventListener("click", (event) => { if (event.target === view) view.close(); });
+  view.addEventListener("close", () => current.node.querySelector(".plate").focus());
+})();
