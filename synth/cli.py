@@ -9,20 +9,25 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from synth import complaints, progress
+from synth import complaints, memory, progress
+from synth.atomic import disk_full_said, write_atomically
 from synth.errors import InputError, nearest
 
 log = logging.getLogger("synth")
+
+Config = Any  # a DictConfig, whose own type hints beartype calls out of date
 
 HERE = Path(__file__).parent
 CONF = next(path for path in (HERE / "conf", HERE.parent / "conf") if path.is_dir())
@@ -35,11 +40,13 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # lets errors through to us, who tell them in one line
     _logging()
     OmegaConf.register_new_resolver("synth.run_folder", _run_folder, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("synth.sweep", _sweep, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("synth.point", _point, replace=True)
-    failed: list[int] = []
+    failed: list[str] = []
     try:
         _hydra(failed)
     except KeyboardInterrupt:
+        print("synth: interrupted.", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         line = complaints.line(error, CONF, sys.argv[1:])
@@ -47,24 +54,28 @@ def main() -> None:
             raise
         print(f"synth: {line}", file=sys.stderr)
         sys.exit(2)
-    if failed:
+    if any(failed):
         log.warning("%d of the runs failed", len(failed))
+    if failed:
         sys.exit(2)
 
 
-def _hydra(failed: list[int]) -> None:
+def _hydra(failed: list[str]) -> None:
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-    def job(cfg: DictConfig) -> None:
-        many = HydraConfig.get().mode.name == "MULTIRUN"
-        progress_live(not many)
+    def job(cfg: Config) -> None:
+        now = HydraConfig.get()
+        point = f"{now.job.override_dirname}: " if now.mode.name == "MULTIRUN" else ""
+        progress_live(not point)
         try:
             run(cfg)
         except Exception as error:  # one point of a sweep that fails must not take the others along
             line = complaints.line(error, CONF, sys.argv[1:])
-            if not many or line is None:
+            if line is None:
                 raise
-            print(f"synth: {HydraConfig.get().job.override_dirname}: {line}", file=sys.stderr)
-            failed.append(1)
+            print(f"synth: {point}{line}", file=sys.stderr)
+            failed.append(point)
+            with suppress(OSError):  # a folder in which nothing was begun
+                os.rmdir(now.runtime.output_dir)
 
     job()
 
@@ -74,32 +85,63 @@ def progress_live(live: bool) -> None:
     progress.live = live
 
 
-def run(cfg: DictConfig) -> None:
+def run(cfg: Config) -> None:
     """Builds the object that the configuration names and runs it in Hydra's folder; a finished folder is left alone."""
     now = HydraConfig.get()
     folder = Path(os.path.relpath(now.runtime.output_dir))
     overrides = list(now.overrides.task)
+    given = [override.split("=")[0].lstrip("+~") for override in overrides]
     settings = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(settings, dict)
     recipe = now.runtime.choices["recipe"]
+    _refuse_unread(cfg, settings, given, list(now.runtime.choices))
     identity = {str(k): v for k, v in settings.items() if k not in NOT_IDENTITY} | {"recipe": recipe}
 
-    from synth.record import Record  # from here on torch is needed
+    from synth.record import Record, dumps  # from here on torch is needed
 
-    if Record.finished(folder):
+    configuration = hashlib.sha256(dumps(identity).encode()).hexdigest()[:16]
+    found = Record.finished(folder)
+    if found is not None:
+        if found.get("configuration", configuration) != configuration:
+            raise InputError(f"folder={folder}: holds a finished run of another configuration; name another folder.")
         log.info("%s is finished already", folder)
         return
-    built = build(settings, [override.split("=")[0].lstrip("+~") for override in overrides])
+    memory.keep_freed()
+    built = build(settings, given)
     record = Record(folder, identity)
+    _keep_configuration(cfg, folder)
     log.info("%s -> %s", recipe, folder)
     result = built.run(record)
-    record.finish({"recipe": recipe, "overrides": overrides, **result})
+    record.finish({"recipe": recipe, "overrides": overrides, "configuration": configuration, **result})
     from synth.gallery.page import build_run_page
 
-    page = build_run_page(folder)
-    log.info("%s", page)
+    log.info("%s", build_run_page(folder))
     if result["status"] == "interrupted":
-        raise KeyboardInterrupt
+        sys.exit(130)
+
+
+def _keep_configuration(cfg: Config, folder: Path) -> None:
+    """Writes what Hydra would have written into .hydra, had it waited until the configuration proved good."""
+    now = HydraConfig.instance().cfg
+    assert now is not None
+    with disk_full_said(folder, "Make room and give the same command again."):
+        (folder / ".hydra").mkdir(exist_ok=True)
+        for name, part in (("config", cfg), ("hydra", now), ("overrides", now.hydra.overrides.task)):
+            write_atomically(folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part).encode())
+
+
+def _refuse_unread(cfg: Config, settings: Mapping[Any, Any], given: Sequence[str], groups: Sequence[str]) -> None:
+    """A key beside the parts that the user wrote must be read by something, or it would be dropped in silence."""
+    name = str(settings.get("_target_", ""))
+    takes = _parameters(name, "") if name else None
+    text = OmegaConf.to_yaml(cfg, resolve=False)
+    for key in given:
+        root = key.split(".")[0]
+        if takes is None or root in (*takes, *groups, *NOT_IDENTITY, "hydra") or "@" in key:
+            continue
+        if not re.search(r"\$\{(oc\.select:)?" + re.escape(root) + r"\b", text):
+            hint = nearest(root, {*takes, *map(str, settings)} - {root})
+            raise InputError(f"{root}: nothing in this recipe, with the parts it has now, reads it.{hint}")
 
 
 def build(settings: Mapping[str, Any], given: list[str]) -> Any:
@@ -143,7 +185,10 @@ def _parameters(target: str, path: str) -> list[str] | None:
 
     if not target.startswith("synth."):
         raise InputError(f"{path}._target_={target}: only names that begin with synth. are built.")
-    found: Callable[..., Any] = get_object(target)
+    try:
+        found: Callable[..., Any] = get_object(target)
+    except ImportError as error:
+        raise InputError(f"{path}._target_={target}: there is no such thing in synth.") from error
     parameters = inspect.signature(found).parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None
@@ -172,12 +217,23 @@ def _run_folder(folder: str | None, recipe: str) -> str:
 
 
 def _point(overrides: str) -> str:
-    """The folder of a sweep's point: its overrides as one name, the same whenever the same point is asked for."""
-    name = overrides.replace("/", "-").replace("\\", "-") or "defaults"
-    if len(name.encode()) <= LONGEST_NAME:
+    """The folder of a sweep's point: its overrides as one name, the same whenever the same point is asked for.
+
+    What a folder cannot be called is replaced, and what is too long is cut; a digest then keeps points apart.
+    """
+    if not overrides:
+        return "defaults"
+    name = re.sub(r"[\x00-\x1f\x7f/\\]", "-", overrides)
+    if name == overrides and name.strip(". ") == name and len(os.fsencode(name)) <= LONGEST_NAME:
         return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return name.encode()[: LONGEST_NAME - 13].decode(errors="ignore") + "-" + digest
+    digest = hashlib.sha256(os.fsencode(overrides)).hexdigest()[:12]
+    return name.encode(errors="ignore")[: LONGEST_NAME - 13].decode(errors="ignore") + "-" + digest
+
+
+def _sweep(sweep: str | None, recipe: str, overrides: Sequence[str]) -> str:
+    """The name of a sweep's folder: `sweep`, or the recipe; several recipes as they were written."""
+    swept = [word.removeprefix("recipe=") for word in overrides if word.startswith("recipe=")]
+    return sweep or _point(swept[-1] if swept else recipe)
 
 
 def _logging() -> None:

@@ -68,7 +68,8 @@ class ImageProblem(Problem):
         """The watched number of finished pictures, untransformed: [n] from [n, 3, h, w]."""
         with torch.inference_mode():
             taps = self.network.read(images, self.watch.layers)
-            return total(self.watch(Reading(taps, images, rows)))[:, 0].clone()
+            watch = total(self.watch(Reading(taps, images, rows)))[:, 0]
+        return watch.clone()  # outside the mode: inside it the clone would be an inference tensor too
 
     def evaluate(self, genome: Genome, rows: Rows, pull: Pull | None = None) -> Evaluation:
         """Scores of `genome` [r, *shape]; with `pull`, also the gradients of the pulled scores by it.
@@ -78,17 +79,12 @@ class ImageProblem(Problem):
         """
         parts = [self._chunk(genome[index], rows.select(index), pull) for index in self._chunks(len(genome))]
         count, size = len(genome), self.encoding.images_per_genome
-
-        def joined(tensors: list[Tensor], axis: int = 0) -> Tensor:
-            whole = tensors[0] if len(tensors) == 1 else torch.cat(tensors, axis)
-            return whole.narrow(axis, 0, count)  # what padding added is cut off
-
         gradients = [part.gradient for part in parts if part.gradient is not None]
         return Evaluation(
-            scores=joined([part.scores for part in parts]),
-            terms={name: joined([part.terms[name] for part in parts]) for name in parts[0].terms},
-            watch=joined([part.watch for part in parts]),
-            gradient=joined(gradients, 1) if gradients else None,
+            scores=_joined([part.scores for part in parts], count),
+            terms={name: _joined([part.terms[name] for part in parts], count) for name in parts[0].terms},
+            watch=_joined([part.watch for part in parts], count),
+            gradient=_joined(gradients, count, 1) if gradients else None,
             forwards=size,
             backwards=size * (len(gradients[0]) if gradients else 0),
         )
@@ -109,12 +105,14 @@ class ImageProblem(Problem):
             if pull is not None:
                 covectors = pull(scores.detach())
                 last = len(covectors) - 1
-                gradient = torch.stack(
-                    [torch.autograd.grad(scores, genome, covector, retain_graph=i < last)[0]
-                     for i, covector in enumerate(covectors)]
-                )  # fmt: skip
+                pulled = [
+                    torch.autograd.grad(scores, genome, covector, retain_graph=i < last)[0]
+                    for i, covector in enumerate(covectors)
+                ]
+                gradient = torch.stack(pulled) if last else pulled[0][None]
             with torch.no_grad():
-                watch = self._mean(total(self.watch(reading)))[:, 0]
+                watched = scores if self.watch is self.objective else self._mean(total(self.watch(reading)))
+                watch = watched.detach()[:, 0]
                 parts = {name: self._mean(value.detach()) for name, value in terms.items()}
         # inference tensors may not meet autograd later: a clone outside the mode is an ordinary tensor
         return Evaluation(
@@ -141,6 +139,12 @@ class ImageProblem(Problem):
         length = -(-count // pieces)  # even pieces: no chunk of one at the end
         for first in range(0, count, length):
             yield slice(first, min(first + length, count))
+
+
+def _joined(tensors: list[Tensor], count: int, axis: int = 0) -> Tensor:
+    """The chunks as one tensor; what padding added beyond `count` is cut off."""
+    whole = tensors[0] if len(tensors) == 1 else torch.cat(tensors, axis)
+    return whole if whole.shape[axis] == count else whole.narrow(axis, 0, count)
 
 
 def total(terms: Any) -> Tensor:

@@ -24,7 +24,7 @@ def _signed(word: int) -> int:
 _GOLDEN = _signed(0x9E3779B97F4A7C15)
 _FIRST = _signed(0xBF58476D1CE4E5B9)
 _SECOND = _signed(0x94D049BB133111EB)
-_MASK24 = (1 << 24) - 1
+_MASK24, _MASK64 = (1 << 24) - 1, (1 << 64) - 1
 
 
 def key_of(*parts: object) -> int:
@@ -43,8 +43,18 @@ def mix(words: Tensor) -> Tensor:
 def fold(keys: Tensor, number: int | Tensor) -> Tensor:
     """New keys from int64 `keys` [r] and a number (or one number a key): a stream of its own for each."""
     if isinstance(number, int):
-        number = torch.tensor(number, device=keys.device)
-    return mix(mix(number + _GOLDEN) ^ (keys * 3 + _GOLDEN))
+        mixed: int | Tensor = _mixed(number + _GOLDEN)
+    else:
+        mixed = mix(number + _GOLDEN)
+    return mix(mixed ^ (keys * 3 + _GOLDEN))
+
+
+def _mixed(word: int) -> int:
+    """`mix` of one whole number, without a tensor."""
+    word &= _MASK64
+    word = ((word ^ (word >> 30)) * _FIRST) & _MASK64
+    word = ((word ^ (word >> 27)) * _SECOND) & _MASK64
+    return _signed(word ^ (word >> 31))
 
 
 def uniform(keys: Tensor, count: int) -> Tensor:

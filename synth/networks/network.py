@@ -6,7 +6,8 @@ Pictures come in as RGB in [0, 1] and are normalised inside, and only here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,6 +22,21 @@ OUTPUT = "output"  # the name of what the whole network gives: the scores before
 
 class _Deepest(Exception):
     """Thrown by the tap on the deepest layer asked for: nothing beyond it needs to be computed."""
+
+
+class _ChannelsLast(torch.autograd.Function):
+    """Pictures in the layout convolutions are fastest in; their gradient back in the layout everything else has.
+
+    Without the way back, each later step of the gradient would add tensors of two layouts, at several times the cost.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        return images.contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return gradient.contiguous()
 
 
 class Network(nn.Module):
@@ -74,8 +90,7 @@ class Network(nn.Module):
     def forward(self, images: Images) -> Tensor:
         """Scores before the softmax, [n, classes], from pictures [n, 3, h, w] in [0, 1]."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            normal = (images - self.mean) * self.scale
-            return self.module(normal.contiguous(memory_format=torch.channels_last)).float()
+            return self.module((_ChannelsLast.apply(images) - self.mean) * self.scale).float()
 
     def read(self, images: Images, layers: Iterable[str]) -> dict[str, Tensor]:
         """Outputs of the named `layers` on `images` [n, 3, h, w], from one forward that stops at the deepest.
@@ -89,10 +104,8 @@ class Network(nn.Module):
             return {OUTPUT: self(images)}
         deepest = max(wanted, key=self._order.__getitem__)
         with self._tapped(wanted, deepest) as taps:
-            try:
+            with suppress(_Deepest):
                 taps[OUTPUT] = self(images)
-            except _Deepest:
-                pass
         return {name: taps[name].float() for name in wanted}
 
     def layer(self, name: str) -> str:
@@ -127,14 +140,7 @@ class Network(nn.Module):
             for name in names:
                 if name == OUTPUT:
                     continue
-
-                def hook(_: nn.Module, __: Any, out: Any, name: str = name) -> None:
-                    if name == deepest:
-                        taps[name] = out
-                        raise _Deepest
-                    # a clone, since a functional in-place operation (x += shortcut) may follow
-                    taps.setdefault(name, out.clone())
-
+                hook = partial(_stop if name == deepest else _keep, taps, name)
                 handles.append(self.module.get_submodule(name).register_forward_hook(hook))
             yield taps
         finally:
@@ -161,6 +167,18 @@ class Network(nn.Module):
                 handle.remove()
         shapes[OUTPUT] = tuple(out.shape[1:])
         return shapes
+
+
+def _keep(taps: dict[str, Tensor], name: str, _: nn.Module, __: Any, out: Tensor) -> None:
+    """The hook of a tap: keeps a clone, since an in-place operation (x += shortcut) may follow."""
+    if name not in taps:
+        taps[name] = out.clone()
+
+
+def _stop(taps: dict[str, Tensor], name: str, _: nn.Module, __: Any, out: Tensor) -> None:
+    """The hook of the deepest tap: nothing follows, so nothing needs to be cloned."""
+    taps[name] = out
+    raise _Deepest
 
 
 def device_of(device: str) -> torch.device:

@@ -66,7 +66,7 @@ class Gradient(Search):
         assert found.gradient is not None
         gradient = found.gradient[0]
         state = dict(state, count=state["count"] + 1)
-        moved = genome + self._rate(step) * self._direction(gradient, state)
+        moved = self._moved(genome, gradient, state, self._rate(step))
         if self.regularisers.active:
             moved = self.regularisers(moved, gradient, problem.origin(rows), step)
         state["genome"] = problem.project(moved, rows)
@@ -85,19 +85,17 @@ class Gradient(Search):
             return self.rate
         return self.rate + (self.rate_end - self.rate) * min(step / (self.steps - 1), 1.0)
 
-    def _direction(self, gradient: Tensor, state: State) -> Tensor:
-        """The way to go at rate 1; remembers in `state`, whose tensors are replaced and never written into."""
+    def _moved(self, genome: Genome, gradient: Tensor, state: State, rate: float) -> Genome:
+        """The genome a step further; writes into the moments in `state`, and never into a genome."""
         if self.rule == "adam":
             count = state["count"].view(-1, *[1] * (gradient.ndim - 1))
-            state["first"] = first = torch.lerp(gradient, state["first"], self.momentum)
-            state["second"] = second = (
-                state["second"].mul(self.momentum2).addcmul_(gradient, gradient, value=1 - self.momentum2)
-            )
+            first = state["first"].lerp_(gradient, 1 - self.momentum)
+            second = state["second"].mul_(self.momentum2).addcmul_(gradient, gradient, value=1 - self.momentum2)
             # both bias corrections in one number a row, as Kingma & Ba note at the end of their section 2
             correction = (1 - self.momentum2**count).sqrt_() / (1 - self.momentum**count)
-            return first * correction / second.sqrt().add_(1e-8)
+            return torch.addcdiv(genome, first, second.sqrt().add_(1e-8).div_(correction), value=rate)
         if self.rule == "normalised":
             gradient = gradient / (gradient.abs().flatten(1).mean(1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12)
         if self.momentum:
-            state["first"] = gradient = state["first"] * self.momentum + gradient
-        return gradient.sign() if self.rule == "sign" else gradient
+            gradient = state["first"].mul_(self.momentum).add_(gradient)
+        return torch.add(genome, gradient.sign() if self.rule == "sign" else gradient, alpha=rate)
