@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from synth.core import Images
 from synth.errors import InputError, nearest
+from synth.hardware import device_of
 from synth.networks.classes import Classes
 
 OUTPUT = "output"  # the name of what the whole network gives: the scores before the softmax
@@ -103,9 +104,8 @@ class Network(nn.Module):
         if wanted == (OUTPUT,):
             return {OUTPUT: self(images)}
         deepest = max(wanted, key=self._order.__getitem__)
-        with self._tapped(wanted, deepest) as taps:
-            with suppress(_Deepest):
-                taps[OUTPUT] = self(images)
+        with self._tapped(wanted, deepest) as taps, suppress(_Deepest):
+            taps[OUTPUT] = self(images)
         return {name: taps[name].float() for name in wanted}
 
     def layer(self, name: str) -> str:
@@ -179,15 +179,3 @@ def _stop(taps: dict[str, Tensor], name: str, _: nn.Module, __: Any, out: Tensor
     """The hook of the deepest tap: nothing follows, so nothing needs to be cloned."""
     taps[name] = out
     raise _Deepest
-
-
-def device_of(device: str) -> torch.device:
-    """The torch device for ``auto``, ``cpu`` or ``cuda:0``; InputError for one that this machine lacks."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"device={device}: this machine has no such device; write auto or cpu.") from error
-    return found

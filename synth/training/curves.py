@@ -1,0 +1,61 @@
+"""Takes the rows of a training, one an epoch; gives ``steps.jsonl`` and a picture of the learning curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from synth.atomic import write_atomically
+
+TRAIN, TEST, OTHER = "#7a869a", "#c2410c", "#0f766e"
+INK, RULE = "#1f2933", "#e4e7eb"
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, float | int]]) -> None:
+    """Writes ``steps.jsonl`` anew, one object a line: after a resume it holds what the checkpoint knew."""
+    write_atomically(path, "".join(json.dumps(dict(row)) + "\n" for row in rows).encode())
+
+
+def draw_curves(path: Path, rows: Sequence[Mapping[str, float | int]], panels: Mapping[str, Sequence[str]]) -> None:
+    """Draws one panel for each of `panels` (title to the names of its numbers) over the rows' ``step``, as a
+    PNG.
+
+    Names that begin with ``train_`` are grey, the first other one in a panel is the strong colour. A number
+    that lies in [0, 1] throughout a panel is shown in per cent.
+    """
+    figure = Figure(figsize=(5.2 * len(panels), 3.6), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, (title, names) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, len(panels), place)
+        present = [name for name in names if rows and name in rows[0]]
+        share = all(0 <= row[name] <= 1 for row in rows for name in present) and "loss" not in title.lower()
+        _panel(axes, rows, present, 100.0 if share else 1.0)
+        axes.set_title(title + (" (%)" if share else ""), loc="left", fontsize=11, color=INK, fontweight="bold")
+    partial = path.with_name(path.name + ".partial")
+    figure.savefig(partial, format="png", facecolor="white")
+    partial.replace(path)
+
+
+def _panel(axes: Axes, rows: Sequence[Mapping[str, float | int]], names: Sequence[str], factor: float) -> None:
+    epochs = [row["step"] for row in rows]
+    strong = [name for name in names if not name.startswith("train_")]
+    for name in names:
+        values = [factor * row[name] for row in rows]
+        colour = TRAIN if name.startswith("train_") else TEST if name == strong[0] else OTHER
+        label = f"{name.replace('_', ' ')}  {values[-1]:.3g}"
+        axes.plot(epochs, values, color=colour, linewidth=1.8, label=label, marker="o", markersize=2.5)
+    axes.set_xlabel("epoch", color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y", color=RULE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(RULE)
+    axes.tick_params(length=0, colors=INK)
+    if names:
+        axes.legend(frameon=False, fontsize=9, labelcolor=INK)

@@ -1,0 +1,108 @@
+"""Small things to train on: folders of coloured pictures, a tiny network, a task made of both."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from synth.training.augmentation import Augmentation
+from synth.training.classifier_task import ClassifierTask, Normalisation
+from synth.training.pictures import LabelledPictures
+from synth.training.weights import Description, write_weights
+
+COLOURS = {"blue": (30, 30, 200), "green": (30, 200, 30), "red": (200, 30, 30)}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other over a few hundred numbers cost more than they give."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def tiny(classes: int, dropout: float) -> nn.Sequential:
+    """Normalised pictures of any size in; a convolution, a batch norm, a dropout and a head."""
+    return nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv2d(3, 6, 3, 2, 1, bias=False),
+            norm=nn.BatchNorm2d(6),
+            relu=nn.ReLU(),
+            pool=nn.AdaptiveAvgPool2d(2),
+            flatten=nn.Flatten(),
+            dropout=nn.Dropout(dropout),
+            fc=nn.Linear(24, classes),
+        )
+    )
+
+
+@pytest.fixture(autouse=True)
+def undrawn_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Curves are drawn in the test of curves: half a second each is most of what these trainings take."""
+
+    def mark(path: Path, *_: object) -> None:
+        path.write_bytes(b"curves")
+
+    monkeypatch.setattr("synth.training.loop.draw_curves", mark)
+
+
+@pytest.fixture
+def tiny_network() -> Callable[[int, float], nn.Sequential]:
+    return tiny
+
+
+@pytest.fixture
+def colour_folders(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a class folder a colour, of noisy PNGs of that colour."""
+
+    def write(name: str = "train", each: int = 12, size: int = 16, colours: Sequence[str] = tuple(COLOURS)) -> Path:
+        random = np.random.default_rng(len(name) + each)
+        for colour in colours:
+            folder = tmp_path / name / colour
+            folder.mkdir(parents=True)
+            for number in range(each):
+                noisy = np.array(COLOURS[colour]) + random.normal(0, 20, (size, size, 3))
+                Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{number:02d}.png")
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def make_task() -> Callable[..., ClassifierTask]:
+    """A classifier's task on random pictures [40, 3, 8, 8] of three classes, the same in every call."""
+
+    def make(
+        augmentation: Augmentation | None = None,
+        dropout: float = 0.0,
+        weight_decay: float = 0.0,
+        rate: float = 0.05,
+        samples: int = 40,
+    ) -> ClassifierTask:
+        draws = torch.Generator().manual_seed(5)
+        pictures = torch.randint(0, 256, (samples, 3, 8, 8), generator=draws, dtype=torch.uint8)
+        labels = torch.randint(0, 3, (samples,), generator=draws)
+        data = LabelledPictures(pictures.to(memory_format=torch.channels_last), labels, ("a", "b", "c"))
+        with torch.random.fork_rng([]):
+            torch.manual_seed(1)
+            network = tiny(3, dropout)
+        scale = Normalisation.of(pictures)
+        said = Description("tiny", (), 8, scale.mean, scale.std)
+        return ClassifierTask(
+            *(network, data, data, scale, augmentation or Augmentation()),
+            rate=rate,
+            momentum=0.9,
+            weight_decay=weight_decay,
+            low_precision=False,
+            save=lambda path, row: write_weights(path, network.state_dict(), said),
+        )
+
+    return make

@@ -1,0 +1,257 @@
+"""The recipe's root object: what it learns and leaves behind, and that each switch moves only its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from synth.errors import InputError
+from synth.record import Record
+from synth.training.augmentation import Augmentation
+from synth.training.classifier import TrainClassifier, shuffle_labels
+from synth.training.classifier_task import ClassifierTask, Normalisation, logits_of
+from synth.training.loop import Loop, Plan
+from synth.training.pictures import read_class_folders
+from synth.training.schedule import Constant
+from synth.training.weights import ClassName, read_weights
+
+Folders = Callable[..., Path]
+Build = Callable[[int, float], nn.Sequential]
+
+
+@pytest.fixture
+def numbers(tiny_network: Build) -> dict[str, Any]:
+    """What makes a training short."""
+    sizes = {"size": 16, "epochs": 6, "batch": 6, "crop": 2, "rate": 0.1, "dropout": 0.1}
+    return {
+        "architecture": tiny_network,
+        "device": "cpu",
+        "precision": "float32",
+        "command": "synth ...",
+        **sizes,
+    }
+
+
+def test_it_learns_colours_and_leaves_what_it_says(
+    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path
+) -> None:
+    train, val = colour_folders("train"), colour_folders("val", each=8)
+    table = tmp_path / "names.tsv"
+    table.write_text("wnid\timagenet_index\tname\nred\t7\tcrimson, scarlet\nblue\t\tsky\n")
+    folder = tmp_path / "run"
+    place = Record(folder)
+    record = TrainClassifier(train, val, names=table, **numbers).run(place)
+    place.finish(record)
+    found = record["findings"]
+    assert found["top1"] > 0.95
+    assert found["top5"] == 1
+    assert found["parameters"] == 3 * 6 * 9 + 12 + 24 * 3 + 3
+    assert found["parameters_per_sample"] == found["parameters"] / 36
+    assert (found["epochs"], found["stopped_early"], found["skipped_files"]) == (6, False, 0)
+    assert (record["items"], record["status"]) == ([], "done")
+    left = ["curves.png", "result.json", "steps.jsonl", "tiny.md", "tiny.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == left
+    rows = [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
+    names = {
+        "step",
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+        "validation_top5",
+    }
+    assert [set(row) for row in rows] == [names | {"rate", "seconds"}] * 6
+    card = (folder / "tiny.md").read_text().splitlines()
+    assert f"| top-1 accuracy | {found['top1']:.2%} |" in card
+    assert f"| parameters | {found['parameters']} ({found['parameters_per_sample']:.1f} a training picture) |" in card
+    assert "| pictures | 36 of " in "\n".join(card)
+    assert "synth ..." in card
+    assert str(tmp_path) not in "\n".join(card)
+    tensors, said = read_weights(folder / "tiny.safetensors")
+    assert said is not None
+    assert said.classes == (
+        ClassName("sky", "blue"),
+        ClassName("green"),
+        ClassName("crimson, scarlet", "red", 7),
+    )
+    assert (said.architecture, said.size, said.command) == ("tiny", 16, "synth ...")
+    pixels = np.stack(read_class_folders(train, 16).pictures.numpy()) / 255
+    assert said.mean == pytest.approx(pixels.mean((0, 2, 3)), abs=1e-4)
+    assert said.std == pytest.approx(pixels.std((0, 2, 3)), abs=1e-4)
+    network = numbers["architecture"](3, 0.0)
+    network.load_state_dict(tensors)
+    data = read_class_folders(val, 16)
+    logits = logits_of(network.eval(), data.pictures, Normalisation(said.mean, said.std))
+    assert said.accuracy == found["top1"] == (logits.argmax(1) == data.labels).float().mean().item()
+
+
+def test_into_a_record_it_leaves_the_checkpoint_until_the_result_is_written(
+    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path
+) -> None:
+    record = Record(tmp_path / "run")
+    result = TrainClassifier(colour_folders(), early_stopping=6, **numbers).run(record)
+    assert len(list((tmp_path / "run").glob("checkpoint*"))) == 3
+    again = TrainClassifier(tmp_path / "train", early_stopping=6, **numbers).run(record)
+    assert again == result
+    record.finish(result)
+    left = ["curves.png", "result.json", "steps.jsonl", "tiny.md", "tiny.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == left
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others(
+    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path
+) -> None:
+    train = colour_folders()
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        TrainClassifier(train, seed=seed, **{**numbers, "epochs": 1}).run(Record(tmp_path / name))
+    (first, said), (same, said_too), (other, _) = (read_weights(tmp_path / name / "tiny.safetensors") for name in "abc")
+    assert said == said_too
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not torch.equal(first["conv.weight"], other["conv.weight"])
+
+
+def test_low_precision_and_the_own_network(colour_folders: Folders, tmp_path: Path) -> None:
+    small = {"size": 32, "epochs": 1, "batch": 12, "holdout": 6, "precision": "bfloat16", "device": "cpu"}
+    found = TrainClassifier(colour_folders(size=32), None, "mini_resnet", **small).run(Record(tmp_path / "run"))["findings"]
+    assert found["parameters_per_sample"] == found["parameters"] / 30
+    with safe_open(tmp_path / "run/mini_resnet.safetensors", "pt") as file:
+        kinds = {file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118 - not a dict
+    assert kinds == {torch.float16, torch.int64}
+
+
+def test_fine_tuning_with_another_head(
+    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    TrainClassifier(colour_folders(), **numbers).run(Record(tmp_path / "three"))
+    start = tmp_path / "three/tiny.safetensors"
+    two = colour_folders("two", colours=("green", "red"))
+    still = {**numbers, "epochs": 1, "rate": 1e-12}
+    TrainClassifier(two, weights=start, **still).run(Record(tmp_path / "two_run"))
+    assert "its head knows other classes; a new one for 2" in caplog.text
+    (before, said), (after, now) = read_weights(start), read_weights(tmp_path / "two_run/tiny.safetensors")
+    assert said is not None
+    assert now is not None
+    assert torch.equal(after["conv.weight"], before["conv.weight"])
+    assert after["fc.weight"].shape == (2, 24)
+    assert (now.mean, now.std) == (said.mean, said.std)
+    caplog.clear()
+    TrainClassifier(tmp_path / "train", weights=start, **still).run(Record(tmp_path / "again"))
+    assert "head" not in caplog.text
+    assert torch.equal(read_weights(tmp_path / "again/tiny.safetensors")[0]["fc.weight"], before["fc.weight"])
+
+
+def one_step(task: ClassifierTask, folder: Path) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """The weights after one step, what went into the network, and what went into its head."""
+    seen: dict[str, Tensor] = {}
+
+    def remember(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+        seen.setdefault("head" if isinstance(layer, nn.Linear) else "in", given[0].clone())
+
+    for place in (0, -1):
+        task.network[place].register_forward_pre_hook(remember)
+    Loop(task, folder, Plan(1, 40, seed=1, schedule=Constant())).run()
+    return task.network.state_dict(), seen["in"], seen["head"]
+
+
+def test_weight_decay_alone_pulls_kernels_and_matrices(
+    make_task: Callable[..., ClassifierTask], tmp_path: Path
+) -> None:
+    rate, decay = 0.05, 0.02
+    start = make_task().network.state_dict()
+    plain, seen, head = one_step(make_task(rate=rate), tmp_path / "plain")
+    pulled, seen_too, head_too = one_step(make_task(rate=rate, weight_decay=decay), tmp_path / "pulled")
+    assert torch.equal(seen, seen_too)
+    assert torch.equal(head, head_too)
+    for name, weight in start.items():
+        # The first Nesterov step moves by (1 + momentum) times the gradient, and the decay is part of that.
+        expected = rate * (1 + 0.9) * decay * weight if weight.ndim > 1 else torch.zeros_like(weight)
+        torch.testing.assert_close(plain[name] - pulled[name], expected, rtol=1e-3, atol=1e-7)
+
+
+def test_dropout_alone_silences_features(make_task: Callable[..., ClassifierTask], tmp_path: Path) -> None:
+    _, seen, head = one_step(make_task(Augmentation(2, True)), tmp_path / "plain")
+    _, seen_too, dropped = one_step(make_task(Augmentation(2, True), dropout=0.5), tmp_path / "dropped")
+    assert torch.equal(seen, seen_too)
+    kept = dropped != 0
+    assert torch.equal(dropped[kept], 2 * head[kept])
+    assert kept[head != 0].float().mean().item() == pytest.approx(0.5, abs=0.08)
+
+
+@pytest.mark.parametrize("augmentation", [Augmentation(crop=2), Augmentation(mirror=True)])
+def test_crop_and_mirror_alone_change_the_input_and_not_the_order(
+    make_task: Callable[..., ClassifierTask], tmp_path: Path, augmentation: Augmentation
+) -> None:
+    _, plain, _ = one_step(make_task(), tmp_path / "plain")
+    _, seen, _ = one_step(make_task(augmentation), tmp_path / "moved")
+    assert not torch.equal(seen, plain)
+    for picture, original in zip(seen, plain, strict=True):
+        colours = {tuple(pixel) for pixel in original.flatten(1).T.tolist()}
+        assert {tuple(pixel) for pixel in picture.flatten(1).T.tolist()} <= colours
+
+
+def test_shuffled_labels_keep_the_size_of_every_class() -> None:
+    labels = torch.arange(10).repeat(100)
+    same = shuffle_labels(labels, 0.0, torch.Generator().manual_seed(0))
+    half = shuffle_labels(labels, 0.5, torch.Generator().manual_seed(0))
+    every = shuffle_labels(labels, 1.0, torch.Generator().manual_seed(0))
+    assert torch.equal(same, labels)
+    for shuffled, changed in ((half, 0.5 * 0.9), (every, 0.9)):
+        assert torch.equal(shuffled.bincount(), labels.bincount())
+        assert (shuffled != labels).float().mean().item() == pytest.approx(changed, abs=0.04)
+
+
+def test_skipped_files_are_counted(colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path) -> None:
+    train, val = colour_folders("train", each=4), colour_folders("val", each=4)
+    for path in (train / "red/00.png", val / "red/01.png"):
+        path.write_bytes(b"")
+    record = TrainClassifier(train, val, **{**numbers, "epochs": 1}).run(Record(tmp_path / "run"))
+    assert record["findings"]["skipped_files"] == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"rate": -1}, "rate=-1: must be from"),
+        ({"dropout": 1.5}, "dropout=1.5: must be from 0 to 0.99"),
+        ({"random_labels": 2}, "random_labels=2"),
+        ({"architecture": "mini_alexnett"}, r"there is no such one\. Did you mean mini_alexnet or"),
+        ({"device": "gpu"}, "device=gpu: this machine has no such device"),
+        ({"device": "cuda:99"}, "device=cuda:99: this machine has no such device"),
+        ({"precision": "half"}, "precision=half: write auto, float32 or bfloat16"),
+        ({"crop": -2}, "crop=-2"),
+        ({"epochs": 0}, "epochs=0"),
+    ],
+)
+def test_wrong_numbers_fail_in_the_constructor(wrong: Mapping[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        TrainClassifier(tmp_path, **wrong)
+
+
+def test_wrong_files_fail_before_the_first_step(
+    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path
+) -> None:
+    train = colour_folders()
+    table = tmp_path / "names.tsv"
+    table.write_text("wnid\tname\nred\tcrimson\n")
+    with pytest.raises(InputError, match=r"names=.*: no column imagenet_index"):
+        TrainClassifier(train, names=table, **numbers).run(Record(tmp_path / "run"))
+    table.write_text("wnid\timagenet_index\tname\nnobody\t1\tx\n")
+    with pytest.raises(InputError, match="its wnid column has none of the class folders, such as blue"):
+        TrainClassifier(train, names=table, **numbers).run(Record(tmp_path / "run"))
+    with pytest.raises(InputError, match=r"weights=.*: there is no such file"):
+        TrainClassifier(train, weights=tmp_path / "none.safetensors", **numbers).run(Record(tmp_path / "run"))
+    with pytest.raises(InputError, match="size=16: mini_alexnet cannot take this size"):
+        TrainClassifier(train, **{**numbers, "architecture": "mini_alexnet"}).run(Record(tmp_path / "run"))
+    alone = colour_folders("one", colours=("red",))
+    with pytest.raises(InputError, match="one class folder only"):
+        TrainClassifier(alone, **numbers).run(Record(tmp_path / "run"))

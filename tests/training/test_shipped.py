@@ -1,0 +1,77 @@
+"""The weights in the package: what they say of themselves, held against pictures read from the tar."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import synth
+from synth.training.architecture import builder_of
+from synth.training.classifier_task import Normalisation, logits_of
+from synth.training.weights import read_weights
+
+FOLDER = Path(synth.__file__).parent / "networks" / "weights"
+LIMITS = {"mini_alexnet": 8_000_000, "mini_resnet": 4_000_000}
+SHARED = Path(os.environ.get("SYNTH_SHARED", Path(synth.__file__).parents[1] / ".." / "shared"))
+TAR = SHARED / "data" / "tiny_imagenet_100_val.tar"
+
+
+def shipped(name: str) -> Path:
+    path = FOLDER / f"{name}.safetensors"
+    if not path.exists():
+        pytest.skip(f"{path} is not in this checkout")
+    return path
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_shipped_weights_load_and_say_what_they_are(name: str) -> None:
+    path = shipped(name)
+    assert path.stat().st_size <= LIMITS[name]
+    tensors, said = read_weights(path)
+    assert said is not None
+    assert (said.architecture, said.size, len(said.classes)) == (name, 64, 100)
+    assert len({label.wnid for label in said.classes}) == 100
+    assert all(label.imagenet_index is not None for label in said.classes)
+    assert [label.wnid for label in said.classes] == sorted(label.wnid or "" for label in said.classes)
+    assert said.accuracy is not None
+    assert said.accuracy >= 0.5
+    assert said.command.startswith(f"synth recipe=train_classifier architecture={name}")
+    builder_of(name)[1](classes=100, dropout=0.0).load_state_dict(tensors)
+    assert f"{said.accuracy:.2%}" in (FOLDER / f"{name}.md").read_text()
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_card_holds_on_500_pictures(name: str) -> None:
+    """Five pictures a class: the share that is right has a standard error of about two points."""
+    path = shipped(name)
+    if not TAR.exists():
+        pytest.skip(f"{TAR} is not there; set SYNTH_SHARED to the folder that holds data/{TAR.name}")
+    tensors, said = read_weights(path)
+    assert said is not None
+    assert said.accuracy is not None
+    pixels, labels = [], []
+    order = [label.wnid for label in said.classes]
+    with tarfile.open(TAR) as archive:
+        seen = dict.fromkeys(order, 0)
+        for member in archive:
+            wnid = Path(member.name).parent.name
+            if member.isfile() and seen.get(wnid, 5) < 5:
+                seen[wnid] += 1
+                file = archive.extractfile(member)
+                assert file is not None
+                pixels.append(np.asarray(Image.open(io.BytesIO(file.read())).convert("RGB")))
+                labels.append(order.index(wnid))
+    assert len(labels) == 500
+    network = builder_of(name)[1](classes=100, dropout=0.0)
+    network.load_state_dict(tensors)
+    pictures = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+    logits = logits_of(network.eval(), pictures, Normalisation(said.mean, said.std))
+    right = (logits.argmax(1) == torch.tensor(labels)).float().mean().item()
+    assert right == pytest.approx(said.accuracy, abs=0.07)
