@@ -6,6 +6,7 @@ recipe is told at once.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
 import os
@@ -19,7 +20,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 
 from synth import complaints, memory, progress
 from synth.atomic import disk_full_said, write_atomically
@@ -95,9 +96,9 @@ def run(cfg: Config) -> None:
     assert isinstance(settings, dict)
     recipe = now.runtime.choices["recipe"]
     _refuse_unread(cfg, settings, given, list(now.runtime.choices))
-    identity = {str(k): v for k, v in settings.items() if k not in NOT_IDENTITY} | {"recipe": recipe}
+    identity = _identity(cfg) | {"recipe": recipe}
 
-    from synth.record import Record, dumps  # from here on torch is needed
+    from synth.record import Record, dumps, versions  # from here on torch is needed
 
     configuration = hashlib.sha256(dumps(identity).encode()).hexdigest()[:16]
     found = Record.finished(folder)
@@ -112,12 +113,23 @@ def run(cfg: Config) -> None:
     _keep_configuration(cfg, folder)
     log.info("%s -> %s", recipe, folder)
     result = built.run(record)
-    record.finish({"recipe": recipe, "overrides": overrides, "configuration": configuration, **result})
+    told = {"recipe": recipe, "overrides": overrides, "configuration": configuration, "versions": versions()}
+    record.finish(told | result)
     from synth.gallery.page import build_run_page
 
     log.info("%s", build_run_page(folder))
     if result["status"] == "interrupted":
         sys.exit(130)
+
+
+def _identity(cfg: Config) -> dict[str, Any]:
+    """The configuration without what may differ between a run and its resumption, wherever that is passed on to."""
+    cfg = copy.deepcopy(cfg)
+    with open_dict(cfg):
+        cfg.update(dict.fromkeys(NOT_IDENTITY))
+    settings = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(settings, dict)
+    return {str(key): value for key, value in settings.items()}
 
 
 def _keep_configuration(cfg: Config, folder: Path) -> None:
@@ -223,6 +235,7 @@ def _point(overrides: str) -> str:
     """
     if not overrides:
         return "defaults"
+    overrides = overrides.replace("\\ ", " ")  # Hydra escapes spaces
     name = re.sub(r"[\x00-\x1f\x7f/\\]", "-", overrides)
     if name == overrides and name.strip(". ") == name and len(os.fsencode(name)) <= LONGEST_NAME:
         return name

@@ -10,7 +10,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from synth.atomic import DISK_FULL
 from synth.errors import InputError, nearest
+
+WORDS = {
+    "int": "a whole number", "float": "a number", "bool": "true or false", "str": "a word", "None": "null",
+    "NoneType": "null", "Sequence[int]": "a list of whole numbers", "Sequence[float]": "a list of numbers",
+    "Sequence[str]": "a list of words",
+}  # fmt: skip
 
 
 def line(error: BaseException, conf: Path, typed: list[str]) -> str | None:
@@ -36,39 +43,36 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _told(error: BaseException, chain: list[BaseException], conf: Path, typed: list[str]) -> str | None:
     kind, text = type(error).__name__, str(error)
     if kind == "MissingConfigException":
-        return _missing_config(text, conf, typed)
+        return _missing_config(text, conf)
+    if "Ambiguous value for argument" in text:
+        return _several_values(text)
     if kind == "ConfigCompositionException":
         return _composition(text, conf, typed)
     if kind == "OverrideParseException":
-        first = text.splitlines()[0]
-        said = re.search(r"parsing override '(.*)'", text)
-        return (
-            f"{said.group(1) if said else first}: not of the form key=value; quote what has spaces: 'key=some value'."
-        )
+        word = str(getattr(error, "override", "")) or text.splitlines()[0]
+        return f"{word}: not of the form key=value; quote what has spaces, brackets or commas: 'key=[a,b]'."
+    if kind == "ValueError" and "Config group override" in text:
+        return f"{' '.join(word for word in typed if word.startswith('='))}: a value without a key; write key=value."
     if kind == "MissingMandatoryValue":
         key = _full_key(text)
         return f"{key}: this recipe needs it; write {key}=..."
     if kind in ("InterpolationKeyError", "InterpolationResolutionError", "InterpolationToMissingValueError"):
-        return text.splitlines()[0]
+        word = next((word for word in typed if "${" in word), _full_key(text))
+        return f"{word}: {text.splitlines()[0]}".lstrip(": ")
     if kind == "ConfigAttributeError" or kind == "ConfigKeyError":
         return _unknown_key(_full_key(text) or text.splitlines()[0], conf, typed)
     if kind.startswith("BeartypeCallHint"):
         return _wrong_type(text, chain)
-    if kind == "HydraException" and "Ambiguous value" in text:
-        said = re.search(r"argument '(.*)'", text)
-        word = said.group(1) if said else "the value"
-        key, _, value = word.partition("=")
-        return (
-            f"{word}: several values; write '{key}=[{value}]' for one run of all, or synth -m {word} for a run of each."
-        )
     if kind == "InstantiationException" and "unexpected keyword argument" in text:
         return text.splitlines()[0]
     if kind == "ValidationError":
         return f"{_full_key(text)}: {text.splitlines()[0]}"
-    if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError) or (
-        isinstance(error, OSError) and error.filename
-    ):
-        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return f"{error.filename or 'the disk'}: {error.strerror}. Make room and give the same command again."
+    if isinstance(error, OSError) and error.filename:
+        folder = next((word for word in reversed(typed) if word.startswith("folder=")), None)
+        hint = " Name another folder." if folder and str(error.filename) in str(Path(folder[7:]).absolute()) else ""
+        return f"{(hint and folder) or error.filename}: {error.strerror}.{hint}"
     if kind == "OutOfMemoryError":
         return "the device is out of memory: lower memory=, search.population= or encoding.size=."
     return None
@@ -79,9 +83,17 @@ def _full_key(text: str) -> str:
     return found.group(1) if found else ""
 
 
-def _missing_config(text: str, conf: Path, typed: list[str]) -> str:
+def _several_values(text: str) -> str:
+    """A list without its brackets: target=goldfish,lemon."""
+    found = re.search(r"argument '(.*)'", text)
+    word = found.group(1) if found else "key=a,b"
+    key, _, value = word.partition("=")
+    return f"{word}: several values; write '{key}=[{value}]' for one run of all, or synth -m {word} for a run of each."
+
+
+def _missing_config(text: str, conf: Path) -> str:
     """An option of a group that does not exist: recipe=foolin_gradient, network=alexnett."""
-    found = re.search(r"Could not find '([^']*)'", text) or re.search(r"Cannot find primary config '([^']*)'", text)
+    found = re.search(r"Could not (?:find|load) '([^']*)'", text)
     group, _, option = (found.group(1) if found else "").rpartition("/")
     if not group:
         return text.splitlines()[0]
@@ -91,22 +103,25 @@ def _missing_config(text: str, conf: Path, typed: list[str]) -> str:
 
 def _composition(text: str, conf: Path, typed: list[str]) -> str:
     """A key or group that the recipe does not have."""
-    found = (
-        re.search(r"Could not override '([^']*)'", text)
-        or re.search(r"Could not append to config\. An item is already at '([^']*)'", text)
-        or re.search(r"Could not delete from config\. '([^']*)'", text)
-    )
-    if found and "append" not in found.group(0):
+    found = re.search(r"Could not override '([^']*)'", text) or re.search(r"delete from config\. '([^']*)'", text)
+    if found:
         return _unknown_key(found.group(1), conf, typed)
-    if "Could not append" in text and found:
+    found = re.search(r"Could not append to config\. An item is already at '([^']*)'", text)
+    if found:
         return f"+{found.group(1)}: it is there already; leave the + out."
+    found = re.search(r"Error merging override (.*)", text)
+    if found:
+        return f"{found.group(1)}: a value of another kind than what stands there."
     return text.splitlines()[0]
 
 
 def _unknown_key(key: str, conf: Path, typed: list[str]) -> str:
     """An unknown key, with the nearest that this recipe has."""
     recipe = next((word.partition("=")[2] for word in typed if word.startswith("recipe=")), None)
-    keys = _keys(conf, [f"recipe={recipe}"] if recipe else [])
+    if recipe and "," in recipe:
+        return f"{key}: not a key of every recipe; in a sweep over recipes write ++{key}=..."
+    groups = [word for word in typed if (conf / re.split("[@=]", word.lstrip("+"))[0]).is_dir() and "=" in word]
+    keys = _keys(conf, [word for word in groups if "," not in word])
     hint = nearest(key, keys)
     if not hint:
         last = key.rsplit(".", 1)[-1]
@@ -117,7 +132,7 @@ def _unknown_key(key: str, conf: Path, typed: list[str]) -> str:
 
 
 def _keys(conf: Path, overrides: list[str]) -> list[str]:
-    """All keys of a recipe, dotted."""
+    """All keys of a recipe with the parts that `overrides` choose, dotted."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
@@ -146,13 +161,12 @@ def _wrong_type(text: str, chain: list[BaseException]) -> str:
     if not found:
         return text.splitlines()[0]
     name, parameter, value, hint = found.groups()
-    hint = re.sub(r"<class '([\w.]*?)(\w+)'>", r"\2", hint)
-    hint = (
-        hint.replace("typing.", "").replace("collections.abc.", "").replace("NoneType", "null").replace("None", "null")
-    )
-    words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a word"}
+    hint = re.sub(r"<class '([\w.]*)'>", r"\1", hint)
+    kinds = [WORDS.get(kind, kind) for kind in dict.fromkeys(re.sub(r"\w+\.(?=\w)", "", hint).split(" | "))]
+    if "a number" in kinds and "a whole number" in kinds:  # a whole number is a number
+        kinds.remove("a whole number")
     key = f"{where}.{parameter}".lstrip(".")
-    return f"{key}={value}: {name} takes {words.get(hint, hint)} here."
+    return f"{key}={value}: {name} takes {' or '.join(kinds)} here."
 
 
 def _listed(names: list[str], most: int = 30) -> str:

@@ -15,15 +15,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from synth import randomness
 
+# Shapes are checked as calls happen, a few microseconds each. That is worth it where a wrong one would pass in
+# silence, at pictures; inside the hot path the others are told in words.
 Images = Float[Tensor, "n 3 h w"]  # RGB in [0, 1]
-Genome = Float[Tensor, "r *shape"]  # one row an individual: pixels, spectrum, perturbation, latent code, graph
-Scores = Float[Tensor, "r k"]  # higher is better
-PerRow = Float[Tensor, " r"]
+Genome = Tensor  # [r, *shape], one row an individual: pixels, spectrum, perturbation, latent code, graph
+Scores = Tensor  # [r, k], higher is better
+PerRow = Tensor  # [r] or, where a row is an item, [n]
 State = dict[str, Tensor]  # a search's whole memory; tensors only, axis 0 = item
 Pull = Callable[[Tensor], Tensor]  # scores [r, k] -> covectors [v, r, k]
 
@@ -37,29 +39,37 @@ class Rows:
     item is (seed, target, picture), so an item draws the same numbers alone and in any batch.
     """
 
-    item: Int64[Tensor, " r"]
-    key: Int64[Tensor, " r"]
+    item: Tensor
+    key: Tensor
+    _identity: Tensor | None = None  # None where the keys have not been folded
 
     def __len__(self) -> int:
         return len(self.item)
 
+    @property
+    def identity(self) -> Tensor:
+        """The key of each row's item before any fold: for what an item draws once and keeps in every step."""
+        return self.key if self._identity is None else self._identity
+
     def select(self, index: Tensor | slice) -> Rows:
         """The rows at `index` (a slice, positions or a mask)."""
-        return Rows(self.item[index], self.key[index])
+        return Rows(self.item[index], self.key[index], self.identity[index])
 
     def fold(self, number: int) -> Rows:
-        """The same rows with a stream of their own for `number`: a step, or a purpose within it."""
-        return Rows(self.item, randomness.fold(self.key, number))
+        """The same rows with a stream of their own for `number` (0 or more): a step, or a purpose within it."""
+        return Rows(self.item, randomness.fold(self.key, number), self.identity)
 
     def repeat(self, times: int) -> Rows:
         """Each row `times` times in a run, all drawing alike: the candidates of one line search."""
-        return Rows(self.item.repeat_interleave(times), self.key.repeat_interleave(times))
+        item, key, identity = (part.repeat_interleave(times) for part in (self.item, self.key, self.identity))
+        return Rows(item, key, identity)
 
     def spread(self, times: int) -> Rows:
         """Each row `times` times in a run, each drawing differently: the population of one item."""
         rows = self.repeat(times)
         place = torch.arange(len(rows), device=self.key.device) % times
-        return Rows(rows.item, randomness.fold(rows.key, place))
+        # numbers below 0, so that no individual draws what a step or a purpose of its item draws
+        return Rows(rows.item, randomness.fold(rows.key, -1 - place), rows.identity)
 
     def uniform(self, *shape: int) -> Tensor:
         """Numbers in [0, 1): float32 [r, *shape]."""
@@ -243,8 +253,8 @@ class Step:
     genome: Genome
     score: PerRow
     watch: PerRow
-    forwards: Int64[Tensor, " n"]
-    backwards: Int64[Tensor, " n"]
+    forwards: Tensor
+    backwards: Tensor
     terms: dict[str, Tensor] = field(default_factory=dict)
     statistics: dict[str, Tensor] = field(default_factory=dict)
 
@@ -258,6 +268,13 @@ class Search(ABC):
     @abstractmethod
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         """The state before step 0, from the encoding's start or from a given genome [n, *shape]."""
+
+    @abstractmethod
+    def passes(self, stochastic: bool) -> int:
+        """The most network passes that a step takes of an item with one picture a genome: a forward 1, a backward 2.
+
+        `stochastic` is the problem's. A budget is kept by it: a step that might break one is not begun.
+        """
 
     @abstractmethod
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:

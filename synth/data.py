@@ -128,9 +128,10 @@ def to_image(tensor: Float[Tensor, "3 h w"]) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
-        values = np.asarray(image, dtype=np.float64)
-        top = 255.0 if values.max() <= 255 else 65535.0
+    if image.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N", "F"):
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        whites = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)  # which is meant shows in the values
+        top = 65535.0 if ";16" in image.mode else next((w for w in whites if values.max() <= w), 65535.0)
         image = Image.fromarray((values / top * 255.0).clip(0, 255).round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")

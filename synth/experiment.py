@@ -19,7 +19,9 @@ from synth import progress
 from synth.core import Encoding, Objective, Rows, Search, State, Step, Target, Transform
 from synth.errors import InputError
 from synth.fitness import ImageProblem
-from synth.networks.network import OUTPUT, Network
+from synth.interrupt import Interrupt
+from synth.measurement import judged, measured, summary
+from synth.networks.network import Network
 from synth.objectives.weighted import WeightedSum
 from synth.randomness import key_of
 from synth.record import Record, versions
@@ -37,9 +39,10 @@ MARGIN = 1e-5
 
 @dataclass
 class Progress:
-    """What is known of each item so far; tensors and lists in the order of all items, finished or not."""
+    """What is known of each item so far; in the order of all items, finished or not, but for the search's `state`."""
 
     genome: Tensor
+    state: State
     score: list[float]
     watch: list[float]
     forwards: list[int]
@@ -52,8 +55,8 @@ class Progress:
     lines: list[dict[str, Any]] = field(default_factory=list)
 
     def numbers(self) -> dict[str, Any]:
-        """All but the tensor and the pending lines, as JSON."""
-        return {name: value for name, value in vars(self).items() if name not in ("genome", "lines")}
+        """All but the tensors and the pending lines, as JSON."""
+        return {name: value for name, value in vars(self).items() if name not in ("genome", "state", "lines")}
 
 
 class Experiment:
@@ -62,7 +65,8 @@ class Experiment:
     `until` is the value of the watched number at which an item is done, confirmed on its 8-bit picture (a
     pass that is counted); None lets every item run all steps. `watch` is what is watched, the objective itself
     where it is None. `budget` bounds the network passes of an item, a forward counting 1 and a backward 2.
-    `memory` is the size of a chunk's activations in MiB, by default what suits the device; `exact` makes an item bit-equal alone and in any batch.
+    `memory` is the size of a chunk's activations in MiB, by default what suits the device; `exact` makes an item
+    bit-equal alone and in any batch.
     """
 
     def __init__(
@@ -100,18 +104,28 @@ class Experiment:
         )
         network.check_size((seen.shape[2], seen.shape[3]))
         self.search.init(self.problem, self.rows.select(slice(1)))  # what does not fit is refused before a run begins
+        if budget is not None and budget < self._dearest():
+            raise InputError(
+                f"budget={budget}: one step of {_name(search)} can take {self._dearest()} network passes of an item; "
+                "write that or more, or null."
+            )
 
     def run(self, record: Record) -> dict[str, Any]:
-        """Runs to the end, or resumes; gives the result record. Ctrl-C saves what was found, then passes on."""
+        """Runs to the end, or resumes; gives the result record. Ctrl-C lets the step end, and saves what was found."""
         began = time.monotonic()
-        now, state = self._resumed(record) or self._begun()
-        status = "done"
-        with progress.Steps(record.part or type(self.search).__name__.lower(), self.search.steps) as bar:
+        now = self._resumed(record) or self._begun()
+        with Interrupt() as interrupt, progress.Steps(record.part or _name(self.search), self.search.steps) as bar:
             try:
-                self._loop(record, now, state, bar, began - now.elapsed)
+                self._loop(record, now, interrupt, bar, began - now.elapsed)
             except KeyboardInterrupt:
-                status = "interrupted"
-                log.warning("interrupted at step %d of %d: saving what was found so far", now.step, self.search.steps)
+                if interrupt.asked:  # the second Ctrl-C: at once, from the last checkpoint on
+                    raise
+                interrupt.asked = True
+        status = "interrupted" if interrupt.asked else "done"
+        if interrupt.asked:
+            self._save(record, now)
+            log.warning("interrupted at step %d of %d and saved; the same command with folder=%s goes on from there",
+                        now.step, self.search.steps, record.folder)  # fmt: skip
         record.steps(now.lines)
         seconds = now.elapsed + (0.0 if status == "done" else 1e-3)
         items = self._measured(record, now)
@@ -124,7 +138,7 @@ class Experiment:
             "search": _name(self.search),
             "encoding": _name(self.problem.encoding),
             "items": items,
-            "findings": self._findings(items),
+            "findings": summary(items),
         }
         fooled = sum(bool(item["success"]) for item in items)
         log.info("%s on %s: %d of %d reached their target in %.1f s", _name(self.search), _name(self.problem.encoding),
@@ -133,14 +147,14 @@ class Experiment:
 
     # -- the loop ------------------------------------------------------------------------------------
 
-    def _loop(self, record: Record, now: Progress, state: State, bar: progress.Steps, began: float) -> None:
+    def _loop(self, record: Record, now: Progress, interrupt: Interrupt, bar: progress.Steps, began: float) -> None:
         saved = flushed = time.monotonic()
-        while now.active and now.step < self.search.steps:
+        while now.active and now.step < self.search.steps and not interrupt.asked:
             rows = self.rows.select(torch.tensor(now.active, device=self.rows.item.device))
-            state, step = self.search.step(self.problem, rows, state, now.step)
+            state, step = self.search.step(self.problem, rows, now.state, now.step)
             now.elapsed = time.monotonic() - began
             self._noted(now, rows, step)
-            state = self._frozen(now, rows, state, step)
+            now.state = self._frozen(now, rows, state, step)
             now.step += 1
             time_now = time.monotonic()
             if time_now - flushed > FLUSH_EVERY:
@@ -148,10 +162,14 @@ class Experiment:
                 record.steps(now.lines)
                 now.lines, flushed = [], time_now
             if time_now - saved > CHECKPOINT_EVERY:
-                record.steps(now.lines)
-                now.lines, saved = [], time_now
-                tensors = {f"state.{name}": value for name, value in state.items()}
-                record.checkpoint({**tensors, "genome": now.genome}, now.numbers())
+                self._save(record, now)
+                saved = time_now
+
+    def _save(self, record: Record, now: Progress) -> None:
+        record.steps(now.lines)
+        now.lines = []
+        tensors = {f"state.{name}": value for name, value in now.state.items()}
+        record.checkpoint({**tensors, "genome": now.genome}, now.numbers())
 
     def _noted(self, now: Progress, rows: Rows, step: Step) -> None:
         """Keeps what the step says of each item, with one transfer from the device."""
@@ -189,13 +207,11 @@ class Experiment:
                 confirmed = self.problem.measure((images * 255).round() / 255, who).tolist()
                 for place, value in zip(hits, confirmed, strict=True):
                     now.forwards[now.active[place]] += 1
-                    if value >= min(self.until + MARGIN, 1.0 - 1e-7):
+                    if value >= _needed(self.until):
                         done.add(place)
         if self.budget is not None:
             for place, item in enumerate(now.active):
-                passes = now.forwards[item] + 2 * now.backwards[item]
-                # the next step would cost what the last did on average; a step is not begun that breaks the budget
-                if passes + passes / (now.step + 1) > self.budget:
+                if now.forwards[item] + 2 * now.backwards[item] + self._dearest() > self.budget:
                     done.add(place)
         if not done:
             return state
@@ -203,6 +219,11 @@ class Experiment:
         now.active = [now.active[place] for place in kept]
         index = torch.tensor(kept, dtype=torch.int64, device=rows.item.device)
         return {name: value[index] for name, value in state.items()}
+
+    def _dearest(self) -> int:
+        """The most passes that an item can take until the budget is looked at again: a step, and its 8-bit picture."""
+        step = self.search.passes(self.problem.stochastic) * self.problem.encoding.images_per_genome
+        return step + (self.until is not None)
 
     # -- beginning and resuming ----------------------------------------------------------------------
 
@@ -212,7 +233,7 @@ class Experiment:
             assert targets is not None
             assert pictures is not None
             raise InputError(
-                f"{len(targets)} targets and {len(pictures)} pictures: name one target for all, or one for each picture."
+                f"{len(targets)} targets and {len(pictures)} pictures: name one target for all, or one for each."
             )
         count = counts.pop() if counts else 1
         keys, seen = [], {}
@@ -224,32 +245,25 @@ class Experiment:
         device = self.network.device
         return Rows(torch.arange(count, device=device), torch.tensor(keys, device=device))
 
-    def _begun(self) -> tuple[Progress, State]:
-        state = self.search.init(self.problem, self.rows)
+    def _begun(self) -> Progress:
         count = len(self.rows)
-        genome = self.problem.start(self.rows)
-        now = Progress(
-            genome,
-            [0.0] * count,
-            [0.0] * count,
-            [0] * count,
-            [0] * count,
-            [0] * count,
-            [0.0] * count,
-            list(range(count)),
-        )
-        return now, state
+        return Progress(
+            genome=self.problem.start(self.rows), state=self.search.init(self.problem, self.rows),
+            score=[0.0] * count, watch=[0.0] * count, forwards=[0] * count, backwards=[0] * count,
+            steps=[0] * count, seconds=[0.0] * count, active=list(range(count)),
+        )  # fmt: skip
 
-    def _resumed(self, record: Record) -> tuple[Progress, State] | None:
+    def _resumed(self, record: Record) -> Progress | None:
         found = record.resume()
         if found is None:
             return None
         tensors, about = found
         tensors = {name: value.to(self.network.device) for name, value in tensors.items()}
         about.pop("steps_bytes")
-        now = Progress(tensors.pop("genome"), **about)
+        genome = tensors.pop("genome")
+        now = Progress(genome, {name.removeprefix("state."): value for name, value in tensors.items()}, **about)
         log.info("resumed at step %d of %d", now.step, self.search.steps)
-        return now, {name.removeprefix("state."): value for name, value in tensors.items()}
+        return now
 
     # -- measuring -----------------------------------------------------------------------------------
 
@@ -268,9 +282,9 @@ class Experiment:
                 item["original"] = record.picture(i, originals[i], {}, "originals")
             items.append(item)
         saved = torch.stack([record.read_back(item["file"]) for item in items]).to(self.network.device)
-        scores = torch.cat([_scores(self.network, part) for part in saved.split(64)])
+        scores, watched = measured(self.network, self.problem.watch, saved, self.rows)
         for i, (item, target) in enumerate(zip(items, targets, strict=True)):
-            self._judge(item, target, scores[i], now.watch[i])
+            item.update(judged(scores[i], target, self.network.classes, self.until, float(watched[i])))
             item.update(score=now.score[i], steps=now.steps[i], forwards=now.forwards[i],
                         backwards=now.backwards[i], seconds=now.seconds[i], linf=None, l2=None)  # fmt: skip
             if originals is not None:
@@ -280,41 +294,14 @@ class Experiment:
                 item.pop(word)
         return items
 
-    def _judge(self, item: dict[str, Any], target: Target | None, scores: Tensor, watch: float) -> None:
-        probabilities = scores.softmax(0)
-        best = int(scores.argmax())
-        item["predicted"], item["predicted_index"] = self.network.classes.label(best), best
-        if target is None or target.index is None:
-            item["confidence"] = None
-            item["success"] = None if self.until is None else watch >= self.until
-            return
-        item["confidence"] = round(float(probabilities[target.index]), 6)
-        reached = self.until is None or item["confidence"] >= self.until
-        item["success"] = bool(best == target.index and reached)
-
-    def _findings(self, items: list[dict[str, Any]]) -> dict[str, Any]:
-        confidences = sorted(item["confidence"] for item in items if item["confidence"] is not None)
-        if not confidences:
-            return {}
-        middle = len(confidences) // 2
-        median = (confidences[middle] + confidences[~middle]) / 2
-        return {
-            "success": sum(bool(item["success"]) for item in items),
-            "items": len(items),
-            "mean_confidence": round(sum(confidences) / len(confidences), 6),
-            "median_confidence": round(median, 6),
-            "forwards": sum(item["forwards"] for item in items),
-            "backwards": sum(item["backwards"] for item in items),
-        }
-
-
-def _scores(network: Network, images: Tensor) -> Tensor:
-    with torch.inference_mode():
-        return network.read(images, (OUTPUT,))[OUTPUT]
-
 
 def _name(part: object) -> str:
     return type(part).__name__.lower()
+
+
+def _needed(until: float) -> float:
+    """What the 8-bit picture must have for `until` to count as reached; a probability ends at 1."""
+    return min(until + MARGIN, 1.0 - 1e-7) if until <= 1 else until + MARGIN
 
 
 def _said(now: Progress, until: float | None) -> str:

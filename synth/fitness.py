@@ -77,7 +77,10 @@ class ImageProblem(Problem):
         `pull` maps scores [r, k] to covectors [v, r, k]: one forward and v backwards a row. It is called
         chunk by chunk, so it must treat rows alone.
         """
-        parts = [self._chunk(genome[index], rows.select(index), pull) for index in self._chunks(len(genome))]
+        parts = [
+            self._chunk(genome, rows, pull) if index is None else self._chunk(genome[index], rows.select(index), pull)
+            for index in self._chunks(len(genome))
+        ]
         count, size = len(genome), self.encoding.images_per_genome
         gradients = [part.gradient for part in parts if part.gradient is not None]
         return Evaluation(
@@ -123,7 +126,8 @@ class ImageProblem(Problem):
         size = self.encoding.images_per_genome
         return scores if size == 1 else scores.unflatten(0, (-1, size)).mean(1)
 
-    def _chunks(self, count: int) -> Iterator[slice | Tensor]:
+    def _chunks(self, count: int) -> Iterator[slice | Tensor | None]:
+        """Which rows go together; None for all at once."""
         if self.exact:
             for first in range(0, count, EXACT_WIDTH):
                 yield torch.arange(first, first + EXACT_WIDTH).clamp_(max=count - 1)
@@ -134,7 +138,7 @@ class ImageProblem(Problem):
         most = max(1, int(self.memory // bytes_per_row))
         pieces = -(-count // most)
         if pieces == 1:
-            yield slice(None)
+            yield None
             return
         length = -(-count // pieces)  # even pieces: no chunk of one at the end
         for first in range(0, count, length):

@@ -40,7 +40,7 @@ class Record:
     ) -> None:
         self.folder, self.identity, self.part, self.first = folder, dict(identity or {}), part, first
         try:
-            (folder / "images").mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             probe = folder / ".writable"
             probe.touch()
             probe.unlink()
@@ -64,7 +64,7 @@ class Record:
     # -- pictures ------------------------------------------------------------------------------------
 
     def picture(self, number: int, image: Tensor, about: Mapping[str, Any], folder: str = "images") -> str:
-        """Saves `image` [3, h, w] in [0, 1] as 8-bit PNG, `about` in its text key ``synth``; gives the relative path."""
+        """Saves `image` [3, h, w] in [0, 1] as 8-bit PNG, `about` in its text key ``synth``; gives the path."""
         text = PngInfo()
         text.add_text("synth", dumps(about), zip=True)
         buffer = io.BytesIO()
@@ -83,10 +83,12 @@ class Record:
     # -- the result ----------------------------------------------------------------------------------
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Writes result.json, the last file of a run, and takes the checkpoint away."""
+        """Writes result.json, the last file of a run, and takes the checkpoint away, unless the run is to go on."""
         with self._disk():
             write_atomically(self.folder / RESULT, (dumps(result, indent=1) + "\n").encode())
-        for path in self.folder.glob(f"{CHECKPOINT}*"):
+        if result.get("status") == "interrupted":
+            return
+        for path in self.folder.glob(f"{CHECKPOINT}[._]*"):
             path.unlink(missing_ok=True)
 
     @staticmethod
@@ -150,9 +152,17 @@ class Record:
             if self._size() > about["steps_bytes"]:
                 os.truncate(self._steps, about["steps_bytes"])
             return tensors, about
-        if self.part is None and self._size():  # killed before its first checkpoint: begin again
-            self._steps.unlink()
+        self._begin_again()
         return None
+
+    def _begin_again(self) -> None:
+        """Takes away the lines of a try that was killed before its first checkpoint."""
+        lines = self._steps.read_bytes().splitlines(keepends=True) if self._size() else []
+        own = b'"contender": ' + dumps(self.part).encode()
+        kept = [line for line in lines if self.part and own not in line and line.endswith(b"\n")]
+        if len(kept) < len(lines):
+            with self._disk():
+                write_atomically(self._steps, b"".join(kept))
 
     @property
     def _checkpoint(self) -> Path:

@@ -66,13 +66,15 @@ class Fourier(Encoding):
         spectrum = torch.fft.fftshift(torch.view_as_complex(genome) * self.scale, dim=2)
         (h, w), (height, width) = self.size, to.size
         top, columns = height // 2 - h // 2, width // 2 + 1 - (w // 2 + 1)
+        if width > w and w % 2 == 0:  # its last column stood for two frequencies, w/2 and -w/2; from now on for one
+            spectrum[..., -1] = spectrum[..., -1] / 2
         spectrum = functional.pad(torch.view_as_real(spectrum), (0, 0, 0, columns, top, height - h - top))
         spectrum = torch.fft.ifftshift(torch.view_as_complex(spectrum.contiguous()), dim=2)
         gain = (height * width / (h * w)) ** 0.5  # of the orthonormal transform
         return torch.view_as_real(spectrum * gain / to.scale).contiguous()
 
     def origin(self, rows: Rows) -> Genome:
-        return torch.zeros((), device=self.colour.device)
+        return torch.zeros(1, 1, 1, 1, 1, device=self.colour.device)
 
 
 def _scale(size: tuple[int, int]) -> Tensor:

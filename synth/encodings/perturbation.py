@@ -91,10 +91,10 @@ class Perturbation(Encoding):
         return torch.nn.functional.interpolate(genome, to.size, mode="bicubic", antialias=True)
 
     def origin(self, rows: Rows) -> Genome:
-        return torch.zeros((), device=self.originals.device)
+        return torch.zeros(1, 1, 1, 1, device=self.originals.device)
 
     def original(self, rows: Rows) -> Images:
-        return self._of(rows)
+        return self._of(rows).expand(len(rows), -1, -1, -1)
 
     def _of(self, rows: Rows) -> Tensor:
         return self.originals if len(self.originals) == 1 else self.originals[rows.item]

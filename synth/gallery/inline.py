@@ -36,7 +36,7 @@ def link(target: Path, page: Path) -> str:
     """
     # Folders through links (macOS keeps /tmp in one) would otherwise give a "../.." that leads elsewhere.
     start = os.path.realpath(page.parent)
-    goal = os.path.join(os.path.realpath(target.parent), target.name)  # noqa: PTH118 - bytes below need os.path
+    goal = os.path.join(os.path.realpath(target.parent), target.name)
     try:
         relative = os.path.relpath(goal, start)
     except ValueError:

@@ -140,8 +140,8 @@ def _write(page: Path, html: bytes) -> None:
             file.write(html)
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(partial, 0o666 & ~umask)  # noqa: PTH101 - mkstemp makes it the owner's alone
-        os.replace(partial, page)  # noqa: PTH105
+        os.chmod(partial, 0o666 & ~umask)
+        os.replace(partial, page)
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise

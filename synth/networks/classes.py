@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -41,7 +42,7 @@ class Classes:
     def index(self, name: Name, network: str = "the network") -> int:
         """The index of one class given by name, synset or index; InputError with the nearest names if unknown."""
         text = str(name).strip()
-        if text.lstrip("-").isdigit():
+        if re.fullmatch(r"-?[0-9]+", text):
             if not 0 <= int(text) < len(self):
                 raise InputError(f"target={text}: {network} has classes 0 to {len(self) - 1}.")
             return int(text)

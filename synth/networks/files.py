@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
+import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from synth.errors import InputError
@@ -22,28 +23,33 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     if not path.is_file():
         raise InputError(f"network.weights={path}: no such file.")
-    metadata: dict[str, str] = {}
     try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        state, metadata = _safetensors(path) if path.suffix == ".safetensors" else (_torch(path), {})
+    except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise InputError(
             f"network.weights={path}: not a whole safetensors file or torch state dict ({reason})."
         ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise InputError(f"network.weights={path}: holds no state dict (a dict of named tensors).")
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     for key, value in state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise InputError(f"network.weights={path}: {key} holds NaN or infinite values; the file is damaged.")
     return state, metadata
+
+
+def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118 - no mapping
+
+
+def _torch(path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of an odd pickle: the error that follows says more
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def fill(module: nn.Module, state: dict[str, Tensor], path: Path, name: str) -> None:
@@ -66,7 +72,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def json_of(metadata: dict[str, str], key: str, path: Path) -> object:
+def json_of(metadata: dict[str, str], key: str, path: Path) -> Any:
     """A JSON value from a weights file's metadata; InputError if the file does not carry it."""
     try:
         return json.loads(metadata[key])

@@ -31,25 +31,28 @@ def trained(name: str, weights: str | None = None, device: str = "auto", precisi
 @lru_cache(maxsize=4)
 def _load(name: str, path: Path, _changed: int, device: str, precision: str) -> Network:
     state, metadata = files.read(path)
-    classes = files.json_of(metadata, "classes", path)
-    height_width, mean, std = (files.json_of(metadata, key, path) for key in ("size", "mean", "std"))
-    assert isinstance(classes, list)
-    assert isinstance(mean, list)
-    assert isinstance(std, list)
-    size = int(height_width[0] if isinstance(height_width, list) else height_width)  # type: ignore[call-overload]
-    module = ARCHITECTURES[name](classes=len(classes))
+    classes, size, mean, std = (files.json_of(metadata, key, path) for key in ("classes", "size", "mean", "std"))
+    try:
+        names = [str(entry["name"]) for entry in classes]
+        known = Classes(
+            names, [entry.get("wnid") for entry in classes], [entry.get("imagenet_index") for entry in classes]
+        )
+        side = int(size[0] if isinstance(size, list) else size)
+        (r, g, b), (sr, sg, sb) = map(float, mean), map(float, std)
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+        raise InputError(
+            f"network.weights={path}: its metadata (classes, size, mean, std) cannot be read; "
+            "give a file written by synth recipe=train_classifier."
+        ) from error
+    module = ARCHITECTURES[name](classes=len(known))
     files.fill(module, state, path, name)
     return Network(
         module,
         name=name,
-        classes=Classes(
-            [str(entry["name"]) for entry in classes],
-            [entry.get("wnid") for entry in classes],
-            [entry.get("imagenet_index") for entry in classes],
-        ),
-        size=(size, size),
-        mean=mean,
-        std=std,
+        classes=known,
+        size=(side, side),
+        mean=(r, g, b),
+        std=(sr, sg, sb),
         sha256=files.sha256(path),
         device=device,
         precision=precision,

@@ -61,8 +61,8 @@ class _BoundClass(Bound):
         return [Target(self.classes.label(i), i) for i in self._indices(rows).tolist()]
 
     def _indices(self, rows: Rows) -> Tensor:
-        if self.index is None:  # random: from the key of the item, so it is the same in every step
-            return (rows.key >> 8) % len(self.classes)
+        if self.index is None:  # random: from what the item is, so it is the same in every step
+            return (rows.identity >> 8) % len(self.classes)
         return self.index.expand(len(rows)) if len(self.index) == 1 else self.index[rows.item]
 
 

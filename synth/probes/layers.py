@@ -35,8 +35,8 @@ class Layers:
         console.print(table)
         height, width = network.size
         console.print(
-            f"{network.name}: {parameters:,} parameters, {len(network.classes)} classes, pictures of {height} x {width}, "
-            f"weights {network.sha256[:12]}",
+            f"{network.name}: {parameters:,} parameters, {len(network.classes)} classes, "
+            f"pictures of {height} x {width}, weights {network.sha256[:12]}",
             highlight=False,
         )
         return {

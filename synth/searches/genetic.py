@@ -72,6 +72,9 @@ class Genetic(Search):
         unknown = torch.full((len(rows), self.population), -torch.inf, device=genomes.device)
         return {"population": genomes, "fitness": unknown, "watch": torch.zeros_like(unknown)}
 
+    def passes(self, stochastic: bool) -> int:
+        return self.population * (2 if stochastic else 1)
+
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
         rows = rows.fold(step)
         size = self.population

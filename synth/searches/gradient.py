@@ -5,6 +5,8 @@ Every formula is a row's own: rows that finish leave, and those that stay move a
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -19,7 +21,7 @@ class Gradient(Search):
     """`steps` of ascent at `rate`, by one of four rules.
 
     ``sgd``: the gradient times `rate`, with `momentum` (Polyak). ``adam``: Kingma & Ba 2015, betas `momentum`
-    and `momentum2`, a step count a row. ``normalised``: the gradient divided by its mean absolute value, as
+    and `momentum2`. ``normalised``: the gradient divided by its mean absolute value, as
     DeepDream does (google/deepdream, ``dream.ipynb``). ``sign``: its sign (Goodfellow et al. 2015; with an
     L-infinity ball this is projected gradient, Madry et al. 2018). `rate_end` lets the rate fall in a line to
     that value at the last step.
@@ -53,20 +55,23 @@ class Gradient(Search):
         if not problem.differentiable:
             raise InputError("search=gradient: this encoding has no gradient; use search=genetic, or another encoding.")
         genome = problem.start(rows) if genome is None else genome
-        state = {"genome": genome, "count": torch.zeros(len(rows), device=genome.device)}
+        state = {"genome": genome}
         if self.rule == "adam" or self.momentum:
             state["first"] = torch.zeros_like(genome)
         if self.rule == "adam":
             state["second"] = torch.zeros_like(genome)
         return state
 
+    def passes(self, stochastic: bool) -> int:
+        return 3  # forwards count 1 and backwards 2
+
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
         genome = state["genome"]
         found = problem.evaluate(genome, rows.fold(step), ones)
         assert found.gradient is not None
         gradient = found.gradient[0]
-        state = dict(state, count=state["count"] + 1)
-        moved = self._moved(genome, gradient, state, self._rate(step))
+        state = dict(state)
+        moved = self._moved(genome, gradient, state, step)
         if self.regularisers.active:
             moved = self.regularisers(moved, gradient, problem.origin(rows), step)
         state["genome"] = problem.project(moved, rows)
@@ -85,15 +90,17 @@ class Gradient(Search):
             return self.rate
         return self.rate + (self.rate_end - self.rate) * min(step / (self.steps - 1), 1.0)
 
-    def _moved(self, genome: Genome, gradient: Tensor, state: State, rate: float) -> Genome:
+    def _moved(self, genome: Genome, gradient: Tensor, state: State, step: int) -> Genome:
         """The genome a step further; writes into the moments in `state`, and never into a genome."""
+        rate = self._rate(step)
         if self.rule == "adam":
-            count = state["count"].view(-1, *[1] * (gradient.ndim - 1))
             first = state["first"].lerp_(gradient, 1 - self.momentum)
             second = state["second"].mul_(self.momentum2).addcmul_(gradient, gradient, value=1 - self.momentum2)
-            # both bias corrections in one number a row, as Kingma & Ba note at the end of their section 2
-            correction = (1 - self.momentum2**count).sqrt_() / (1 - self.momentum**count)
-            return torch.addcdiv(genome, first, second.sqrt().add_(1e-8).div_(correction), value=rate)
+            # both bias corrections in one number, as Kingma & Ba note at the end of their section 2; all rows
+            # began at step 0, since those that are done leave and none ever joins
+            count = step + 1
+            correction = math.sqrt(1 - self.momentum2**count) / (1 - self.momentum**count)
+            return torch.addcdiv(genome, first, second.sqrt().add_(1e-8), value=rate * correction)
         if self.rule == "normalised":
             gradient = gradient / (gradient.abs().flatten(1).mean(1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12)
         if self.momentum:

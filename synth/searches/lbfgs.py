@@ -49,6 +49,9 @@ class LBFGS(Search):
             "inverse": genome.new_zeros(count, self.memory),  # 1 / (move . turn); 0 marks an empty place
         }
 
+    def passes(self, stochastic: bool) -> int:
+        return 3 + 3 * self.tries + 1  # the first look, a line search that fails, and the look at where it stays
+
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
         count = len(rows)
         state = dict(state)

@@ -48,6 +48,8 @@ class UniformCrossover:
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
         pairs = genomes.shape[1] // 2
         first, second = genomes[:, 0 : 2 * pairs : 2], genomes[:, 1 : 2 * pairs : 2]
+        if pairs == 0:
+            return genomes
         genes = first[0, 0].numel()
         swap = randomness.coins(rows.spread(pairs).key, genes).view_as(first)
         if self.rate < 1:

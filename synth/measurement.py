@@ -1,0 +1,62 @@
+"""Takes pictures as they were saved; gives what the network says of each, and what a whole run amounts to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from synth.core import Bound, Images, Reading, Rows, Target
+from synth.fitness import total
+from synth.networks.classes import Classes
+from synth.networks.network import OUTPUT, Network
+
+BATCH = 64
+
+
+def measured(network: Network, watch: Bound, images: Images, rows: Rows) -> tuple[Tensor, Tensor]:
+    """Scores before the softmax, [n, classes], and the watched number, [n], of pictures [n, 3, h, w]: one pass each."""
+    layers = dict.fromkeys((OUTPUT, *watch.layers))
+    scores, watched = [], []
+    with torch.inference_mode():
+        for first in range(0, len(images), BATCH):
+            part = slice(first, first + BATCH)
+            taps = network.read(images[part], layers)
+            scores.append(taps[OUTPUT])
+            watched.append(total(watch(Reading(taps, images[part], rows.select(part))))[:, 0])
+    return torch.cat(scores), torch.cat(watched)
+
+
+def judged(
+    scores: Tensor, target: Target | None, classes: Classes, until: float | None, watch: float
+) -> dict[str, Any]:
+    """What is recorded of one picture from its `scores` [classes] and its watched number `watch`.
+
+    Success means that the target is predicted, where it is a class, and that the watched number, a confidence
+    as a rule, has reached `until`; where there is neither a class nor an `until` it means nothing, and is None.
+    """
+    best = int(scores.argmax())
+    item: dict[str, Any] = {"predicted": classes.label(best), "predicted_index": best, "confidence": None}
+    reached = until is None or round(watch, 6) >= until  # as many places as the confidence has in the record
+    if target is None or target.index is None:
+        return item | {"success": None if until is None else reached}
+    confidence = round(float(scores.softmax(0)[target.index]), 6)
+    return item | {"confidence": confidence, "success": best == target.index and reached}
+
+
+def summary(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Successes, confidences and passes over all items that have a confidence; empty where none has."""
+    confidences = [item["confidence"] for item in items if item["confidence"] is not None]
+    if not confidences:
+        return {}
+    return {
+        "success": sum(bool(item["success"]) for item in items),
+        "items": len(items),
+        "mean_confidence": round(fmean(confidences), 6),
+        "median_confidence": round(median(confidences), 6),
+        "forwards": sum(item["forwards"] for item in items),
+        "backwards": sum(item["backwards"] for item in items),
+    }

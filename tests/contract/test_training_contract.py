@@ -1,0 +1,21 @@
+"""What every architecture that can be trained owes: logits for as many classes as it is asked for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from parts import composed, names
+
+from synth.cli import build
+
+
+@pytest.mark.parametrize("name", names("training"))
+def test_an_architecture(name: str) -> None:
+    builder = build(composed(f"+training@architecture={name}")["architecture"], [])
+    network = builder(classes=3, dropout=0.0).eval()
+    with torch.inference_mode():
+        logits = network(torch.rand(2, 3, 64, 64))
+    assert logits.shape == (2, 3)
+    assert bool(logits.isfinite().all())
+    inside = [part for part in network.modules() if getattr(part, "inplace", False)]
+    assert not inside, "a tap on a convolution would hold the activation's output"

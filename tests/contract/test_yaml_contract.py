@@ -1,0 +1,63 @@
+"""What every YAML file owes the class it names: no key that the constructor lacks, no parameter that is not decided."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from console import CONF, ROOT
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+FILES = sorted(path for path in CONF.rglob("*.yaml") if path.parent != CONF)
+
+
+def _targets(node: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield where, node
+        for key, value in node.items():
+            yield from _targets(value, f"{where}.{key}")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
+def test_keys_are_parameters(path: Path) -> None:
+    settings = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    for where, node in _targets(settings):
+        target = node["_target_"]
+        assert target.startswith("synth.")
+        parameters = inspect.signature(get_object(target)).parameters.values()
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            continue
+        takes = {parameter.name for parameter in parameters}
+        keys = {key for key in node if not key.startswith("_")}
+        recipe = path.parent.name == "recipe"  # has keys beside its target that the parts refer to
+        if not recipe:
+            assert keys <= takes, f"{where}: {target} takes no {keys - takes}"
+            needed = {parameter.name for parameter in parameters if parameter.default is parameter.empty}
+            assert needed <= keys or node.get("_partial_"), f"{where}: {target} needs {needed - keys}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
+def test_a_recipe_has_self_nowhere_and_overrides_last(path: Path) -> None:
+    settings = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    assert isinstance(settings, dict)
+    if path.parent.name != "recipe":
+        assert "defaults" not in settings, "a part stands alone"
+        return
+    defaults = settings.get("defaults", [])
+    assert "_self_" not in defaults, "put first, it silently drops what the recipe says"
+    kinds = ["override" in str(next(iter(entry))) if isinstance(entry, dict) else False for entry in defaults]
+    assert kinds == sorted(kinds), "override lines come last"
+    assert path.read_text(encoding="utf-8").startswith("# @package _global_\n")
+
+
+def test_the_configuration_mirrors_the_package() -> None:
+    plural = {"search": "searches", "training": "training"}
+    for folder in CONF.iterdir():
+        if folder.is_dir() and folder.name != "recipe":
+            room = plural.get(folder.name, folder.name + "s")
+            assert (ROOT / "synth" / room).is_dir(), f"conf/{folder.name} has no synth/{room}"
