@@ -140,9 +140,9 @@ class Experiment:
             "items": items,
             "findings": summary(items),
         }
-        fooled = sum(bool(item["success"]) for item in items)
-        log.info("%s on %s: %d of %d reached their target in %.1f s", _name(self.search), _name(self.problem.encoding),
-                 fooled, len(items), result["seconds"])  # fmt: skip
+        judged = [item["success"] for item in items if item["success"] is not None]
+        reached = f"{sum(judged)} of {len(judged)} reached their target" if judged else f"{len(items)} pictures"
+        log.info("%s on %s: %s in %.1f s", result["search"], result["encoding"], reached, result["seconds"])
         return result
 
     # -- the loop ------------------------------------------------------------------------------------

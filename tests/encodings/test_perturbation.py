@@ -1,0 +1,170 @@
+"""Perturbations: the ball and the box hold, whatever is projected and however it is rounded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from scipy import stats
+from small_worlds import rows_of
+
+from synth.core import Rows
+from synth.data import to_image
+from synth.encodings.canvas import canvas
+from synth.encodings.perturbation import Perturbation
+from synth.encodings.pixels import Pixels
+from synth.errors import InputError
+
+PICTURES = 3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three noisy 12x16 pictures that reach black and white."""
+    path = tmp_path_factory.mktemp("pictures")
+    for number in range(PICTURES):
+        noisy = np.random.default_rng(number).integers(-60, 316, (12, 16, 3)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(path / f"{number}.png")
+    return path
+
+
+def stored(folder: Path, number: int) -> torch.Tensor:
+    pixels = np.asarray(Image.open(folder / f"{number}.png"), dtype=np.float64) / 255
+    return torch.from_numpy(pixels).permute(2, 0, 1).float()
+
+
+def rows_at(*items: int) -> Rows:
+    return rows_of(PICTURES).select(torch.tensor(items))
+
+
+norms = st.sampled_from(["linf", "l2"])
+
+
+@given(norms, st.one_of(st.none(), st.floats(1e-3, 1)), st.floats(0, 3), st.integers(0, 9))
+def test_after_project_ball_and_box_hold_and_again_changes_nothing(
+    folder: Path, norm: str, epsilon: float | None, width: float, seed: int
+) -> None:
+    encoding = Perturbation(images=str(folder), epsilon=epsilon, norm=norm, size=(12, 16))
+    rows = rows_at(2, 0, 1, 1)
+    genome = rows_of(4, seed).normal(3, 12, 16) * width
+    inside = encoding.project(genome, rows)
+    pictures = torch.stack([stored(folder, item) for item in rows.item.tolist()])
+    seen = pictures.double() + inside.double()
+    assert seen.min() >= -1e-7
+    assert seen.max() <= 1 + 1e-7
+    if epsilon is not None:
+        flat = inside.double().flatten(1)
+        lengths = flat.abs().amax(1) if norm == "linf" else flat.norm(dim=1)
+        assert (lengths <= epsilon * (1 + 1e-5) + 1e-7).all()
+    torch.testing.assert_close(encoding.project(inside, rows), inside, atol=2e-7, rtol=1e-5)
+    torch.testing.assert_close(encoding.decode(inside, rows), pictures + inside, atol=1e-6, rtol=0)
+    if epsilon is None or (norm == "linf" and width * 5 < epsilon):
+        torch.testing.assert_close(encoding.decode(inside, rows), (pictures + genome).clamp(0, 1), atol=1e-6, rtol=0)
+
+
+@given(st.integers(1, 64), st.integers(0, 9))
+def test_rounding_to_8_bits_stays_in_the_ball(folder: Path, levels: int, seed: int) -> None:
+    encoding = Perturbation(images=str(folder), epsilon=levels / 255, size=(12, 16))
+    rows = rows_at(0, 1, 2)
+    genome = encoding.project(rows_of(3, seed).normal(3, 12, 16), rows)
+    for number, picture in enumerate(encoding.decode(genome, rows)):
+        saved = np.asarray(to_image(picture), dtype=int)
+        original = np.asarray(Image.open(folder / f"{number}.png"), dtype=int)
+        assert np.abs(saved - original).max() <= levels
+        assert np.abs(saved - original).max() == levels  # normal steps of deviation 1 reach it somewhere
+
+
+def test_the_nearest_point_of_each_ball(folder: Path) -> None:
+    genome = rows_of(3).normal(3, 12, 16) * 1e-3
+    grey = torch.full((3, 3, 12, 16), 0.5)  # far from the box's walls
+    for norm, epsilon in (("linf", 1e-3), ("l2", 1e-2)):
+        encoding = Perturbation(images=str(folder), epsilon=epsilon, norm=norm, size=(12, 16))
+        encoding.originals = grey
+        if norm == "linf":
+            wanted = genome.numpy().clip(-epsilon, epsilon)
+        else:
+            length = np.sqrt((genome.numpy().reshape(3, -1) ** 2).sum(1)).reshape(3, 1, 1, 1)
+            wanted = genome.numpy() * np.minimum(1, epsilon / length)
+        np.testing.assert_allclose(encoding.project(genome, rows_of(3)).numpy(), wanted, atol=1e-7)
+
+
+def test_rows_find_their_picture_by_item(folder: Path) -> None:
+    encoding = Perturbation(images=str(folder), size=(12, 16))
+    assert list(encoding.items) == ["0.png", "1.png", "2.png"]
+    rows = rows_at(2, 0, 2)
+    nothing = torch.zeros(3, 3, 12, 16)
+    for place, item in enumerate((2, 0, 2)):
+        torch.testing.assert_close(encoding.decode(nothing, rows)[place], stored(folder, item))
+        torch.testing.assert_close(encoding.original(rows)[place], stored(folder, item))
+    assert torch.equal(encoding.start(rows) + encoding.origin(rows), nothing)
+
+
+def test_one_picture_serves_any_number_of_rows(folder: Path) -> None:
+    encoding, rows = Perturbation(image=str(folder / "1.png"), size=(12, 16)), rows_of(4)
+    assert len(encoding.items) == 1
+    assert encoding.decode(encoding.start(rows), rows).shape == (4, 3, 12, 16)
+    original = encoding.original(rows)
+    assert original.shape == (4, 3, 12, 16)
+    assert all(torch.equal(one, stored(folder, 1)) for one in original)
+
+
+def test_random_starts_fill_the_ball(folder: Path) -> None:
+    rows = rows_of(300, "random")
+    grey = torch.full((1, 3, 12, 16), 0.5)
+    square = Perturbation(image=str(folder / "0.png"), epsilon=0.1, start="random", size=(12, 16))
+    square.originals = grey
+    values = square.start(rows).double()
+    assert stats.kstest(values[:40].flatten().numpy() / 0.2 + 0.5, "uniform").pvalue > 0.01
+    ball = Perturbation(image=str(folder / "0.png"), epsilon=2.0, norm="l2", start="random", size=(12, 16))
+    ball.originals = grey
+    flat = ball.start(rows).double().flatten(1)
+    lengths = flat.norm(dim=1)
+    assert stats.kstest(lengths.numpy() / 2.0, "uniform").pvalue > 0.01
+    ways = flat / lengths[:, None]
+    assert (ways @ ways.T - torch.eye(300)).abs().max() < 6 / (3 * 12 * 16) ** 0.5  # directions of no preference
+
+
+def test_another_size_and_carrying(folder: Path) -> None:
+    encoding = Perturbation(images=str(folder), epsilon=0.1, size=(12, 16))
+    large = encoding.at((24, 32))
+    rows = rows_of(PICTURES)
+    assert large.original(rows).shape == (3, 3, 24, 32)
+    assert encoding.original(rows).shape == (3, 3, 12, 16)
+    flat = torch.full((3, 3, 12, 16), 0.05)
+    torch.testing.assert_close(encoding.carry(flat, large), torch.full((3, 3, 24, 32), 0.05))
+    assert torch.equal(encoding.to(torch.device("cpu")).originals, encoding.originals)
+
+
+def test_what_cannot_be_is_refused(folder: Path) -> None:
+    image = str(folder / "0.png")
+    for options, told in (
+        ({"norm": "l1"}, r"encoding\.norm=l1: write linf or l2"),
+        ({"epsilon": -0.1}, r"encoding\.epsilon=-0\.1"),
+        ({"epsilon": float("nan")}, r"encoding\.epsilon=nan"),
+        ({"epsilon": 8.0}, r"write 8\.0/255 as 0\.0314"),
+        ({"start": "noise"}, r"encoding\.start=noise"),
+        ({"images": image}, "a perturbation needs a picture"),
+    ):
+        with pytest.raises(InputError, match=told):
+            Perturbation(image=image, **options)
+    with pytest.raises(InputError, match="a perturbation needs a picture"):
+        Perturbation()
+
+
+def test_a_canvas_is_pixels_or_a_perturbation(folder: Path) -> None:
+    blank = canvas("zeros", size=16, noise=0.3)
+    assert isinstance(blank, Pixels)
+    assert (blank.kind, blank.size, blank.noise) == ("zeros", (16, 16), 0.3)
+    one = canvas(image=str(folder / "0.png"), epsilon=0.5, norm="l2", size=(12, 16))
+    assert isinstance(one, Perturbation)
+    assert (one.epsilon, one.norm, len(one.items)) == (0.5, "l2", 1)
+    several = canvas(images=[str(folder / "0.png"), str(folder / "2.png")])
+    assert isinstance(several, Perturbation)
+    assert (several.epsilon, list(several.items)) == (None, ["0.png", "2.png"])
+    with pytest.raises(InputError, match="a radius needs a picture"):
+        canvas(epsilon=0.1)

@@ -1,0 +1,259 @@
+"""Gradient ascent, against torch.optim on each row alone and against the formulas of the papers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from small_worlds import Analytic, quadratics, rows_of
+from torch import Tensor
+
+from synth.core import Rows, State
+from synth.errors import InputError
+from synth.searches.gradient import Gradient
+from synth.searches.regularisers import Regularisers
+
+LENGTH, ITEMS, STEPS = 6, 3, 12
+
+
+def climbed(search: Gradient, problem: Analytic, rows: Rows, steps: int = STEPS) -> tuple[Tensor, State]:
+    """Every genome as evaluated, [steps, r, length], and the last state."""
+    state, seen = search.init(problem, rows), []
+    for step in range(steps):
+        state, said = search.step(problem, rows, state, step)
+        seen.append(said.genome)
+    return torch.stack(seen), state
+
+
+def by_torch(
+    build: Callable[[list[Tensor]], torch.optim.Optimizer], matrix: Tensor, centre: Tensor, start: Tensor
+) -> Tensor:
+    """The same quadratic descended by a torch optimizer, one row alone."""
+    point = start.clone().requires_grad_()
+    optimizer, seen = build([point]), []
+    for _ in range(STEPS):
+        seen.append(point.detach().clone())
+        optimizer.zero_grad()
+        loss = 0.5 * (point - centre) @ matrix @ (point - centre)
+        loss.backward()
+        optimizer.step()
+    return torch.stack(seen)
+
+
+@pytest.mark.parametrize(
+    ("search", "build"),
+    [
+        (Gradient(rule="sgd", rate=0.02, momentum=0.0), lambda p: torch.optim.SGD(p, 0.02)),
+        (Gradient(rule="sgd", rate=0.02, momentum=0.9), lambda p: torch.optim.SGD(p, 0.02, momentum=0.9)),
+        (Gradient(rule="adam", rate=0.1), lambda p: torch.optim.Adam(p, 0.1)),
+        (Gradient(20, "adam", 0.1, None, 0.0, 0.5), lambda p: torch.optim.Adam(p, 0.1, betas=(0.0, 0.5))),
+        (Gradient(20, "adam", 0.3, None, 0.5, 0.9), lambda p: torch.optim.Adam(p, 0.3, betas=(0.5, 0.9))),
+    ],
+)
+def test_sgd_and_adam_are_torchs_on_each_row_alone(search: Gradient, build) -> None:
+    problem, matrices, centres = quadratics(ITEMS, LENGTH)
+    rows = rows_of(ITEMS)
+    seen, _ = climbed(search, problem, rows)
+    start = problem.start(rows)
+    for item in range(ITEMS):
+        expected = by_torch(build, matrices[item], centres[item], start[item])
+        torch.testing.assert_close(seen[:, item], expected, atol=2e-5, rtol=2e-5)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+@pytest.mark.parametrize("rule", ["sign", "normalised"])
+def test_sign_and_normalised_are_their_formulas(rule: str, momentum: float) -> None:
+    problem, matrices, centres = quadratics(ITEMS, LENGTH)
+    rows = rows_of(ITEMS)
+    seen, _ = climbed(Gradient(rule=rule, rate=0.05, momentum=momentum), problem, rows)
+    for item in range(ITEMS):
+        point, velocity = problem.start(rows)[item].double().numpy(), np.zeros(LENGTH)
+        matrix, centre = matrices[item].double().numpy(), centres[item].double().numpy()
+        for step in range(STEPS):
+            np.testing.assert_allclose(seen[step, item], point, atol=1e-4)
+            gradient = -matrix @ (point - centre)
+            if rule == "normalised":  # DeepDream: g / mean |g|
+                gradient = gradient / np.abs(gradient).mean()
+            velocity = momentum * velocity + gradient
+            point = point + 0.05 * (np.sign(velocity) if rule == "sign" else velocity)
+
+
+def test_the_rate_falls_in_a_line() -> None:
+    slope = torch.ones(4)
+    problem = Analytic(lambda genome, rows: genome @ slope, lambda rows: torch.zeros(len(rows), 4))
+    seen, state = climbed(Gradient(steps=5, rule="sgd", rate=1.0, rate_end=0.2, momentum=0.0), problem, rows_of(1), 5)
+    moves = torch.cat([seen, state["genome"][None]]).diff(dim=0)[:, 0, 0]
+    np.testing.assert_allclose(moves, np.linspace(1.0, 0.2, 5), atol=1e-6)
+    _, state = climbed(Gradient(steps=1, rule="sgd", rate=1.0, rate_end=0.2, momentum=0.0), problem, rows_of(1), 1)
+    assert state["genome"][0, 0] == 1
+
+
+@pytest.mark.parametrize("rule", ["sgd", "adam", "normalised", "sign"])
+def test_rows_that_leave_do_not_move_those_that_stay(rule: str) -> None:
+    problem, _, _ = quadratics(4, LENGTH, seed=1)
+    search, rows = Gradient(rule=rule, rate=0.02), rows_of(4)
+    whole, _ = climbed(search, problem, rows)
+    state = search.init(problem, rows)
+    staying, seen = torch.arange(4), []
+    for step in range(STEPS):
+        state, said = search.step(problem, rows.select(staying), state, step)
+        seen.append((staying, said.genome))
+        leaving = {3: [1], 7: [0, 3]}.get(step, [])
+        kept = torch.tensor([place for place, item in enumerate(staying.tolist()) if item not in leaving])
+        staying, state = staying[kept], {name: value[kept] for name, value in state.items()}
+    for step, (items, genome) in enumerate(seen):
+        torch.testing.assert_close(genome, whole[step, items], atol=1e-6, rtol=1e-6)
+
+
+def test_a_row_that_joins_late_has_its_own_step_count() -> None:
+    """Adam's bias correction is a row's own: a state put together of an old and a new row moves each as alone."""
+    problem, _, _ = quadratics(2, LENGTH, seed=2)
+    search, rows = Gradient(rule="adam", rate=0.1), rows_of(2)
+    _, old = climbed(search, problem, rows)
+    fresh = search.init(problem, rows)
+    mixed = {name: torch.stack([value[0], fresh[name][1]]) for name, value in old.items()}
+    after, _ = search.step(problem, rows, mixed, STEPS)
+    old_after, _ = search.step(problem, rows, old, STEPS)
+    fresh_after, _ = search.step(problem, rows, fresh, STEPS)
+    torch.testing.assert_close(after["genome"][0], old_after["genome"][0])
+    torch.testing.assert_close(after["genome"][1], fresh_after["genome"][1])
+
+
+def test_a_genome_once_given_away_is_never_written_into() -> None:
+    problem, _, _ = quadratics(2, LENGTH)
+    for rule in ("sgd", "adam", "normalised", "sign"):
+        search, rows = Gradient(rule=rule), rows_of(2)
+        state, given = search.init(problem, rows), []
+        for step in range(4):
+            state, said = search.step(problem, rows, state, step)
+            given.append((said.genome, said.genome.clone()))
+        assert all(torch.equal(genome, copy) for genome, copy in given)
+        assert not torch.equal(given[0][0], given[-1][0])
+
+
+def test_a_step_says_what_was_evaluated_and_spent() -> None:
+    problem, matrices, centres = quadratics(3, LENGTH)
+    search, rows = Gradient(rule="sgd", rate=0.01), rows_of(3)
+    given = rows.fold(9).normal(LENGTH)
+    state = search.init(problem, rows, given)
+    assert torch.equal(state["genome"], given)
+    _, said = search.step(problem, rows, state, 0)
+    assert torch.equal(said.genome, given)
+    away = given - centres
+    torch.testing.assert_close(said.score, -0.5 * torch.einsum("ri,rij,rj->r", away, matrices, away))
+    assert torch.equal(said.watch, said.score)
+    assert torch.equal(said.terms["score"], said.score)
+    assert said.forwards.tolist() == said.backwards.tolist() == [1, 1, 1]
+    assert problem.asked == [(3, True)]
+
+
+def test_moves_stay_inside_the_box() -> None:
+    problem = Analytic(lambda genome, rows: genome.sum(1), lambda rows: torch.full((len(rows), 4), 0.5), box=(0.0, 1.0))
+    seen, _ = climbed(Gradient(rule="sign", rate=0.2, momentum=0.0), problem, rows_of(1), 5)
+    np.testing.assert_allclose(seen[:, 0, 0], [0.5, 0.7, 0.9, 1.0, 1.0], atol=1e-6)
+
+
+def test_each_step_of_a_stochastic_problem_draws_anew() -> None:
+    problem = Analytic(
+        lambda g, rows: g.sum(1) + rows.uniform(), lambda rows: torch.zeros(len(rows), 2), stochastic=True
+    )
+    search, rows = Gradient(rule="sgd", rate=1e-9), rows_of(2)
+    state, scores = search.init(problem, rows), []
+    for step in range(4):
+        state, said = search.step(problem, rows, state, step)
+        scores += said.score.tolist()
+    assert len(set(scores)) == 8
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"rule": "adm"}, {"steps": 0}, {"rate": 0.0}, {"momentum": 1.0}, {"momentum2": -0.1}, {"momentum": -0.5}],
+)
+def test_what_cannot_be_is_refused(options) -> None:
+    with pytest.raises(InputError, match="search"):
+        Gradient(**options)
+
+
+def test_what_has_no_gradient_is_refused() -> None:
+    blind = Analytic(lambda g, rows: g.sum(1), lambda rows: torch.zeros(len(rows), 2), differentiable=False)
+    with pytest.raises(InputError, match="use search=genetic"):
+        Gradient().init(blind, rows_of(1))
+
+
+# -- regularisers, each alone ---------------------------------------------------------------------------
+
+ORIGIN = torch.tensor([0.5, 0.4, 0.3]).view(1, 3, 1, 1)
+
+
+def pictures(count: int = 2, seed: int = 0) -> Tensor:
+    return torch.rand(count, 3, 10, 12, generator=torch.Generator().manual_seed(seed))
+
+
+def test_decay_takes_a_share_of_the_way_to_the_origin() -> None:
+    found = Regularisers(decay=0.25)(pictures(), pictures(), ORIGIN, 0)
+    origin = ORIGIN.numpy()
+    np.testing.assert_allclose(found, origin + 0.75 * (pictures().numpy() - origin), atol=1e-6)
+
+
+def test_blur_comes_every_so_many_steps() -> None:
+    rule = Regularisers(blur_every=3, blur_sigma=0.8)
+    away = (pictures() - ORIGIN).double().numpy()
+    blurred = ndimage.gaussian_filter(away, (0, 0, 0.8, 0.8), mode="mirror", radius=(0, 0, 3, 3)) + ORIGIN.numpy()
+    for step in range(7):
+        found = rule(pictures(), pictures(), ORIGIN, step).numpy()
+        np.testing.assert_allclose(found, blurred if step in (2, 5) else pictures().numpy(), atol=1e-5)
+
+
+def largest(norms: np.ndarray, percentage: float) -> np.ndarray:
+    """Which of the places [h, w] are not among the smallest `percentage`."""
+    order = np.argsort(norms.flatten())
+    mask = np.ones(norms.size, dtype=bool)
+    mask[order[: int(norms.size * percentage / 100)]] = False
+    return mask.reshape(norms.shape)
+
+
+@pytest.mark.parametrize("percentage", [0.5, 10.0, 33.3, 99.9])
+def test_clipping_sets_the_smallest_pixels_to_the_origin(percentage: float) -> None:
+    genome, gradient = pictures(), pictures(seed=1) - 0.5
+    origin = ORIGIN.numpy()[0]
+    by_size = Regularisers(clip_pixels=percentage)(genome, gradient, ORIGIN, 0).numpy()
+    by_slope = Regularisers(clip_gradients=percentage)(genome, gradient, ORIGIN, 0).numpy()
+    for row in range(2):
+        picture = genome[row].numpy()
+        kept = largest(np.sqrt(((picture - origin) ** 2).sum(0)), percentage)
+        np.testing.assert_allclose(by_size[row], np.where(kept, picture, origin), atol=1e-6)
+        kept = largest(np.sqrt((gradient[row].numpy() ** 2).sum(0)), percentage)
+        np.testing.assert_allclose(by_slope[row], np.where(kept, picture, origin), atol=1e-6)
+
+
+def test_regularisers_act_within_a_search() -> None:
+    start = pictures(1)
+    problem = Analytic(lambda g, rows: g.flatten(1).sum(1), lambda rows: start.clone(), origin=ORIGIN)
+    search = Gradient(rule="sgd", rate=0.1, momentum=0.0, regularisers=Regularisers(decay=0.5))
+    _, state = climbed(search, problem, rows_of(1), 1)
+    torch.testing.assert_close(state["genome"], ORIGIN + 0.5 * (start + 0.1 - ORIGIN))
+
+
+def test_regularisers_that_are_off_do_nothing_and_those_that_cannot_be_are_refused() -> None:
+    assert not Regularisers().active
+    assert all(
+        Regularisers(**one).active
+        for one in ({"decay": 0.1}, {"blur_every": 1}, {"clip_pixels": 1.0}, {"clip_gradients": 1.0})
+    )
+    with pytest.raises(InputError, match="they need a genome of pixels"):
+        Regularisers(decay=0.1)(torch.zeros(2, 5), torch.zeros(2, 5), ORIGIN, 0)
+    with pytest.raises(InputError, match="they need a genome of pixels"):
+        Regularisers(decay=0.1)(pictures(), pictures(), None, 0)
+    for wrong in (
+        {"decay": 1.0},
+        {"decay": -0.1},
+        {"blur_every": -1},
+        {"blur_sigma": 0.0},
+        {"clip_pixels": 100.0},
+        {"clip_gradients": -1.0},
+    ):
+        with pytest.raises(InputError, match=r"search\.regularisers"):
+            Regularisers(**wrong)
