@@ -95,9 +95,7 @@ def render(runs: Sequence[Run], page: Path, title: str | None = None) -> str:
         facts=facts_of(alone) if alone else [],
         findings=findings_of(alone) if alone else [],
         tables=record_tables(alone) if alone else [],
-        figures=[
-            (shown(each.picture, page), _caption(each, run, alone)) for run in runs for each in run.figures
-        ],
+        figures=[(shown(each.picture, page), _caption(each, run, alone)) for run in runs for each in run.figures],
         charts=charts_of(alone) if alone else [],
         terms=term_charts(alone) if alone else [],
         runs=runs_table(runs, page) if not alone else None,

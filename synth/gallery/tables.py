@@ -114,9 +114,7 @@ def contender_table(run: Run) -> Table:
 def runs_table(runs: Sequence[Run], page: Path) -> Table:
     """One row a run, with a column for each of the first findings that are numbers."""
     found = (pair for run in runs for pair in run.mapping("findings").items())
-    findings = list(dict.fromkeys(name for name, value in found if number(value) is not None))[
-        :FINDING_COLUMNS
-    ]
+    findings = list(dict.fromkeys(name for name, value in found if number(value) is not None))[:FINDING_COLUMNS]
     rows = []
     for run in runs:
         own = run.folder / "index.html"

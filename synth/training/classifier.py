@@ -30,8 +30,6 @@ from synth.training.weights import ClassName, Description, read_weights, write_w
 log = logging.getLogger(__name__)
 
 
-
-
 class TrainClassifier:
     """Trains a classifier from scratch, or from `weights`, and ships it with what is known of it.
 

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="needs chromium and chromedriver on the PATH"
-)
+pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver on the PATH")
 
 HOSTILE = '</script><script>window.hacked = 1</script><img src=x onerror="window.hacked = 1">'
 FLAGS = (
@@ -59,18 +57,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         {"target": "ant", "confidence": None, "seconds": 1},
         {"target": HOSTILE, "confidence": 0.8, "file": "images/<b>&'\".png", "seconds": 2},
     ]
-    steps = [
-        {"step": step, "best": step / 9, "mean": step / 10, "items": [step / 9] * 4} for step in range(9)
-    ]
+    steps = [{"step": step, "best": step / 9, "mean": step / 10, "items": [step / 9] * 4} for step in range(9)]
     single = write_run(root, "single", items, steps)
-    pair = [
-        {"contender": name, "target": target} for target in ("fox", "bee") for name in ("gradient", "genetic")
-    ]
+    pair = [{"contender": name, "target": target} for target in ("fox", "bee") for name in ("gradient", "genetic")]
     files = [{"file": f"images/{place}.png"} for place in range(4)]
     rows = {"gradient": {"items": 2}, "genetic": {"items": 2}}
-    both = write_run(
-        root, "both", [one | file for one, file in zip(pair, files, strict=True)], contenders=rows
-    )
+    both = write_run(root, "both", [one | file for one, file in zip(pair, files, strict=True)], contenders=rows)
     return {
         "single": build_run_page(single),
         "comparison": build_run_page(both),
@@ -91,9 +83,7 @@ def run(browser: Chrome, script: str, *arguments: object) -> Any:
 
 
 def titles(browser: Chrome) -> list[str]:
-    script = (
-        "return [...document.querySelectorAll('#units > li:not([hidden]) h3')].map((one) => one.textContent)"
-    )
+    script = "return [...document.querySelectorAll('#units > li:not([hidden]) h3')].map((one) => one.textContent)"
     return run(browser, script)
 
 

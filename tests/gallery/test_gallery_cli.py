@@ -58,9 +58,7 @@ def test_output_and_title(make_run: MakeRun, tmp_path: Path, capsys: pytest.Capt
     assert "ends in .html" in said(capsys, one, "--output", one / "result.json", code=2)
 
 
-def test_nothing_to_show_leaves_with_two(
-    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_to_show_leaves_with_two(make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such folder" in said(capsys, tmp_path / "nowhere", code=2)
     assert "no finished run here" in said(capsys, tmp_path, code=2)
     folder = make_run()

@@ -52,9 +52,7 @@ def test_terms_keep_their_own_scale(make_run: MakeRun) -> None:
 
 
 def test_long_runs_are_thinned_but_keep_both_ends(make_run: MakeRun) -> None:
-    steps = [
-        {"step": step, "best": step / 5000, "mean": 0, "items": [step / 5000, 1]} for step in range(5000)
-    ]
+    steps = [{"step": step, "best": step / 5000, "mean": 0, "items": [step / 5000, 1]} for step in range(5000)]
     run = Run(make_run(steps=steps))
     points = charts_of(run)[0].lines[0].points
     assert len(points) == 400

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from synth.gallery.inline import inline_json, link
 
-texts = st.text() | st.sampled_from(
-    ["</script>", "<!--", "]]>", "&lt;", "\u2028\u2029", "\\u003c", "<script"]
-)
+texts = st.text() | st.sampled_from(["</script>", "<!--", "]]>", "&lt;", "\u2028\u2029", "\\u003c", "<script"])
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),

@@ -35,9 +35,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.shape.append((tag, tuple(name for name, _ in attributes)))
-        self.links += [
-            value or "" for name, value in attributes if name in ("src", "href", "srcset", "action")
-        ]
+        self.links += [value or "" for name, value in attributes if name in ("src", "href", "srcset", "action")]
         kind = dict(attributes).get("type")
         self._inside = {"script": "data" if kind else "code", "style": "style"}.get(tag, "")
 
@@ -131,9 +129,7 @@ def test_missing_damaged_and_foreign_pictures_are_said(make_run: MakeRun, tmp_pa
 
 
 def test_numbers_that_are_none_read_as_a_dash(make_run: MakeRun) -> None:
-    folder = make_run(
-        items=[{"confidence": float("nan"), "score": float("inf")}], findings={"top1": float("nan")}
-    )
+    folder = make_run(items=[{"confidence": float("nan"), "score": float("inf")}], findings={"top1": float("nan")})
     page = Page(build_run_page(folder))
     assert "NaN" in (folder / "result.json").read_text()
     assert "nan" not in page.text.lower().split()
@@ -156,9 +152,7 @@ def test_a_training_shows_findings_and_figures(make_run: MakeRun) -> None:
 def test_lists_of_records_become_tables(make_run: MakeRun) -> None:
     layers = [{"layer": "conv1", "shape": [48, 32], "parameters": 7056}, {"layer": HOSTILE, "extra": None}]
     page = Page(
-        build_run_page(
-            make_run(items=[], layers=layers, findings={"layers": 2, "units": [{"unit": 3, "iou": 0.25}]})
-        )
+        build_run_page(make_run(items=[], layers=layers, findings={"layers": 2, "units": [{"unit": 3, "iou": 0.25}]}))
     )
     for text in ("Layers", "conv1", "48, 32", "7,056", "extra", "Units", "0.25", " ".join(HOSTILE.split())):
         assert text in page.text
@@ -187,9 +181,7 @@ def comparison(make_run: MakeRun) -> Path:
             for step in range(1, 4)
         ],
         search=None,
-        contenders={
-            name: {"search": name, "items": 2, "success": 1, "forwards": 12, "backwards": 0} for name in names
-        },
+        contenders={name: {"search": name, "items": 2, "success": 1, "forwards": 12, "backwards": 0} for name in names},
     )
 
 
@@ -231,9 +223,7 @@ def objects(*names: str) -> st.SearchStrategy[dict[str, object]]:
     return st.fixed_dictionaries({}, optional=dict.fromkeys(names, values))
 
 
-items = objects(
-    "file", "original", "target", "confidence", "success", "seed", "forwards", "contender", "extra"
-)
+items = objects("file", "original", "target", "confidence", "success", "seed", "forwards", "contender", "extra")
 steps = objects("step", "best", "mean", "terms", "forwards", "backwards", "seconds", "items", "contender")
 
 
@@ -259,9 +249,7 @@ def test_no_record_however_odd_breaks_a_page(result: dict, records: object, line
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "result.json").write_text(json.dumps(result | {"items": records}))
-        (folder / "steps.jsonl").write_text(
-            "\n".join(json.dumps(line) for line in lines) + '\n{"step": 9, "be'
-        )
+        (folder / "steps.jsonl").write_text("\n".join(json.dumps(line) for line in lines) + '\n{"step": 9, "be')
         try:
             page = Page(build_run_page(folder))
         except InputError as error:

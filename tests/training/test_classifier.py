@@ -121,7 +121,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(
 
 def test_low_precision_and_the_own_network(colour_folders: Folders, tmp_path: Path) -> None:
     small = {"size": 32, "epochs": 1, "batch": 12, "holdout": 6, "precision": "bfloat16", "device": "cpu"}
-    found = TrainClassifier(colour_folders(size=32), None, "mini_resnet", **small).run(Record(tmp_path / "run"))["findings"]
+    training = TrainClassifier(colour_folders(size=32), None, "mini_resnet", **small)
+    found = training.run(Record(tmp_path / "run"))["findings"]
     assert found["parameters_per_sample"] == found["parameters"] / 30
     with safe_open(tmp_path / "run/mini_resnet.safetensors", "pt") as file:
         kinds = {file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118 - not a dict
