@@ -40,7 +40,7 @@ class Comparison:
             numbers = found["findings"]
             contenders[name] = {
                 "search": found["search"], "encoding": found["encoding"], **numbers,
-                "passes": numbers.get("forwards", 0) + 2 * numbers.get("backwards", 0),
+                "passes": numbers["forwards"] + 2 * numbers["backwards"],
                 "budget": experiment.budget, "seconds": found["seconds"],
             }  # fmt: skip
             last = found
@@ -71,10 +71,12 @@ def _table(contenders: Mapping[str, Mapping[str, Any]]) -> None:
     for name, found in contenders.items():
         table.add_row(
             name,
-            f"{found.get('success', 0)} of {found.get('items', 0)}",
-            f"{found.get('mean_confidence', float('nan')):.4f}",
-            f"{found.get('median_confidence', float('nan')):.4f}",
-            *(f"{found.get(word, 0):,}" for word in ("forwards", "backwards", "passes")),
+            "-" if found["success"] is None else f"{found['success']} of {found['items']}",
+            *(
+                "-" if found[word] is None else f"{found[word]:.4f}"
+                for word in ("mean_confidence", "median_confidence")
+            ),
+            *(f"{found[word]:,}" for word in ("forwards", "backwards", "passes")),
             f"{found['seconds']:.1f}",
         )
     Console(width=None if Console().is_terminal else 110).print(table)

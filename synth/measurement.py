@@ -48,15 +48,14 @@ def judged(
 
 
 def summary(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Successes, confidences and passes over all items that have a confidence; empty where none has."""
+    """Passes over all items; successes and confidences over those that can have them, None where none can."""
     confidences = [item["confidence"] for item in items if item["confidence"] is not None]
-    if not confidences:
-        return {}
+    judged = [item["success"] for item in items if item["success"] is not None]
     return {
-        "success": sum(bool(item["success"]) for item in items),
+        "success": sum(judged) if judged else None,
         "items": len(items),
-        "mean_confidence": round(fmean(confidences), 6),
-        "median_confidence": round(median(confidences), 6),
+        "mean_confidence": round(fmean(confidences), 6) if confidences else None,
+        "median_confidence": round(median(confidences), 6) if confidences else None,
         "forwards": sum(item["forwards"] for item in items),
         "backwards": sum(item["backwards"] for item in items),
     }

@@ -43,4 +43,7 @@ def test_a_summary() -> None:
     assert summary(items) == {
         "success": 3, "items": 4, "mean_confidence": 0.6, "median_confidence": 0.65, "forwards": 12, "backwards": 8,
     }  # fmt: skip
-    assert summary([{"confidence": None}]) == {}
+    unit = {"confidence": None, "success": None, "forwards": 3, "backwards": 2}  # no class, and no value to reach
+    assert summary([unit, unit]) == {
+        "success": None, "items": 2, "mean_confidence": None, "median_confidence": None, "forwards": 6, "backwards": 4,
+    }  # fmt: skip
