@@ -49,6 +49,7 @@ def step() -> list[tuple[str, str]]:
     """One gradient step of the engine against a bare forward and backward to the input."""
     import torch
 
+    from synth import memory
     from synth.encodings.pixels import Pixels
     from synth.experiment import Experiment
     from synth.networks.trained import trained
@@ -57,6 +58,7 @@ def step() -> list[tuple[str, str]]:
     from synth.objectives.weighted import WeightedSum
     from synth.searches.gradient import Gradient
 
+    memory.keep_freed()  # as the command line does, for both sides
     rows = []
     for name in ("mini_alexnet", "mini_resnet"):
         network = trained(name)
@@ -93,7 +95,7 @@ def _ratio(one: Callable[[], None], other: Callable[[], None], device: str, pair
             torch.cuda.synchronize()
         return time.perf_counter() - began
 
-    for call in (one, other) * 5:
+    for call in (one, other) * 10:
         call()
     return statistics.median(timed(one) / timed(other) for _ in range(pairs))
 

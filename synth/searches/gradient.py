@@ -67,7 +67,7 @@ class Gradient(Search):
 
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
         genome = state["genome"]
-        found = problem.evaluate(genome, rows.fold(step), ones)
+        found = problem.evaluate(genome, rows.fold(step) if problem.stochastic else rows, ones)
         assert found.gradient is not None
         gradient = found.gradient[0]
         state = dict(state)
