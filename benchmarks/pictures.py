@@ -72,7 +72,7 @@ def _sheet(name: str, found: list[tuple[Image.Image, dict[str, Any]]], side: int
         draw.text((x, y + side + 3), item["target"], "#222222", font)
         said = f"{100 * item['confidence']:.1f} %"
         draw.text((x + side - draw.textlength(said, font), y + side + 3), said, "#888888", font)
-    sheet.quantize(256).save(DOCS / name, optimize=True)
+    sheet.save(DOCS / name, optimize=True)
     print(f"{DOCS / name}: {len(found)} pictures")
 
 
