@@ -50,11 +50,11 @@ Synth = Callable[..., Ran]
 
 def write_weights(path: Path, architecture: str = "mini_alexnet", **metadata: str) -> Path:
     """Random weights, the same in every call, with their metadata; `metadata` takes the place of what is usual."""
-    from synth.networks.trained import ARCHITECTURES
+    from synth.networks import architectures
 
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        module = ARCHITECTURES[architecture](classes=len(CLASSES))
+        module = architectures.builder(architecture)(classes=len(CLASSES))
         for part in module.modules():
             if isinstance(part, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(part.weight)  # a scale at which nothing dies on the way up

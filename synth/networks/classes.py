@@ -22,11 +22,13 @@ class Classes:
     names: Sequence[str]
     synsets: Sequence[str | None] = ()
     imagenet: Sequence[int | None] = ()
+    _exact: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _index: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for index, name in enumerate(self.names):
             for alias in [name, *name.split(",")]:
+                self._exact.setdefault(alias.strip(), index)  # Cardigan is a dog, cardigan is worn
                 self._index.setdefault(_plain(alias), index)
         for index, synset in enumerate(self.synsets):
             if synset:
@@ -46,6 +48,8 @@ class Classes:
             if not 0 <= int(text) < len(self):
                 raise InputError(f"target={text}: {network} has classes 0 to {len(self) - 1}.")
             return int(text)
+        if text in self._exact:
+            return self._exact[text]
         if _plain(text) not in self._index:
             hint = nearest(text, [part.strip() for name in self.names for part in name.split(",")])
             raise InputError(

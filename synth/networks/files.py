@@ -15,29 +15,27 @@ from torch import Tensor, nn
 from synth.errors import InputError
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], dict[str, str]]:
     """State dict and metadata of `path`: safetensors, or a torch state dict read with ``weights_only=True``.
 
     Floating tensors of any width come back as float32. Raises InputError for a file that is missing, cut
-    short, of another kind, or with a value that is not a finite number.
+    short, of another kind, or with a value that is not a finite number; `word` is the user's key for it.
     """
     if not path.is_file():
-        raise InputError(f"network.weights={path}: no such file.")
+        raise InputError(f"{word}={path}: no such file.")
     try:
         state, metadata = _safetensors(path) if path.suffix == ".safetensors" else (_torch(path), {})
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise InputError(
-            f"network.weights={path}: not a whole safetensors file or torch state dict ({reason})."
-        ) from error
+        raise InputError(f"{word}={path}: not a whole safetensors file or torch state dict ({reason}).") from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise InputError(f"network.weights={path}: holds no state dict (a dict of named tensors).")
+        raise InputError(f"{word}={path}: holds no state dict (a dict of named tensors).")
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     for key, value in state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise InputError(f"network.weights={path}: {key} holds NaN or infinite values; the file is damaged.")
+            raise InputError(f"{word}={path}: {key} holds NaN or infinite values; the file is damaged.")
     return state, metadata
 
 

@@ -71,6 +71,9 @@ class Network(nn.Module):
                 part.inplace = False  # type: ignore[assignment]
         self.name, self.classes, self.size, self.sha256 = name, classes, size, sha256
         self.precision = precision
+        if self.device.type == "cuda" and precision == "float32":
+            # TensorFloat-32, on by default in convolutions, is not what float32 says, nor what a CPU finds
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         self.register_buffer("mean", torch.tensor(mean, device=self.device).view(1, 3, 1, 1))
         self.register_buffer("scale", 1.0 / torch.tensor(std, device=self.device).view(1, 3, 1, 1))
         self._shapes = self._trace()
@@ -123,7 +126,9 @@ class Network(nn.Module):
         try:
             with torch.inference_mode():
                 self(torch.zeros(1, 3, *size, device=self.device))
-        except RuntimeError as error:
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, AssertionError, ValueError) as error:
             height, width = self.size
             raise InputError(
                 f"encoding.size={size[0]}x{size[1]}: {self.name} cannot read pictures of that size; "

@@ -5,14 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from synth.errors import InputError, nearest
-from synth.networks import files
+from synth.errors import InputError
+from synth.networks import architectures, files
 from synth.networks.classes import Classes
-from synth.networks.mini_alexnet import mini_alexnet
-from synth.networks.mini_resnet import mini_resnet
 from synth.networks.network import Network
 
-ARCHITECTURES = {"mini_alexnet": mini_alexnet, "mini_resnet": mini_resnet}
 BOX = Path(__file__).parent / "weights"
 
 
@@ -22,8 +19,7 @@ def trained(name: str, weights: str | None = None, device: str = "auto", precisi
     The file carries its own classes, size and normalisation. The same arguments give the same object, so
     that a sweep loads it once.
     """
-    if name not in ARCHITECTURES:
-        raise InputError(f"network.name={name}: no such architecture.{nearest(name, ARCHITECTURES)}")
+    architectures.builder(name, "network.name")  # says so where there is none, before a file is looked for
     path = Path(weights) if weights else BOX / f"{name}.safetensors"
     return _load(name, path, path.stat().st_mtime_ns if path.is_file() else 0, device, precision)
 
@@ -44,7 +40,7 @@ def _load(name: str, path: Path, _changed: int, device: str, precision: str) -> 
             f"network.weights={path}: its metadata (classes, size, mean, std) cannot be read; "
             "give a file written by synth recipe=train_classifier."
         ) from error
-    module = ARCHITECTURES[name](classes=len(known))
+    module = architectures.builder(name)(classes=len(known))
     files.fill(module, state, path, name)
     return Network(
         module,

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-import pkgutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
-import synth.networks
-from synth.errors import InputError, nearest
+from synth.errors import InputError
+from synth.networks import architectures
+from synth.networks.architectures import Builder
 from synth.training.weights import ClassName, Description, read_weights
 
 log = logging.getLogger(__name__)
 
-Builder = Callable[..., nn.Module]
-"""Called as ``builder(classes=100, dropout=0.3)``; gives a network from normalised pictures to logits."""
-
 
 def builder_of(architecture: str | Builder) -> tuple[str, Builder]:
-    """The name of an architecture and its builder.
-
-    A name is that of a file in ``synth/networks`` which holds a function of the same name: nothing is
-    registered. Anything else that can be called is its own builder, and is named after its function.
+    """The name of an architecture and its builder: one of ours by name, or anything that is called as they are.
 
     Raises:
-        InputError: for a name without such a file; the nearest ones are offered.
+        InputError: for a name that none of ours has; the nearest ones are offered.
     """
-    if not isinstance(architecture, str):
-        inner = getattr(architecture, "func", architecture)  # what a functools.partial holds
-        return getattr(inner, "__name__", type(inner).__name__), architecture
-    names = {module.name for module in pkgutil.iter_modules(synth.networks.__path__)}
-    if architecture in names:
-        builder = getattr(importlib.import_module(f"synth.networks.{architecture}"), architecture, None)
-        if callable(builder):
-            return architecture, builder
-    known = sorted(name for name in names if name.startswith("mini_"))
-    close = nearest(architecture, known)
-    raise InputError(f"architecture={architecture}: there is no such one.{close} Choose from {', '.join(known)}.")
+    if isinstance(architecture, str):
+        return architecture, architectures.builder(architecture)
+    inner = getattr(architecture, "func", architecture)  # what a functools.partial holds
+    return getattr(inner, "__name__", type(inner).__name__), architecture
 
 
 def load_into(network: nn.Module, path: Path, architecture: str, classes: Sequence[ClassName]) -> Description | None:
@@ -58,6 +44,8 @@ def load_into(network: nn.Module, path: Path, architecture: str, classes: Sequen
     if said is not None and said.architecture != architecture:
         raise InputError(f"weights={path}: these are of a {said.architecture}; write architecture={said.architecture}.")
     own = network.state_dict()
+    # Old state dicts lack these counters, which nothing here computes with.
+    tensors = {**{key: own[key] for key in own if key.endswith("num_batches_tracked")}, **tensors}
     head = _head(network)
     other = said is not None and [_key(a) for a in said.classes] != [_key(b) for b in classes]
     if other or any(tensors[key].shape != own[key].shape for key in own.keys() & tensors.keys() if head(key)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shlex
 import sys
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from synth.atomic import disk_full_said, write_atomically
 from synth.errors import InputError
 from synth.hardware import device_of, low_precision
+from synth.networks import files
 from synth.record import Record, versions
 from synth.training.architecture import Builder, builder_of, fresh, load_into, parameters_of
 from synth.training.augmentation import Augmentation
@@ -43,8 +45,8 @@ class TrainClassifier:
             weights.
         dropout: probability in the fully connected layers; crop, mirror: see `Augmentation`.
         holdout: fraction (below 1) or number of pictures kept aside where there is no `validation`.
-        weights: safetensors file to start from; its normalisation is kept, a head for other classes is
-            replaced.
+        weights: safetensors file or torch state dict to start from; its normalisation is kept, a head for
+            other classes is replaced.
         random_labels: fraction of the training labels that are shuffled among themselves, the randomisation
             test of Zhang et al. 2017; shuffled, not drawn anew, so that each class keeps its number of
             pictures.
@@ -113,7 +115,7 @@ class TrainClassifier:
         skipped = len(training.skipped) + len(validation.skipped)
         network, said = self._network(training, classes)
         task = self._task(network, training, validation, said)
-        loop = Loop(task, folder, replace(self.plan, settings=self._settings(training)))
+        loop = Loop(task, folder, replace(self.plan, settings=self._settings(training, validation, said)))
         rows = loop.run()
         with disk_full_said(folder, "The training is done and kept: free some space, give the same command again."):
             found = self._ship(folder, network, said, validation)
@@ -136,11 +138,16 @@ class TrainClassifier:
             "versions": versions(),
         }
 
-    def _settings(self, training: LabelledPictures) -> dict[str, str | int | float | bool | None]:
-        """What a checkpoint must agree with, beside the plan; where the pictures lie may change."""
+    def _settings(
+        self, training: LabelledPictures, validation: LabelledPictures, said: Description
+    ) -> dict[str, str | int | float | bool | None]:
+        """What a checkpoint must agree with, beside the plan; where pictures and files lie may change.
+
+        The first that differs is the one the user is told, so what follows from others comes after them.
+        """
+        given = self.validation is not None
         return {
             "architecture": self.architecture,
-            "pictures": len(training.labels),
             "size": self.size,
             "rate": self.rate,
             "momentum": self.momentum,
@@ -149,7 +156,13 @@ class TrainClassifier:
             "crop": self.augmentation.crop,
             "mirror": self.augmentation.mirror,
             "random_labels": self.random_labels,
-            "bfloat16": self.low_precision,
+            "precision": "bfloat16" if self.low_precision else "float32",
+            "validation": _fingerprint(validation) if given else None,
+            "holdout": None if given else self.holdout,
+            "images": _fingerprint(training) if given else _fingerprint(training, validation),
+            "names": _short(hashlib.sha256(repr(said.classes).encode()).hexdigest()) if self.names else None,
+            "weights": f"sha256 {files.sha256(self.weights)}" if self.weights else None,
+            "normalisation": " ".join(f"{value:.3f}" for value in (*said.mean, *said.std)),
         }
 
     def _pictures(self) -> tuple[LabelledPictures, LabelledPictures]:
@@ -180,6 +193,8 @@ class TrainClassifier:
         """One picture through the network: a size that does not fit should fail before the first step."""
         try:
             shape = tuple(logits_of(network.eval(), picture, normalise).shape)
+        except torch.OutOfMemoryError:  # a RuntimeError too, and not the size's fault
+            raise
         except RuntimeError as error:
             raise InputError(f"size={self.size}: {self.architecture} cannot take this size: {error}") from error
         if shape != (1, classes):
@@ -246,6 +261,21 @@ def shuffle_labels(labels: Tensor, fraction: float, generator: torch.Generator) 
 
 def _to(pictures: LabelledPictures, device: torch.device) -> LabelledPictures:
     return replace(pictures, pictures=pictures.pictures.to(device), labels=pictures.labels.to(device))
+
+
+def _fingerprint(*sets: LabelledPictures) -> str:
+    """The number of pictures and a hash of their pixels, labels and classes: wherever they lie, it is the same."""
+    found = hashlib.sha256()
+    for some in sets:
+        found.update(repr((some.classes, tuple(some.pictures.shape))).encode())
+        found.update(some.labels.cpu().numpy().tobytes())
+        for chunk in some.pictures.split(1000):
+            found.update(chunk.permute(0, 2, 3, 1).contiguous().cpu().numpy())
+    return f"{sum(len(some.labels) for some in sets)} pictures, {_short(found.hexdigest())}"
+
+
+def _short(digest: str) -> str:
+    return f"sha256 {digest[:12]}"
 
 
 def _path(given: str | Path | None) -> Path | None:

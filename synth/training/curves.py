@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,9 +38,9 @@ def draw_curves(path: Path, rows: Sequence[Mapping[str, float | int]], panels: M
         share = all(0 <= row[name] <= 1 for row in rows for name in present) and "loss" not in title.lower()
         _panel(axes, rows, present, 100.0 if share else 1.0)
         axes.set_title(title + (" (%)" if share else ""), loc="left", fontsize=11, color=INK, fontweight="bold")
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png", facecolor="white")
-    partial.replace(path)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", facecolor="white")
+    write_atomically(path, buffer.getvalue())
 
 
 def _panel(axes: Axes, rows: Sequence[Mapping[str, float | int]], names: Sequence[str], factor: float) -> None:

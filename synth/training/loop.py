@@ -261,7 +261,7 @@ class Loop:
                 there = loop["plan"].get(name)
                 raise InputError(
                     f"{name}={value}: the checkpoint in {self.folder} was made with {name}={there}; "
-                    f"write that, or give another folder."
+                    f"give that again, or another folder."
                 )
         self.task.load_state_dict(state["task"])
         device = next(next(iter(self.task.modules().values())).parameters()).device

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from synth import __version__
 from synth.atomic import write_atomically
 from synth.errors import InputError
+from synth.networks import files
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,13 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], Description | None]:
     ours.
 
     Raises:
-        InputError: when there is no such file, or it is not safetensors.
+        InputError: when there is no such file, it is neither safetensors nor a torch state dict, or a value in
+            it is not a finite number.
     """
     if not path.is_file():
         raise InputError(f"weights={path}: there is no such file; give a .safetensors file or weights=null.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except SafetensorError as error:
-        raise InputError(f"weights={path}: not a safetensors file, or cut short ({error}).") from error
-    floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    return floats, _description(metadata)
+    tensors, metadata = files.read(path, word="weights")
+    return tensors, _description(metadata)
 
 
 def _description(metadata: Mapping[str, str]) -> Description | None:

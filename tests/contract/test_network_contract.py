@@ -12,10 +12,12 @@ from hydra.utils import get_object
 from parts import NEEDS, composed, names, part
 from torchvision import models
 
+from synth.networks import architectures
 from synth.networks.network import OUTPUT, Network
-from synth.networks.trained import ARCHITECTURES
 
-OURS = [name for name in names("network") if composed(f"network={name}")["network"].get("name") in ARCHITECTURES]
+OURS = [
+    name for name in names("network") if composed(f"network={name}")["network"].get("name") in architectures.names()
+]
 
 
 @pytest.mark.parametrize("name", names("network"))
@@ -24,7 +26,7 @@ def test_the_configuration_names_what_exists(name: str) -> None:
     target = settings.pop("_target_")
     assert settings.keys() <= inspect.signature(get_object(target)).parameters.keys()
     assert settings["device"] == "auto"
-    known = {"torchvision": models.list_models(module=models), "trained": ARCHITECTURES}
+    known = {"torchvision": models.list_models(module=models), "trained": architectures.names()}
     assert settings["name"] in known.get(target.rsplit(".", 1)[-1], [settings["name"]])
 
 

@@ -88,3 +88,8 @@ def test_imagenets_synsets_are_whole() -> None:
     assert synsets == sorted(synsets)  # ImageNet orders its classes by WordNet id
     assert synsets[1] == "n01443537"  # goldfish
     assert synsets[999] == "n15075141"  # toilet tissue
+
+
+def test_names_that_differ_by_their_capitals_alone() -> None:
+    classes = Classes(["Cardigan", "cardigan"])
+    assert (classes.index("Cardigan"), classes.index("cardigan"), classes.index("CARDIGAN")) == (0, 1, 0)

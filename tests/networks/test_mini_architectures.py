@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from synth.networks.mini_alexnet import mini_alexnet
-from synth.networks.mini_resnet import ResidualBlock, mini_resnet
+from synth.networks.architectures.mini_alexnet import mini_alexnet
+from synth.networks.architectures.mini_resnet import ResidualBlock, mini_resnet
 
 Builder = Callable[..., nn.Sequential]
 BUILDERS = [mini_alexnet, mini_resnet]

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from synth.errors import InputError
-from synth.networks.mini_resnet import mini_resnet
+from synth.networks.architectures.mini_resnet import mini_resnet
 from synth.networks.trained import trained
 
 CLASSES = [{"name": name, "wnid": f"n0{i}", "imagenet_index": 7 * i} for i, name in enumerate(("cat", "dog", "teapot"))]

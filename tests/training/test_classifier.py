@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from synth.errors import InputError
@@ -225,7 +227,7 @@ def test_skipped_files_are_counted(colour_folders: Folders, numbers: dict[str, A
         ({"rate": -1}, "rate=-1: must be from"),
         ({"dropout": 1.5}, "dropout=1.5: must be from 0 to 0.99"),
         ({"random_labels": 2}, "random_labels=2"),
-        ({"architecture": "mini_alexnett"}, r"there is no such one\. Did you mean mini_alexnet or"),
+        ({"architecture": "mini_alexnett"}, r"architecture=mini_alexnett: no such architecture\. Did you mean mini_"),
         ({"device": "gpu"}, "device=gpu: this machine has no such device"),
         ({"device": "cuda:99"}, "device=cuda:99: this machine has no such device"),
         ({"precision": "half"}, "precision=half: write auto, float32 or bfloat16"),
@@ -256,3 +258,71 @@ def test_wrong_files_fail_before_the_first_step(
     alone = colour_folders("one", colours=("red",))
     with pytest.raises(InputError, match="one class folder only"):
         TrainClassifier(alone, **numbers).run(Record(tmp_path / "run"))
+
+
+def test_a_training_goes_on_only_with_what_it_was_made_with(
+    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path
+) -> None:
+    short = {**numbers, "epochs": 1}
+    train, val = colour_folders(), colour_folders("val", each=4)
+    other, other_val = colour_folders("others"), colour_folders("val_b", each=4)
+    TrainClassifier(train, **short).run(Record(tmp_path / "start"))
+    start = tmp_path / "start/tiny.safetensors"
+    table = tmp_path / "names.tsv"
+    table.write_text("wnid\timagenet_index\tname\nred\t7\tcrimson\n")
+    held = {**short, "images": train, "weights": start, "holdout": 6}
+    given = {**short, "images": train, "weights": start, "validation": val, "names": table}
+
+    def refused(folder: str, made: Mapping[str, Any], changed: Mapping[str, Any], said: str) -> None:
+        with pytest.raises(InputError, match=said):
+            TrainClassifier(**{**made, **changed}).run(Record(tmp_path / folder))
+
+    first = TrainClassifier(**held).run(Record(tmp_path / "held"))
+    refused("held", held, {"images": other}, r"^images=36 pictures, sha256 \w{12}: .* made with images=36 pictures, ")
+    refused("held", held, {"holdout": 5}, r"^holdout=5: .* made with holdout=6")
+    refused("held", held, {"weights": None}, r"^weights=None: .* made with weights=sha256 \w{64};")
+    refused("held", held, {"validation": val}, r"^validation=12 pictures, .* made with validation=None")
+    refused("held", held, {"names": table}, r"^names=sha256 \w{12}: .* made with names=None")
+    refused("held", held, {"precision": "bfloat16"}, r"^precision=bfloat16: .* made with precision=float32")
+    moved, moved_start = tmp_path / "elsewhere/pictures", tmp_path / "elsewhere/start.safetensors"
+    shutil.copytree(train, moved)
+    shutil.copy(start, moved_start)
+    again = TrainClassifier(**{**held, "images": moved, "weights": moved_start}).run(Record(tmp_path / "held"))
+    assert again["findings"] == first["findings"]
+
+    TrainClassifier(**given).run(Record(tmp_path / "given"))
+    refused("given", given, {"validation": other_val}, r"^validation=12 pictures, .* made with validation=12 pictures")
+    TrainClassifier(**{**given, "holdout": 5}).run(Record(tmp_path / "given"))
+    table.write_text("wnid\timagenet_index\tname\nred\t7\tscarlet\n")
+    refused("given", given, {}, r"^names=sha256 \w{12}: .* made with names=sha256")
+
+
+def test_starting_weights_are_checked_and_may_be_a_torch_state_dict(
+    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path
+) -> None:
+    train, still = colour_folders(), {**numbers, "epochs": 1, "rate": 1e-12}
+    tensors = numbers["architecture"](3, 0.0).state_dict()
+    old = {key: value for key, value in tensors.items() if not key.endswith("num_batches_tracked")}
+    torch.save(old, tmp_path / "start.pth")
+    TrainClassifier(train, weights=tmp_path / "start.pth", **still).run(Record(tmp_path / "run"))
+    after, _ = read_weights(tmp_path / "run/tiny.safetensors")
+    assert torch.equal(after["conv.weight"], tensors["conv.weight"].half().float())
+    tensors["conv.weight"][0, 0, 0, 0] = float("nan")
+    bad = tmp_path / "bad.safetensors"
+    save_file(tensors, bad)
+    with pytest.raises(InputError, match=r"^weights=.*: conv\.weight holds NaN"):
+        TrainClassifier(train, weights=bad, **still).run(Record(tmp_path / "bad"))
+    bad.write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"^weights=.*: not a whole safetensors file"):
+        TrainClassifier(train, weights=bad, **still).run(Record(tmp_path / "bad"))
+
+
+def test_a_full_memory_is_not_blamed_on_the_size(
+    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr("synth.training.classifier.logits_of", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        TrainClassifier(colour_folders(), **numbers).run(Record(tmp_path / "run"))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from synth import atomic
 from synth.training.curves import TEST, TRAIN, draw_curves, write_rows
 
 ROWS = [
@@ -48,3 +51,17 @@ def test_curves_have_a_line_for_training_and_one_for_validation(tmp_path: Path) 
         near = (np.abs(half - 255 * np.array(to_rgb(colour))) < 8).all(-1)
         assert (near.sum() > 200) == there
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_curves_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "curves.png"
+    path.write_bytes(b"before")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(atomic.os, "fsync", full)
+    with pytest.raises(OSError, match="full"):
+        draw_curves(path, ROWS, {"Loss": ("train_loss",)})
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == b"before"
