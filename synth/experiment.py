@@ -64,7 +64,8 @@ class Experiment:
 
     `until` is the value of the watched number at which an item is done, confirmed on its 8-bit picture (a
     pass that is counted); None lets every item run all steps. `watch` is what is watched, the objective itself
-    where it is None. `budget` bounds the network passes of an item, a forward counting 1 and a backward 2.
+    where it is None. `budget` is the network passes of an item, a forward counting 1 and a backward 2: where it is
+    given, an item goes on until it is spent, however many steps that takes.
     `memory` is the size of a chunk's activations in MiB, by default what suits the device; `exact` makes an item
     bit-equal alone and in any batch.
     """
@@ -97,6 +98,9 @@ class Experiment:
             (memory or MEMORY[network.device.type == "cuda"]) << 20, exact,
         )  # fmt: skip
         self.rows = self._rows(bound.items, encoding.items)
+        if watched.items is not None and len(watched.items) not in (1, len(self.rows)):
+            raise InputError(f"watch: {len(watched.items)} targets, {len(self.rows)} items; name one, or one for each.")
+        self.steps = search.steps if budget is None else budget  # a step takes a pass at least
         assert encoding.size is not None
         network.check_size(encoding.size)
         seen = self.problem.transform(
@@ -114,7 +118,8 @@ class Experiment:
         """Runs to the end, or resumes; gives the result record. Ctrl-C lets the step end, and saves what was found."""
         began = time.monotonic()
         now = self._resumed(record) or self._begun()
-        with Interrupt() as interrupt, progress.Steps(record.part or _name(self.search), self.search.steps) as bar:
+        resumed = now.elapsed  # what earlier calls spent
+        with Interrupt() as interrupt, progress.Steps(record.part or _name(self.search), self.steps) as bar:
             try:
                 self._loop(record, now, interrupt, bar, began - now.elapsed)
             except KeyboardInterrupt:
@@ -125,13 +130,12 @@ class Experiment:
         if interrupt.asked:
             self._save(record, now)
             log.warning("interrupted at step %d of %d and saved; the same command with folder=%s goes on from there",
-                        now.step, self.search.steps, record.folder)  # fmt: skip
+                        now.step, self.steps, record.folder)  # fmt: skip
         record.steps(now.lines)
-        seconds = now.elapsed + (0.0 if status == "done" else 1e-3)
         items = self._measured(record, now)
         result = {
             "status": status,
-            "seconds": round(max(seconds, time.monotonic() - began), 3),
+            "seconds": round(time.monotonic() - began + resumed, 3),
             "network": {"name": self.network.name, "sha256": self.network.sha256},
             "device": str(self.network.device),
             "versions": versions(),
@@ -140,8 +144,8 @@ class Experiment:
             "items": items,
             "findings": summary(items),
         }
-        judged = [item["success"] for item in items if item["success"] is not None]
-        reached = f"{sum(judged)} of {len(judged)} reached their target" if judged else f"{len(items)} pictures"
+        told = [item["success"] for item in items if item["success"] is not None]
+        reached = f"{sum(told)} of {len(told)} reached their target" if told else f"{len(items)} pictures"
         log.info("%s on %s: %s in %.1f s", result["search"], result["encoding"], reached, result["seconds"])
         return result
 
@@ -149,11 +153,10 @@ class Experiment:
 
     def _loop(self, record: Record, now: Progress, interrupt: Interrupt, bar: progress.Steps, began: float) -> None:
         saved = flushed = time.monotonic()
-        while now.active and now.step < self.search.steps and not interrupt.asked:
+        while now.active and now.step < self.steps and not interrupt.asked:
             rows = self.rows.select(torch.tensor(now.active, device=self.rows.item.device))
             state, step = self.search.step(self.problem, rows, now.state, now.step)
-            now.elapsed = time.monotonic() - began
-            self._noted(now, rows, step)
+            self._noted(now, rows, step, began)
             now.state = self._frozen(now, rows, state, step)
             now.step += 1
             time_now = time.monotonic()
@@ -171,9 +174,10 @@ class Experiment:
         tensors = {f"state.{name}": value for name, value in now.state.items()}
         record.checkpoint({**tensors, "genome": now.genome}, now.numbers())
 
-    def _noted(self, now: Progress, rows: Rows, step: Step) -> None:
-        """Keeps what the step says of each item, with one transfer from the device."""
+    def _noted(self, now: Progress, rows: Rows, step: Step, began: float) -> None:
+        """Keeps what the step says of each item; the transfer of its numbers waits for the device to be done."""
         numbers = torch.stack([step.score, step.watch, step.forwards, step.backwards]).double().tolist()
+        now.elapsed = time.monotonic() - began
         now.genome[rows.item] = step.genome
         for place, item in enumerate(now.active):
             now.score[item], now.watch[item] = numbers[0][place], numbers[1][place]
@@ -262,7 +266,7 @@ class Experiment:
         about.pop("steps_bytes")
         genome = tensors.pop("genome")
         now = Progress(genome, {name.removeprefix("state."): value for name, value in tensors.items()}, **about)
-        log.info("resumed at step %d of %d", now.step, self.search.steps)
+        log.info("resumed at step %d of %d", now.step, self.steps)
         return now
 
     # -- measuring -----------------------------------------------------------------------------------
@@ -275,9 +279,11 @@ class Experiment:
         items = []
         for i, target in enumerate(targets):
             about = {"target": target.name if target else None, "target_index": target.index if target else None,
-                     "seed": self.seed, "network": self.network.name, "search": _name(self.search),
+                     "seed": self.seed, "score": now.score[i], "steps": now.steps[i],
+                     "forwards": now.forwards[i], "backwards": now.backwards[i]}  # fmt: skip
+            parts = {"network": self.network.name, "weights": self.network.sha256, "search": _name(self.search),
                      "encoding": _name(self.problem.encoding)}  # fmt: skip
-            item = {"file": record.picture(i, images[i], about), **about}
+            item = {"file": record.picture(i, images[i], about | parts), **about}
             if originals is not None:
                 item["original"] = record.picture(i, originals[i], {}, "originals")
             items.append(item)
@@ -285,13 +291,10 @@ class Experiment:
         scores, watched = measured(self.network, self.problem.watch, saved, self.rows)
         for i, (item, target) in enumerate(zip(items, targets, strict=True)):
             item.update(judged(scores[i], target, self.network.classes, self.until, float(watched[i])))
-            item.update(score=now.score[i], steps=now.steps[i], forwards=now.forwards[i],
-                        backwards=now.backwards[i], seconds=now.seconds[i], linf=None, l2=None)  # fmt: skip
+            item.update(seconds=now.seconds[i], linf=None, l2=None)
             if originals is not None:
                 away = saved[i] - originals[i]
                 item.update(linf=round(float(away.abs().max()), 6), l2=round(float(away.norm()), 6))
-            for word in ("network", "search", "encoding"):
-                item.pop(word)
         return items
 
 

@@ -62,14 +62,19 @@ class ImageProblem(Problem):
     def images(self, genome: Genome, rows: Rows) -> Images:
         """The pictures of `genome`, without gradient."""
         with torch.no_grad():
-            return self.encoding.decode(genome, rows)
+            return _joined(
+                [self.encoding.decode(*self._part(genome, rows, index)) for index in self._chunks(len(genome))],
+                len(genome) * self.encoding.images_per_genome,
+            )
 
     def measure(self, images: Images, rows: Rows) -> PerRow:
         """The watched number of finished pictures, untransformed: [n] from [n, 3, h, w]."""
+        found = []
         with torch.inference_mode():
-            taps = self.network.read(images, self.watch.layers)
-            watch = total(self.watch(Reading(taps, images, rows)))[:, 0]
-        return watch.clone()  # outside the mode: inside it the clone would be an inference tensor too
+            for index in self._chunks(len(images)):
+                part, who = self._part(images, rows, index)
+                found.append(total(self.watch(Reading(self.network.read(part, self.watch.layers), part, who)))[:, 0])
+        return _joined(found, len(images)).clone()  # outside the mode, or it would be an inference tensor too
 
     def evaluate(self, genome: Genome, rows: Rows, pull: Pull | None = None) -> Evaluation:
         """Scores of `genome` [r, *shape]; with `pull`, also the gradients of the pulled scores by it.
@@ -77,10 +82,7 @@ class ImageProblem(Problem):
         `pull` maps scores [r, k] to covectors [v, r, k]: one forward and v backwards a row. It is called
         chunk by chunk, so it must treat rows alone.
         """
-        parts = [
-            self._chunk(genome, rows, pull) if index is None else self._chunk(genome[index], rows.select(index), pull)
-            for index in self._chunks(len(genome))
-        ]
+        parts = [self._chunk(*self._part(genome, rows, index), pull) for index in self._chunks(len(genome))]
         count, size = len(genome), self.encoding.images_per_genome
         gradients = [part.gradient for part in parts if part.gradient is not None]
         return Evaluation(
@@ -125,6 +127,9 @@ class ImageProblem(Problem):
     def _mean(self, scores: Tensor) -> Tensor:
         size = self.encoding.images_per_genome
         return scores if size == 1 else scores.unflatten(0, (-1, size)).mean(1)
+
+    def _part(self, tensor: Tensor, rows: Rows, index: slice | Tensor | None) -> tuple[Tensor, Rows]:
+        return (tensor, rows) if index is None else (tensor[index], rows.select(index))
 
     def _chunks(self, count: int) -> Iterator[slice | Tensor | None]:
         """Which rows go together; None for all at once."""

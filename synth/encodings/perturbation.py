@@ -20,6 +20,9 @@ NORMS = ("linf", "l2")
 class Perturbation(Encoding):
     """Pictures plus a perturbation of at most `epsilon` in the norm `norm` (``linf`` or ``l2``).
 
+    A saved picture has 256 levels, so an L-infinity radius is rounded down to whole levels: what is saved then lies
+    in the ball too. In the L2 norm rounding can add to the length; the record's ``l2`` is that of the saved picture.
+
     `image` is one picture, `images` several (an item each); pixels are in [0, 1], so 8/255 is 0.0314. With
     `epsilon` None only the box [0, 1] binds. `start` is ``zeros`` or ``random`` (uniform in the L-infinity
     ball, on the sphere's direction with random radius in the L2 ball: Madry et al. 2018).
@@ -48,6 +51,11 @@ class Perturbation(Encoding):
             raise InputError("image: a perturbation needs a picture; write image=PATH, or images=FOLDER for several.")
         self.pictures = [data.picture(image)] if image is not None else data.pictures(_paths(images))
         self.items = [picture.name for picture in self.pictures]
+        if epsilon is not None and norm == "linf":
+            levels = math.floor(epsilon * 255 + 1e-3)
+            if levels == 0:
+                raise InputError(f"encoding.epsilon={epsilon}: below one of 256 levels; write 0.003922 or more.")
+            epsilon = levels / 255
         self.epsilon, self.norm, self.kind, self.size = epsilon, norm, start, size_of(size)
         self._place(torch.device("cpu"))
 

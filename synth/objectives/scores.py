@@ -104,7 +104,7 @@ class _BoundUnits(Bound):
     def __init__(
         self, layer: str, units: list[int], network: Network, place: tuple[int, ...] | None, name: str
     ) -> None:
-        self.layers, self.layer, self.place = (layer,), layer, place
+        self.layers, self.layer, self.place, self.shape = (layer,), layer, place, network.layers[layer]
         self.index = torch.tensor(units, device=network.device)
         self.items = [Target(f"{name}:{unit}") for unit in units]
 
@@ -114,8 +114,9 @@ class _BoundUnits(Bound):
         index = self.index.expand(len(rows)) if len(self.index) == 1 else self.index[rows.item]
         values = values[torch.arange(len(rows), device=values.device), index]
         if self.place is not None:
-            # the place moves with the layer where the picture is of another size than the network's own
-            values = values[:, self.place[0] % values.shape[1], self.place[1] % values.shape[2]]
+            # in a picture of another size than the network's own, the same place in the picture
+            row, column = (int((self.place[i] + 0.5) * values.shape[i + 1] / self.shape[i + 1]) for i in (0, 1))
+            values = values[:, row, column]
         return {"activation": values.flatten(1).mean(1, keepdim=True) if values.ndim > 1 else values[:, None]}
 
 

@@ -22,8 +22,9 @@ class Gradient(Search):
 
     ``sgd``: the gradient times `rate`, with `momentum` (Polyak). ``adam``: Kingma & Ba 2015, betas `momentum`
     and `momentum2`. ``normalised``: the gradient divided by its mean absolute value, as
-    DeepDream does (google/deepdream, ``dream.ipynb``). ``sign``: its sign (Goodfellow et al. 2015; with an
-    L-infinity ball this is projected gradient, Madry et al. 2018). `rate_end` lets the rate fall in a line to
+    DeepDream does (google/deepdream, ``dream.ipynb``). ``sign``: its sign (Goodfellow et al. 2015), which in an
+    L-infinity ball is projected gradient with momentum 0 (Madry et al. 2018) and the momentum iterative method
+    with more (Dong et al. 2018). `rate_end` lets the rate fall in a line to
     that value at the last step.
     """
 

@@ -22,6 +22,9 @@ class Crop(Transform):
 
     def __call__(self, images: Images, rows: Rows) -> Images:
         height, width = images.shape[2] - self.margin, images.shape[3] - self.margin
+        if min(height, width) < 1:
+            size = f"{images.shape[2]}x{images.shape[3]}"
+            raise InputError(f"transform.margin={self.margin}: leaves nothing of pictures of {size}; write less.")
         corner = (rows.uniform(2) * (self.margin + 1)).long()
         down = corner[:, :1] + torch.arange(height, device=images.device)
         right = corner[:, 1:] + torch.arange(width, device=images.device)

@@ -80,9 +80,9 @@ def test_rounding_to_8_bits_stays_in_the_ball(folder: Path, levels: int, seed: i
 
 
 def test_the_nearest_point_of_each_ball(folder: Path) -> None:
-    genome = rows_of(3).normal(3, 12, 16) * 1e-3
+    genome = rows_of(3).normal(3, 12, 16) * 4e-3
     grey = torch.full((3, 3, 12, 16), 0.5)  # far from the box's walls
-    for norm, epsilon in (("linf", 1e-3), ("l2", 1e-2)):
+    for norm, epsilon in (("linf", 1 / 255), ("l2", 4e-2)):
         encoding = Perturbation(images=str(folder), epsilon=epsilon, norm=norm, size=(12, 16))
         encoding.originals = grey
         if norm == "linf":
@@ -91,6 +91,20 @@ def test_the_nearest_point_of_each_ball(folder: Path) -> None:
             length = np.sqrt((genome.numpy().reshape(3, -1) ** 2).sum(1)).reshape(3, 1, 1, 1)
             wanted = genome.numpy() * np.minimum(1, epsilon / length)
         np.testing.assert_allclose(encoding.project(genome, rows_of(3)).numpy(), wanted, atol=1e-7)
+
+
+@pytest.mark.parametrize("epsilon", [0.004, 0.01, 0.0314, 0.0313726, 8 / 255, 0.1, 0.99])
+def test_what_is_saved_lies_in_the_ball_whatever_its_radius(folder: Path, epsilon: float) -> None:
+    encoding = Perturbation(images=str(folder), epsilon=epsilon, size=(12, 16))
+    rows = rows_of(3)
+    images = encoding.decode(encoding.project(rows.normal(3, 12, 16), rows), rows)
+    saved = (images * 255).round() / 255
+    assert (saved - encoding.original(rows)).abs().max() <= epsilon + 1e-6
+
+
+def test_a_radius_below_one_level_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"encoding\.epsilon=0\.002: below one of 256 levels"):
+        Perturbation(images=str(folder), epsilon=0.002)
 
 
 def test_rows_find_their_picture_by_item(folder: Path) -> None:
@@ -116,10 +130,10 @@ def test_one_picture_serves_any_number_of_rows(folder: Path) -> None:
 def test_random_starts_fill_the_ball(folder: Path) -> None:
     rows = rows_of(300, "random")
     grey = torch.full((1, 3, 12, 16), 0.5)
-    square = Perturbation(image=str(folder / "0.png"), epsilon=0.1, start="random", size=(12, 16))
+    square = Perturbation(image=str(folder / "0.png"), epsilon=25 / 255, start="random", size=(12, 16))
     square.originals = grey
     values = square.start(rows).double()
-    assert stats.kstest(values[:40].flatten().numpy() / 0.2 + 0.5, "uniform").pvalue > 0.01
+    assert stats.kstest(values[:40].flatten().numpy() / (50 / 255) + 0.5, "uniform").pvalue > 0.01
     ball = Perturbation(image=str(folder / "0.png"), epsilon=2.0, norm="l2", start="random", size=(12, 16))
     ball.originals = grey
     flat = ball.start(rows).double().flatten(1)

@@ -84,6 +84,14 @@ def test_a_neuron_is_one_place_of_its_map(network: Network, at: Sequence[int] | 
     assert names == [f"conv2@{y},{x}:{unit}" for unit in (2, 11, 0)]
 
 
+def test_a_neuron_keeps_its_place_in_a_picture_of_another_size(network: Network) -> None:
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    maps = network.read(images, ("conv2",))["conv2"]
+    assert maps.shape[2:] == (16, 16)  # where the network's own size gives 8 x 8
+    for place, (y, x) in (((0, 0), (1, 1)), ((4, 4), (9, 9)), ((7, 0), (15, 1)), (None, (9, 9))):
+        assert torch.equal(read(network, Neuron("conv2", 5, place), images, rows_of(2)), maps[:, 5, y, x])
+
+
 def test_a_neuron_of_a_flat_layer_is_its_number(network: Network) -> None:
     images, rows = pixels(3), rows_of(3)
     values = network.read(images, ("fc",))["fc"]

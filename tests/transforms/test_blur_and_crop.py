@@ -73,3 +73,8 @@ def test_what_cannot_be_is_refused() -> None:
     for wrong in (lambda: Crop(-1), lambda: Pad(-1), lambda: Pad(1, 1.5)):
         with pytest.raises(InputError, match="transform"):
             wrong()
+
+
+def test_a_crop_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match=r"transform\.margin=12: leaves nothing of pictures of 12x16"):
+        Crop(12)(torch.zeros(1, 3, 12, 16), rows_of(1))
