@@ -1,4 +1,4 @@
-"""The README's pictures, made by the engine: python -m benchmarks.pictures [ascent squeezenet fooling]
+"""The README's pictures, made by the engine: python -m benchmarks.pictures [ascent squeezenet fooling page]
 
 Each becomes one sheet in docs/. The SqueezeNet sheet needs its weights in the folder that SYNTH_SHARED names
 (default ../shared).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,23 @@ def fooling() -> None:
     _sheet("fooling_comparison.png", _run(), 128, 8)
 
 
+def page() -> None:
+    """The page of the default comparison, as headless Chromium shows it."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        sys.exit("page: no Chromium is installed")
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([SYNTH], check=True, cwd=folder)
+        (found,) = Path(folder).glob("runs/*/*/index.html")
+        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,1560"]
+        shot = Path(folder, "page.png")
+        words = [browser, *flags, f"--user-data-dir={folder}/browser", f"--screenshot={shot}", found.as_uri()]
+        subprocess.run(words, check=True, capture_output=True)
+        with Image.open(shot) as image:
+            small = image.convert("RGB").resize((900, 1170), Image.Resampling.LANCZOS)
+    small.quantize(128).save(DOCS / "page.png", optimize=True)
+
+
 def _run(*words: str) -> list[tuple[Image.Image, dict[str, Any]]]:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([SYNTH, f"folder={folder}/run", *words], check=True)
@@ -76,7 +94,7 @@ def _sheet(name: str, found: list[tuple[Image.Image, dict[str, Any]]], side: int
     print(f"{DOCS / name}: {len(found)} pictures")
 
 
-SHEETS = {"ascent": ascent, "squeezenet": squeezenet, "fooling": fooling}
+SHEETS = {"ascent": ascent, "squeezenet": squeezenet, "fooling": fooling, "page": page}
 
 if __name__ == "__main__":
     main()
