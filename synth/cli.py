@@ -12,8 +12,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from synth import complaints, memory, progress
 from synth.atomic import disk_full_said, write_atomically
@@ -32,6 +34,7 @@ Config = Any  # a DictConfig, whose own type hints beartype calls out of date
 
 HERE = Path(__file__).parent
 CONF = next(path for path in (HERE / "conf", HERE.parent / "conf") if path.is_dir())
+CONFIGURATION = ("config", "hydra", "overrides")  # the files of .hydra
 LONGEST_NAME = 200  # bytes of a folder's name; file systems allow 255
 NOT_IDENTITY = ("device", "folder", "sweep", "memory")  # what may differ between a run and its resumption
 
@@ -98,6 +101,7 @@ def run(cfg: Config) -> None:
     _refuse_unread(cfg, settings, given, list(now.runtime.choices))
     identity = _identity(cfg) | {"recipe": recipe}
 
+    from synth.gallery.page import build_run_page
     from synth.record import Record, dumps, versions  # from here on torch is needed
 
     configuration = hashlib.sha256(dumps(identity).encode()).hexdigest()[:16]
@@ -106,17 +110,20 @@ def run(cfg: Config) -> None:
         if found.get("configuration", configuration) != configuration:
             raise InputError(f"folder={folder}: holds a finished run of another configuration; name another folder.")
         log.info("%s is finished already", folder)
+        if not (folder / "index.html").exists():
+            log.info("%s", build_run_page(folder))
         return
+    written = _identity(OmegaConf.create(OmegaConf.to_yaml(cfg))) | {"recipe": recipe}
+    Record.refuse_other(folder, written, _identity_kept(folder))
     memory.keep_freed()
     built = build(settings, given)
     record = Record(folder, identity)
-    _keep_configuration(cfg, folder)
-    log.info("%s -> %s", recipe, folder)
-    result = built.run(record)
+    with _taken_back(folder):
+        _keep_configuration(cfg, folder)
+        log.info("%s -> %s", recipe, folder)
+        result = built.run(record)
     told = {"recipe": recipe, "overrides": overrides, "configuration": configuration, "versions": versions()}
     record.finish(told | result)
-    from synth.gallery.page import build_run_page
-
     log.info("%s", build_run_page(folder))
     if result["status"] == "interrupted":
         sys.exit(130)
@@ -132,13 +139,42 @@ def _identity(cfg: Config) -> dict[str, Any]:
     return {str(key): value for key, value in settings.items()}
 
 
+def _identity_kept(folder: Path) -> dict[str, Any] | None:
+    """The identity of the run that was begun in `folder`, by its .hydra; None where that does not say."""
+    try:
+        now = OmegaConf.load(folder / ".hydra/hydra.yaml")
+        return _identity(OmegaConf.load(folder / ".hydra/config.yaml")) | {"recipe": now.hydra.runtime.choices.recipe}
+    except (OSError, ValueError, AttributeError, YAMLError, OmegaConfBaseException):
+        return None
+
+
+@contextmanager
+def _taken_back(folder: Path) -> Iterator[None]:
+    """Where a mistake shows only when the run has begun, .hydra becomes what it was, or goes if nothing was found."""
+    ours = folder / ".hydra"
+    there = set(folder.iterdir())
+    kept = {path: path.read_bytes() for path in ours.glob("*.yaml")}
+    try:
+        yield
+    except InputError:
+        with suppress(OSError):
+            for path, content in kept.items():
+                if path.read_bytes() != content:
+                    write_atomically(path, content)
+            if set(folder.iterdir()) <= {*there, ours} and ours not in there:
+                for name in CONFIGURATION:
+                    (ours / f"{name}.yaml").unlink(missing_ok=True)
+                ours.rmdir()
+        raise
+
+
 def _keep_configuration(cfg: Config, folder: Path) -> None:
     """Writes what Hydra would have written into .hydra, had it waited until the configuration proved good."""
     now = HydraConfig.instance().cfg
     assert now is not None
     with disk_full_said(folder, "Make room and give the same command again."):
         (folder / ".hydra").mkdir(exist_ok=True)
-        for name, part in (("config", cfg), ("hydra", now), ("overrides", now.hydra.overrides.task)):
+        for name, part in zip(CONFIGURATION, (cfg, now, now.hydra.overrides.task), strict=True):
             write_atomically(folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part).encode())
 
 
@@ -152,7 +188,9 @@ def _refuse_unread(cfg: Config, settings: Mapping[Any, Any], given: Sequence[str
         if takes is None or root in (*takes, *groups, *NOT_IDENTITY, "hydra") or "@" in key:
             continue
         if not re.search(r"\$\{(oc\.select:)?" + re.escape(root) + r"\b", text):
-            hint = nearest(root, {*takes, *map(str, settings)} - {root})
+            hint = nearest(
+                root, {key for key in (*takes, *map(str, settings)) if key != root and not key.startswith("_")}
+            )
             raise InputError(f"{root}: nothing in this recipe, with the parts it has now, reads it.{hint}")
 
 
@@ -200,7 +238,12 @@ def _parameters(target: str, path: str) -> list[str] | None:
     try:
         found: Callable[..., Any] = get_object(target)
     except ImportError as error:
-        raise InputError(f"{path}._target_={target}: there is no such thing in synth.") from error
+        cause = error.__cause__
+        missing = isinstance(cause, ModuleNotFoundError) and f"{target}.".startswith(f"{cause.name}.")
+        no_name = isinstance(cause, AttributeError) and cause.__traceback__ and not cause.__traceback__.tb_next
+        if cause is None or missing or no_name:
+            raise InputError(f"{path}._target_={target}: there is no such thing in synth.") from error
+        raise cause from None  # a mistake inside the module
     parameters = inspect.signature(found).parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None
@@ -245,6 +288,9 @@ def _point(overrides: str) -> str:
 
 def _sweep(sweep: str | None, recipe: str, overrides: Sequence[str]) -> str:
     """The name of a sweep's folder: `sweep`, or the recipe; several recipes as they were written."""
+    given = next((word for word in overrides if word.lstrip("+").startswith("folder=")), None)
+    if given:
+        raise InputError(f"{given}: each run of a sweep has a folder of its own; write sweep=NAME for runs/NAME.")
     swept = [word.removeprefix("recipe=") for word in overrides if word.startswith("recipe=")]
     return sweep or _point(swept[-1] if swept else recipe)
 
@@ -256,6 +302,7 @@ def _logging() -> None:
     log.handlers = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
+    logging.getLogger("hydra.utils").addHandler(logging.NullHandler())  # what it cannot find, we say
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ terms of what was typed. None means that the fault is ours, and the traceback sh
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from synth.atomic import DISK_FULL
@@ -35,7 +37,9 @@ def line(error: BaseException, conf: Path, typed: list[str]) -> str | None:
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """The exception and what it came from, innermost last."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
 
@@ -62,7 +66,7 @@ def _told(error: BaseException, chain: list[BaseException], conf: Path, typed: l
     if kind == "ConfigAttributeError" or kind == "ConfigKeyError":
         return _unknown_key(_full_key(text) or text.splitlines()[0], conf, typed)
     if kind.startswith("BeartypeCallHint"):
-        return _wrong_type(text, chain)
+        return _wrong_type(error, chain, conf, typed)
     if kind == "InstantiationException" and "unexpected keyword argument" in text:
         return text.splitlines()[0]
     if kind == "ValidationError":
@@ -121,7 +125,11 @@ def _unknown_key(key: str, conf: Path, typed: list[str]) -> str:
     if recipe and "," in recipe:
         return f"{key}: not a key of every recipe; in a sweep over recipes write ++{key}=..."
     groups = [word for word in typed if (conf / re.split("[@=]", word.lstrip("+"))[0]).is_dir() and "=" in word]
-    keys = _keys(conf, [word for word in groups if "," not in word])
+    keys, chosen = _composed(conf, [word for word in groups if "," not in word and _key_of(word) != key])
+    if (conf / key.split("@")[0]).is_dir():
+        told = _no_such_part(key, next((word for word in groups if _key_of(word) == key), key), conf, chosen)
+        if told:
+            return told
     hint = nearest(key, keys)
     if not hint:
         last = key.rsplit(".", 1)[-1]
@@ -131,15 +139,45 @@ def _unknown_key(key: str, conf: Path, typed: list[str]) -> str:
     return f"{key}: {f'recipe {recipe}' if recipe else 'this recipe'} has no such key.{hint}"
 
 
-def _keys(conf: Path, overrides: list[str]) -> list[str]:
-    """All keys of a recipe with the parts that `overrides` choose, dotted."""
+def _key_of(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~")
+
+
+def _no_such_part(key: str, word: str, conf: Path, chosen: dict[str, str]) -> str | None:
+    """A part chosen where the recipe has none of its own: search=genetic in a comparison, or in recipe=layers."""
+    group = key.split("@")[0]
+    nested = sorted(name for name in chosen if name.startswith(f"{group}@"))
+    nested = [name for name in nested if name.endswith(f".{group}")] or nested
+    inner = [option for name, option in chosen.items() if name.startswith("recipe@")]
+    options = [*reversed(inner), *sorted(path.stem for path in (conf / "recipe").glob("*.yaml"))]
+    other = next((option for option in options if group in _composed(conf, [f"recipe={option}"])[1]), None)
+    value = word.partition("=")[2]
+    ways = [" or ".join(f"{name}={value}" for name in nested[:3])] if nested else []
+    if other and other != chosen["recipe"]:
+        ways.append(f"{'choose' if ways else 'Choose'} a recipe with one {group} (recipe={other})")
+    if not ways:
+        return None
+    advice = ", or ".join(ways)
+    return f"{key}: recipe {chosen['recipe']} has no such part of its own. {'Write ' * bool(nested)}{advice}"
+
+
+def _composed(conf: Path, words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """All keys of a recipe with the parts that `words` choose, dotted, and its parts; a word that fails is left out."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf), version_base="1.3"):
-        tree = OmegaConf.to_container(compose("config", overrides=overrides), resolve=False)
+        composed, kept = compose("config", return_hydra_config=True), list[str]()
+        for word in sorted(words, key=lambda word: _key_of(word) != "recipe"):
+            with suppress(Exception):
+                composed = compose("config", overrides=[*kept, word], return_hydra_config=True)
+                kept.append(word)
+    chosen = {str(name): str(option) for name, option in composed.hydra.runtime.choices.items()}
+    tree = OmegaConf.to_container(composed, resolve=False)
+    assert isinstance(tree, dict)
+    tree.pop("hydra")
 
     def walk(node: object, path: str) -> Iterator[str]:
         if isinstance(node, dict):
@@ -149,24 +187,47 @@ def _keys(conf: Path, overrides: list[str]) -> list[str]:
                     yield here
                     yield from walk(value, here)
 
-    return list(walk(tree, ""))
+    return list(walk(tree, "")), chosen
 
 
-def _wrong_type(text: str, chain: list[BaseException]) -> str:
-    """A value of another type than its part takes: search.steps=many."""
+def _wrong_type(error: BaseException, chain: list[BaseException], conf: Path, typed: list[str]) -> str | None:
+    """A value of another type than its part takes: search.steps=many. None where no value of the user's was passed."""
+    text = str(error)
     where = next((_full_key(str(one)) for one in chain if _full_key(str(one))), "")
     found = re.search(r"(\w+)\.__init__\(\) parameter (\w+)=(.*?) violates type hint (.*?), as", text, re.DOTALL)
     if not found:
         found = re.search(r"(\w+)\(\) parameter (\w+)=(.*?) violates type hint (.*?), as", text, re.DOTALL)
-    if not found:
-        return text.splitlines()[0]
+    if not found or not _called_by_hydra(error, chain, f"{found.group(1)}()"):
+        return None
     name, parameter, value, hint = found.groups()
+    key = f"{where}.{parameter}".lstrip(".")
+    inner = next((word for word in typed if _key_of(word).startswith(f"{key}.")), None)
+    group = inner and next(conf.glob(f"*/{inner.partition('=')[2] or '-'}.yaml"), None)
+    if inner and (group or " object at 0x" in value):
+        hint = re.sub(r".*Mapping\[str, (.*)\]$", r"\1", hint)
     hint = re.sub(r"<class '([\w.]*)'>", r"\1", hint)
     kinds = [WORDS.get(kind, kind) for kind in dict.fromkeys(re.sub(r"\w+\.(?=\w)", "", hint).split(" | "))]
     if "a number" in kinds and "a whole number" in kinds:  # a whole number is a number
         kinds.remove("a whole number")
-    key = f"{where}.{parameter}".lstrip(".")
-    return f"{key}={value}: {name} takes {' or '.join(kinds)} here."
+    said = f"{name} takes {' or '.join(kinds)} here."
+    if inner and group:
+        plus = "+" if inner.startswith("+") else ""
+        return f"{inner}: {said} Write {plus}{group.parent.name}@{inner.lstrip('+')}"
+    if inner and " object at 0x" in value:
+        return f"{inner}: {said}"
+    value = re.sub(r"<[\w.]*?(\w+) object at 0x[0-9a-f]+>?", r"\1", value)
+    return f"{key}={value}: {said}"
+
+
+def _called_by_hydra(error: BaseException, chain: list[BaseException], called: str) -> bool:
+    """Whether the call that was refused is the making of a part, and so the value one of the configuration's."""
+    made = next((str(one) for one in chain if type(one).__name__ == "InstantiationException"), "")
+    if f".{called[:-2]}'" in made.partition("\n")[0]:
+        return True
+    if ".__init__() parameter" not in str(error):
+        return False
+    frames = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(made) or not any(name.startswith("synth.") for name in frames[:-1])
 
 
 def _listed(names: list[str], most: int = 30) -> str:

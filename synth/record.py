@@ -26,6 +26,8 @@ from synth.atomic import disk_full_said, write_atomically
 from synth.errors import InputError
 
 RESULT, STEPS, CHECKPOINT = "result.json", "steps.jsonl", "checkpoint"
+SEARCH = ("checkpoint.safetensors", "checkpoint.previous")  # what a search leaves when it is stopped
+TRAINING = ("checkpoint.pt", "checkpoint.previous.pt", "checkpoint.next.pt", "checkpoint.best.safetensors")
 
 
 class Record:
@@ -39,6 +41,7 @@ class Record:
         self, folder: Path, identity: Mapping[str, Any] | None = None, part: str | None = None, first: int = 0
     ) -> None:
         self.folder, self.identity, self.part, self.first = folder, dict(identity or {}), part, first
+        self._parts = [part] if part else []
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / ".writable"
@@ -50,6 +53,7 @@ class Record:
 
     def of(self, part: str, first: int) -> Record:
         """The share of `part`, whose pictures are numbered from `first`."""
+        self._parts.append(part)
         return Record(self.folder, self.identity, part, first)
 
     # -- steps ---------------------------------------------------------------------------------------
@@ -83,22 +87,44 @@ class Record:
     # -- the result ----------------------------------------------------------------------------------
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Writes result.json, the last file of a run, and takes the checkpoint away, unless the run is to go on."""
+        """Writes result.json, the last file of a run, and takes its checkpoints away, unless it is to go on."""
         with self._disk():
             write_atomically(self.folder / RESULT, (dumps(result, indent=1) + "\n").encode())
         if result.get("status") == "interrupted":
             return
-        for path in self.folder.glob(f"{CHECKPOINT}[._]*"):
-            path.unlink(missing_ok=True)
+        parts = [f"{CHECKPOINT}_{part}{end}" for part in self._parts for end in (".safetensors", ".previous", ".json")]
+        for name in (*SEARCH, *TRAINING, *parts):  # by name, for what else is in the folder is not ours
+            for path in (self.folder / name, self.folder / f"{name}.partial"):
+                path.unlink(missing_ok=True)
 
     @staticmethod
     def finished(folder: Path) -> dict[str, Any] | None:
         """The result in `folder` if a run was completed there, else None."""
-        try:
-            result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return result if isinstance(result, dict) and result.get("status") == "done" else None
+        return _result(folder, "done")
+
+    @staticmethod
+    def refuse_other(folder: Path, identity: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
+        """Raises InputError where `folder` holds an unfinished run that is not the one of `identity`.
+
+        `before` is the identity of the run that was begun there, None where that is not known. A training says
+        itself what its checkpoint must agree with: where its pictures lie may change.
+        """
+        left = [name for name in (*SEARCH, *TRAINING, STEPS) if (folder / name).is_file()]
+        if not left and _result(folder, "interrupted") is None:
+            return
+        if before is None:
+            before = _identity_in(folder / SEARCH[0]) or _identity_in(folder / SEARCH[1])
+        if before is None:
+            raise InputError(
+                f"folder={folder}: holds {left[0] if left else RESULT} of a run whose configuration is not known; "
+                "name another folder."
+            )
+        old, new = dict(before), json.loads(dumps(identity))
+        if old.get("recipe") == new.get("recipe") and set(left) & set(TRAINING):
+            return
+        difference = _difference(old.get("recipe"), new.get("recipe"), "recipe") or _difference(old, new)
+        if difference:
+            raise InputError(_another(folder, difference))
 
     def keep_part_result(self, result: Mapping[str, Any]) -> None:
         """Keeps what one part found, for when the whole is resumed; gone when the whole is finished."""
@@ -145,10 +171,7 @@ class Record:
                 continue
             difference = _difference(about.pop("identity"), json.loads(dumps(self.identity)))
             if difference:
-                raise InputError(
-                    f"folder={self.folder}: holds an unfinished run of another configuration ({difference}); "
-                    "name another folder, or delete this one."
-                )
+                raise InputError(_another(self.folder, difference))
             if self._size() > about["steps_bytes"]:
                 os.truncate(self._steps, about["steps_bytes"])
             return tensors, about
@@ -190,6 +213,30 @@ def _finite(value: Any) -> Any:
     if isinstance(value, Tensor):
         return _finite(value.tolist())
     return value
+
+
+def _result(folder: Path, status: str) -> dict[str, Any] | None:
+    try:
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) and result.get("status") == status else None
+
+
+def _identity_in(path: Path) -> dict[str, Any] | None:
+    """The identity that a checkpoint carries, None where there is no whole one."""
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(json.loads(file.metadata()["synth"])["identity"])
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _another(folder: Path, difference: str) -> str:
+    return (
+        f"folder={folder}: holds an unfinished run of another configuration ({difference}); "
+        "name another folder, or delete this one."
+    )
 
 
 def _difference(old: Any, new: Any, where: str = "") -> str | None:

@@ -18,9 +18,14 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from beartype.roar import BeartypeCallHintViolation
 from console import Synth, result_of, steps_of, write_weights
+from hydra.errors import InstantiationException
 from PIL import Image
 from safetensors.torch import load_file, save_file
+
+from synth.errors import nearest
+from synth.searches.gradient import Gradient
 
 pytest_plugins = "console_fixtures"
 
@@ -51,6 +56,11 @@ TYPED = {
     "~search.stepz": ["search.stepz", "search.steps"],
     "+tarqet=lemon": ["tarqet", "reads it", "target"],
     "encoding=fourier image=china": ["image", "reads it"],
+    "objective.terms.class=channel": [
+        "objective.terms.class=channel: ",
+        "Objective or null",
+        "Write objective@objective.terms.class=channel",
+    ],
     "+target=lemon": ["+target", "leave the + out"],
     "search.steps=-1": ["search.steps=-1", "1 or more"],
     "search.steps=many": ["search.steps='many'", "a whole number"],
@@ -95,6 +105,93 @@ def test_mistyped(typed: str, synth: Synth, weights: Path) -> None:
     usual = [word for word in RUN if "search=" not in typed or "search" not in word]
     line = synth(*usual, f"network.weights={weights}", *typed.split()).complaint
     assert not [fragment for fragment in TYPED[typed] if fragment not in line], line
+    assert not os.path.lexists("out")
+    assert not os.path.lexists("runs")
+
+
+PARTS = {
+    "search=genetic": [
+        "search: recipe fooling_comparison has no such part of its own", "search@experiments.gradient.search=genetic",
+        "recipe=fooling_gradient",
+    ],
+    "encoding=fourier search=genetic": ["recipe fooling_comparison", "@experiments.gradient."],
+    "recipe=layers search=lbfgs": ["search: recipe layers has no such part", "Choose a recipe with one search"],
+    "recipe=train_classifier images=x search=lbfgs": ["search: recipe train_classifier has no such part"],
+    "search@nowhere=genetic": ["search@nowhere: ", "search@experiments.gradient.search=genetic"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", PARTS)
+def test_a_part_that_the_recipe_does_not_have(typed: str, synth: Synth) -> None:
+    line = synth(*typed.split()).complaint
+    assert not [fragment for fragment in PARTS[typed] if fragment not in line], line
+    assert not os.path.lexists("runs")
+
+
+def test_keys_of_hydra_are_not_offered(synth: Synth) -> None:
+    line = synth("recipe=fooling_gradient", "encoding=fourier", "start=zeros", "folder=out").complaint
+    assert line.startswith("start: ")
+    assert "_target_" not in line
+
+
+def test_objects_are_not_printed_by_their_address(synth: Synth, weights: Path) -> None:
+    words = "recipe=class_ascent", f"network.weights={weights}", "folder=out"
+    for value in ("3", "channel"):
+        line = synth(*words, f"objective.terms.class={value}").complaint
+        assert line.startswith(f"objective.terms.class={value}: WeightedSum takes Objective or null here.")
+        assert "0x" not in line
+
+
+def test_a_wrong_type_that_no_user_gave_is_a_fault_of_ours(
+    synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(self: Gradient, *_: object) -> None:
+        nearest("x", [], "many")  # type: ignore[arg-type]
+
+    for name in ("step", "init"):  # while running, and while a part is made
+        with monkeypatch.context() as patched:
+            patched.setattr(Gradient, name, step)
+            with pytest.raises((BeartypeCallHintViolation, InstantiationException)):
+                synth(*RUN, f"network.weights={weights}")
+
+
+def test_a_mistake_inside_the_file_of_a_part_is_seen(
+    synth: Synth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import synth.searches as searches
+
+    (tmp_path / "slow.py").write_text("Slow = undefined\n")
+    (tmp_path / "needy.py").write_text("import there_is_no_such_package\n")
+    (tmp_path / "odd.py").write_text("import sys\nOdd = sys.nothing\n")
+    monkeypatch.setattr(searches, "__path__", [*searches.__path__, str(tmp_path)])
+    for name, error in (("slow.Slow", NameError), ("needy.Needy", ImportError), ("odd.Odd", AttributeError)):
+        with pytest.raises(error):
+            synth("recipe=fooling_gradient", f"search._target_=synth.searches.{name}", "folder=out")
+    for name in ("nothing.Nothing", "gradient.Nothing", "gradient.Gradient.nothing"):
+        line = synth("recipe=fooling_gradient", f"search._target_=synth.searches.{name}", "folder=out").complaint
+        assert "there is no such thing in synth" in line
+
+
+@pytest.mark.parametrize("folder", [[], ["folder=out"]], ids=["dated", "named"])
+def test_a_mistake_that_shows_late_leaves_no_folder(folder: list[str], synth: Synth) -> None:
+    ran = synth("recipe=train_classifier", "images=nothere", *folder)
+    assert ran.code == 2
+    assert ran.err.splitlines()[-1].startswith("synth: images=nothere: ")
+    assert not os.path.lexists("out")
+    assert not list(Path().glob("runs/*/*"))
+
+
+def test_a_mistake_that_shows_late_leaves_what_was_there(synth: Synth) -> None:
+    Path("out").mkdir()
+    Path("out/notes.txt").write_text("mine")
+    assert synth("recipe=train_classifier", "images=nothere", "folder=out").code == 2
+    assert [path.name for path in Path("out").iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_for_a_whole_sweep(synth: Synth, weights: Path) -> None:
+    line = synth("-m", *RUN, f"network.weights={weights}", "seed=0,1").complaint
+    assert line.startswith("folder=out: ")
+    assert "sweep=NAME" in line
     assert not os.path.lexists("out")
     assert not os.path.lexists("runs")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,6 +144,16 @@ def test_a_finished_folder_is_left_alone_and_another_run_does_not_overwrite_it(s
     assert "folder=out" in other.complaint
     assert "another configuration" in other.complaint
     assert {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")} == before
+
+
+def test_a_finished_folder_without_its_page_gets_it(synth: Synth, weights: Path) -> None:
+    words = "recipe=layers", f"network.weights={weights}", "folder=out"
+    assert synth(*words).code == 0
+    Path("out/index.html").unlink()
+    again = synth(*words)
+    assert again.code == 0
+    assert "out is finished already" in again.err
+    assert Path("out/index.html").is_file()
 
 
 def test_same_command_same_picture(synth: Synth, weights: Path) -> None:
@@ -348,11 +359,62 @@ def test_a_folder_of_another_unfinished_run_is_refused(
     with monkeypatch.context() as patched:
         patched.setattr(Gradient, "step", _leaving(Gradient, 3, KeyboardInterrupt))
         assert synth(*words).code == 130
-    ran = synth(*words, "seed=7")
-    assert ran.code == 2
-    assert "seed was 0, is 7" in ran.err.splitlines()[-1]
+    before = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
+    assert "seed was 0, is 7" in synth(*words, "seed=7").complaint
+    other = synth("recipe=layers", f"network.weights={weights}", "folder=out").complaint
+    assert 'recipe was "fooling_gradient", is "layers"' in other
+    assert {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()} == before
+    shutil.rmtree("out/.hydra")  # the checkpoint says it too
+    assert "seed was 0, is 7" in synth(*words, "seed=7").complaint
     assert synth(*words).code == 0  # what was there can still be finished
     assert result_of(Path("out"))["items"][0]["seed"] == 0
+
+
+def test_files_that_are_not_the_runs_stay(synth: Synth, weights: Path) -> None:
+    Path("out").mkdir()
+    mine = [Path("out/checkpoint_mine.pth"), Path("out/checkpoint.tar"), Path("out/checkpoint_old.safetensors")]
+    for path in mine:
+        path.write_text("mine")
+    words = "recipe=layers", f"network.weights={weights}", "folder=out"
+    assert synth(*words).code == 0
+    assert all(path.read_text() == "mine" for path in mine)
+
+
+def test_a_folder_with_an_unfinished_training_is_refused(synth: Synth, weights: Path) -> None:
+    Path("out").mkdir()
+    Path("out/checkpoint.pt").write_text("weeks of work")
+    line = synth("recipe=layers", f"network.weights={weights}", "folder=out").complaint
+    assert line.startswith("folder=out: holds checkpoint.pt of a run whose configuration is not known")
+    assert [path.name for path in Path("out").iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_training_that_is_refused_keeps_its_configuration(synth: Synth, weights: Path) -> None:
+    for place, name in enumerate(("lemon", "teapot")):
+        Path("pictures", name).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (36, 36), (200 * place, 20 * number, 90)).save(f"pictures/{name}/{number}.png")
+    words = "recipe=train_classifier", "images=pictures", "size=64", "crop=0", "epochs=1", "device=cpu", "folder=out"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("synth.training.classifier.TrainClassifier._ship", _killed)
+        with pytest.raises(Killed):
+            synth(*words)
+    before = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
+    assert Path("out/checkpoint.pt") in before
+    ran = synth(*words, "rate=0.01")
+    assert ran.code == 2
+    assert "rate=0.01" in ran.err.splitlines()[-1]
+    assert (
+        'recipe was "train_classifier"' in synth("recipe=layers", f"network.weights={weights}", "folder=out").complaint
+    )
+    assert {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()} == before
+    Path("pictures").rename("elsewhere")
+    ran = synth(*words, "images=elsewhere")  # where the pictures lie may change
+    assert ran.code == 0, ran.err
+    assert not list(Path("out").glob("checkpoint*"))
+
+
+def _killed(*_: object) -> None:
+    raise Killed
 
 
 DRIVER = (

@@ -98,6 +98,22 @@ def test_a_folder_with_a_result_is_finished_and_only_then(tmp_path: Path) -> Non
     assert not list(tmp_path.glob("checkpoint.*"))
 
 
+def test_a_finished_run_takes_away_its_own_checkpoints_only(tmp_path: Path) -> None:
+    record = Record(tmp_path, {"seed": 0})
+    for part in ("gradient", "genetic"):
+        share = record.of(part, 0)
+        for _ in range(2):
+            share.checkpoint({"genome": torch.zeros(2)}, {})
+        share.keep_part_result({"status": "done"})
+    for name in ("checkpoint.pt", "checkpoint.previous.pt", "checkpoint.next.pt", "checkpoint.best.safetensors"):
+        (tmp_path / name).touch()
+    mine = {"checkpoint_mine.pth", "checkpoint_mine.safetensors", "checkpoint.tar", "checkpoint_gradient.txt"}
+    for name in mine:
+        (tmp_path / name).touch()
+    record.finish({"status": "done"})
+    assert {path.name for path in tmp_path.iterdir()} == {*mine, "result.json"}
+
+
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file/run: cannot be written to \(Not a directory\); name another"):
