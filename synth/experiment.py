@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = 10.0  # seconds
 FLUSH_EVERY = 0.5
-MEMORY = (128, 4096)  # MiB a chunk; on a CPU small chunks stay in the cache and run nearly twice as fast, a GPU wants large
+MEMORY = (128, 4096)  # MiB a chunk on a CPU, where small ones stay in the cache, and on a GPU, which wants large ones
 # Convolutions differ in the last bits between batch sizes. The picture is measured again from its file, in
 # another batch: what counts as reached must be reached there too.
 MARGIN = 1e-5
