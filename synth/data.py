@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 BUNDLED = ("china", "flower")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 SMALLEST = 8  # pixels a side; below it there is nothing to see
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # the mean picture of ImageNet, as one colour
 LARGEST = 120_000_000  # pixels in all; a larger one is a decompression bomb or a mistake
 
 

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from synth.core import Encoding, Genome, Images, Rows
+from synth.data import IMAGENET_MEAN
 from synth.encodings.sizes import Size, size_of
 from synth.errors import InputError, nearest
 
 STARTS = ("noise", "zeros", "mean", "uniform")
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
 
 class Pixels(Encoding):

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from synth.core import Bound, Objective, Reading
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
+from synth.data import IMAGENET_MEAN
 
 
 class L2(Objective):
