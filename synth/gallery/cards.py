@@ -9,6 +9,7 @@ from typing import Any
 
 from synth.gallery.folder import Item, Picture, Run
 from synth.gallery.inline import link
+from synth.gallery.lineage import lineage_of
 from synth.gallery.numerals import NOTHING, anything, duration, number, passes, percent, plain, words
 
 UNTITLED = "Untitled"  # what was made for no class, such as a style transfer
@@ -29,7 +30,8 @@ TOLD = frozenset(
             "seed",
         ),
         *("steps", "forwards", "backwards", "passes", "seconds", "linf", "l2"),
-        *("contender", "search", "encoding"),
+        *("contender", "search", "encoding", "niche", "strip", "ancestors", "generations", "large"),
+        *("transfer_success", "transfer_confidence", "natural_distance", "passes_to_success"),
     )
 )
 
@@ -64,11 +66,14 @@ class Card:
     method: str
     effort: str
     effort_apart: str
+    niche: str  # the cell of an archive, where it is another than the target
+    empty: bool  # a cell that nothing ever filled
     data: dict[str, Any] = field(repr=False)
 
     @property
     def alt(self) -> str:
-        seen = f", read as {self.predicted}" if self.predicted else ""
+        seen = f", {self.niche}" if self.niche else ""
+        seen += f", read as {self.predicted}" if self.predicted else ""
         made = "Untitled picture" if self.target == UNTITLED else f"Picture made for {self.target}"
         return made + seen
 
@@ -83,6 +88,9 @@ def cards_of(runs: Sequence[Run], page: Path, curves: Sequence[Sequence[float]] 
         card.data["run"] = key
         if place < len(curves):
             card.data["curve"] = list(curves[place])
+        lineage = lineage_of(item, page)
+        if lineage:
+            card.data["lineage"] = lineage
         cards.append(card)
     return cards
 
@@ -95,10 +103,10 @@ def ratio_of(cards: Sequence[Card]) -> float:
     return ratio if 0.5 <= ratio <= 2 else 1.0
 
 
-def shown(picture: Picture | None, page: Path) -> Shown:
-    """How `page` refers to `picture`."""
+def shown(picture: Picture | None, page: Path, nothing: str = "no picture") -> Shown:
+    """How `page` refers to `picture`; where there is none, it says `nothing`."""
     if picture is None:
-        return Shown("", 0, 0, "no picture")
+        return Shown("", 0, 0, nothing)
     if picture.problem:
         return Shown("", 0, 0, picture.problem)
     return Shown(link(picture.path, page), picture.width, picture.height, "")
@@ -107,10 +115,12 @@ def shown(picture: Picture | None, page: Path) -> Shown:
 def _card(run: Run, item: Item, number_: int, plate: str, page: Path) -> Card:
     record = item.record
     contender, search, encoding = _method(run, record)
-    target, predicted = words(record.get("target")), words(record.get("predicted"))
+    target, predicted, niche = (words(record.get(part)) for part in ("target", "predicted", "niche"))
+    if not target:
+        target, niche = niche, ""
     success = record.get("success") if isinstance(record.get("success"), bool) else None
     confidence, effort = number(record.get("confidence")), passes(record)
-    picture = shown(item.picture, page)
+    picture = shown(item.picture, page, "empty" if item.empty else "no picture")
     original = shown(item.original, page) if item.original else None
     data = {
         "title": target or UNTITLED,
@@ -126,8 +136,11 @@ def _card(run: Run, item: Item, number_: int, plate: str, page: Path) -> Card:
         "size": [picture.width, picture.height],
         "original": original.url if original else "",
         "plate": plate,
+        "niche": niche,
         "details": _details(record, contender, search, encoding, effort),
     }
+    if item.large and not item.large.problem:
+        data["large"] = [link(item.large.path, page), f"{item.large.width:,} by {item.large.height:,} pixels"]
     return Card(
         number=number_,
         plate=plate,
@@ -141,6 +154,8 @@ def _card(run: Run, item: Item, number_: int, plate: str, page: Path) -> Card:
         method=" · ".join(part for part in (search, encoding, run.network) if part),
         effort=_effort(record, effort),
         effort_apart=_apart(record),
+        niche=niche,
+        empty=item.empty,
         data=data,
     )
 
@@ -173,6 +188,17 @@ def _apart(record: dict[str, Any]) -> str:
     return f"{plain(record.get('forwards'))} forward, {plain(record.get('backwards'))} backward"
 
 
+def _transfer(record: dict[str, Any]) -> str:
+    """How another network takes the picture: whether it sees the target too, and how surely."""
+    success, confidence = record.get("transfer_success"), percent(record.get("transfer_confidence"))
+    seen = {True: "succeeds", False: "fails"}.get(success, "") if isinstance(success, bool) else ""
+    return ", ".join(part for part in (seen, confidence) if part not in ("", NOTHING))
+
+
+def _passes(value: Any) -> str:
+    return f"{plain(value)} passes" if number(value) is not None else ""
+
+
 def _details(
     record: dict[str, Any], contender: str, search: str, encoding: str, effort: float | None
 ) -> list[list[str]]:
@@ -181,14 +207,19 @@ def _details(
     lines = [
         ["Contender", contender],
         ["Target", words(record.get("target")) + (f" ({anything(index)})" if index is not None else "")],
+        ["Niche", words(record.get("niche"))],
         ["Read as", words(record.get("predicted"))],
         ["Confidence", percent(record.get("confidence"))],
         ["Success", words(record.get("success"))],
+        ["Transfer", _transfer(record)],
+        ["Natural distance", plain(record.get("natural_distance"), 3)],
         ["Score", plain(record.get("score"))],
         ["Search", search],
         ["Encoding", encoding],
         ["Steps", plain(record.get("steps"))],
         ["Evaluations", f"{plain(effort)} passes: {_apart(record)}" if effort is not None else ""],
+        ["To success", _passes(record.get("passes_to_success"))],
+        ["Generations", plain(record.get("generations"))],
         ["Time", duration(record.get("seconds"))],
         ["Seed", words(record.get("seed"))],
         ["L∞ distance", plain(record.get("linf"))],

@@ -77,7 +77,7 @@ def charts_of(run: Run) -> list[Chart]:
         lines = [Line("confidence", 0, False, lines[0].points)]
     by_step = [(number(step.get("step")), passes(step)) for step in steps]
     second = [(step, done) for step, done in by_step if step is not None and done is not None]
-    chart = _chart("Watched number", "step", lines, second)
+    chart = framed("Watched number", "step", lines, second)
     if chart and chart.share:
         chart = replace(chart, title="Confidence")
     return [chart] if chart else []
@@ -92,7 +92,7 @@ def term_charts(run: Run) -> list[Chart]:
     charts = []
     for name in names[:TERMS]:
         steps = [{"step": step.get("step"), "term": step["terms"].get(name)} for step in told]
-        charts.append(_chart(name, "step", [Line(name, 1, False, _points(steps, "step", "term"))]))
+        charts.append(framed(name, "step", [Line(name, 1, False, _points(steps, "step", "term"))]))
     return [chart for chart in charts if chart]
 
 
@@ -114,7 +114,7 @@ def item_curves(run: Run) -> list[list[float]]:
             for value in [number(parts[place])]
             if value is not None
         ]
-        curves.append([float(f"{value:.4g}") for value in _thinned(values, ITEM_POINTS)])
+        curves.append([float(f"{value:.4g}") for value in thinned(values, ITEM_POINTS)])
     return curves
 
 
@@ -134,25 +134,25 @@ def _comparison(run: Run) -> list[Chart]:
             by_passes.append(Line(label, colour, thin, _points(steps, "passes", key)))
             by_seconds.append(Line(label, colour, thin, _points(steps, "seconds", key)))
     charts = (
-        _chart("By network passes", "passes an item", by_passes),
-        _chart("By time", "seconds", by_seconds),
+        framed("By network passes", "passes an item", by_passes),
+        framed("By time", "seconds", by_seconds),
     )
     return [replace(chart, note="mean; dashed, the best") for chart in charts if chart]
 
 
 def _points(steps: Sequence[dict[str, Any]], across: str, up: str) -> tuple[Point, ...]:
     pairs = ((number(step.get(across)), number(step.get(up))) for step in steps)
-    return tuple(_thinned([(x, y) for x, y in pairs if x is not None and y is not None], POINTS))
+    return tuple(thinned([(x, y) for x, y in pairs if x is not None and y is not None], POINTS))
 
 
-def _thinned(values: list[Any], most: int) -> list[Any]:
+def thinned(values: list[Any], most: int) -> list[Any]:
     """At most `most` of the values, evenly apart, the first and the last among them."""
     if len(values) <= most:
         return values
     return [values[round(place * (len(values) - 1) / (most - 1))] for place in range(most)]
 
 
-def _chart(title: str, across: str, lines: Sequence[Line], second: Sequence[Point] = ()) -> Chart | None:
+def framed(title: str, across: str, lines: Sequence[Line], second: Sequence[Point] = ()) -> Chart | None:
     """The lines in one frame; `second` pairs the axis with what stands below it. None without a line."""
     lines = [line for line in lines if len(line.points) > 1]
     if not lines:
@@ -161,7 +161,7 @@ def _chart(title: str, across: str, lines: Sequence[Line], second: Sequence[Poin
     ys = [y for line in lines for _, y in line.points]
     share = min(ys) >= 0 and max(ys) <= 1
     x_low, x_high = min(xs), max(xs)
-    ups = [0.0, 0.25, 0.5, 0.75, 1.0] if share else _round_ticks(min(ys), max(ys), widen=True)
+    ups = [0.0, 0.25, 0.5, 0.75, 1.0] if share else round_ticks(min(ys), max(ys), widen=True)
     y_low, y_high = ups[0], ups[-1]
 
     def place(x: float, y: float) -> Point:
@@ -171,7 +171,7 @@ def _chart(title: str, across: str, lines: Sequence[Line], second: Sequence[Poin
         places = (place(x, y) for x, y in points)
         return "M" + "L".join(f"{right * SIDE:.1f},{(1 - up) * SIDE:.1f}" for right, up in places)
 
-    rights = _round_ticks(x_low, x_high, widen=False)
+    rights = round_ticks(x_low, x_high, widen=False)
     return Chart(
         title,
         across,
@@ -183,7 +183,7 @@ def _chart(title: str, across: str, lines: Sequence[Line], second: Sequence[Poin
     )
 
 
-def _round_ticks(low: float, high: float, widen: bool) -> list[float]:
+def round_ticks(low: float, high: float, widen: bool) -> list[float]:
     """Three to six round numbers inside [low, high]; with `widen` the outer two enclose it."""
     if high <= low:
         return [low - 1, low, low + 1] if widen else [low]

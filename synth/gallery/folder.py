@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from synth.gallery.finding import RESULT, STEPS
 from synth.gallery.numerals import words
 
 Record = dict[str, Any]
+CELL = frozenset(("niche", "strip", "ancestors"))  # any of these in an item makes it a cell of an archive
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,18 @@ class Picture:
 
 @dataclass(frozen=True)
 class Item:
-    """One entry of a result: its record as written, its picture, and the picture it started from, if any."""
+    """One entry of a result: its record as written, its picture, and the picture it started from, if any.
+
+    `strip` shows its ancestors side by side, `large` is the picture in a higher resolution. `empty` is a cell of an
+    archive that nothing ever filled.
+    """
 
     record: Record
     picture: Picture | None
     original: Picture | None
+    strip: Picture | None = None
+    large: Picture | None = None
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,12 +56,18 @@ class Figure:
 
 
 class Run:
-    """A finished run folder. Raises InputError where its result cannot be read at all."""
+    """A finished run folder. Raises InputError where its result cannot be read at all.
+
+    `is_archive` says that its items are the cells of an archive, of which some may be empty.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.result = _result(folder)
-        self.items = tuple(self._item(record) for record in _records(self.result, "items", folder))
+        self._real = os.path.realpath(folder)
+        records = _records(self.result, "items", folder)
+        self.is_archive = bool(self.mapping("archive")) or any(CELL & record.keys() for record in records)
+        self.items = tuple(self._item(record) for record in records)
         records = _records(self.result, "figures", folder)
         figures = ((self._picture(record.get("file")), words(record.get("caption"))) for record in records)
         self.figures = tuple(Figure(picture, caption) for picture, caption in figures if picture)
@@ -74,7 +89,8 @@ class Run:
     @property
     def missing(self) -> tuple[Picture, ...]:
         """The pictures that the result names and the folder cannot show."""
-        shown = [item.picture for item in self.items] + [figure.picture for figure in self.figures]
+        shown = [picture for item in self.items for picture in (item.picture, item.strip, item.large)]
+        shown += [figure.picture for figure in self.figures]
         return tuple(picture for picture in shown if picture and picture.problem)
 
     @cached_property
@@ -93,16 +109,24 @@ class Run:
         return value if isinstance(value, str) else ""
 
     def _item(self, record: Record) -> Item:
-        return Item(record, self._picture(record.get("file")), self._picture(record.get("original")))
+        names = (record.get(key) for key in ("file", "original", "strip", "large"))
+        return Item(record, *map(self._picture, names), empty=self.is_archive and not record.get("file"))
 
     def _picture(self, name: Any) -> Picture | None:
         if not isinstance(name, str) or not name:
             return None
         path = Path(name)
         # A result is data: it may not make a page show files from elsewhere on the reader's disk.
-        if path.is_absolute() or ".." in path.parts:
+        if path.is_absolute() or ".." in path.parts or not self._holds(self.folder / path):
             return Picture(self.folder / path.name, problem="picture outside the run folder")
         return _look(self.folder / path)
+
+    def _holds(self, path: Path) -> bool:
+        """Whether `path` stays in the folder when links are followed; what is no path at all is found out later."""
+        try:
+            return Path(os.path.realpath(path)).is_relative_to(self._real)
+        except ValueError:
+            return True
 
 
 def _look(path: Path) -> Picture:
@@ -111,6 +135,8 @@ def _look(path: Path) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is decompressed here
             with Image.open(path) as opened:
+                if 0 in opened.size:
+                    return Picture(path, problem="picture cannot be read")
                 return Picture(path, *opened.size)
     except FileNotFoundError:
         return Picture(path, problem="picture missing")

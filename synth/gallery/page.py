@@ -16,9 +16,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from synth.errors import InputError
+from synth.gallery.archive import Archive, archive_of, course_of, coverage_of
 from synth.gallery.cards import Card, cards_of, ratio_of, shown
-from synth.gallery.curves import charts_of, item_curves, term_charts
+from synth.gallery.curves import ITEMS, charts_of, item_curves, term_charts
 from synth.gallery.folder import Figure, Run
+from synth.gallery.heatmap import heat_map_of
 from synth.gallery.inline import inline_json
 from synth.gallery.numerals import anything, words
 from synth.gallery.tables import (
@@ -32,6 +34,7 @@ from synth.gallery.tables import (
 )
 
 TEMPLATES = Path(__file__).parent / "templates"
+TILES = 24  # more cells than these are shown as small tiles, so that the archive is seen as a whole
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,9 @@ def render(runs: Sequence[Run], page: Path, title: str | None = None) -> str:
     alone = runs[0] if len(runs) == 1 else None
     cards = cards_of(runs, page, item_curves(alone) if alone else ())
     contenders = list(alone.contenders) if alone else []
-    script = _own("page.js")
+    archive = archive_of(alone) if alone else None
+    heat_map = heat_map_of(archive, _cells(archive, cards)) if archive else None
+    script = _own("page.js") + _own("map.js")
     template = _environment().get_template("page.html")
     return template.render(
         title=title or _title(runs, page),
@@ -103,15 +108,34 @@ def render(runs: Sequence[Run], page: Path, title: str | None = None) -> str:
         rows=target_rows(cards, contenders) if contenders else [],
         names=contenders,
         cards=cards,
+        is_archive=bool(alone and alone.is_archive and not contenders),
+        tiles=bool(alone and alone.is_archive and len(cards) > TILES),
+        coverage=coverage_of(archive) if archive else None,
+        heat_map=heat_map,
         ratio=ratio_of(cards),
         filters=_filters(runs, cards),
-        data=inline_json({"runs": [_shared(run) for run in runs], "cards": [card.data for card in cards]}),
-        style=_own("page.css"),
+        data=inline_json(
+            {
+                "runs": [_shared(run) for run in runs],
+                "cards": [card.data for card in cards],
+                "map": heat_map.data if heat_map else None,
+            }
+        ),
+        style=_own("page.css") + _own("archive.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         colophon=_colophon(runs),
         alone_name=alone.folder.resolve().name if alone else "",
     )
+
+
+def _cells(archive: Archive, cards: Sequence[Card]) -> dict[str, int]:
+    """The number of the card that shows a cell, by the cell's name; such a card gets the cell's course as its curve."""
+    found = {name: card.number for card in reversed(cards) for name in (card.target, card.niche) if name}
+    for card in cards[:ITEMS]:
+        if not card.data.get("curve"):
+            card.data["curve"] = course_of(archive, card.niche) or course_of(archive, card.target)
+    return found
 
 
 def _environment() -> Environment:

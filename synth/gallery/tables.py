@@ -14,6 +14,14 @@ from synth.gallery.inline import link
 from synth.gallery.numerals import NOTHING, anything, duration, number, passes, percent, plain, words
 
 FINDING_COLUMNS = 6
+LARGE = frozenset(("items", "success", "median_confidence"))  # findings that stand large at a run's head
+COUNTED = frozenset(("items", "success", "forwards", "backwards"))  # those that the table of runs counts itself
+BEYOND = {  # what only a richer comparison tells of its contenders, with its heading
+    "transfer_success": "Transferred",
+    "transfer_confidence": "Transfer confidence",
+    "natural_distance": "Natural distance",
+    "passes_to_success": "Passes to success",
+}
 ROWS, CELL = 500, 60  # of a table of records; result.json has the rest
 Fact = tuple[str, str]
 
@@ -49,11 +57,14 @@ def lede_of(runs: Sequence[Run]) -> str:
     """The line under the title: how many pictures, how many succeeded, what made them."""
     items = [item.record for run in runs for item in run.items]
     told = [item["success"] for item in items if isinstance(item.get("success"), bool)]
+    empty = sum(item.empty for run in runs for item in run.items)
     parts = []
     if len(runs) > 1:
         parts.append(f"{len(runs):,} runs")
     if items:
-        parts.append(f"{len(items):,} picture{'s' if len(items) != 1 else ''}")
+        parts.append(f"{len(items) - empty:,} picture{'s' if len(items) - empty != 1 else ''}")
+    if empty:
+        parts.append(f"{empty:,} empty {'niches' if empty != 1 else 'niche'}")
     if told and (len(runs) > 1 or runs[0].contenders):  # one run alone has it among its large figures
         parts.append(f"{sum(told):,} of {len(told):,} succeeded")
     if len(runs) == 1 and not runs[0].contenders:
@@ -91,10 +102,10 @@ def facts_of(run: Run) -> list[Fact]:
 
 
 def findings_of(run: Run) -> list[Fact]:
-    """What a run found, as (name, value); an object inside is opened, one line an entry."""
+    """What a run found and its head does not say, as (name, value); an object inside is opened, one line an entry."""
     lines: list[Fact] = []
     for name, value in run.mapping("findings").items():
-        if _is_table(value):
+        if _is_table(value) or (name in LARGE and run.items and not run.contenders):
             continue
         if isinstance(value, dict) and value:
             lines += [(f"{_spaced(name)} · {_spaced(key)}", anything(part)) for key, part in value.items()]
@@ -104,33 +115,38 @@ def findings_of(run: Run) -> list[Fact]:
 
 
 def contender_table(run: Run) -> Table:
-    """The contenders of a comparison with what each reached and spent."""
-    rows = tuple(Row(name, "", _contender(row)) for name, row in run.contenders.items())
+    """The contenders of a comparison with what each reached and spent, and what some of them were asked beyond."""
+    held = {column for row in run.contenders.values() for column in BEYOND if number(row.get(column)) is not None}
+    beyond = [column for column in BEYOND if column in held]
+    rows = tuple(Row(name, "", _contender(row, beyond)) for name, row in run.contenders.items())
     headings = ("Contender", "Search", "Encoding", "Succeeded", "Median confidence", "Mean confidence")
-    headings = (*headings, "Passes an item", "Forwards", "Backwards", "Time")
-    return Table("Contenders", headings, rows, (False, False, *[True] * 7))
+    headings = (*headings, *(BEYOND[column] for column in beyond), "Passes an item", "Forwards", "Backwards", "Time")
+    return Table("Contenders", headings, rows, (False, False, *[True] * (7 + len(beyond))))
 
 
 def runs_table(runs: Sequence[Run], page: Path) -> Table:
-    """One row a run, with a column for each of the first findings that are numbers."""
-    found = (pair for run in runs for pair in run.mapping("findings").items())
+    """One row a run, with a column for each of the first findings that are numbers and not counted here anyway."""
+    found = [pair for run in runs for pair in run.mapping("findings").items() if not (run.items and pair[0] in COUNTED)]
     findings = list(dict.fromkeys(name for name, value in found if number(value) is not None))[:FINDING_COLUMNS]
     rows = []
     for run in runs:
         own = run.folder / "index.html"
         told = [item.record["success"] for item in run.items if isinstance(item.record.get("success"), bool)]
+        efforts = [value for item in run.items if (value := passes(item.record)) is not None]
         cells = (
             run.network,
             " · ".join(part for part in (run.text("search"), run.text("encoding")) if part),
-            f"{len(run.items):,}",
+            f"{sum(not item.empty for item in run.items):,}",
             f"{sum(told):,} / {len(told):,}" if told else NOTHING,
-            *(plain(run.mapping("findings").get(name)) for name in findings),
+            *(_finding(name, run.mapping("findings").get(name)) for name in findings),
+            plain(round(statistics.mean(efforts))) if efforts else NOTHING,
             duration(run.result.get("seconds")),
         )
         name = run.folder.resolve().name
         state = f" ({run.text('status')})" if run.text("status") not in ("", "done") else ""
         rows.append(Row(name + state, link(own, page) if own.is_file() else "", cells))
-    headings = ("Run", "Network", "Method", "Pictures", "Succeeded", *map(_spaced, findings), "Time")
+    headings = ("Run", "Network", "Method", "Pictures", "Succeeded", *map(_spaced, findings))
+    headings = (*headings, "Passes a picture", "Time")
     return Table("Runs", headings, tuple(rows), (False, False, *[True] * (len(headings) - 3)))
 
 
@@ -169,7 +185,7 @@ def target_rows(cards: Sequence[Card], contenders: Sequence[str]) -> list[Target
     ]
 
 
-def _contender(row: dict[str, Any]) -> tuple[str, ...]:
+def _contender(row: dict[str, Any], beyond: Sequence[str]) -> tuple[str, ...]:
     items, won = number(row.get("items")), number(row.get("success"))
     spent = passes(row)
     return (
@@ -178,11 +194,23 @@ def _contender(row: dict[str, Any]) -> tuple[str, ...]:
         f"{plain(won)} / {plain(items)}" if won is not None else NOTHING,
         percent(row.get("median_confidence")),
         percent(row.get("mean_confidence")),
+        *(_beyond(column, row.get(column), items) for column in beyond),
         plain(spent / items if spent is not None and items else None),
         plain(row.get("forwards")),
         plain(row.get("backwards")),
         duration(row.get("seconds")),
     )
+
+
+def _beyond(column: str, value: Any, items: float | None) -> str:
+    """A cell of a column of BEYOND; a transfer success is a count where it is whole, else a share."""
+    if column == "transfer_success":
+        return f"{plain(value)} / {plain(items)}" if isinstance(value, int) and items else percent(value)
+    return {"transfer_confidence": percent, "natural_distance": lambda known: plain(known, 3)}.get(column, plain)(value)
+
+
+def _finding(name: str, value: Any) -> str:
+    return percent(value) if name.endswith("confidence") else plain(value)
 
 
 def _spaced(name: str) -> str:

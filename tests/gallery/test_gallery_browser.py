@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from chromium import find, needs_chromium, run, titles
 from run_folders import write_run
 
 from synth.gallery import build_page, build_run_page
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver on the PATH")
+pytestmark = needs_chromium
 
 HOSTILE = '</script><script>window.hacked = 1</script><img src=x onerror="window.hacked = 1">'
-FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--disable-dev-shm-usage", "--window-size=1280,900"),
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -76,19 +55,6 @@ def opened(browser: Chrome, pages: dict[str, Path], request: pytest.FixtureReque
     yield browser
     assert [entry["message"] for entry in browser.get_log("browser")] == []
     assert not run(browser, "return window.hacked")
-
-
-def run(browser: Chrome, script: str, *arguments: object) -> Any:
-    return browser.execute_script(script, *arguments)
-
-
-def titles(browser: Chrome) -> list[str]:
-    script = "return [...document.querySelectorAll('#units > li:not([hidden]) h3')].map((one) => one.textContent)"
-    return run(browser, script)
-
-
-def find(browser: Chrome, selector: str) -> Any:
-    return browser.find_element("css selector", selector)
 
 
 def sort(browser: Chrome, key: str) -> list[str]:

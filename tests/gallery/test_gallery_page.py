@@ -223,7 +223,12 @@ def objects(*names: str) -> st.SearchStrategy[dict[str, object]]:
     return st.fixed_dictionaries({}, optional=dict.fromkeys(names, values))
 
 
-items = objects("file", "original", "target", "confidence", "success", "seed", "forwards", "contender", "extra")
+items = objects(
+    *("file", "original", "target", "confidence", "success", "seed", "forwards", "contender", "extra"),
+    *("niche", "strip", "large", "ancestors", "generations", "transfer_success", "natural_distance"),
+)
+rows = st.lists(st.lists(st.none() | st.floats() | values, max_size=4) | values, max_size=4)
+archives = st.fixed_dictionaries({}, optional=dict.fromkeys(("evaluations", "steps", "names", "confidence"), rows))
 steps = objects("step", "best", "mean", "terms", "forwards", "backwards", "seconds", "items", "contender")
 
 
@@ -242,10 +247,12 @@ steps = objects("step", "best", "mean", "terms", "forwards", "backwards", "secon
         "contenders",
         "layers",
     ),
+    values | archives,
     values | st.lists(items, max_size=3),
     st.lists(steps, max_size=4),
 )
-def test_no_record_however_odd_breaks_a_page(result: dict, records: object, lines: list[dict]) -> None:
+def test_no_record_however_odd_breaks_a_page(result: dict, archive: object, records: object, lines: list[dict]) -> None:
+    result = {**result, "archive": archive}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "result.json").write_text(json.dumps(result | {"items": records}))

@@ -12,7 +12,7 @@
       const card = cards[part.dataset.card];
       const run = runs[card.run];
       const mark = card.success === null ? "" : card.success ? "success" : "failed";
-      const text = [card.title, card.predicted, card.search, card.encoding, card.contender, run.network, run.recipe];
+      const text = [card.title, card.predicted, card.search, card.encoding, card.contender, card.niche, run.network, run.recipe];
       const words = { success: mark, search: card.contender || card.search, recipe: run.recipe };
       return { node: part, card, words, text: text.join("\n").toLowerCase(), shown: true };
     });
@@ -124,6 +124,37 @@
     svg.firstElementChild.setAttribute("d", `M${points.join("L")}`);
   };
 
+  const made = (name, text = "", className = "") => {
+    const node = document.createElement(name);
+    node.textContent = text;
+    node.className = className;
+    return node;
+  };
+
+  // All frames of a lineage lie side by side in one picture; each place shows its own part of it.
+  const lineage = (told) => {
+    at("view-lineage").hidden = !told;
+    view.classList.toggle("lined", Boolean(told));
+    at("view-generations").textContent = told ? told.about : "";
+    const frames = (told ? told.frames : []).map(([step, confidence, name], place, all) => {
+      const frame = made("li");
+      const window = made("div", told.problem, told.problem ? "broken" : "");
+      frame.title = name;
+      frame.append(window, made("span", step), made("b", confidence));
+      if (told.problem) return frame;
+      const image = made("img");
+      image.alt = [step, confidence].filter(Boolean).join(", ") || `Frame ${place + 1}`;
+      image.style.width = `${100 * all.length}%`;
+      image.style.left = `${-100 * place}%`;
+      image.src = told.src;
+      window.append(image);
+      return frame;
+    });
+    at("view-frames").style.setProperty("--ratio", told ? told.ratio : 1);
+    at("view-frames").replaceChildren(...frames);
+    at("view-frames").parentElement.scrollLeft = 0;
+  };
+
   const show = (part) => {
     const { card } = part;
     current = part;
@@ -140,13 +171,16 @@
     at("view-title").textContent = card.title;
     at("view-confidence").textContent = percent(part);
     curve(card.curve);
+    lineage(card.lineage);
+    at("view-large").hidden = !card.large;
+    if (card.large) {
+      const [url, size] = card.large;
+      at("view-large").firstElementChild.href = url;
+      at("view-large").firstElementChild.textContent = `Open at ${size}`;
+    }
     at("view-details").replaceChildren(...[...card.details, ...runs[card.run].details].map(([name, value]) => {
-      const line = document.createElement("div");
-      const term = document.createElement("dt");
-      const text = document.createElement("dd");
-      term.textContent = name;
-      text.textContent = value;
-      line.append(term, text);
+      const line = made("div");
+      line.append(made("dt", name), made("dd", value));
       return line;
     }));
     if (!view.open) view.showModal();
@@ -172,6 +206,7 @@
   at("view-close").addEventListener("click", () => view.close());
   at("view-difference").addEventListener("click", () => difference(!view.classList.contains("difference")));
   view.addEventListener("keydown", (event) => {
+    if (event.target.closest(".film")) return; // there the arrows scroll
     if (event.key === "ArrowLeft") move(-1);
     else if (event.key === "ArrowRight") move(1);
     else return;
