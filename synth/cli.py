@@ -1,7 +1,6 @@
 """Takes the command line; composes the configuration with Hydra, builds what it names, and runs it.
 
-The only file that knows Hydra. Nothing heavy is imported before the configuration stands, so a mistyped
-recipe is told at once.
+The only file that knows Hydra. Nothing heavy is imported before the configuration stands: mistakes are told at once.
 """
 
 from __future__ import annotations
@@ -46,6 +45,7 @@ def main() -> None:
     OmegaConf.register_new_resolver("synth.run_folder", _run_folder, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("synth.sweep", _sweep, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("synth.point", _point, replace=True)
+    OmegaConf.register_new_resolver("synth.encoding_of", _encoding_of, replace=True)
     failed: list[str] = []
     try:
         _hydra(failed)
@@ -195,14 +195,15 @@ def _refuse_unread(cfg: Config, settings: Mapping[Any, Any], given: Sequence[str
 
 
 def build(settings: Mapping[str, Any], given: list[str]) -> Any:
-    """The object that `settings` describes. `given` are the keys that the user wrote.
+    """The object that `settings` describes. Numbers that a recipe carries for a part the user exchanged are dropped.
 
-    A recipe carries numbers for the parts it chose; where the user chose another part, those that it does not
-    take are dropped. What the user wrote is never dropped: a key that its part does not take is an error.
+    What the user wrote, the keys in `given`, never is: a key that its part does not take is an error.
     """
     from hydra.utils import instantiate
 
-    return instantiate(_fitting(dict(settings), "", given), _convert_="all")
+    from synth.comparison import shared
+
+    return instantiate(_fitting(shared(dict(settings), given), "", given), _convert_="all")
 
 
 def _fitting(node: Any, path: str, given: list[str]) -> Any:
@@ -293,6 +294,16 @@ def _sweep(sweep: str | None, recipe: str, overrides: Sequence[str]) -> str:
         raise InputError(f"{given}: each run of a sweep has a folder of its own; write sweep=NAME for runs/NAME.")
     swept = [word.removeprefix("recipe=") for word in overrides if word.startswith("recipe=")]
     return sweep or _point(swept[-1] if swept else recipe)
+
+
+def _encoding_of(folder: str, contender: str | None) -> Config:
+    """The configuration of the encoding that the run in `folder` had."""
+    try:
+        kept = OmegaConf.load(Path(folder) / ".hydra/config.yaml")
+        part = kept.experiments[contender] if contender else kept
+        return OmegaConf.create(OmegaConf.to_container(part.encoding, resolve=True))
+    except (OSError, AttributeError, KeyError, ValueError, YAMLError, OmegaConfBaseException) as error:
+        raise InputError(f"run={folder}: no run of a synthesis that had pictures; name the folder of one.") from error
 
 
 def _logging() -> None:

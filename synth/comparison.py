@@ -4,26 +4,47 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import fmean, median
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
+from synth.core import Images
 from synth.errors import InputError
 from synth.experiment import Experiment
+from synth.naturalness import fitted, naturals_of
+from synth.networks.network import Network
 from synth.record import Record, versions
 
 log = logging.getLogger(__name__)
 
+BATCH = 64
+
 
 class Comparison:
-    """Named `experiments` that face the same targets. Each runs as it would alone; one page shows them side by side."""
+    """Named `experiments` that face the same targets. Each runs as it would alone; one page shows them side by side.
 
-    def __init__(self, experiments: Mapping[str, Experiment]) -> None:
+    Every saved picture is then read back from its file and shown to `transfer`, a second network whose gradients and
+    answers nobody used (None: to none), and its distance from natural pictures is measured in the network it was made
+    for. `naturals` is a folder of those, or a file of what they are like; None takes what came with the network, and
+    where nothing did there is no distance.
+    """
+
+    def __init__(
+        self, experiments: Mapping[str, Experiment], transfer: Network | None = None, naturals: str | None = None
+    ) -> None:
         if not experiments:
             raise InputError("experiments: empty; name at least one contender.")
-        self.experiments = dict(experiments)
+        self.experiments, self.transfer = dict(experiments), transfer
+        if transfer is not None and any(transfer.sha256 == one.network.sha256 for one in experiments.values()):
+            log.warning("transfer: %s is the network that is fooled, and no second one; left out. Write "
+                        "network@transfer=NAME for another", transfer.name)  # fmt: skip
+            self.transfer = None
+        networks = {one.network.sha256: one.network for one in experiments.values()}
+        self.naturals = {sha256: naturals_of(network, naturals) for sha256, network in networks.items()}
 
     def run(self, record: Record) -> dict[str, Any]:
         """Runs one contender after the other, or resumes; gives the joint result record."""
@@ -36,12 +57,14 @@ class Comparison:
             found = share.part_result() or experiment.run(share)
             share.keep_part_result(found)
             first += len(found["items"])
-            items += [{"contender": name, **item} for item in found["items"]]
             numbers = found["findings"]
+            seen = self._seen(record, experiment, found["items"])
+            own = [{"contender": name, **item, **more} for item, more in zip(found["items"], seen, strict=True)]
+            items += own
             contenders[name] = {
                 "search": found["search"], "encoding": found["encoding"], **numbers,
                 "passes": numbers["forwards"] + 2 * numbers["backwards"],
-                "budget": experiment.budget, "seconds": found["seconds"],
+                "budget": experiment.budget, "seconds": found["seconds"], **_summary(own),
             }  # fmt: skip
             last = found
             if found["status"] != "done":
@@ -56,27 +79,129 @@ class Comparison:
             "versions": versions(),
             "search": ", ".join(dict.fromkeys(one["search"] for one in contenders.values())),
             "encoding": ", ".join(dict.fromkeys(one["encoding"] for one in contenders.values())),
+            "transfer": self.transfer and {"name": self.transfer.name, "sha256": self.transfer.sha256},
             "items": items,
             "contenders": contenders,
             "findings": {},
         }
+
+    def _seen(
+        self, record: Record, experiment: Experiment, items: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, float | bool | None]]:
+        """What the second network says of each saved picture, and how far it lies from natural ones."""
+        images = torch.stack([record.read_back(item["file"]) for item in items])
+        known = self.naturals[experiment.network.sha256]
+        far = [None] * len(items) if known is None else known.distances(experiment.network, images).tolist()
+        said = [{"transfer_confidence": None, "transfer_success": None}] * len(items)
+        if self.transfer is not None:
+            begun = [item.get("original") for item in items]
+            before = [None if name is None else record.read_back(name) for name in begun]
+            said = self._transferred(experiment, items, images, before)
+        return [
+            {**one, "natural_distance": None if away is None else round(away, 4)}
+            for one, away in zip(said, far, strict=True)
+        ]
+
+    def _transferred(
+        self, experiment: Experiment, items: Sequence[Mapping[str, Any]], images: Images, before: Sequence[Any]
+    ) -> list[dict[str, Any]]:
+        """Whether the second network meets each item's target too, and its confidence in that.
+
+        None where it lacks the class. To lead it away from a class counts only where it saw that class in the
+        original; who knows nothing of goldfish is not fooled about one.
+        """
+        network = self.transfer
+        assert network is not None
+        chances = _probabilities(network, images)
+        said = []
+        for item, target, chance, original in zip(
+            items, experiment.problem.objective.target(experiment.rows), chances, before, strict=True
+        ):
+            none = {"transfer_confidence": None, "transfer_success": None}
+            index = None
+            if target is not None and target.index is not None and item["target_index"] is not None:
+                index = experiment.network.classes.counterpart(target.index, network.classes)
+            if index is None:
+                said.append(none)
+                continue
+            confidence, hit = float(chance[index]), int(chance.argmax()) == index
+            assert target is not None
+            if target.away:
+                if original is not None and int(_probabilities(network, original[None])[0].argmax()) != index:
+                    said.append(none)
+                    continue
+                confidence, hit = 1.0 - confidence, not hit
+            said.append({"transfer_confidence": round(confidence, 6), "transfer_success": hit})
+        return said
+
+
+def shared(settings: dict[str, Any], given: Sequence[str]) -> dict[str, Any]:
+    """`settings` with what stands under ``shared`` in each of its experiments, one added by a user among them.
+
+    What the user wrote for a single contender, by a key in `given`, is left as it is.
+    """
+    common, contenders = settings.get("shared"), settings.get("experiments")
+    if not isinstance(common, dict) or not isinstance(contenders, dict):
+        return settings
+    written = [key.rsplit("@", 1)[-1] for key in given]
+
+    def own(path: str) -> bool:
+        return any(key == path or key.startswith(f"{path}.") for key in written)
+
+    return settings | {
+        "experiments": {
+            name: one and one | {key: value for key, value in common.items() if not own(f"experiments.{name}.{key}")}
+            for name, one in contenders.items()
+        }
+    }
+
+
+def _probabilities(network: Network, images: Images) -> torch.Tensor:
+    """What `network` says of pictures of any size, [n, classes], on the CPU."""
+    with torch.inference_mode():
+        parts = [network(fitted(part, network.size).to(network.device)) for part in images.split(BATCH)]
+        return torch.cat(parts).softmax(1).cpu()
+
+
+def _summary(items: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """A contender's numbers over its items, each over those that have it.
+
+    Passes of those that met their target (the median), share and mean confidence of the second network, the median
+    distance from natural pictures.
+    """
+    passes = [item["forwards"] + 2 * item["backwards"] for item in items if item["success"]]
+    hits = [item["transfer_success"] for item in items if item["transfer_success"] is not None]
+    sure = [item["transfer_confidence"] for item in items if item["transfer_confidence"] is not None]
+    far = [item["natural_distance"] for item in items if item["natural_distance"] is not None]
+    return {
+        "passes_to_success": median(passes) if passes else None,
+        "transfer_success": round(fmean(hits), 6) if hits else None,
+        "transfer_confidence": round(fmean(sure), 6) if sure else None,
+        "natural_distance": round(median(far), 4) if far else None,
+    }
+
+
+COLUMNS = ("reached", "mean confidence", "passes to success", "seconds", "natural distance", "transfer")
 
 
 def _table(contenders: Mapping[str, Mapping[str, Any]]) -> None:
     """The contenders side by side, in the terminal."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("contender")
-    for column in ("fooled", "mean confidence", "median", "forwards", "backwards", "passes", "seconds"):
+    for column in COLUMNS:
         table.add_column(column, justify="right")
     for name, found in contenders.items():
         table.add_row(
             name,
             "-" if found["success"] is None else f"{found['success']} of {found['items']}",
-            *(
-                "-" if found[word] is None else f"{found[word]:.4f}"
-                for word in ("mean_confidence", "median_confidence")
-            ),
-            *(f"{found[word]:,}" for word in ("forwards", "backwards", "passes")),
+            _said(found["mean_confidence"], ".4f"),
+            _said(found["passes_to_success"], ",.0f"),
             f"{found['seconds']:.1f}",
+            _said(found["natural_distance"], ".2f"),
+            _said(found["transfer_success"], ".0%"),
         )
     Console(width=None if Console().is_terminal else 110).print(table)
+
+
+def _said(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from synth import randomness
+from synth.lineage import Ancestors
 
 # Shapes are checked as calls happen, a few microseconds each. That is worth it where a wrong one would pass in
 # silence, at pictures; inside the hot path the others are told in words.
@@ -91,6 +92,7 @@ class Encoding(ABC):
     """How a genome stands for a picture: direct (pixels) or indirect (a spectrum, a code, a graph)."""
 
     differentiable: bool = True
+    scalable: bool = False  # whether a genome means the same picture at any size
     images_per_genome: int = 1
     size: tuple[int, int] | None  # height, width of the pictures; None until `at` sets it
     items: Sequence[str] | None = None  # names of the pictures it starts from; None where it serves any number
@@ -140,10 +142,16 @@ class Transform(ABC):
 
 @dataclass(frozen=True)
 class Target:
-    """What a row is after, in words: `name` (a class, ``conv5:12``) and the class index where there is one."""
+    """What a row is after, in words: `name` (a class, ``conv5:12``) and the class index where there is one.
+
+    `niche` says what else the picture has to be (``dark, symmetric``), where one class has several places. `away`
+    turns it round: any class but that one is meant, and `name` says so (``not goldfish``).
+    """
 
     name: str
     index: int | None = None
+    niche: str = ""
+    away: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,7 +171,7 @@ class Bound(ABC):
     """An objective bound to a network: class names and layers resolved, targets computed."""
 
     layers: tuple[str, ...] = ()
-    columns: int = 1
+    columns: int = 1  # more than one: a picture is scored for every item, and column i is item i's
     items: Sequence[Target] | None = None  # one target an item; None where it serves any number of items
 
     @abstractmethod
@@ -221,6 +229,11 @@ class Problem(ABC):
     def differentiable(self) -> bool:
         """Whether `evaluate` can give a gradient."""
 
+    @property
+    def columns(self) -> int:
+        """How many scores a row gets: 1, or one for each item."""
+        return 1
+
     @abstractmethod
     def start(self, rows: Rows) -> Genome:
         """The encoding's first genome of each row."""
@@ -247,7 +260,8 @@ class Step:
     """What one step of a search says of each item: the genome *as evaluated*, and what was found for it.
 
     `score` and `watch` [n]; `terms` named parts [n]; `forwards` and `backwards` [n], passes this step spent;
-    `statistics`, numbers of a whole population [n] (mean, deviation), where the search has one.
+    `statistics`, numbers of a whole population [n] (mean, deviation), where the search has one; `births`, who came
+    of whom: int64 [b, 4] of item, child, parent and mate (-1: none), only of those that live.
     """
 
     genome: Genome
@@ -257,6 +271,7 @@ class Step:
     backwards: Tensor
     terms: dict[str, Tensor] = field(default_factory=dict)
     statistics: dict[str, Tensor] = field(default_factory=dict)
+    births: Tensor | None = None
 
 
 class Search(ABC):
@@ -264,21 +279,27 @@ class Search(ABC):
 
     steps: int  # how many steps it is meant to take
     gradient: bool = False  # whether it needs the gradient of the score by the genome
+    coupled: bool = False  # whether its items live from one another: then all go on until all are done
 
     @abstractmethod
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         """The state before step 0, from the encoding's start or from a given genome [n, *shape]."""
 
     @abstractmethod
-    def passes(self, stochastic: bool) -> int:
+    def passes(self, stochastic: bool, items: int = 1) -> int:
         """The most network passes that a step takes of an item with one picture a genome: a forward 1, a backward 2.
 
-        `stochastic` is the problem's. A budget is kept by it: a step that might break one is not begun.
+        `stochastic` is the problem's, `items` how many there are (a coupled search shares its passes among them).
+        A budget is kept by it: a step that might break one is not begun.
         """
 
     @abstractmethod
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
         """One step of every item in `rows`; `state` rows are in the order of `rows`."""
+
+    def ancestors(self, state: State) -> Ancestors | None:
+        """Where each item's genome comes from, where the search remembers it."""
+        return None
 
 
 def ones(scores: Tensor) -> Tensor:

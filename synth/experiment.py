@@ -7,24 +7,25 @@ progress. A search only steps.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from synth import progress
 from synth.core import Encoding, Objective, Rows, Search, State, Step, Target, Transform
+from synth.course import Course, History
 from synth.errors import InputError
 from synth.fitness import ImageProblem
 from synth.interrupt import Interrupt
-from synth.measurement import judged, measured, summary
+from synth.measurement import summary
 from synth.networks.network import Network
 from synth.objectives.weighted import WeightedSum
 from synth.randomness import key_of
 from synth.record import Record, versions
+from synth.saving import items_of, save_strips
 from synth.transforms.affine import Chain
 
 log = logging.getLogger(__name__)
@@ -35,28 +36,6 @@ MEMORY = (128, 4096)  # MiB a chunk on a CPU, where small ones stay in the cache
 # Convolutions differ in the last bits between batch sizes. The picture is measured again from its file, in
 # another batch: what counts as reached must be reached there too.
 MARGIN = 1e-5
-
-
-@dataclass
-class Progress:
-    """What is known of each item so far; in the order of all items, finished or not, but for the search's `state`."""
-
-    genome: Tensor
-    state: State
-    score: list[float]
-    watch: list[float]
-    forwards: list[int]
-    backwards: list[int]
-    steps: list[int]
-    seconds: list[float]
-    active: list[int]
-    step: int = 0
-    elapsed: float = 0.0
-    lines: list[dict[str, Any]] = field(default_factory=list)
-
-    def numbers(self) -> dict[str, Any]:
-        """All but the tensors and the pending lines, as JSON."""
-        return {name: value for name, value in vars(self).items() if name not in ("genome", "state", "lines")}
 
 
 class Experiment:
@@ -100,14 +79,25 @@ class Experiment:
         self.rows = self._rows(bound.items, encoding.items)
         if watched.items is not None and len(watched.items) not in (1, len(self.rows)):
             raise InputError(f"watch: {len(watched.items)} targets, {len(self.rows)} items; name one, or one for each.")
+        if bound.columns > 1 and not search.coupled:
+            raise InputError(
+                f"objective: its pictures compete for all {bound.columns} items, which {_name(search)} cannot read; "
+                "write search=map_elites, or an objective of one score, class_log_probability."
+            )
         self.steps = search.steps if budget is None else budget  # a step takes a pass at least
+        if search.coupled and len(encoding.items or ()) > 1:
+            raise InputError(
+                f"search={_name(search)}: its pictures compete for every item, so all set out from one; name one "
+                f"picture, not {len(encoding.items or ())}."
+            )
         assert encoding.size is not None
         network.check_size(encoding.size)
         seen = self.problem.transform(
             torch.zeros(1, 3, *encoding.size, device=network.device), self.rows.select(slice(1))
         )
         network.check_size((seen.shape[2], seen.shape[3]))
-        self.search.init(self.problem, self.rows.select(slice(1)))  # what does not fit is refused before a run begins
+        few = self.rows if search.coupled else self.rows.select(slice(1))
+        self.search.init(self.problem, few)  # what does not fit is refused before a run begins
         if budget is not None and budget < self._dearest():
             raise InputError(
                 f"budget={budget}: one step of {_name(search)} can take {self._dearest()} network passes of an item; "
@@ -132,7 +122,11 @@ class Experiment:
             log.warning("interrupted at step %d of %d and saved; the same command with folder=%s goes on from there",
                         now.step, self.steps, record.folder)  # fmt: skip
         record.steps(now.lines)
-        items = self._measured(record, now)
+        items = items_of(record, self.problem, self.rows, now, self.until, self.seed, _name(self.search))
+        line = self.search.ancestors(now.state)
+        if line is not None:
+            save_strips(record, self.problem, self.rows, line, items)
+        self._kept(record, now)
         result = {
             "status": status,
             "seconds": round(time.monotonic() - began + resumed, 3),
@@ -144,6 +138,14 @@ class Experiment:
             "items": items,
             "findings": summary(items),
         }
+        if self.search.coupled:
+            names = [self._named(i) for i in range(len(self.rows))]
+            last = [
+                now.step,
+                sum(now.forwards) + 2 * sum(now.backwards),
+                [one["confidence"] and round(one["confidence"], 4) for one in items],
+            ]
+            result["archive"] = now.history.archive(names, last)
         told = [item["success"] for item in items if item["success"] is not None]
         reached = f"{sum(told)} of {len(told)} reached their target" if told else f"{len(items)} pictures"
         log.info("%s on %s: %s in %.1f s", result["search"], result["encoding"], reached, result["seconds"])
@@ -151,7 +153,7 @@ class Experiment:
 
     # -- the loop ------------------------------------------------------------------------------------
 
-    def _loop(self, record: Record, now: Progress, interrupt: Interrupt, bar: progress.Steps, began: float) -> None:
+    def _loop(self, record: Record, now: Course, interrupt: Interrupt, bar: progress.Steps, began: float) -> None:
         saved = flushed = time.monotonic()
         while now.active and now.step < self.steps and not interrupt.asked:
             rows = self.rows.select(torch.tensor(now.active, device=self.rows.item.device))
@@ -168,13 +170,13 @@ class Experiment:
                 self._save(record, now)
                 saved = time_now
 
-    def _save(self, record: Record, now: Progress) -> None:
+    def _save(self, record: Record, now: Course) -> None:
         record.steps(now.lines)
         now.lines = []
         tensors = {f"state.{name}": value for name, value in now.state.items()}
-        record.checkpoint({**tensors, "genome": now.genome}, now.numbers())
+        record.checkpoint({**tensors, "genome": now.genome, "births": now.lineage()}, now.numbers())
 
-    def _noted(self, now: Progress, rows: Rows, step: Step, began: float) -> None:
+    def _noted(self, now: Course, rows: Rows, step: Step, began: float) -> None:
         """Keeps what the step says of each item; the transfer of its numbers waits for the device to be done."""
         numbers = torch.stack([step.score, step.watch, step.forwards, step.backwards]).double().tolist()
         now.elapsed = time.monotonic() - began
@@ -187,7 +189,7 @@ class Experiment:
         line = {
             "step": now.step,
             "best": max(now.watch),
-            "mean": sum(now.watch) / len(now.watch),
+            "mean": _mean(now.watch),
             "terms": {name: float(value.mean()) for name, value in step.terms.items()},
             "forwards": sum(now.forwards),
             "backwards": sum(now.backwards),
@@ -198,12 +200,18 @@ class Experiment:
         if len(now.watch) <= 16:
             line["items"] = [round(value, 6) for value in now.watch]
         now.lines.append(line)
+        if step.births is not None:
+            now.births.append(step.births)
+        if self.search.coupled:
+            now.history.note(now.step, line["forwards"] + 2 * line["backwards"], now.watch)
 
-    def _frozen(self, now: Progress, rows: Rows, state: State, step: Step) -> State:
+    def _frozen(self, now: Course, rows: Rows, state: State, step: Step) -> State:
         """`state` without the items that are done: confirmed at `until`, or out of budget."""
         done: set[int] = set()
         if self.until is not None:
             hits = [place for place, item in enumerate(now.active) if now.watch[item] >= self.until]
+            if self.search.coupled and len(hits) < len(now.active):
+                hits = []
             if hits:
                 index = torch.tensor(hits, device=rows.item.device)
                 who = rows.select(index)
@@ -213,11 +221,16 @@ class Experiment:
                     now.forwards[now.active[place]] += 1
                     if value >= _needed(self.until):
                         done.add(place)
+                if self.search.coupled and len(done) < len(now.active):
+                    done = set()
         if self.budget is not None:
             for place, item in enumerate(now.active):
                 if now.forwards[item] + 2 * now.backwards[item] + self._dearest() > self.budget:
                     done.add(place)
         if not done:
+            return state
+        if self.search.coupled:  # all go on or none
+            now.active = []
             return state
         kept = [place for place in range(len(now.active)) if place not in done]
         now.active = [now.active[place] for place in kept]
@@ -226,7 +239,7 @@ class Experiment:
 
     def _dearest(self) -> int:
         """The most passes that an item can take until the budget is looked at again: a step, and its 8-bit picture."""
-        step = self.search.passes(self.problem.stochastic) * self.problem.encoding.images_per_genome
+        step = self.search.passes(self.problem.stochastic, len(self.rows)) * self.problem.encoding.images_per_genome
         return step + (self.until is not None)
 
     # -- beginning and resuming ----------------------------------------------------------------------
@@ -249,53 +262,42 @@ class Experiment:
         device = self.network.device
         return Rows(torch.arange(count, device=device), torch.tensor(keys, device=device))
 
-    def _begun(self) -> Progress:
+    def _begun(self) -> Course:
         count = len(self.rows)
-        return Progress(
+        return Course(
             genome=self.problem.start(self.rows), state=self.search.init(self.problem, self.rows),
             score=[0.0] * count, watch=[0.0] * count, forwards=[0] * count, backwards=[0] * count,
             steps=[0] * count, seconds=[0.0] * count, active=list(range(count)),
         )  # fmt: skip
 
-    def _resumed(self, record: Record) -> Progress | None:
+    def _resumed(self, record: Record) -> Course | None:
         found = record.resume()
         if found is None:
             return None
         tensors, about = found
         tensors = {name: value.to(self.network.device) for name, value in tensors.items()}
         about.pop("steps_bytes")
-        genome = tensors.pop("genome")
-        now = Progress(genome, {name.removeprefix("state."): value for name, value in tensors.items()}, **about)
+        for word in ("score", "watch"):  # JSON knows no minus infinity: the score of a cell that is empty
+            about[word] = [-math.inf if value is None else value for value in about[word]]
+        genome, births, history = tensors.pop("genome"), tensors.pop("births"), about.pop("history")
+        state = {name.removeprefix("state."): value for name, value in tensors.items()}
+        now = Course(genome, state, **about, births=[births], history=History(**history))
         log.info("resumed at step %d of %d", now.step, self.steps)
         return now
 
-    # -- measuring -----------------------------------------------------------------------------------
+    # -- leaving -------------------------------------------------------------------------------------
 
-    def _measured(self, record: Record, now: Progress) -> list[dict[str, Any]]:
-        """Saves every picture and measures it on the saved file, read back from the disk."""
-        targets = self.problem.objective.target(self.rows)
-        images = self.problem.images(now.genome, self.rows)
-        originals = self.problem.encoding.original(self.rows)
-        items = []
-        for i, target in enumerate(targets):
-            about = {"target": target.name if target else None, "target_index": target.index if target else None,
-                     "seed": self.seed, "score": now.score[i], "steps": now.steps[i],
-                     "forwards": now.forwards[i], "backwards": now.backwards[i]}  # fmt: skip
-            parts = {"network": self.network.name, "weights": self.network.sha256, "search": _name(self.search),
-                     "encoding": _name(self.problem.encoding)}  # fmt: skip
-            item = {"file": record.picture(i, images[i], about | parts), **about}
-            if originals is not None:
-                item["original"] = record.picture(i, originals[i], {}, "originals")
-            items.append(item)
-        saved = torch.stack([record.read_back(item["file"]) for item in items]).to(self.network.device)
-        scores, watched = measured(self.network, self.problem.watch, saved, self.rows)
-        for i, (item, target) in enumerate(zip(items, targets, strict=True)):
-            item.update(judged(scores[i], target, self.network.classes, self.until, float(watched[i])))
-            item.update(seconds=now.seconds[i], linf=None, l2=None)
-            if originals is not None:
-                away = saved[i] - originals[i]
-                item.update(linf=round(float(away.abs().max()), 6), l2=round(float(away.norm()), 6))
-        return items
+    def _kept(self, record: Record, now: Course) -> None:
+        """Saves the genomes, where they mean more than the picture does, and who came of whom."""
+        if self.problem.encoding.scalable:
+            record.tensors("genomes", {"genome": now.genome})
+        births = now.lineage()
+        if len(births):
+            record.tensors("lineage", {"births": births})
+
+    def _named(self, item: int) -> str:
+        target = self.problem.objective.target(self.rows.select(slice(item, item + 1)))[0]
+        return str(item) if target is None else target.niche or target.name
 
 
 def _name(part: object) -> str:
@@ -307,6 +309,12 @@ def _needed(until: float) -> float:
     return min(until + MARGIN, 1.0 - 1e-7) if until <= 1 else until + MARGIN
 
 
-def _said(now: Progress, until: float | None) -> str:
-    text = f"mean {sum(now.watch) / len(now.watch):.3g}, best {max(now.watch):.3g}"
-    return text if until is None else f"{len(now.watch) - len(now.active)} of {len(now.watch)} done, {text}"
+def _mean(watch: Sequence[float]) -> float:
+    """The mean over items; a cell of a map that is empty, at minus infinity, has no share in it."""
+    filled = [value for value in watch if value != -math.inf]
+    return sum(filled) / max(1, len(filled))
+
+
+def _said(now: Course, until: float | None) -> str:
+    text = f"mean {_mean(now.watch):.3g}, best {max(now.watch):.3g}"
+    return text if until is None else f"{sum(value >= until for value in now.watch)} of {len(now.watch)} there, {text}"

@@ -44,6 +44,10 @@ class ImageProblem(Problem):
     def differentiable(self) -> bool:
         return self.encoding.differentiable
 
+    @property
+    def columns(self) -> int:
+        return self.objective.columns
+
     def start(self, rows: Rows) -> Genome:
         return self.encoding.start(rows)
 
@@ -73,7 +77,8 @@ class ImageProblem(Problem):
         with torch.inference_mode():
             for index in self._chunks(len(images)):
                 part, who = self._part(images, rows, index)
-                found.append(total(self.watch(Reading(self.network.read(part, self.watch.layers), part, who)))[:, 0])
+                taps = self.network.read(part, self.watch.layers)
+                found.append(own(total(self.watch(Reading(taps, part, who))), who))
         return _joined(found, len(images)).clone()  # outside the mode, or it would be an inference tensor too
 
     def evaluate(self, genome: Genome, rows: Rows, pull: Pull | None = None) -> Evaluation:
@@ -117,7 +122,7 @@ class ImageProblem(Problem):
                 gradient = torch.stack(pulled) if last else pulled[0][None]
             with torch.no_grad():
                 watched = scores if self.watch is self.objective else self._mean(total(self.watch(reading)))
-                watch = watched.detach()[:, 0]
+                watch = own(watched.detach(), rows)
                 parts = {name: self._mean(value.detach()) for name, value in terms.items()}
         # inference tensors may not meet autograd later: a clone outside the mode is an ordinary tensor
         return Evaluation(
@@ -154,6 +159,11 @@ def _joined(tensors: list[Tensor], count: int, axis: int = 0) -> Tensor:
     """The chunks as one tensor; what padding added beyond `count` is cut off."""
     whole = tensors[0] if len(tensors) == 1 else torch.cat(tensors, axis)
     return whole if whole.shape[axis] == count else whole.narrow(axis, 0, count)
+
+
+def own(scores: Tensor, rows: Rows) -> Tensor:
+    """What each row says of its own item, [r]: the only column of `scores` [r, k], or its item's."""
+    return scores[:, 0] if scores.shape[1] == 1 else scores.gather(1, rows.item[:, None])[:, 0]
 
 
 def total(terms: Any) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from synth.core import Bound, Images, Reading, Rows, Target
-from synth.fitness import total
+from synth.fitness import own, total
 from synth.networks.classes import Classes
 from synth.networks.network import OUTPUT, Network
 
@@ -26,7 +26,8 @@ def measured(network: Network, watch: Bound, images: Images, rows: Rows) -> tupl
             part = slice(first, first + BATCH)
             taps = network.read(images[part], layers)
             scores.append(taps[OUTPUT])
-            watched.append(total(watch(Reading(taps, images[part], rows.select(part))))[:, 0])
+            who = rows.select(part)
+            watched.append(own(total(watch(Reading(taps, images[part], who))), who))
     return torch.cat(scores), torch.cat(watched)
 
 
@@ -37,14 +38,18 @@ def judged(
 
     Success means that the target is predicted, where it is a class, and that the watched number, a confidence
     as a rule, has reached `until`; where there is neither a class nor an `until` it means nothing, and is None.
+    Confidence is the probability of the target, so of ``not goldfish`` that of all other classes together: it
+    lies above one half where that target is met, and higher is better, as everywhere.
     """
     best = int(scores.argmax())
     item: dict[str, Any] = {"predicted": classes.label(best), "predicted_index": best, "confidence": None}
     reached = until is None or round(watch, 6) >= until  # as many places as the confidence has in the record
     if target is None or target.index is None:
         return item | {"success": None if until is None else reached}
-    confidence = round(float(scores.softmax(0)[target.index]), 6)
-    return item | {"confidence": confidence, "success": best == target.index and reached}
+    probability, hit = float(scores.softmax(0)[target.index]), best == target.index
+    if target.away:
+        probability, hit = 1.0 - probability, not hit
+    return item | {"confidence": round(probability, 6), "success": hit and reached}
 
 
 def summary(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import math
 import os
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from torch import Tensor
 from synth import data
 from synth.atomic import disk_full_said, write_atomically
 from synth.errors import InputError
+
+log = logging.getLogger(__name__)
 
 RESULT, STEPS, CHECKPOINT = "result.json", "steps.jsonl", "checkpoint"
 SEARCH = ("checkpoint.safetensors", "checkpoint.previous")  # what a search leaves when it is stopped
@@ -83,6 +86,14 @@ class Record:
         """A saved picture as anyone will read it: [3, h, w] in [0, 1]."""
         with Image.open(self.folder / name) as image:
             return data.from_image(image.convert("RGB"))
+
+    def tensors(self, name: str, tensors: Mapping[str, Tensor]) -> str:
+        """Saves named tensors as NAME.safetensors, marked with the contender where there is one; gives the path."""
+        file = f"{name}_{self.part}.safetensors" if self.part else f"{name}.safetensors"
+        packed = {key: tensor.detach().to("cpu").contiguous() for key, tensor in tensors.items()}
+        with self._disk():
+            write_atomically(self.folder / file, save(packed))
+        return file
 
     # -- the result ----------------------------------------------------------------------------------
 
@@ -162,12 +173,16 @@ class Record:
 
         Raises InputError where the checkpoint belongs to another configuration, naming the first difference.
         """
-        for path in (self._checkpoint, self._checkpoint.with_suffix(".previous")):
+        older = self._checkpoint.with_suffix(".previous")
+        for path in (self._checkpoint, older):
             try:
                 with safe_open(path, "pt") as file:
                     about = json.loads(file.metadata()["synth"])
                     tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+                if path.is_file():
+                    instead = "the one before" if path != older and older.is_file() else "the beginning"
+                    log.warning("%s is damaged, cut short perhaps: going on from %s", path, instead)
                 continue
             difference = _difference(about.pop("identity"), json.loads(dumps(self.identity)))
             if difference:

@@ -34,7 +34,9 @@ from synth.record import Record
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
 from synth.searches.lbfgs import LBFGS
-from synth.searches.operators import GaussianMutation, Tournament, UniformCrossover
+from synth.searches.operators.crossover import UniformCrossover
+from synth.searches.operators.mutation import GaussianMutation
+from synth.searches.operators.selection import Tournament
 from synth.transforms.affine import Jitter
 
 MEAN, STD = (0.48, 0.45, 0.4), (0.23, 0.22, 0.25)  # of small_worlds.wrapped

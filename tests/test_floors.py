@@ -15,13 +15,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # each floor may import from those before it, and a room from itself
 FLOORS: list[set[str]] = [
-    {"__init__", "errors", "randomness", "interrupt", "memory", "progress"},
-    {"atomic", "core", "hardware"},
+    {"__init__", "errors", "randomness", "interrupt", "lineage", "memory", "progress"},
+    {"atomic", "core", "graph", "hardware"},
     {"data", "networks"},
     {"fitness", "encodings", "objectives", "searches", "transforms"},
-    {"record", "measurement"},
-    {"training"},
-    {"experiment", "probes"},
+    {"course", "record", "measurement", "naturalness"},
+    {"saving", "training"},
+    {"experiment", "onemax", "probes", "render"},
     {"comparison", "gallery"},
     {"complaints"},
     {"cli"},

@@ -27,6 +27,18 @@ def test_success_is_being_predicted_and_sure_enough(index: int, until: float | N
     assert item["success"] is success
 
 
+@pytest.mark.parametrize(
+    ("index", "until", "watch", "success"),
+    [(0, None, -0.7, False), (1, None, 0.7, True), (1, 0.0, 0.7, True), (1, 0.8, 0.7, False), (0, -1.0, -0.7, False)],
+)
+def test_away_from_a_class_any_other_will_do(index: int, until: float | None, watch: float, success: bool) -> None:
+    target = Target(f"not {CLASSES.label(index)}", index, away=True)
+    item = judged(SCORES, target, CLASSES, until, watch)
+    assert item["predicted"] == "goldfish"
+    assert item["confidence"] == pytest.approx([0.4, 0.7, 0.9][index], abs=1e-6)  # of all other classes together
+    assert item["success"] is success
+
+
 def test_without_a_class_the_watched_number_decides() -> None:
     for target in (None, Target("conv5:3")):
         assert judged(SCORES, target, CLASSES, None, 2.0)["success"] is None

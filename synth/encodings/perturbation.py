@@ -13,8 +13,10 @@ from synth import data
 from synth.core import Encoding, Genome, Images, Rows
 from synth.encodings.sizes import Size, size_of
 from synth.errors import InputError
+from synth.randomness import coins
 
 NORMS = ("linf", "l2")
+STARTS = ("zeros", "random", "signs", "stripes")
 
 
 class Perturbation(Encoding):
@@ -24,8 +26,11 @@ class Perturbation(Encoding):
     in the ball too. In the L2 norm rounding can add to the length; the record's ``l2`` is that of the saved picture.
 
     `image` is one picture, `images` several (an item each); pixels are in [0, 1], so 8/255 is 0.0314. With
-    `epsilon` None only the box [0, 1] binds. `start` is ``zeros`` or ``random`` (uniform in the L-infinity
-    ball, on the sphere's direction with random radius in the L2 ball: Madry et al. 2018).
+    `epsilon` None only the box [0, 1] binds. `start` is ``zeros``; ``random`` (uniform in the L-infinity
+    ball, on the sphere's direction with random radius in the L2 ball: Madry et al. 2018); ``signs``, a corner of the
+    L-infinity ball, each channel of each pixel + or - `epsilon`; or ``stripes``, the same with one sign for each
+    channel of each column (the start of the square attack: Andriushchenko et al. 2020). In the L2 norm the last two
+    have the length `epsilon`.
     """
 
     def __init__(
@@ -45,8 +50,8 @@ class Perturbation(Encoding):
             raise InputError(
                 f"encoding.epsilon={epsilon}: pixels are in [0, 1]; write {epsilon}/255 as {epsilon / 255:.4f}."
             )
-        if start not in ("zeros", "random"):
-            raise InputError(f"encoding.start={start}: a perturbation starts from zeros or random.")
+        if start not in STARTS:
+            raise InputError(f"encoding.start={start}: a perturbation starts from {', '.join(STARTS)}.")
         if (image is None) == (images is None):
             raise InputError("image: a perturbation needs a picture; write image=PATH, or images=FOLDER for several.")
         self.pictures = [data.picture(image)] if image is not None else data.pictures(_paths(images))
@@ -64,6 +69,10 @@ class Perturbation(Encoding):
         if self.kind == "zeros":
             return torch.zeros(len(rows), *shape, device=self.originals.device)
         radius = 1.0 if self.epsilon is None else self.epsilon
+        if self.kind in ("signs", "stripes"):
+            drawn = shape if self.kind == "signs" else (shape[0], 1, shape[2])
+            signs = coins(rows.key, math.prod(drawn)).view(-1, *drawn).expand(-1, *shape) * 2.0 - 1.0
+            return self.project(signs * (radius if self.norm == "linf" else radius / math.prod(shape) ** 0.5), rows)
         if self.norm == "linf":
             return self.project(radius * (2 * rows.uniform(*shape) - 1), rows)
         direction = rows.normal(*shape)

@@ -9,11 +9,11 @@ from synth.errors import InputError
 Size = int | Sequence[int] | None
 
 
-def size_of(size: Size) -> tuple[int, int] | None:
-    """(height, width) in pixels, or None where nothing was said; InputError outside 8 .. 8192."""
+def size_of(size: Size, word: str = "encoding.size") -> tuple[int, int] | None:
+    """(height, width) in pixels, or None where nothing was said; InputError, of the key `word`, outside 8 .. 8192."""
     if size is None:
         return None
     pair = (size, size) if isinstance(size, int) else tuple(size)
     if len(pair) != 2 or not all(8 <= side <= 8192 for side in pair):
-        raise InputError(f"encoding.size={size}: write one number, or [height, width], from 8 to 8192 pixels.")
+        raise InputError(f"{word}={size}: write one number, or [height, width], from 8 to 8192 pixels.")
     return pair[0], pair[1]

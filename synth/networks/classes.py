@@ -41,31 +41,49 @@ class Classes:
         """The short name of a class, the first of its names: ``goldfish``."""
         return self.names[index].split(",")[0].strip()
 
-    def index(self, name: Name, network: str = "the network") -> int:
-        """The index of one class given by name, synset or index; InputError with the nearest names if unknown."""
+    def index(self, name: Name, network: str = "the network", word: str = "target") -> int:
+        """The index of one class given by name, synset or index; InputError with the nearest names if unknown.
+
+        `word` is what the user wrote it under, for the errors.
+        """
         text = str(name).strip()
         if re.fullmatch(r"-?[0-9]+", text):
             if not 0 <= int(text) < len(self):
-                raise InputError(f"target={text}: {network} has classes 0 to {len(self) - 1}.")
+                raise InputError(f"{word}={text}: {network} has classes 0 to {len(self) - 1}.")
             return int(text)
         if text in self._exact:
             return self._exact[text]
         if _plain(text) not in self._index:
             hint = nearest(text, [part.strip() for name in self.names for part in name.split(",")])
             raise InputError(
-                f"target={text}: {network} has no such class.{hint or ' See its names with synth recipe=layers.'}"
+                f"{word}={text}: {network} has no such class.{hint or ' See its names with synth recipe=layers.'}"
             )
         return self._index[_plain(text)]
 
-    def indices(self, names: Name | Sequence[Name], network: str = "the network") -> list[int]:
+    def indices(self, names: Name | Sequence[Name], network: str = "the network", word: str = "target") -> list[int]:
         """The indices of a class, a list of classes, or ``all``."""
         if isinstance(names, (str, int)):
             if names == "all":
                 return list(range(len(self)))
             names = [names]
         if not names:
-            raise InputError("target=[]: name at least one class, or write target=all.")
-        return [self.index(name, network) for name in names]
+            raise InputError(f"{word}=[]: name at least one class, or write {word}=all.")
+        return [self.index(name, network, word) for name in names]
+
+    def counterpart(self, index: int, other: Classes) -> int | None:
+        """The index in `other` of the class that is `index` here; None where `other` has no such class.
+
+        By synset where both know theirs, for a crane is a bird and a machine; else by name, all names of the class
+        at once before each alone.
+        """
+        synset = self.synsets[index] if self.synsets else None
+        if synset and any(other.synsets):
+            return next((place for place, one in enumerate(other.synsets) if one == synset), None)
+        for name in (self.names[index], *self.names[index].split(",")):
+            found = other._exact.get(name.strip(), other._index.get(_plain(name)))
+            if found is not None:
+                return found
+        return None
 
 
 def _plain(text: str) -> str:

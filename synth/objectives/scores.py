@@ -16,16 +16,27 @@ from synth.core import Bound, Objective, Reading, Rows, Target
 from synth.errors import InputError, nearest
 from synth.networks.network import OUTPUT, Network
 
-MEASURES = ("logit", "log_probability", "probability")
+MEASURES = ("logit", "log_probability", "probability", "margin")
 Names = str | int | Sequence[str | int]
 
 
+def measured(scores: Tensor, measure: str) -> Tensor:
+    """Scores before the softmax [n, classes] as one of the MEASURES."""
+    if measure == "margin":
+        first, second = scores.topk(2, dim=1).values.split(1, dim=1)
+        return scores - torch.where(scores == first, second, first)
+    if measure == "log_probability":
+        return functional.log_softmax(scores, dim=1)
+    return functional.softmax(scores, dim=1) if measure == "probability" else scores
+
+
 class ClassScore(Objective):
-    """How strongly the network sees the target class, by one of three `measure`s.
+    """How strongly the network sees the target class, by one of four `measure`s.
 
     ``logit``: the score before the softmax, S_c (Simonyan et al. 2014: the probability can rise by pushing
     the other classes down, the score cannot). ``log_probability``: minus the cross-entropy
-    L = -sum_k 1{y=k} log y_k. ``probability``: the confidence. `target` is a class by name, synset or index, a
+    L = -sum_k 1{y=k} log y_k. ``probability``: the confidence. ``margin``: S_c - max_{k != c} S_k, above 0 exactly
+    where the class is predicted (Carlini & Wagner 2017). `target` is a class by name, synset or index, a
     list of them (an item each), ``all``, or ``random`` (each item draws its own).
     """
 
@@ -50,11 +61,7 @@ class _BoundClass(Bound):
             self.items = [Target(network.classes.label(i), i) for i in indices]
 
     def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
-        scores = reading.taps[OUTPUT]
-        if self.measure == "log_probability":
-            scores = functional.log_softmax(scores, dim=1)
-        elif self.measure == "probability":
-            scores = functional.softmax(scores, dim=1)
+        scores = measured(reading.taps[OUTPUT], self.measure)
         return {f"class_{self.measure}": scores.gather(1, self._indices(reading.rows)[:, None])}
 
     def target(self, rows: Rows) -> list[Target | None]:

@@ -16,6 +16,9 @@ from torch import Tensor
 
 from synth.core import Genome, Problem, Rows, Search, State, Step
 from synth.errors import InputError
+from synth.searches.operators.combined_mutation import later
+from synth.searches.operators.crossover import NoCrossover
+from synth.searches.survival import MuPlusLambda, Survival, ranked, taken
 
 
 class Fitness(base.Fitness):
@@ -32,11 +35,15 @@ class Individual:
 
 
 class Genetic(Search):
-    """`generations` of (mu + lambda): `population` children a generation, the best of parents and children survive.
+    """A population of `population` for every item, `generations` long, by any scheme of survival.
 
-    `select` chooses parents, `mate` crosses neighbours, `mutate` changes the children. Where scores are noisy
-    (random transforms), survivors are evaluated again, or the luckiest would win. A fitness that is not a
-    number, or infinite, never wins and is counted in the statistics as ``invalid``.
+    `select` chooses parents, `mate` crosses neighbours, `mutate` changes the children, `survive` says who lives on;
+    by default (mu + lambda). A mutation that `adapts` finds with every individual how strong it is there, and
+    children inherit that. With `islands` a population lives in so many parts that mate apart; every `migrate`
+    generations the best of each takes the place of the next one's worst.
+
+    Where scores are noisy (random transforms), parents are evaluated again, or the luckiest would win. A fitness
+    that is not a number, or infinite, never wins and is counted in the statistics as ``invalid``.
     """
 
     def __init__(
@@ -46,12 +53,26 @@ class Genetic(Search):
         mutate: Callable[..., Tensor],
         generations: int = 100,
         population: int = 64,
+        survive: Survival | None = None,
+        islands: int = 1,
+        migrate: int = 10,
     ) -> None:
         if generations < 1:
             raise InputError(f"search.generations={generations}: write 1 or more.")
         if population < 1:
             raise InputError(f"search.population={population}: write 1 or more.")
+        if islands < 1 or population % islands:
+            raise InputError(
+                f"search.islands={islands}: the population of {population} has to divide into islands of one size."
+            )
+        if migrate < 1:
+            raise InputError(f"search.migrate={migrate}: write 1 or more generations.")
         self.steps, self.population = generations + 1, population  # step 0 evaluates the first population
+        self.islands, self.migrate = islands, migrate
+        self.survive: Survival = survive or MuPlusLambda()
+        self.brood = self.survive.brood(population // islands)  # children of an island
+        self.adapts = bool(getattr(mutate, "adapts", False))
+        self.crosses = not isinstance(mate, NoCrossover)
         self.toolbox = base.Toolbox()
         self.toolbox.register("select", select)
         self.toolbox.register("mate", mate)
@@ -62,64 +83,151 @@ class Genetic(Search):
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         crowd = rows.spread(self.population)
+        check = getattr(self.toolbox.mutate.func, "check", None)
         if genome is None:
             genomes = problem.start(crowd)
         else:  # the given genome leads a population of its mutants
             genomes = self.toolbox.mutate(genome[:, None].repeat_interleave(self.population, 1), rows)
             genomes[:, 0] = genome
             genomes = problem.project(genomes.flatten(0, 1), crowd)
+        if check is not None:
+            check(genomes[0])
         genomes = genomes.unflatten(0, (len(rows), self.population))
         unknown = torch.full((len(rows), self.population), -torch.inf, device=genomes.device)
-        return {"population": genomes, "fitness": unknown, "watch": torch.zeros_like(unknown)}
+        identity = torch.arange(self.population, device=genomes.device).expand(len(rows), -1).clone()
+        state = {"population": genomes, "fitness": unknown, "watch": torch.zeros_like(unknown), "id": identity}
+        if self.adapts:
+            state["strength"] = torch.ones_like(unknown)
+        if not self.survive.elitist:  # the best so far may die, and is kept apart
+            state |= {f"champion.{name}": state[name][:, :1].clone() for name in ("population", "fitness", "watch")}
+        return state
 
-    def passes(self, stochastic: bool) -> int:
-        return self.population * (2 if stochastic else 1)
+    def passes(self, stochastic: bool, items: int = 1) -> int:
+        first = self.population  # step 0 evaluates all, whatever a generation has
+        return max(first, self.islands * self.brood + (self.population if stochastic else 0))
 
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
         rows = rows.fold(step)
-        size = self.population
+        champion = {name: state[f"champion.{name}"] for name in ("population", "fitness", "watch")
+                    if f"champion.{name}" in state}  # fmt: skip
+        crowd = {name: value for name, value in state.items() if not name.startswith("champion.")}
         if step == 0:
-            state, spent = self._evaluated(problem, rows, state)
+            crowd, spent, invalid = self._evaluated(problem, rows, crowd)
+            crowd = self._ordered(crowd)
+            births = _births(rows, crowd, crowd["id"], torch.full_like(crowd["id"], -1), first=0)
         else:
-            parents, spent = self._evaluated(problem, rows, state) if problem.stochastic else (state, 0)
-            chosen = self.toolbox.select(parents["fitness"], size, rows.fold(1))
-            children = _take(parents["population"], chosen)
-            children = self.toolbox.mutate(self.toolbox.mate(children, rows.fold(2)), rows.fold(3))
-            crowd = rows.spread(size)
-            children = problem.project(children.flatten(0, 1), crowd).view_as(children)
-            brood, born = self._evaluated(problem, rows.fold(4), {"population": children})
-            state, spent = self._survivors(parents, brood), spent + born
-        leader = torch.zeros(len(rows), 1, dtype=torch.int64, device=rows.item.device)  # sorted: the best is first
+            crowd, spent, invalid, births = self._generation(problem, rows, crowd, step)
+        best = crowd["fitness"].argmax(1, keepdim=True)  # islands stand side by side: the best is anywhere
+        leader = {name: taken(crowd[name], best) for name in ("population", "fitness", "watch")}
+        if champion and not problem.stochastic:
+            better = leader["fitness"] > champion["fitness"]
+            leader = {
+                name: torch.where(better.view(-1, 1, *[1] * (value.ndim - 2)), value, champion[name])
+                for name, value in leader.items()
+            }
         passes = torch.full((len(rows),), spent, dtype=torch.int64, device=rows.item.device)
-        return state, Step(
-            genome=_take(state["population"], leader)[:, 0],
-            score=state["fitness"][:, 0],
-            watch=state["watch"][:, 0],
+        if champion:
+            crowd |= {f"champion.{name}": value for name, value in leader.items()}
+        return crowd, Step(
+            genome=leader["population"][:, 0],
+            score=leader["fitness"][:, 0],
+            watch=leader["watch"][:, 0],
             forwards=passes,
             backwards=torch.zeros_like(passes),
-            statistics=self.statistics.compile([state["fitness"]]),
+            statistics=self.statistics.compile([crowd["fitness"]]) | {"invalid": invalid},
+            births=births,
         )
 
     def hall_of_fame(self, state: State, item: int, most: int = 8) -> tools.HallOfFame:
         """The `most` fittest of an item's population as DEAP's `HallOfFame` of `Individual`."""
         hall = tools.HallOfFame(most, similar=lambda one, other: torch.equal(one.genome, other.genome))
-        best = zip(state["population"][item, :most], state["fitness"][item, :most].tolist(), strict=True)
+        order = state["fitness"][item].argsort(descending=True, stable=True)[:most]
+        best = zip(state["population"][item, order], state["fitness"][item, order].tolist(), strict=True)
         hall.update([Individual(genome, fitness) for genome, fitness in best])
         return hall
 
-    def _evaluated(self, problem: Problem, rows: Rows, state: State) -> tuple[State, int]:
-        """`state` with the fitness of its population, best first, and the passes an item that took."""
-        population = state["population"]
+    def _generation(self, problem: Problem, rows: Rows, crowd: State, step: int) -> tuple[State, int, Tensor, Tensor]:
+        """Parents, children, survivors: the next crowd, passes an item, invalid children [n], births."""
+        items, apart = len(rows), rows.spread(self.islands) if self.islands > 1 else rows
+        parents, spent, invalid = crowd, 0, torch.zeros(items, dtype=torch.int64, device=rows.item.device)
+        if problem.stochastic:
+            parents, spent, invalid = self._evaluated(problem, rows, crowd)
+            parents = self._ordered(parents)
+        parents = {name: self._split(value) for name, value in parents.items()}
+        chosen = self.toolbox.select(parents["fitness"], self.brood, apart.fold(1))
+        children = self.toolbox.mate(taken(parents["population"], chosen), apart.fold(2))
+        brood: State = {}
+        mutate = later(self.toolbox.mutate.func, step)
+        if self.adapts:
+            brood["strength"] = mutate.adapted(taken(parents["strength"], chosen), apart.fold(5))
+            children = mutate(children, apart.fold(3), brood["strength"])
+        else:
+            children = mutate(children, apart.fold(3))
+        whole = children.unflatten(0, (items, self.islands)).flatten(1, 2) if self.islands > 1 else children
+        litter = rows.spread(whole.shape[1])
+        brood["population"] = problem.project(whole.flatten(0, 1), litter).view_as(whole)
+        first = self.population + (step - 1) * whole.shape[1]
+        brood["id"] = torch.arange(first, first + whole.shape[1], device=whole.device).expand(items, -1)
+        if self.adapts:
+            brood["strength"] = brood["strength"].view(items, -1)
+        found, born, unfit = self._evaluated(problem, rows.fold(4), brood)
+        rivals = {name: found[name].reshape(len(apart), self.brood, *found[name].shape[2:]) for name in parents}
+        following = self.survive(parents, rivals)
+        if self.islands > 1 and step % self.migrate == 0:
+            following = self._migrated(following)
+        following = {name: value.reshape(items, self.population, *value.shape[2:]) for name, value in following.items()}
+        of, partner = taken(parents["id"], chosen), torch.arange(self.brood, device=chosen.device) ^ 1
+        alone = partner >= self.brood if self.crosses else torch.ones_like(partner, dtype=torch.bool)
+        mates = of[:, partner.clamp_max(self.brood - 1)].masked_fill(alone, -1)
+        born_of = torch.stack([of, mates], dim=2).view(items, whole.shape[1], 2)
+        return (
+            following,
+            spent + born,
+            invalid + unfit,
+            _births(rows, following, born_of[..., 0], born_of[..., 1], first),
+        )
+
+    def _evaluated(self, problem: Problem, rows: Rows, crowd: State) -> tuple[State, int, Tensor]:
+        """`crowd` with the fitness of its individuals, the passes an item that took, how many were invalid, [n]."""
+        population = crowd["population"]
         self.toolbox.register("evaluate", problem.evaluate)
         found = self.toolbox.evaluate(population.flatten(0, 1), rows.spread(population.shape[1]))
         fitness = found.scores[:, 0].view(population.shape[:2])
-        fitness = fitness.masked_fill(~fitness.isfinite(), -torch.inf)
-        whole = {"population": population, "fitness": fitness, "watch": found.watch.view_as(fitness)}
-        return _ranked(whole, population.shape[1]), found.forwards * population.shape[1]
+        valid = fitness.isfinite()
+        whole = crowd | {"fitness": fitness.masked_fill(~valid, -torch.inf), "watch": found.watch.view_as(fitness)}
+        return whole, found.forwards * population.shape[1], (~valid).sum(1)
 
-    def _survivors(self, parents: State, brood: State) -> State:
-        both = {name: torch.cat([parents[name], brood[name]], dim=1) for name in brood}
-        return _ranked(both, self.population)
+    def _ordered(self, crowd: State) -> State:
+        """A whole population with the best of each island first."""
+        parts = ranked({name: self._split(value) for name, value in crowd.items()}, self.population // self.islands)
+        return {name: value.reshape(crowd[name].shape) for name, value in parts.items()}
+
+    def _split(self, value: Tensor) -> Tensor:
+        """[n, population, ...] as [n * islands, population of an island, ...]."""
+        return value.reshape(len(value) * self.islands, self.population // self.islands, *value.shape[2:])
+
+    def _migrated(self, crowd: State) -> State:
+        """The best of each island in the place of the worst of the next; both stay ranked."""
+        guests = {name: value.unflatten(0, (-1, self.islands))[:, :, :1].roll(1, 1) for name, value in crowd.items()}
+        return ranked(
+            {name: torch.cat([crowd[name][:, :-1], guests[name].flatten(0, 1)], dim=1) for name in crowd},
+            self.population // self.islands,
+        )
+
+
+def _births(rows: Rows, crowd: State, parents: Tensor, mates: Tensor, first: int) -> Tensor:
+    """Item, child, parent and mate of those in `crowd` whose id is `first` or more: those born now, int64 [b, 4].
+
+    Who migrates as soon as born lives on two islands, but was born once.
+    """
+    identity = crowd["id"]
+    item, place = (identity >= first).nonzero(as_tuple=True)
+    child = identity[item, place]
+    if first == 0:  # nobody bore the first generation
+        none = torch.full_like(child, -1)
+        return torch.stack([rows.item[item], child, none, none], dim=1)
+    born = child - first
+    return torch.stack([rows.item[item], child, parents[item, born], mates[item, born]], dim=1).unique(dim=0)
 
 
 def logbook(records: Iterable[Mapping[str, Any]]) -> tools.Logbook:
@@ -131,17 +239,6 @@ def logbook(records: Iterable[Mapping[str, Any]]) -> tools.Logbook:
         book.record(gen=record["step"], nevals=record["forwards"] - before, **numbers)
         before = record["forwards"]
     return book
-
-
-def _ranked(state: State, most: int) -> State:
-    """The `most` fittest of each item, best first; of equals the earlier one, so parents stay."""
-    order = state["fitness"].argsort(dim=1, descending=True, stable=True)[:, :most]
-    return {name: _take(value, order) for name, value in state.items()}
-
-
-def _take(values: Tensor, index: Tensor) -> Tensor:
-    """values [n, p, ...] at index [n, m]: [n, m, ...]."""
-    return values[torch.arange(len(values), device=values.device)[:, None], index]
 
 
 def _mean(fitness: Tensor) -> Tensor:
@@ -161,5 +258,4 @@ REDUCTIONS: dict[str, Callable[[tuple[Tensor]], Tensor]] = {
     "mean": lambda one: _mean(one[0]),
     "min": lambda one: one[0].amin(1),
     "std": lambda one: _deviation(one[0]),
-    "invalid": lambda one: one[0].isneginf().sum(1),
 }

@@ -63,7 +63,7 @@ class Gradient(Search):
             state["second"] = torch.zeros_like(genome)
         return state
 
-    def passes(self, stochastic: bool) -> int:
+    def passes(self, stochastic: bool, items: int = 1) -> int:
         return 3  # forwards count 1 and backwards 2
 
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:

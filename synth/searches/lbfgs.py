@@ -49,7 +49,7 @@ class LBFGS(Search):
             "inverse": genome.new_zeros(count, self.memory),  # 1 / (move . turn); 0 marks an empty place
         }
 
-    def passes(self, stochastic: bool) -> int:
+    def passes(self, stochastic: bool, items: int = 1) -> int:
         return 3 + 3 * self.tries + 1  # the first look, a line search that fails, and the look at where it stays
 
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:

@@ -18,8 +18,13 @@ from synth.cli import build
 NEEDS = {
     "encoding/perturbation": ["+images=[china,flower]", "encoding.epsilon=0.1"],
     "objective/direction": ["objective.terms.it.vector=[" + ",".join(["0.5", "-1"] * 256) + "]"],
+    "objective/untargeted": ["+image=china"],
     "objective/weighted": ["+objective@objective.terms.class=class_logit", "+objective@objective.terms.tv=l2"],
     "network/torchvision": ["network.name=squeezenet1_1"],
+    "recipe/render": ["run=earlier", "size=8"],
+    "recipe/black_box_attack": ["image=china", "budget=20"],
+    "recipe/black_box_attack_targeted": ["image=china", "budget=20"],
+    "recipe/natural_statistics": ["images=pictures"],
     "recipe/train_classifier": ["images=pictures"],
 }
 SMALL = {

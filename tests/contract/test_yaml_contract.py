@@ -23,6 +23,12 @@ def _targets(node: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]
             yield from _targets(value, f"{where}.{key}")
 
 
+def _chosen(settings: Any) -> set[str]:
+    """The keys of a part's own parts: ``select`` of `select: tournament`, ``of`` of `mutate@of: smooth`."""
+    entries = [next(iter(entry)) for entry in settings.get("defaults", []) if isinstance(entry, dict)]
+    return {entry.rsplit("/", 1)[-1].rsplit("@", 1)[-1].split(".")[0] for entry in entries if "override" not in entry}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
 def test_keys_are_parameters(path: Path) -> None:
     settings = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
@@ -36,6 +42,7 @@ def test_keys_are_parameters(path: Path) -> None:
         keys = {key for key in node if not key.startswith("_")}
         recipe = path.parent.name == "recipe"  # has keys beside its target that the parts refer to
         if not recipe:
+            keys = keys - {"defaults"} | (_chosen(settings) if not where else set())
             assert keys <= takes, f"{where}: {target} takes no {keys - takes}"
             needed = {parameter.name for parameter in parameters if parameter.default is parameter.empty}
             assert needed <= keys or node.get("_partial_"), f"{where}: {target} needs {needed - keys}"
@@ -45,10 +52,12 @@ def test_keys_are_parameters(path: Path) -> None:
 def test_a_recipe_has_self_nowhere_and_overrides_last(path: Path) -> None:
     settings = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     assert isinstance(settings, dict)
-    if path.parent.name != "recipe":
-        assert "defaults" not in settings, "a part stands alone"
-        return
     defaults = settings.get("defaults", [])
+    if path.parent.name != "recipe":
+        own = all(_chosen({"defaults": [entry]}) for entry in defaults if entry != "_self_")
+        assert own, "a part stands alone, but for the parts it is made of"
+        assert not defaults or defaults[-1] == "_self_", "what the part says has the last word"
+        return
     assert "_self_" not in defaults, "put first, it silently drops what the recipe says"
     kinds = ["override" in str(next(iter(entry))) if isinstance(entry, dict) else False for entry in defaults]
     assert kinds == sorted(kinds), "override lines come last"

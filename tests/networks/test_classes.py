@@ -93,3 +93,16 @@ def test_imagenets_synsets_are_whole() -> None:
 def test_names_that_differ_by_their_capitals_alone() -> None:
     classes = Classes(["Cardigan", "cardigan"])
     assert (classes.index("Cardigan"), classes.index("cardigan"), classes.index("CARDIGAN")) == (0, 1, 0)
+
+
+def test_the_same_class_of_another_network() -> None:
+    one = Classes(["crane, lifting machine", "crane, bird", "tench"], ["n031", "n020", None])
+    other = Classes(["bird, crane", "tench, Tinca tinca", "machine"], ["n020", None, "n031"])
+    assert [one.counterpart(index, other) for index in range(3)] == [2, 0, 1]
+    assert [other.counterpart(index, one) for index in range(3)] == [1, 2, 0]
+    named = Classes(["Tench", "crane"])  # knows no synsets: by name, all names at once before each alone
+    assert [one.counterpart(index, named) for index in range(3)] == [1, 1, 0]
+    exact = Classes(["cardigan", "Cardigan, Cardigan Welsh corgi"])
+    assert [exact.counterpart(index, exact) for index in range(2)] == [0, 1]
+    assert one.counterpart(0, Classes(["goldfish"], ["n014"])) is None
+    assert one.counterpart(2, Classes(["goldfish"])) is None

@@ -31,7 +31,12 @@ def read(network: Network, objective: Objective, images: Tensor, rows: Rows) -> 
 
 @pytest.mark.parametrize(
     ("measure", "formula"),
-    [("logit", lambda scores: scores), ("log_probability", special.log_softmax), ("probability", special.softmax)],
+    [
+        ("logit", lambda scores: scores),
+        ("log_probability", special.log_softmax),
+        ("probability", special.softmax),
+        ("margin", lambda scores: np.array([one - max(np.delete(scores, i)) for i, one in enumerate(scores)])),
+    ],
 )
 def test_class_measures(network: Network, measure: str, formula) -> None:
     images = pixels(4)

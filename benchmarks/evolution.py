@@ -1,0 +1,432 @@
+"""What evolution costs and what it reaches: python -m benchmarks.evolution [variation share evotorch pixels attack map]
+
+Prints one row a figure; speeds are medians over interleaved pairs in one process. `attack` needs the Tiny ImageNet
+validation pictures of the folder that SYNTH_SHARED names (default ../shared), `evotorch` the package of that name.
+`map` takes a quarter of an hour, or the minutes that SYNTH_MINUTES names.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import os
+import platform
+import random
+import statistics
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from deap import base, tools
+
+from synth import data, memory
+from synth.core import Evaluation, Genome, Problem, Pull, Rows
+from synth.encodings.cppn import Cppn
+from synth.encodings.pixels import Pixels
+from synth.experiment import Experiment
+from synth.networks.network import Network
+from synth.networks.trained import trained
+from synth.objectives.every_class import EveryClass
+from synth.objectives.scores import ClassScore
+from synth.randomness import key_of
+from synth.record import Record
+from synth.searches.genetic import Genetic
+from synth.searches.map_elites import MapElites
+from synth.searches.operators.crossover import NoCrossover, TwoPoint, UniformCrossover
+from synth.searches.operators.mutation import GaussianMutation, Polynomial
+from synth.searches.operators.selection import Tournament
+from synth.searches.operators.simulated_binary import SimulatedBinary
+from synth.searches.operators.topology import TopologyMutation
+
+SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
+POPULATION, GENES = 128, (3, 64, 64)
+TARGETS = list(range(0, 100, 5))  # every fifth class, so that nobody chose them
+ROUNDS = 15
+Row = tuple[str, str]
+
+# what both sides do to their children: crossover of every pair, then mutation
+OPERATORS: dict[str, tuple[Any, Any]] = {
+    "two-point + Gaussian": (TwoPoint(), GaussianMutation(0.1, 0.05)),
+    "SBX + polynomial": (SimulatedBinary(eta=10.0, low=0.0, high=1.0), Polynomial(eta=15.0, rate=0.1)),
+}
+STOCK: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "two-point + Gaussian": (tools.cxTwoPoint, lambda one: tools.mutGaussian(one, 0.0, 0.1, 0.05)),
+    "SBX + polynomial": (
+        lambda one, other: tools.cxSimulatedBinaryBounded(one, other, 10.0, 0.0, 1.0),
+        lambda one: tools.mutPolynomialBounded(one, 15.0, 0.0, 1.0, 0.1),
+    ),
+}
+
+
+def main() -> None:
+    """Measures the figures named on the command line, or all."""
+    wanted = sys.argv[1:] or list(FIGURES)
+    unknown = set(wanted) - set(FIGURES)
+    if unknown:
+        sys.exit(f"no such figure: {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
+    memory.keep_freed()  # as the command line does, for all sides
+    logging.getLogger("synth").setLevel(logging.WARNING)
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
+    for name in wanted:
+        for what, found in FIGURES[name]():
+            print(f"{what:<86} {found}", flush=True)
+
+
+# -- speed -----------------------------------------------------------------------------------------------
+
+
+class Free(Problem):
+    """A problem whose evaluation costs nothing: what is left is the search."""
+
+    stochastic, differentiable = False, False
+
+    def start(self, rows: Rows) -> Genome:
+        return rows.uniform(*GENES)
+
+    def project(self, genome: Genome, rows: Rows) -> Genome:
+        return genome.clamp(0, 1)
+
+    def origin(self, rows: Rows) -> Genome | None:
+        return None
+
+    def at(self, **parts: Any) -> Problem:
+        return self
+
+    def evaluate(self, genome: Genome, rows: Rows, pull: Pull | None = None) -> Evaluation:
+        scores = genome[:, 0, 0, :1].clone()
+        return Evaluation(scores, {}, scores[:, 0], None, 1, 0)
+
+
+class Listed(list):
+    """An individual as DEAP's own examples have it."""
+
+    def __init__(self, genes: list[float]) -> None:
+        super().__init__(genes)
+        self.fitness = Maximised()
+
+
+class Maximised(base.Fitness):
+    """DEAP's fitness of one value, higher better."""
+
+    weights = (1.0,)
+
+
+def variation() -> list[Row]:
+    """One generation of (mu + lambda) without the network: selection, variation, survival, statistics."""
+    return [
+        (
+            f"a generation of {POPULATION} x {int(np.prod(GENES)):,} genes without the network, {name}",
+            _against(_ours(*OPERATORS[name]), _stock(*STOCK[name])),
+        )
+        for name in OPERATORS
+    ]
+
+
+def _ours(mate: Any, mutate: Any) -> Callable[[], object]:
+    search, problem = Genetic(Tournament(2), mate, mutate, population=POPULATION, generations=10_000), Free()
+    rows = Rows(torch.zeros(1, dtype=torch.int64), torch.tensor([key_of("benchmark")]))
+    state, _ = search.step(problem, rows, search.init(problem, rows), 0)
+    now = [state, 0]
+
+    def generation() -> None:
+        now[1] += 1
+        now[0], said = search.step(problem, rows, now[0], now[1])
+        search.hall_of_fame(now[0], 0)
+        assert said.genome.shape == (1, *GENES)
+
+    return generation
+
+
+def _stock(mate: Callable[..., Any], mutate: Callable[..., Any]) -> Callable[[], object]:
+    """The same generation by DEAP's own algorithm on its own lists, individual by individual."""
+    random.seed(0)
+    toolbox, count = base.Toolbox(), int(np.prod(GENES))
+    toolbox.register("mate", mate)
+    toolbox.register("mutate", mutate)
+    figures = tools.Statistics(lambda one: one.fitness.values)
+    for name, of in (("max", np.max), ("mean", np.mean), ("min", np.min), ("std", np.std)):
+        figures.register(name, of)
+    hall = tools.HallOfFame(8)
+    population = [Listed([random.random() for _ in range(count)]) for _ in range(POPULATION)]
+    for one in population:
+        one.fitness.values = (one[0],)
+    now = [population]
+
+    def generation() -> None:
+        children = [copy.deepcopy(one) for one in tools.selTournament(now[0], POPULATION, 2)]
+        for first, second in zip(children[::2], children[1::2], strict=True):
+            toolbox.mate(first, second)
+        for child in children:
+            toolbox.mutate(child)
+            child[:] = [min(max(gene, 0.0), 1.0) for gene in child]
+            child.fitness.values = (child[0],)
+        now[0] = tools.selBest(now[0] + children, POPULATION)
+        hall.update(now[0])
+        figures.compile(now[0])
+
+    return generation
+
+
+def _against(ours: Callable[[], object], theirs: Callable[[], object], rounds: int = ROUNDS) -> str:
+    """Medians of both and of the ratio, the two called in turn."""
+    ours(), theirs(), ours()
+    pairs = [(_timed(ours), _timed(theirs)) for _ in range(rounds)]
+    mine, other = (statistics.median(times) for times in zip(*pairs, strict=True))
+    ratio = statistics.median(two / one for one, two in pairs)
+    return f"{ratio:.1f} times as fast ({mine * 1e3:.0f} ms, {other * 1e3:.0f} ms)"
+
+
+def _timed(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def share() -> list[Row]:
+    """How much of a generation's wall time the network's own forward has."""
+    network = trained("mini_alexnet")
+    cases = {f"pixels, {name}": (Pixels(), *parts) for name, parts in OPERATORS.items()}
+    cases["CPPN, topology"] = (Cppn(), NoCrossover(), TopologyMutation())
+    rows = []
+    for name, (encoding, mate, mutate) in cases.items():
+        search = Genetic(Tournament(2), mate, mutate, population=POPULATION, generations=10_000)
+        experiment = Experiment(network, encoding, ClassScore(7, "log_probability"), search)
+        problem, who, inside = experiment.problem, experiment.rows, [0.0]
+        state, _ = search.step(problem, who, search.init(problem, who), 0)
+        shares = []
+        with _Forward(network, inside):
+            for step in range(1, 41):
+                inside[0] = 0.0
+                began = time.perf_counter()
+                state, _ = search.step(problem, who, state, step)
+                shares.append(inside[0] / (time.perf_counter() - began))
+        told = f"{statistics.median(shares[5:]):.2f}"
+        rows.append((f"share of a generation inside the network, population {POPULATION}, {name}", told))
+    return rows
+
+
+class _Forward:
+    """Adds the seconds that a network reads to `inside`."""
+
+    def __init__(self, network: Network, inside: list[float]) -> None:
+        self.network, self.inside, self.read = network, inside, network.read
+
+    def __enter__(self) -> None:
+        object.__setattr__(self.network, "read", self._read)
+
+    def __exit__(self, *_: object) -> None:
+        object.__delattr__(self.network, "read")
+
+    def _read(self, *arguments: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return self.read(*arguments)
+        finally:
+            self.inside[0] += time.perf_counter() - began
+
+
+def evotorch() -> list[Row]:
+    """Generations a second against EvoTorch's GeneticAlgorithm: same operators, same network, same population."""
+    try:
+        logging.getLogger("evotorch").setLevel(logging.ERROR)
+        from evotorch import Problem as TheirProblem
+        from evotorch import algorithms, operators
+    except ImportError:
+        return [("against EvoTorch", "skipped: no package evotorch")]
+    network, count = trained("mini_alexnet"), int(np.prod(GENES))
+
+    def fitness(genomes: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            parts = genomes.view(-1, *GENES).split(64)  # as small as the engine's chunks, which is faster on a CPU
+            taps = [network.read(part, ("output",))["output"].log_softmax(1)[:, 7] for part in parts]
+        return torch.cat(taps).clone()
+
+    rows = []
+    for name in OPERATORS:
+        problem = TheirProblem(
+            "max", fitness, solution_length=count, initial_bounds=(0.0, 1.0), bounds=(0.0, 1.0), vectorized=True,
+            dtype=torch.float32, seed=0,
+        )  # fmt: skip
+        if name == "two-point + Gaussian":
+            theirs = [
+                operators.TwoPointCrossOver(problem, tournament_size=2),
+                operators.GaussianMutation(problem, stdev=0.1, mutation_probability=0.05),
+            ]
+        else:
+            theirs = [
+                operators.SimulatedBinaryCrossOver(problem, tournament_size=2, eta=10.0),
+                operators.PolynomialMutation(problem, eta=15.0, mutation_probability=0.1),
+            ]
+        their = algorithms.GeneticAlgorithm(problem, operators=theirs, popsize=POPULATION, re_evaluate=False)
+        search = Genetic(Tournament(2), *OPERATORS[name], population=POPULATION, generations=10_000)
+        experiment = Experiment(network, Pixels(), ClassScore(7, "log_probability"), search)
+        told = _against(_stepping(search, experiment), their.step)
+        rows.append((f"a generation of {POPULATION}, mini AlexNet, {name}, against EvoTorch", told))
+    return rows
+
+
+def _stepping(search: Genetic, experiment: Experiment) -> Callable[[], object]:
+    problem, rows = experiment.problem, experiment.rows
+    state, _ = search.step(problem, rows, search.init(problem, rows), 0)
+    now = [state, 0]
+
+    def generation() -> None:
+        now[1] += 1
+        now[0], _ = search.step(problem, rows, now[0], now[1])
+
+    return generation
+
+
+# -- what it reaches -------------------------------------------------------------------------------------
+
+
+def plain(generations: int = 10_000) -> Genetic:
+    """The genetic algorithm that all is compared with."""
+    return Genetic(
+        Tournament(2), UniformCrossover(), GaussianMutation(0.1, 0.05), population=64, generations=generations
+    )
+
+
+def pixels() -> list[Row]:
+    """Direct encoding, twenty classes: the plain algorithm and `recipe=fooling_genetic`, at the same budgets."""
+    marks = (1000, 2000, 5000, 20_000)
+    found = {
+        "the plain genetic algorithm": _course(
+            lambda network: Experiment(
+                network, Pixels(), ClassScore(TARGETS, "log_probability"), plain(),
+                watch=ClassScore(TARGETS, "probability"), budget=marks[-1],
+            ),
+            marks,
+        ),
+        "recipe=fooling_genetic": _recipe("fooling_genetic", marks),
+    }  # fmt: skip
+    rows = []
+    for name, (means, course) in found.items():
+        told = ", ".join(f"{mean:.3f} at {mark:,}" for mark, mean in zip(marks, course, strict=True))
+        what = f"mean confidence of {len(TARGETS)} classes after evaluations each, {name}"
+        rows.append((what, f"{told}; on the saved file {means:.3f}"))
+    return rows
+
+
+def _course(build: Callable[[Network], Experiment], marks: tuple[int, ...]) -> tuple[float, list[float]]:
+    """Mean confidence on the saved files at the end, and of the best individuals at the `marks`."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = build(trained("mini_alexnet")).run(Record(Path(folder)))
+        lines = [json.loads(line) for line in Path(folder, "steps.jsonl").read_text().splitlines()]
+    return result["findings"]["mean_confidence"], _at(lines, marks)
+
+
+def _at(lines: list[dict[str, Any]], marks: tuple[int, ...]) -> list[float]:
+    return [[line["mean"] for line in lines if line["forwards"] <= mark * len(TARGETS)][-1] for mark in marks]
+
+
+def _recipe(name: str, marks: tuple[int, ...], *words: str) -> tuple[float, list[float]]:
+    with tempfile.TemporaryDirectory() as folder:
+        result = _synth(folder, f"recipe={name}", f"target={TARGETS}", f"budget={marks[-1]}", "until=null", *words)
+        lines = [json.loads(line) for line in Path(folder, "run", "steps.jsonl").read_text().splitlines()]
+    return result["findings"]["mean_confidence"], _at(lines, marks)
+
+
+def _synth(folder: str, *words: str) -> dict[str, Any]:
+    """A run as a user types it; its result."""
+    import subprocess
+
+    command = [str(Path(sys.executable).parent / "synth"), f"folder={folder}/run", *words]
+    subprocess.run(command, check=True, capture_output=True)
+    return dict(json.loads(Path(folder, "run", "result.json").read_text()))
+
+
+def map_of_classes() -> list[Row]:
+    """MAP-Elites with CPPNs over all classes of mini AlexNet, measured on the saved files."""
+    minutes, seconds = float(os.environ.get("SYNTH_MINUTES", "15")), 0.0
+    network = trained("mini_alexnet")
+    search = MapElites(TopologyMutation(), steps=1_000_000, batch=256)
+    experiment = Experiment(network, Cppn(), EveryClass("all"), search)
+    problem, rows = experiment.problem, experiment.rows
+    began, state, step = time.monotonic(), search.init(problem, rows), 0
+    while seconds < minutes * 60:
+        state, _ = search.step(problem, rows, state, step)
+        step, seconds = step + 1, time.monotonic() - began
+    images = (problem.images(state["elite"], rows) * 255).round() / 255
+    sure = problem.measure(images, rows)
+    good = int((sure >= 0.99).sum())
+    said = f"{good} of {len(rows)} at >= 0.99, mean {float(sure.mean()):.4f}, {step * search.batch:,} evaluations"
+    return [(f"MAP-Elites, CPPN, all classes of mini AlexNet, {minutes:g} minutes, 8-bit pictures", said)]
+
+
+def attack() -> list[Row]:
+    """`recipe=black_box_attack` on validation pictures that mini AlexNet gets right, beside random signs."""
+    archive = SHARED / "data/tiny_imagenet_100_val.tar"
+    if not archive.is_file():
+        return [("black-box attack", f"skipped: no {archive}")]
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+        return _attacked(Path(folder))
+
+
+def _attacked(folder: Path) -> list[Row]:
+    """One picture a class, the first that the network gets right; the recipe, then random signs at equal queries."""
+    network, queries, epsilon = trained("mini_alexnet"), 1000, 8 / 255
+    chosen, labels = [], []
+    for index, wnid in enumerate(network.classes.synsets):
+        for path in sorted(folder.rglob(f"{wnid}/**/*.*")):
+            image = data.picture(str(path)).at(network.size)[None]
+            if int(_scores(network, image)[0].argmax()) == index:
+                chosen.append(image), labels.append(index)
+                break
+    known = folder / "known"
+    known.mkdir()
+    for place, image in enumerate(chosen):
+        data.to_image(image[0]).save(known / f"{place:03d}.png")
+    result = _synth(str(folder), "recipe=black_box_attack", f"images={known}", f"budget={queries}")
+    items = result["items"]
+    spent = [item["forwards"] for item in items if item["success"]]
+    far = max(item["linf"] for item in items)
+    said = (
+        f"{len(spent)} of {len(items)}, queries of those: median {statistics.median(spent):.0f}, "
+        f"mean {statistics.fmean(spent):.0f}; L-inf at most {far * 255:.0f}/255"
+    )
+    what = f"mini AlexNet, L-inf 8/255, untargeted, at most {queries} queries"
+    signs = _signs(network, chosen, labels, queries, epsilon)
+    return [(f"recipe=black_box_attack, {what}", said), (f"random signs, {what}", signs)]
+
+
+def _signs(network: Network, images: list[torch.Tensor], labels: list[int], queries: int, epsilon: float) -> str:
+    """Independent random signs in the corners of the ball, as many as there are queries."""
+    draws = torch.Generator().manual_seed(0)
+    spent = []
+    for image, label in zip(images, labels, strict=True):
+        for first in range(0, queries, 100):
+            signs = torch.randint(0, 2, (100, *image.shape[1:]), generator=draws) * 2 - 1
+            wrong = _scores(network, (image + epsilon * signs).clamp(0, 1)).argmax(1) != label
+            if wrong.any():
+                spent.append(first + int(wrong.int().argmax()) + 1)
+                break
+    median = f", queries of those: median {statistics.median(spent):.0f}" if spent else ""
+    return f"{len(spent)} of {len(images)}{median}"
+
+
+def _scores(network: Network, images: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        return network.read(images.contiguous(memory_format=torch.channels_last), ("output",))["output"]
+
+
+FIGURES: dict[str, Callable[[], list[Row]]] = {
+    "variation": variation,
+    "share": share,
+    "evotorch": evotorch,
+    "pixels": pixels,
+    "attack": attack,
+    "map": map_of_classes,
+}
+
+if __name__ == "__main__":
+    main()

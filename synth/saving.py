@@ -1,0 +1,74 @@
+"""Takes what a search found; saves its pictures, measures them on the saved files, and saves where they came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from synth.core import Rows
+from synth.course import Course
+from synth.fitness import ImageProblem
+from synth.lineage import Ancestors
+from synth.measurement import judged, measured
+from synth.record import Record
+
+
+def items_of(
+    record: Record, problem: ImageProblem, rows: Rows, found: Course, until: float | None, seed: int, search: str
+) -> list[dict[str, Any]]:
+    """Saves every picture and measures it on the saved file, read back from the disk: a record an item.
+
+    An item that nothing was found for (a cell of a map that stayed empty) has no file.
+    """
+    network, targets = problem.network, problem.objective.target(rows)
+    images = problem.images(found.genome, rows)
+    originals = problem.encoding.original(rows)
+    parts = {"network": network.name, "weights": network.sha256, "search": search,
+             "encoding": type(problem.encoding).__name__.lower()}  # fmt: skip
+    items: list[dict[str, Any]] = []
+    there = [i for i, score in enumerate(found.score) if score != -torch.inf]
+    for i, target in enumerate(targets):
+        about = {"target": target.name if target else None, "target_index": target.index if target else None,
+                 "seed": seed, "score": found.score[i], "steps": found.steps[i],
+                 "forwards": found.forwards[i], "backwards": found.backwards[i]}  # fmt: skip
+        if target is not None and target.niche:
+            about["niche"] = target.niche
+        item: dict[str, Any] = {"file": None, **about}
+        if i in there:
+            item["file"] = record.picture(i, images[i], about | parts)
+        if originals is not None:
+            item["original"] = record.picture(i, originals[i], {}, "originals")
+        items.append(item)
+    for item in items:
+        item.update(predicted=None, confidence=None, success=False, seconds=None, linf=None, l2=None)
+    if not there:
+        return items
+    who = rows.select(torch.tensor(there, device=rows.item.device))
+    saved = torch.stack([record.read_back(items[i]["file"]) for i in there]).to(network.device)
+    scores, watched = measured(network, problem.watch, saved, who)
+    for place, i in enumerate(there):
+        items[i].update(judged(scores[place], targets[i], network.classes, until, float(watched[place])))
+        items[i].update(seconds=found.seconds[i])
+        if originals is not None:
+            away = saved[place] - originals[i]
+            items[i].update(linf=round(float(away.abs().max()), 6), l2=round(float(away.norm()), 6))
+    return items
+
+
+def save_strips(
+    record: Record, problem: ImageProblem, rows: Rows, line: Ancestors, items: list[dict[str, Any]]
+) -> None:
+    """Saves the line of each item as a film strip, a frame an ancestor, from the first one on to itself."""
+    for i, item in enumerate(items):
+        count = int(line.count[i])
+        if item["file"] is None:
+            continue
+        images = problem.images(line.genomes[i, :count], rows.select(torch.full((count,), i, device=rows.item.device)))
+        item["strip"] = record.picture(i, torch.cat(list(images), dim=2), {"target": item["target"]}, "strips")
+        told = torch.stack([line.id[i, :count], line.step[i, :count], line.cell[i, :count]], dim=1).tolist()
+        item["ancestors"] = [
+            {"id": who, "step": step, "target": items[cell]["target"], "score": score}
+            for (who, step, cell), score in zip(told, line.score[i, :count].tolist(), strict=True)
+        ]
+        item["generations"] = int(line.generations[i])

@@ -1,0 +1,256 @@
+"""Evolving painters, against a painter of plain Python that walks one graph at one point at a time."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from console import Synth
+from hypothesis import given
+from hypothesis import strategies as st
+from small_worlds import rows_of
+from torch import Tensor
+
+from synth import graph
+from synth.encodings.cppn import BOUND, FUNCTIONS, INPUTS, OUTPUTS, Cppn
+from synth.errors import InputError
+from synth.searches.operators.topology import TopologyMutation
+
+pytest_plugins = "console_fixtures"
+
+# in the order of the functions that a genome counts; written out again, by the mathematics alone
+PLAIN = (
+    lambda v: math.sin(math.pi * v),
+    lambda v: math.cos(math.pi * v),
+    lambda v: 2 / (1 + math.exp(-min(max(4 * v, -700), 700))) - 1,
+    lambda v: 2 * math.exp(-4 * v * v) - 1,
+    lambda v: min(max(v, -3.0), 3.0),
+    lambda v: min(abs(v), 3.0),
+)
+SINE, COSINE, SIGMOID, GAUSSIAN, LINEAR, ABSOLUTE = range(6)
+X, Y, DISTANCE, CONSTANT = range(4)
+
+
+def plain_colours(one: list[list[float]], x: float, y: float) -> list[float]:
+    """The three colours of one graph at one point, node by node through a recursion that remembers."""
+    values: dict[int, float] = {X: x, Y: y, DISTANCE: math.hypot(x, y), CONSTANT: 1.0}
+
+    def value(node: int) -> float:
+        if node not in values:
+            total = sum(weight * value(i) for i, weight in enumerate(one[node][2:]) if weight != 0)
+            values[node] = PLAIN[int(one[node][0])](total)
+        return values[node]
+
+    return [min(max((value(node) + 1) / 2, 0.0), 1.0) for node in range(len(one) - OUTPUTS, len(one))]
+
+
+def plain_picture(one: Tensor, height: int, width: int) -> Tensor:
+    short, rows = min(height, width), one.double().tolist()
+    points = [
+        [plain_colours(rows, (2 * j + 1 - width) / short, (2 * i + 1 - height) / short) for j in range(width)]
+        for i in range(height)
+    ]
+    return torch.tensor(points).permute(2, 0, 1)
+
+
+def grown(encoding: Cppn, count: int, rounds: int, words: str = "grown", sigma: float = 0.3) -> Tensor:
+    rows = rows_of(count, words)
+    graphs = encoding.start(rows)
+    for step in range(rounds):
+        graphs = TopologyMutation(sigma=sigma)(graphs[:, None], rows.fold(50 + step))[:, 0]
+        graphs = encoding.project(graphs, rows)
+    return graphs
+
+
+def drawn(hidden: int, edges: list[tuple[int, int, float]], kinds: dict[int, tuple[int, float]]) -> Tensor:
+    """One graph of `edges` (from, to, weight) whose nodes have the `kinds` (function, place)."""
+    one = graph.blank(1, INPUTS, hidden, OUTPUTS, torch.device("cpu"))
+    for node, (function, place) in kinds.items():
+        one[0, node, :2] = torch.tensor([function, place])
+    for start, end, weight in edges:
+        one[0, end, 2 + start] = weight
+    return one
+
+
+@pytest.mark.parametrize("rounds", [0, 5, 40])
+@pytest.mark.parametrize("size", [(8, 8), (9, 13), (16, 8)])
+def test_pictures_are_those_of_plain_python(size: tuple[int, int], rounds: int) -> None:
+    encoding = Cppn(size, hidden=10)
+    graphs = grown(encoding, 5, rounds)
+    images = encoding.decode(graphs, rows_of(5))
+    assert images.shape == (5, 3, *size)
+    for one, image in zip(graphs, images, strict=True):
+        torch.testing.assert_close(image.double(), plain_picture(one, *size).double(), rtol=0, atol=2e-4)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.3, 3.0, math.inf]))
+def test_any_numbers_paint_what_plain_python_paints(seed: int, spread: float) -> None:
+    """Whatever is made of a genome, as by operators that know no graphs: the legal one next to it is painted."""
+    encoding, draws = Cppn((8, 8), hidden=3, first=0), torch.Generator().manual_seed(seed)
+    noise = torch.randn(2, 10, 12, generator=draws) * min(spread, 2.0)
+    if spread == math.inf:
+        noise[torch.rand(2, 10, 12, generator=draws) < 0.1] = math.nan
+        noise[torch.rand(2, 10, 12, generator=draws) < 0.1] = -math.inf
+    graphs = encoding.project(noise, rows_of(2))
+    graphs[..., 2:] = (graphs[..., 2:] * 0.2).clamp(-0.6, 0.6)  # steep functions would tell float32 from float64
+    images = encoding.decode(graphs, rows_of(2))
+    for one, image in zip(graphs, images, strict=True):
+        torch.testing.assert_close(image.double(), plain_picture(one, 8, 8).double(), rtol=0, atol=1e-3)
+
+
+def test_each_function_by_its_formula() -> None:
+    """An output fed 2x - 0.3 alone, on the middle row of an odd picture."""
+    for function, plain in enumerate(PLAIN):
+        edges = [(X, 5, 2.0), (CONSTANT, 5, -0.3)]
+        one = drawn(1, edges, dict.fromkeys((5, 6, 7), (function, 1.0)))
+        red = Cppn((9, 9), hidden=1, first=0).decode(one, rows_of(1))[0, 0, 4]
+        wanted = [min(max((plain(2 * (2 * j - 8) / 9 - 0.3) + 1) / 2, 0), 1) for j in range(9)]
+        torch.testing.assert_close(red, torch.tensor(wanted), rtol=0, atol=1e-5)
+    assert len(FUNCTIONS) == len(PLAIN)
+
+
+def test_nodes_that_lead_nowhere_do_not_matter() -> None:
+    encoding = Cppn((12, 12), hidden=6)
+    bare = drawn(6, [(X, 10, 1.0), (Y, 11, -0.7), (DISTANCE, 12, 1.5)], {})
+    more = bare.clone()
+    more[0, 4, :2], more[0, 5, :2] = torch.tensor([SINE, 0.4]), torch.tensor([GAUSSIAN, 0.6])
+    more[0, 4, 2 + X], more[0, 5, 2 + 4], more[0, 5, 2 + Y] = 3.0, -2.0, 1.0
+    assert torch.equal(encoding.decode(more, rows_of(1)), encoding.decode(bare, rows_of(1)))
+
+
+def test_a_node_without_a_way_in_paints_its_function_of_nothing() -> None:
+    one = drawn(1, [(4, 5, 1.0)], {4: (COSINE, 0.5), 5: (LINEAR, 1.0), 6: (COSINE, 1.0), 7: (GAUSSIAN, 1.0)})
+    image = Cppn((8, 8), hidden=1, first=0).decode(one, rows_of(1))
+    assert torch.equal(image, torch.ones_like(image))  # cos 0 = 1 by a connection, cos 0 and exp 0 directly
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 13), (11, 17), (64, 64)])
+def test_a_graph_alone_is_as_in_any_batch_bit_for_bit(size: tuple[int, int]) -> None:
+    encoding, rows = Cppn(size), rows_of(9)
+    graphs = grown(encoding, 9, 25)
+    whole = encoding.decode(graphs, rows)
+    for part in ([4], [0, 8], [8, 3, 3, 1], [*range(9)][::-1]):
+        index = torch.tensor(part)
+        assert torch.equal(encoding.decode(graphs[index], rows.select(index)), whole[index])
+    assert encoding.decode(graphs[:0], rows.select(slice(0))).shape == (0, 3, *size)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (10, 14)])
+def test_a_picture_three_times_as_large_holds_the_small_one(size: tuple[int, int]) -> None:
+    """The centres of its pixels are among the centres of the larger one's."""
+    small, rows = Cppn(size), rows_of(6)
+    large = small.at((3 * size[0], 3 * size[1]))
+    graphs = grown(small, 6, 15)
+    assert torch.equal(small.carry(graphs, large), graphs)
+    torch.testing.assert_close(
+        large.decode(graphs, rows)[..., 1::3, 1::3], small.decode(graphs, rows), rtol=0, atol=2e-6
+    )
+
+
+def test_twice_as_large_a_picture_averages_to_the_small_one_where_it_is_smooth() -> None:
+    one = drawn(1, [(X, 5, 0.5), (Y, 6, 0.4), (X, 7, 0.3), (Y, 7, -0.2)], dict.fromkeys((5, 6, 7), (SINE, 1.0)))
+    small, large = Cppn((32, 32), 1, 0), Cppn((64, 64), 1, 0)
+    means = torch.nn.functional.avg_pool2d(large.decode(one, rows_of(1)), 2)
+    torch.testing.assert_close(means, small.decode(one, rows_of(1)), rtol=0, atol=1e-3)
+
+
+def test_what_sees_only_the_distance_is_round_and_what_sees_abs_x_is_a_mirror() -> None:
+    kinds = {4: (ABSOLUTE, 0.3), 5: (GAUSSIAN, 1.0), 6: (SIGMOID, 1.0), 7: (SINE, 1.0)}
+    edges = [(DISTANCE, 5, 1.5), (X, 4, 1.0), (4, 6, 2.0), (Y, 6, 1.0), (X, 7, 1.0)]
+    for size in ((12, 12), (9, 16)):
+        red, green, blue = Cppn(size, hidden=1, first=0).decode(drawn(1, edges, kinds), rows_of(1))[0]
+        assert torch.equal(red, red.flip(0))
+        assert torch.equal(red, red.flip(1))
+        assert torch.equal(green, green.flip(1))
+        assert not torch.equal(green, green.flip(0))
+        torch.testing.assert_close(blue, 1 - blue.flip(1))  # a sine is odd
+        if size == (12, 12):
+            torch.testing.assert_close(red, red.T)
+            torch.testing.assert_close(red, torch.rot90(red))
+
+
+def test_first_genomes_are_simple_varied_and_legal() -> None:
+    encoding, rows = Cppn((16, 16), hidden=8, first=3), rows_of(200)
+    graphs = encoding.start(rows)
+    assert torch.equal(encoding.project(graphs, rows), graphs)
+    nodes = (graphs[:, INPUTS:-OUTPUTS, 0] >= 0).sum(1)
+    assert int(nodes.max()) == 3
+    assert int(nodes.min()) == 0
+    assert bool((graphs[:, -OUTPUTS:, 2:] != 0).any(2).all())  # every colour hangs on something
+    images = encoding.decode(graphs, rows)
+    assert (images.flatten(2).std(2).amax(1) > 0.01).float().mean() > 0.8
+    assert len(images.flatten(1).unique(dim=0)) > 190
+    assert {0, 1, 2, 3, 4, 5} == set(graphs[:, -1, 0].int().tolist())
+    index = torch.tensor([7, 3])
+    assert torch.equal(encoding.start(rows.select(index)), graphs[index])
+    assert int((Cppn((8, 8), hidden=1, first=0).start(rows)[:, INPUTS:-OUTPUTS, 0] >= 0).sum()) == 0
+
+
+def test_extreme_weights_are_finite_on_extreme_shapes() -> None:
+    graphs = grown(Cppn((8, 8)), 20, 60)
+    graphs[..., 2:] = graphs[..., 2:].sign() * BOUND
+    for size in ((8, 8), (8, 4096)):
+        images = Cppn(size).decode(graphs, rows_of(20))
+        assert bool(images.isfinite().all())
+        assert 0 <= float(images.min()) <= float(images.max()) <= 1
+
+
+def test_what_cannot_be_is_refused() -> None:
+    for wrong, told in (
+        (lambda: Cppn(hidden=0), "encoding.hidden=0"),
+        (lambda: Cppn(first=-1), "encoding.first=-1"),
+        (lambda: Cppn(hidden=2, first=3), "encoding.first=3"),
+        (lambda: Cppn(size=4), "encoding.size=4"),
+    ):
+        with pytest.raises(InputError, match=told):
+            wrong()
+
+
+# what is typed: what the one line must say
+TYPED = {
+    "recipe=fooling_gradient encoding=cppn": ["no gradient"],
+    "recipe=map_elites encoding=pixels": ["search.mutate=topology", "encoding=cppn", "search/mutate=gaussian"],
+    "recipe=fooling_cppn encoding=pixels": ["search.mutate=topology", "search/mutate=gaussian"],
+    "recipe=map_elites objective.terms.class.target=random": ["target=random", "write their names, or all"],
+    "recipe=map_elites objective@objective.terms.class=class_logit target=[lemon,teapot]": ["every_class", "2 items"],
+    "recipe=map_elites search.batch=0": ["search.batch=0"],
+    "recipe=map_elites search.steps=0": ["search.steps=0"],
+    "recipe=map_elites search.mutate.rewire=1.5": ["search.mutate.rewire=1.5"],
+    "recipe=map_elites search.mutate.sigma=nan": ["search.mutate.sigma=nan"],
+    "recipe=map_elites encoding.hidden=0": ["encoding.hidden=0"],
+    "recipe=illumination objective.terms.niche.descriptors.bright=3": ["descriptors.bright", "brightness"],
+    "recipe=illumination objective.terms.niche.descriptors.detail=0": ["descriptors.detail=0"],
+    "recipe=fooling_cppn search.population=0": ["search.population=0"],
+    "recipe=fooling_cppn search.population=-1": ["search.population=-1"],
+    "recipe=fooling_cppn search/survive=coma": ["search/survive=coma", "comma"],
+    "recipe=fooling_cppn search/survive=generational search.population=1": ["search.survive.elites=1", "population"],
+    "recipe=fooling_cppn +search.islands=5": ["search.islands=5", "64"],
+}
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_mistyped(typed: str, synth: Synth, weights: Path) -> None:
+    words = typed.split()
+    if "descriptors.bright=" in typed:
+        words[-1] = f"+{words[-1]}"
+    line = synth(*words, f"network.weights={weights}", "folder=out", "device=cpu").complaint
+    assert not [fragment for fragment in TYPED[typed] if fragment not in line], line
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "recipe=fooling_cppn search.population=1 search.generations=2",
+        "recipe=map_elites search.batch=1 search.steps=3 until=null",
+        "recipe=map_elites search.batch=3 search.steps=2 search/mate=uniform search/mutate=self_adaptive "
+        "search/mutate@search.mutate.of=topology",
+        "recipe=map_elites encoding=pixels search/mutate=gaussian search.batch=4 search.steps=2",
+    ],
+)
+def test_the_smallest_runs(typed: str, synth: Synth, weights: Path) -> None:
+    ran = synth(*typed.split(), "target=[lemon,pizza]", f"network.weights={weights}", "folder=out", "device=cpu")
+    assert ran.code == 0, ran.err
+    assert Path("out/index.html").is_file()

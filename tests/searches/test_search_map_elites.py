@@ -1,0 +1,263 @@
+"""MAP-Elites, against a map kept by plain Python dictionaries from the same children."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from small_worlds import Analytic, rows_of
+from torch import Tensor
+
+from synth.core import Rows, State, Step
+from synth.course import MOMENTS, History
+from synth.errors import InputError
+from synth.lineage import line_of
+from synth.searches.map_elites import FRAMES, MapElites
+from synth.searches.operators.combined_mutation import SelfAdaptive
+from synth.searches.operators.crossover import NoCrossover, UniformCrossover
+from synth.searches.operators.mutation import GaussianMutation
+
+LENGTH = 4
+
+
+class Cells(Analytic):
+    """Genomes of LENGTH numbers and `columns` cells; keeps all children with their scores, a list a step."""
+
+    def __init__(self, count: int, score=None, **options) -> None:
+        corners = torch.randn(count, LENGTH, generator=torch.Generator().manual_seed(1)) * 2
+        near = lambda genome, rows: -(genome[:, None] - corners).square().sum(2)  # noqa: E731
+        super().__init__(score or near, lambda rows: rows.normal(LENGTH), differentiable=False, **options)
+        self._columns = count
+        self.children: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def columns(self) -> int:
+        return self._columns
+
+    def evaluate(self, genome, rows, pull=None):
+        found = super().evaluate(genome, rows, pull)
+        self.children.append((genome.clone(), found.scores.clone()))
+        return found
+
+
+def archive(steps: int = 30, batch: int = 12, **options) -> MapElites:
+    return MapElites(**{"mutate": GaussianMutation(0.3, 0.5), **options}, steps=steps, batch=batch)
+
+
+def evolved(search: MapElites, problem: Cells, rows: Rows, steps: int | None = None) -> tuple[list[Step], list[State]]:
+    state, said, states = search.init(problem, rows), [], []
+    for step in range(search.steps if steps is None else steps):
+        state, one = search.step(problem, rows, {name: value.clone() for name, value in state.items()}, step)
+        said.append(one)
+        states.append(state)
+    return said, states
+
+
+def spoilt(genome: Tensor, rows: Rows) -> Tensor:
+    """Three cells: one as usual, one whose scores are often no number, one that almost nobody comes to."""
+    usual = -genome.square().sum(1)
+    often = torch.where(genome[:, 0] > 0, torch.where(genome[:, 1] > 0, torch.inf, torch.nan), genome[:, 0])
+    rare = usual.masked_fill(genome[:, 2] < 1.5, -torch.inf)
+    return torch.stack([usual, often, rare], 1)
+
+
+WORLDS = {
+    "more children than cells": (5, 12, None),
+    "fewer children than cells": (9, 4, None),
+    "one child": (3, 1, None),
+    "one cell": (1, 7, None),
+    "scores that are none": (3, 10, spoilt),
+}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("mate", [None, NoCrossover(), UniformCrossover()], ids=["no", "none", "uniform"])
+def test_the_map_is_that_of_plain_python(world: str, mate) -> None:
+    cells, batch, score = WORLDS[world]
+    problem, rows = Cells(cells, score), rows_of(cells)
+    said, states = evolved(archive(25, batch, mate=mate), problem, rows)
+    elites: dict[int, tuple[float, list[float], int]] = {}
+    births: set[tuple[int, ...]] = set()
+    for step, ((children, scores), one, state) in enumerate(zip(problem.children, said, states, strict=True)):
+        assert len(children) == batch
+        entered = {}
+        for place, (child, values) in enumerate(zip(children.tolist(), scores.tolist(), strict=True)):
+            for cell, value in enumerate(values):
+                if math.isfinite(value) and value > entered.get(cell, elites.get(cell, (-math.inf,)))[0]:
+                    entered[cell] = (value, child, step * batch + place)
+        known = {who for _, _, who in elites.values()}
+        elites |= entered
+        for cell in range(cells):
+            value, genome, who = elites.get(cell, (-math.inf, state["elite"][cell].tolist(), -1))
+            assert float(one.score[cell]) == value
+            assert one.genome[cell].tolist() == genome
+            assert int(state["id"][cell]) == who
+        assert {(cell, who) for cell, (_, _, who) in entered.items()} == {tuple(row[:2]) for row in one.births.tolist()}
+        for _, _, parent, partner in one.births.tolist():
+            assert parent in known or (parent == -1 and (step == 0 or not known))
+            assert (partner in known) if isinstance(mate, UniformCrossover) and partner >= 0 else partner == -1
+        births |= {tuple(row) for row in one.births.tolist()}
+        assert int(one.statistics["invalid"][0]) == sum(
+            any(math.isnan(value) or value == math.inf for value in values) for values in scores.tolist()
+        )
+        assert int(one.forwards.sum()) == batch
+        assert one.forwards.tolist() == sorted(one.forwards.tolist(), reverse=True)
+        assert int(one.forwards.max()) <= archive(1, batch).passes(False, cells)
+    scores = torch.stack([one.score for one in said])
+    assert bool((scores[1:] >= scores[:-1]).all())
+    assert len(elites) >= cells - 1
+
+
+def test_statistics_are_of_the_filled_cells() -> None:
+    said, _ = evolved(archive(15, 10), Cells(3, spoilt), rows_of(3))
+    for one in said:
+        filled = one.score[one.score > -torch.inf].double().numpy()
+        assert float(one.statistics["mean"][0]) == pytest.approx(filled.mean(), rel=1e-4)
+        assert float(one.statistics["std"][0]) == pytest.approx(filled.std(), rel=1e-3, abs=1e-5)
+        assert float(one.statistics["max"][0]) == pytest.approx(filled.max())
+
+
+@pytest.mark.parametrize("focus", [0.0, 0.5, 1.0])
+def test_parents_are_filled_cells_the_worse_half_more_often(focus: float) -> None:
+    search = archive(batch=4000, focus=focus)
+    fitness = torch.tensor([0.0, -torch.inf, 5.0, -torch.inf, -3.0, 1.0])
+    cells = search._drawn({"fitness": fitness}, rows_of(1))
+    seen = np.bincount(cells, minlength=6)
+    assert seen[[1, 3]].sum() == 0
+    worse, any_one = focus * 4000 / 2, (1 - focus) * 4000 / 4
+    law = np.array([worse + any_one, any_one, worse + any_one, any_one])
+    assert stats.chisquare(seen[[0, 2, 4, 5]][law > 0], law[law > 0]).pvalue > 0.01
+
+
+def test_a_single_filled_cell_is_everybodys_parent() -> None:
+    fitness = torch.tensor([-torch.inf, -torch.inf, 2.0])
+    assert bool((archive(batch=50)._drawn({"fitness": fitness}, rows_of(1)) == 2).all())
+    with pytest.raises(InputError, match="focus"):
+        archive(focus=1.5)
+
+
+def test_nothing_ever_valid_is_survived_and_nobodys_ancestor() -> None:
+    late = {"valid": False}
+
+    def score(genome: Tensor, rows: Rows) -> Tensor:
+        value = -genome.square().sum(1, keepdim=True).repeat(1, 2)
+        return value if late["valid"] else value * torch.nan
+
+    problem, rows, search = Cells(2, score), rows_of(2), archive(12, 6)
+    said, states = evolved(search, problem, rows, 3)
+    assert said[-1].score.tolist() == [-math.inf] * 2
+    assert said[-1].statistics["invalid"].tolist() == [6, 6]
+    assert bool(said[-1].genome.isfinite().all())
+    assert sum(len(one.births) for one in said) == 0
+    late["valid"] = True
+    state, births = states[-1], []
+    for step in range(3, 12):
+        state, one = search.step(problem, rows, state, step)
+        births.append(one.births)
+    line = search.ancestors(state)
+    for cell in range(2):
+        walked = line_of(torch.cat(births), cell, int(state["id"][cell]))
+        assert walked[0] >= 3 * 6
+        assert (
+            line.id[cell, : int(line.count[cell])].tolist()
+            == walked[:: max(1, int(state["frame_every"][cell]))][: int(state["frame_count"][cell])] + walked[-1:]
+        )
+
+
+@pytest.mark.parametrize("cells", [1, 6])
+def test_ancestors_are_evenly_spaced_on_the_walked_line(cells: int) -> None:
+    """Every step some elite is better than before, so that lines are many times longer than what is kept of them."""
+    if cells == 1:
+        problem = Cells(1, lambda genome, rows: genome.sum(1, keepdim=True))
+    else:
+        problem = Cells(cells, lambda genome, rows: genome @ torch.randn(
+            LENGTH, cells, generator=torch.Generator().manual_seed(3)))  # fmt: skip
+    rows, search = rows_of(cells), archive(260, 6)
+    said, states = evolved(search, problem, rows)
+    births, longest, checked = torch.cat([one.births for one in said]), 0, 0
+    told = {}  # what each was when it entered: by id, its genome and when
+    for step, one in enumerate(said):
+        for cell, who, _, _ in one.births.tolist():
+            told.setdefault(who, (one.genome[cell].tolist(), step))
+    for state in states[::20] + states[-1:]:
+        line = search.ancestors(state)
+        for cell in range(cells):
+            walked = line_of(births, cell, int(state["id"][cell]))
+            count = int(line.count[cell])
+            assert 1 <= count <= FRAMES + 1
+            assert int(line.generations[cell]) == len(walked) - 1
+            ids = line.id[cell, :count].tolist()
+            assert ids[0] == walked[0]
+            assert ids[-1] == walked[-1] == int(state["id"][cell])
+            places = [walked.index(who) for who in ids]
+            gaps = set(np.diff(places[:-1]).tolist())
+            assert len(gaps) <= 1
+            if gaps:
+                (gap,) = gaps
+                assert gap & (gap - 1) == 0
+                assert 0 < places[-1] - places[-2] <= gap
+                assert len(walked) - 1 <= FRAMES * gap
+                assert gap == 1 or count - 1 > FRAMES // 2 - 1
+            for place, who in enumerate(ids):
+                assert line.genomes[cell, place].tolist() == told[who][0]
+                assert int(line.step[cell, place]) == told[who][1]
+            score = problem.score(line.genomes[cell, :count], rows_of(count))
+            own = score[torch.arange(count), line.cell[cell, :count]]
+            torch.testing.assert_close(line.score[cell, :count], own)
+            longest, checked = max(longest, len(walked)), checked + 1
+    assert longest > 4 * FRAMES
+    assert checked > 10
+
+
+def test_strengths_are_inherited() -> None:
+    mutate = SelfAdaptive(GaussianMutation(0.3, 1.0), 0.3, 0.001, 20.0)
+    problem, rows = Cells(5), rows_of(5)
+    _, states = evolved(archive(150, 20, mutate=mutate), problem, rows)
+    assert torch.equal(states[0]["strength"], torch.ones(5))
+    assert float(states[-1]["strength"].median()) < 0.6  # near the corners small steps win
+    known: dict[int, float] = {}
+    for state in states:
+        for who, strength in zip(state["id"].tolist(), state["strength"].tolist(), strict=True):
+            assert known.setdefault(who, strength) == strength
+
+
+def test_children_are_projected_and_a_given_genome_comes_first() -> None:
+    problem, rows = Cells(3, box=(-0.5, 0.5)), rows_of(3)
+    given = torch.full((3, LENGTH), 0.25)
+    search = archive(5, 6, mutate=GaussianMutation(5.0, 1.0))
+    state = search.init(problem, rows, given)
+    for step in range(3):
+        state, _ = search.step(problem, rows, state, step)
+    assert torch.equal(problem.children[0][0][:3], given)
+    assert all(float(children.abs().max()) <= 0.5 for children, _ in problem.children[1:])
+
+
+def test_what_cannot_be_is_refused() -> None:
+    for wrong in ({"steps": 0}, {"batch": 0}, {"batch": -1}):
+        with pytest.raises(InputError, match=rf"search\.{next(iter(wrong))}="):
+            archive(**wrong)
+    with pytest.raises(InputError, match=r"each of the 4 items.*has 3"):
+        archive().init(Cells(3), rows_of(4))
+
+
+# -- the course of a run -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [1, MOMENTS, MOMENTS + 1, 1000, 5000])
+def test_a_history_keeps_evenly_spaced_moments(steps: int) -> None:
+    history = History()
+    for step in range(steps):
+        history.note(step, 3 * step + 1, [step / 7, -math.inf])
+    assert len(history.moments) <= MOMENTS
+    found = history.archive(["a", "b"], [steps, 3 * steps, [0.5, 0.0]])
+    every = 1
+    while -(-steps // every) > MOMENTS:
+        every *= 2
+    assert found["steps"] == [*range(0, steps, every), steps]
+    assert found["evaluations"] == [*(3 * step + 1 for step in range(0, steps, every)), 3 * steps]
+    assert found["confidence"][0] == [*(round(step / 7, 4) for step in range(0, steps, every)), 0.5]
+    assert found["confidence"][1] == [None] * (len(found["steps"]) - 1) + [0.0]
+    assert found["names"] == ["a", "b"]
