@@ -25,7 +25,7 @@ from synth.networks.network import Network
 from synth.objectives.weighted import WeightedSum
 from synth.randomness import key_of
 from synth.record import Record, versions
-from synth.saving import items_of, save_strips
+from synth.saving import archive_of, items_of, save_strips
 from synth.transforms.affine import Chain
 
 log = logging.getLogger(__name__)
@@ -84,6 +84,8 @@ class Experiment:
                 f"objective: its pictures compete for all {bound.columns} items, which {_name(search)} cannot read; "
                 "write search=map_elites, or an objective of one score, class_log_probability."
             )
+        if search.coupled and watch is not None:
+            raise InputError("watch: a map watches what its cells are scored by; leave it out (watch=null).")
         self.steps = search.steps if budget is None else budget  # a step takes a pass at least
         if search.coupled and len(encoding.items or ()) > 1:
             raise InputError(
@@ -139,13 +141,7 @@ class Experiment:
             "findings": summary(items),
         }
         if self.search.coupled:
-            names = [self._named(i) for i in range(len(self.rows))]
-            last = [
-                now.step,
-                sum(now.forwards) + 2 * sum(now.backwards),
-                [one["confidence"] and round(one["confidence"], 4) for one in items],
-            ]
-            result["archive"] = now.history.archive(names, last)
+            result["archive"] = archive_of(now, self.problem.objective.target(self.rows), items)
         told = [item["success"] for item in items if item["success"] is not None]
         reached = f"{sum(told)} of {len(told)} reached their target" if told else f"{len(items)} pictures"
         log.info("%s on %s: %s in %.1f s", result["search"], result["encoding"], reached, result["seconds"])
@@ -294,10 +290,6 @@ class Experiment:
         births = now.lineage()
         if len(births):
             record.tensors("lineage", {"births": births})
-
-    def _named(self, item: int) -> str:
-        target = self.problem.objective.target(self.rows.select(slice(item, item + 1)))[0]
-        return str(item) if target is None else target.niche or target.name
 
 
 def _name(part: object) -> str:

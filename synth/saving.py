@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from synth.core import Rows
+from synth.core import Rows, Target
 from synth.course import Course
 from synth.fitness import ImageProblem
 from synth.lineage import Ancestors
@@ -72,3 +74,15 @@ def save_strips(
             for (who, step, cell), score in zip(told, line.score[i, :count].tolist(), strict=True)
         ]
         item["generations"] = int(line.generations[i])
+
+
+def archive_of(found: Course, targets: Sequence[Target | None], items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The course of every cell of a map, as result.json keeps it.
+
+    The last moment is that of the saved files, where the cells are scored by a probability.
+    """
+    names = [str(i) if target is None else target.niche or target.name for i, target in enumerate(targets)]
+    last = [None if value == -math.inf else round(value, 4) for value in found.watch]
+    if all(value is None or 0 <= value <= 1 for value in last):
+        last = [item["confidence"] and round(item["confidence"], 4) for item in items]
+    return found.history.archive(names, [found.step, sum(found.forwards) + 2 * sum(found.backwards), last])

@@ -296,7 +296,7 @@ def test_gentle_children_change_less() -> None:
     graphs, gentlest, sigma = grown(1, 60), 0.01, 0.5
     count = 3000
     crowd = graphs[:, 7:8].expand(1, count, -1, -1)
-    mutation = TopologyMutation(**{**SILENT, "weights": 1.0}, gentlest=gentlest, sigma=sigma)
+    mutation = TopologyMutation(**{**SILENT, "weights": 1.0}, bold=0.0, gentlest=gentlest, sigma=sigma)
     step = (mutation(crowd, rows_of(1, "gentle")) - crowd)[0, :, :, 2:][:, crowd[0, 0, :, 2:] != 0].double()
     assert step.shape[1] > 4
     # E[factor^2] of a log-uniform factor in [g, 1] is (1 - g^2) / (-2 log g)

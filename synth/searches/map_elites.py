@@ -17,6 +17,7 @@ from synth.core import Genome, Problem, Rows, Search, State, Step
 from synth.errors import InputError
 from synth.lineage import Ancestors
 from synth.searches.genetic import REDUCTIONS
+from synth.searches.operators.combined_mutation import later
 from synth.searches.operators.crossover import NoCrossover
 
 FRAMES = 8  # ancestors remembered of each elite
@@ -52,7 +53,8 @@ class MapElites(Search):
         self.steps, self.batch, self.focus = steps, batch, focus
         self.adapts = bool(getattr(mutate, "adapts", False))
         self.toolbox = base.Toolbox()
-        if mate is not None and not isinstance(mate, NoCrossover):
+        self.mates = mate is not None and not isinstance(mate, NoCrossover)
+        if self.mates:
             self.toolbox.register("mate", mate)
         self.toolbox.register("mutate", mutate)
         self.statistics = tools.Statistics()
@@ -65,6 +67,11 @@ class MapElites(Search):
             raise InputError(
                 f"search=map_elites: an objective with a score for each of the {count} items is needed, this one has "
                 f"{problem.columns}; write objective every_class or niches, or another search."
+            )
+        if problem.stochastic:
+            raise InputError(
+                "search=map_elites: elites are not measured again, so where scores vary the luckiest would stay; write "
+                "transform=none."
             )
         first = problem.start(rows) if genome is None else genome
         check = getattr(self.toolbox.mutate.func, "check", None)
@@ -87,30 +94,16 @@ class MapElites(Search):
 
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
         one = rows.select(slice(1)).fold(step)  # the batch belongs to all cells: its draws are the first one's
-        strength = None
-        if step == 0:
-            cells = torch.arange(self.batch, device=rows.item.device) % len(rows)
-            crowd = Rows(rows.item[cells], one.spread(self.batch).key)
-            children = problem.start(crowd)
+        cells = (
+            self._drawn(state, one.fold(1)) if step else torch.arange(self.batch, device=rows.item.device) % len(rows)
+        )
+        crowd = Rows(rows.item[cells], one.spread(self.batch).key)
+        if step:
+            children, strength, parents, mates = self._children(problem, state, cells, crowd, one, step)
+        else:
+            children, strength = problem.start(crowd), None
             children[: len(rows)] = state["elite"][: self.batch]
             parents = mates = torch.full_like(cells, -1)
-        else:
-            cells = self._drawn(state, one.fold(1))
-            crowd = Rows(rows.item[cells], one.spread(self.batch).key)
-            whole = state["elite"][cells][None]
-            if "mate" in vars(self.toolbox):
-                whole = self.toolbox.mate(whole, one.fold(2))
-            if self.adapts:
-                strength = self.toolbox.mutate.func.adapted(state["strength"][cells][None], one.fold(4))
-                whole = self.toolbox.mutate(whole, one.fold(3), strength)
-            else:
-                whole = self.toolbox.mutate(whole, one.fold(3))
-            children = problem.project(whole[0], crowd)
-            parents = state["id"][cells]
-            partner = torch.arange(self.batch, device=cells.device) ^ 1
-            mates = parents[partner.clamp_max(self.batch - 1)].masked_fill(partner >= self.batch, -1)
-            if "mate" not in vars(self.toolbox):
-                mates = torch.full_like(parents, -1)
         self.toolbox.register("evaluate", problem.evaluate)
         found = self.toolbox.evaluate(children, crowd)
         valid = ~found.scores.isnan() & (found.scores != torch.inf)
@@ -139,6 +132,25 @@ class MapElites(Search):
             | {"invalid": invalid},
             births=torch.stack([rows.item[won], state["id"][won], parents[child], mates[child]], dim=1),
         )
+
+    def _children(
+        self, problem: Problem, state: State, cells: Tensor, crowd: Rows, one: Rows, step: int
+    ) -> tuple[Genome, Tensor | None, Tensor, Tensor]:
+        """Children of the elites in `cells` [batch]: genomes, strengths [1, batch], ids of parents and of mates."""
+        mutate = later(self.toolbox.mutate.func, step)
+        parents, strength = state["id"][cells], None
+        mates = torch.full_like(parents, -1)
+        whole = state["elite"][cells][None]
+        if self.mates:
+            whole = self.toolbox.mate(whole, one.fold(2))
+            partner = torch.arange(self.batch, device=cells.device) ^ 1
+            mates = parents[partner.clamp_max(self.batch - 1)].masked_fill(partner >= self.batch, -1)
+        if self.adapts:
+            strength = mutate.adapted(state["strength"][cells][None], one.fold(4))
+            whole = mutate(whole, one.fold(3), strength)
+        else:
+            whole = mutate(whole, one.fold(3))
+        return problem.project(whole[0], crowd), strength, parents, mates
 
     def ancestors(self, state: State) -> Ancestors:
         def line(frames: Tensor, own: Tensor) -> Tensor:

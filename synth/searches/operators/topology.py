@@ -23,9 +23,9 @@ class TopologyMutation:
     children; `weights` is the share of the connections whose weight moves by a normal step of deviation `sigma`.
     `functions` is how many functions a node may have.
 
-    How much a child changes at all is drawn for each, a factor of its shares and of sigma between `gentlest` and 1,
-    evenly on a logarithmic scale: bold children find new pictures, gentle ones finish them. A departure from the
-    paper, which has the same shares for all (`gentlest` 1).
+    A share `bold` of the children changes as much as that. For each of the others a factor of all shares and of sigma is
+    drawn between `gentlest` and 1, evenly on a logarithmic scale: bold children find new pictures, gentle ones finish
+    them. In the paper all are bold.
     """
 
     add_connection: float = 0.5
@@ -36,12 +36,14 @@ class TopologyMutation:
     change_function: float = 0.2
     weights: float = 0.3
     sigma: float = 0.5
+    bold: float = 0.35
     gentlest: float = 0.01
     functions: int = 6
 
     def __post_init__(self) -> None:
         for word in CHANGES:
             check_share(f"search.mutate.{word}", getattr(self, word))
+        check_share("search.mutate.bold", self.bold)
         check_deviation("search.mutate.sigma", self.sigma)
         if not 0 < self.gentlest <= 1:
             raise InputError(f"search.mutate.gentlest={self.gentlest}: a factor lies above 0, and up to 1.")
@@ -61,8 +63,8 @@ class TopologyMutation:
         size = graphs.shape[1]
         crowd = rows.spread(genomes.shape[1])
         draw = crowd.fold(1).uniform(20)
-        bold = self.gentlest ** draw[:, 16]
-        happens = draw[:, :6] / bold[:, None]
+        factor = torch.where(draw[:, 17] < self.bold, 1.0, self.gentlest ** draw[:, 16])
+        happens = draw[:, :6] / factor[:, None]
         normal = crowd.fold(2).normal(1)[:, 0]
         # nodes go before they come, or the new one would often be the one that goes
         graph.delete_node(graphs, happens[:, 4] < self.delete_node, draw[:, 6])
@@ -72,7 +74,7 @@ class TopologyMutation:
         graph.add_connection(graphs, happens[:, 0] < self.add_connection, draw[:, 13], normal)
         graph.change_function(graphs, happens[:, 5] < self.change_function, draw[:, 14:16], self.functions)
         weights = graphs[..., graph.WEIGHTS :]
-        moved = weights + self._noise(crowd, size, bold if strength is None else bold * strength.flatten())
+        moved = weights + self._noise(crowd, size, factor if strength is None else factor * strength.flatten())
         graphs[..., graph.WEIGHTS :] = torch.where(weights != 0, moved, weights)
         return graphs.view_as(genomes)
 
