@@ -1,7 +1,7 @@
-"""The README's pictures, made by the engine: python -m benchmarks.pictures [ascent squeezenet fooling page]
+"""The README's pictures, made by the engine: python -m benchmarks.pictures [ascent squeezenet fooling map page]
 
 Each becomes one sheet in docs/. The SqueezeNet sheet needs its weights in the folder that SYNTH_SHARED names
-(default ../shared).
+(default ../shared). The map takes a quarter of an hour, or is that of the finished run that SYNTH_MAP names.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ TWELVE = (
     "teapot, ladybug"
 )
 GAP, LINE = 12, 22
+FRAMES = 5  # of a line, before its end
 
 
 def main() -> None:
@@ -48,8 +49,49 @@ def squeezenet() -> None:
 
 
 def fooling() -> None:
-    """The default comparison: the gradient's pictures above, the genetic algorithm's below."""
+    """The default comparison, a row each: gradient, genetic algorithm, CMA-ES, evolving CPPNs."""
     _sheet("fooling_comparison.png", _run(), 128, 8)
+
+
+def map_of_classes() -> None:
+    """One elite for each of 100 classes, and how four of them came to be."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = os.environ.get("SYNTH_MAP") or f"{temporary}/run"
+        if "SYNTH_MAP" not in os.environ:
+            subprocess.run([SYNTH, "recipe=map_elites", "search.steps=6000", f"folder={folder}"], check=True)
+        items = json.loads(Path(folder, "result.json").read_text())["items"]
+        side, columns, gap = 58, 20, 3
+        sheet = Image.new(
+            "RGB", (columns * (side + gap) - gap, -(-len(items) // columns) * (side + gap) - gap), "white"
+        )
+        for place, item in enumerate(items):
+            corner = (place % columns * (side + gap), place // columns * (side + gap))
+            with Image.open(Path(folder, item["file"])) as image:
+                sheet.paste(image.convert("RGB").resize((side, side), Image.Resampling.LANCZOS), corner)
+        sheet.quantize(256).save(DOCS / "map_elites.png", optimize=True)
+        best = [item for item in items if item["success"] and len(item["ancestors"]) > FRAMES]
+        lines = sorted(best, key=lambda item: item["generations"])[:: max(1, len(best) // 4)][:4]
+        _strips(Path(folder), lines)
+
+
+def _strips(folder: Path, items: list[dict[str, Any]]) -> None:
+    """The line of each item, its first ancestor left and itself right, with what each frame was the best of."""
+    side, font = 128, ImageFont.load_default(12)
+    sheet = Image.new("RGB", ((FRAMES + 1) * (side + GAP) + GAP, len(items) * (side + LINE + GAP) + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    for row, item in enumerate(items):
+        with Image.open(folder / item["strip"]) as image:
+            strip, small = image.convert("RGB"), image.height
+        told = item["ancestors"]
+        kept = [*range(FRAMES), len(told) - 1]
+        for place, frame in enumerate(kept):
+            x, y = GAP + place * (side + GAP), GAP + row * (side + LINE + GAP)
+            part = strip.crop((frame * small, 0, (frame + 1) * small, small))
+            sheet.paste(part.resize((side, side), Image.Resampling.LANCZOS), (x, y))
+            draw.text((x, y + side + 3), told[frame]["target"], "#222222", font)
+            said = f"{100 * told[frame]['score']:.0f} %"
+            draw.text((x + side - draw.textlength(said, font), y + side + 3), said, "#888888", font)
+    sheet.save(DOCS / "lineage.png", optimize=True)
 
 
 def page() -> None:
@@ -94,7 +136,7 @@ def _sheet(name: str, found: list[tuple[Image.Image, dict[str, Any]]], side: int
     print(f"{DOCS / name}: {len(found)} pictures")
 
 
-SHEETS = {"ascent": ascent, "squeezenet": squeezenet, "fooling": fooling, "page": page}
+SHEETS = {"ascent": ascent, "squeezenet": squeezenet, "fooling": fooling, "map": map_of_classes, "page": page}
 
 if __name__ == "__main__":
     main()

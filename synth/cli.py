@@ -303,7 +303,7 @@ def _encoding_of(folder: str, contender: str | None) -> Config:
         part = kept.experiments[contender] if contender else kept
         return OmegaConf.create(OmegaConf.to_container(part.encoding, resolve=True))
     except (OSError, AttributeError, KeyError, ValueError, YAMLError, OmegaConfBaseException) as error:
-        raise InputError(f"run={folder}: no run of a synthesis that had pictures; name the folder of one.") from error
+        raise InputError(f"run={folder}: no synthesis; name the folder of one (contender= in a comparison).") from error
 
 
 def _logging() -> None:

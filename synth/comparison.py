@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from synth.core import Images
+from synth.core import Images, Target
 from synth.errors import InputError
 from synth.experiment import Experiment
 from synth.naturalness import fitted, naturals_of
@@ -27,23 +27,27 @@ BATCH = 64
 class Comparison:
     """Named `experiments` that face the same targets. Each runs as it would alone; one page shows them side by side.
 
-    Every saved picture is then read back from its file and shown to `transfer`, a second network whose gradients and
-    answers nobody used (None: to none), and its distance from natural pictures is measured in the network it was made
-    for. `naturals` is a folder of those, or a file of what they are like; None takes what came with the network, and
-    where nothing did there is no distance.
+    A contender that is None is left out. Every saved picture is then read back from its file and shown to `transfer`,
+    a second network whose gradients and answers nobody used (None: to none), and its distance from natural pictures
+    is measured in the network it was made for. `naturals` is a folder of those, or a file of what they are like; None
+    takes what came with the network, and where nothing did there is no distance.
     """
 
     def __init__(
-        self, experiments: Mapping[str, Experiment], transfer: Network | None = None, naturals: str | None = None
+        self,
+        experiments: Mapping[str, Experiment | None],
+        transfer: Network | None = None,
+        naturals: str | None = None,
     ) -> None:
-        if not experiments:
+        left = {name: one for name, one in experiments.items() if one is not None}
+        if not left:
             raise InputError("experiments: empty; name at least one contender.")
-        self.experiments, self.transfer = dict(experiments), transfer
-        if transfer is not None and any(transfer.sha256 == one.network.sha256 for one in experiments.values()):
+        self.experiments, self.transfer = left, transfer
+        if transfer is not None and any(transfer.sha256 == one.network.sha256 for one in left.values()):
             log.warning("transfer: %s is the network that is fooled, and no second one; left out. Write "
                         "network@transfer=NAME for another", transfer.name)  # fmt: skip
             self.transfer = None
-        networks = {one.network.sha256: one.network for one in experiments.values()}
+        networks = {one.network.sha256: one.network for one in left.values()}
         self.naturals = {sha256: naturals_of(network, naturals) for sha256, network in networks.items()}
 
     def run(self, record: Record) -> dict[str, Any]:
@@ -85,27 +89,34 @@ class Comparison:
             "findings": {},
         }
 
-    def _seen(
-        self, record: Record, experiment: Experiment, items: Sequence[Mapping[str, Any]]
-    ) -> list[dict[str, float | bool | None]]:
-        """What the second network says of each saved picture, and how far it lies from natural ones."""
-        images = torch.stack([record.read_back(item["file"]) for item in items])
+    def _seen(self, record: Record, experiment: Experiment, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What the second network says of each saved picture, and how far it lies from natural ones.
+
+        None where there is no picture: a cell of a map may stay empty.
+        """
+        none = {"transfer_confidence": None, "transfer_success": None, "natural_distance": None}
+        seen: list[dict[str, Any]] = [dict(none) for _ in items]
+        there = [place for place, item in enumerate(items) if item["file"] is not None]
+        if not there:
+            return seen
+        images = torch.stack([record.read_back(items[place]["file"]) for place in there])
         known = self.naturals[experiment.network.sha256]
-        far = [None] * len(items) if known is None else known.distances(experiment.network, images).tolist()
-        said = [{"transfer_confidence": None, "transfer_success": None}] * len(items)
+        if known is not None:
+            for place, away in zip(there, known.distances(experiment.network, images).tolist(), strict=True):
+                seen[place]["natural_distance"] = round(away, 4)
         if self.transfer is not None:
-            begun = [item.get("original") for item in items]
+            rows = experiment.rows.select(torch.tensor(there, device=experiment.rows.item.device))
+            targets = experiment.problem.objective.target(rows)
+            begun = [items[place].get("original") for place in there]
             before = [None if name is None else record.read_back(name) for name in begun]
-            said = self._transferred(experiment, items, images, before)
-        return [
-            {**one, "natural_distance": None if away is None else round(away, 4)}
-            for one, away in zip(said, far, strict=True)
-        ]
+            for place, said in zip(there, self._transferred(experiment, targets, images, before), strict=True):
+                seen[place].update(said)
+        return seen
 
     def _transferred(
-        self, experiment: Experiment, items: Sequence[Mapping[str, Any]], images: Images, before: Sequence[Any]
+        self, experiment: Experiment, targets: Sequence[Target | None], images: Images, before: Sequence[Any]
     ) -> list[dict[str, Any]]:
-        """Whether the second network meets each item's target too, and its confidence in that.
+        """Whether the second network meets the target of each picture too, and its confidence in that.
 
         None where it lacks the class. To lead it away from a class counts only where it saw that class in the
         original; who knows nothing of goldfish is not fooled about one.
@@ -114,12 +125,10 @@ class Comparison:
         assert network is not None
         chances = _probabilities(network, images)
         said = []
-        for item, target, chance, original in zip(
-            items, experiment.problem.objective.target(experiment.rows), chances, before, strict=True
-        ):
+        for target, chance, original in zip(targets, chances, before, strict=True):
             none = {"transfer_confidence": None, "transfer_success": None}
             index = None
-            if target is not None and target.index is not None and item["target_index"] is not None:
+            if target is not None and target.index is not None:
                 index = experiment.network.classes.counterpart(target.index, network.classes)
             if index is None:
                 said.append(none)

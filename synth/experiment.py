@@ -86,7 +86,8 @@ class Experiment:
             )
         if search.coupled and watch is not None:
             raise InputError("watch: a map watches what its cells are scored by; leave it out (watch=null).")
-        self.steps = search.steps if budget is None else budget  # a step takes a pass at least
+        # a step takes a pass at least: of each item, or of all together
+        self.steps = search.steps if budget is None else budget * (len(self.rows) if search.coupled else 1)
         if search.coupled and len(encoding.items or ()) > 1:
             raise InputError(
                 f"search={_name(search)}: its pictures compete for every item, so all set out from one; name one "

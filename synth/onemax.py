@@ -26,6 +26,7 @@ from synth.errors import InputError
 from synth.hardware import device_of
 from synth.randomness import key_of
 from synth.record import Record, versions
+from synth.searches.operators.selection import Roulette
 
 FIGURE = "populations.png"
 EXCHANGED, FLIPPED = "bold red", "bold blue"  # on a terminal; brackets mark both, so that a file says it too
@@ -56,6 +57,9 @@ class OneMax:
                 raise InputError(f"{word}={number}: write 1 or more.")
         self.length, self.population, self.generations, self.seed = length, population, generations, seed
         self.device = device_of(device)
+        check = getattr(mutate, "check", None)
+        if check is not None:
+            check(torch.zeros(length))
         self.toolbox = base.Toolbox()
         self.toolbox.register("evaluate", ones_of)
         self.toolbox.register("select", select)
@@ -119,7 +123,8 @@ class OneMax:
         """The children [1, p, length] of `bits`, told step by step."""
         chosen = self.toolbox.select(fitness, self.population, rows.fold(1))
         parents, total = bits[:, chosen[0]], float(fitness.sum())
-        console.print("Selected, each with the probability f / sum f:")
+        how = ", each with the probability f / sum f" if isinstance(self.toolbox.select.func, Roulette) else ""
+        console.print(f"Selected{how}:")
         for place, one in enumerate(chosen[0].tolist(), start=1):
             share = f"{fitness[0, one]:g}/{total:g}"
             console.print(Text(f"  s{place}' = ").append(told(bits[0, one])).append(f"   (s{one + 1}, {share})"))

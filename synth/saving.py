@@ -79,9 +79,14 @@ def save_strips(
 def archive_of(found: Course, targets: Sequence[Target | None], items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The course of every cell of a map, as result.json keeps it.
 
-    The last moment is that of the saved files, where the cells are scored by a probability.
+    A cell is called by its class or its niche, by both where several classes have niches. The last moment is that of
+    the saved files, where the cells are scored by a probability.
     """
-    names = [str(i) if target is None else target.niche or target.name for i, target in enumerate(targets)]
+    several = len({target.name for target in targets if target is not None}) > 1
+    names = []
+    for i, target in enumerate(targets):
+        parts = (target.name if several or not target.niche else "", target.niche) if target else (str(i),)
+        names.append(", ".join(filter(None, parts)))
     last = [None if value == -math.inf else round(value, 4) for value in found.watch]
     if all(value is None or 0 <= value <= 1 for value in last):
         last = [item["confidence"] and round(item["confidence"], 4) for item in items]

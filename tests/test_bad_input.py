@@ -111,13 +111,13 @@ def test_mistyped(typed: str, synth: Synth, weights: Path) -> None:
 
 PARTS = {
     "search=genetic": [
-        "search: recipe fooling_comparison has no such part of its own", "search@experiments.gradient.search=genetic",
+        "search: recipe fooling_comparison has no such part of its own", "search@experiments.genetic.search=genetic",
         "recipe=fooling_gradient",
     ],
-    "encoding=fourier search=genetic": ["recipe fooling_comparison", "@experiments.gradient."],
+    "encoding=fourier search=genetic": ["recipe fooling_comparison", "@experiments.genetic."],
     "recipe=layers search=lbfgs": ["search: recipe layers has no such part", "Choose a recipe with one search"],
     "recipe=train_classifier images=x search=lbfgs": ["search: recipe train_classifier has no such part"],
-    "search@nowhere=genetic": ["search@nowhere: ", "search@experiments.gradient.search=genetic"],
+    "search@nowhere=genetic": ["search@nowhere: ", "search@experiments.genetic.search=genetic"],
 }  # fmt: skip
 
 

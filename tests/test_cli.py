@@ -35,6 +35,8 @@ COMPARISON = (
     "recipe=fooling_comparison", "until=null", "budget=null", "target=[goldfish,lemon]",
     "experiments.gradient.search.steps=6", "experiments.genetic.search.generations=5",
     "experiments.genetic.search.population=4",
+    "experiments.cma.search.generations=3", "experiments.cma.search.population=4",
+    "experiments.cppn.search.generations=3", "experiments.cppn.search.population=4",
 )  # fmt: skip
 
 

@@ -14,17 +14,22 @@ from small_worlds import NAMES, tiny_module, wrapped
 
 from synth.comparison import Comparison, shared
 from synth.core import Search
+from synth.encodings.cppn import Cppn
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
+from synth.errors import InputError
 from synth.experiment import Experiment
 from synth.naturalness import naturals_of
 from synth.networks.classes import Classes
 from synth.networks.network import Network
+from synth.objectives.niches import Niches
 from synth.objectives.priors import TotalVariation
 from synth.objectives.scores import Channel, ClassScore
 from synth.objectives.untargeted import Untargeted
 from synth.record import Record
 from synth.searches.gradient import Gradient
+from synth.searches.map_elites import MapElites
+from synth.searches.operators.topology import TopologyMutation
 
 pytest_plugins = "console_fixtures"
 
@@ -151,6 +156,27 @@ def test_distances_are_those_of_the_saved_files(loud_network: Network, tmp_path:
     assert none["contenders"]["one"]["natural_distance"] is None
 
 
+def test_cells_that_stayed_empty_have_nothing_to_tell(loud_network: Network, tmp_path: Path) -> None:
+    niches = Niches(["lemon", "teapot"], {"brightness": 5, "symmetry": 6})
+    search = MapElites(TopologyMutation(), steps=6, batch=8)
+    cells = Experiment(loud_network, Cppn(hidden=8), niches, search, seed=2)
+    result = Comparison({"one": ascent(loud_network), "map": cells, "gone": None}, other()).run(Record(tmp_path))
+    items = [item for item in result["items"] if item["contender"] == "map"]
+    empty = [item["file"] is None for item in items]
+    assert len(items) == 60
+    assert True in empty
+    assert False in empty
+    for item in items:
+        if item["file"] is None:
+            assert (item["transfer_confidence"], item["transfer_success"]) == (None, None)
+            continue
+        said = chances(other(), read(tmp_path / item["file"]))
+        assert item["transfer_confidence"] == pytest.approx(float(said[item["target_index"]]), abs=2e-6)
+    assert list(result["contenders"]) == ["one", "map"]
+    with pytest.raises(InputError, match="name at least one"):
+        Comparison({"gone": None})
+
+
 def test_the_table_says_what_the_record_says(
     loud_network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,17 +222,20 @@ def test_a_contender_added_on_the_command_line_gets_what_all_share(synth: Synth,
     words = (
         "recipe=fooling_comparison", "target=[goldfish,lemon]", "until=null", "budget=9", "device=cpu",
         f"network.weights={weights}", f"transfer.weights={mate}", "experiments.genetic.search.population=4",
+        "experiments.cma.search.population=4", "experiments.cppn.search.population=4",
     )  # fmt: skip
     ran = synth(*words, "+recipe@experiments.fourier=class_ascent_fourier", "folder=out")
     assert ran.code == 0, ran.err
     result = result_of(Path("out"))
-    assert list(result["contenders"]) == ["gradient", "genetic", "fourier"]
+    assert list(result["contenders"]) == ["gradient", "genetic", "cma", "cppn", "fourier"]
     assert {one["budget"] for one in result["contenders"].values()} == {9}
     assert all(0 < item["forwards"] + 2 * item["backwards"] <= 9 for item in result["items"])
     assert all(item["transfer_success"] is not None for item in result["items"])
     assert result["transfer"]["name"] == "mini_resnet"
-    own = synth(*words, "transfer=null", "experiments.gradient.budget=6", "folder=own")
+    one = "transfer=null", "experiments.gradient.budget=6", "experiments.cppn=null"
+    own = synth(*words, *one, "folder=own")
     assert own.code == 0, own.err
     result = result_of(Path("own"))
-    assert [one["budget"] for one in result["contenders"].values()] == [6, 9]
+    assert [one["budget"] for one in result["contenders"].values()] == [6, 9, 9]
+    assert list(result["contenders"]) == ["gradient", "genetic", "cma"]
     assert result["transfer"] is None

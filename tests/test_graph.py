@@ -307,3 +307,13 @@ def test_gentle_children_change_less() -> None:
     for wrong in (0.0, 1.5, float("nan")):
         with pytest.raises(InputError, match="gentlest"):
             TopologyMutation(gentlest=wrong)
+
+
+def test_all_are_bold_until_the_search_has_settled() -> None:
+    mutation = TopologyMutation(bold=0.0, gentlest=0.5, settle=3)
+    assert [mutation.at(generation).bold for generation in (1, 3, 4, 99)] == [1.0, 1.0, 0.0, 0.0]
+    graphs = grown(2, 6)
+    same = TopologyMutation(bold=0.7, gentlest=1.0)  # a factor of 1 either way
+    assert torch.equal(same(graphs, rows_of(2)), TopologyMutation(bold=1.0)(graphs, rows_of(2)))
+    with pytest.raises(InputError, match="settle"):
+        TopologyMutation(settle=-1)

@@ -30,7 +30,11 @@ from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
 from synth.errors import InputError
 from synth.experiment import Experiment
-from synth.gallery.page import build_run_page
+from synth.gallery.archive import archive_of
+from synth.gallery.cards import cards_of
+from synth.gallery.folder import Run
+from synth.gallery.heatmap import heat_map_of
+from synth.gallery.page import _cells, build_run_page
 from synth.lineage import line_of
 from synth.networks.network import Network
 from synth.objectives.every_class import EveryClass
@@ -161,9 +165,17 @@ def test_cells_that_nobody_came_to_are_items_without_a_file(tmp_path: Path) -> N
     kept = result_of(tmp_path)
     assert [item["score"] is None for item in kept["items"]] == [item["file"] is None for item in kept["items"]]
     assert {len(row) for row in kept["archive"]["confidence"]} == {7}
-    assert all(item["niche"] in name for item, name in zip(kept["items"], kept["archive"]["names"], strict=True))
+    # two classes have the same niches: a cell of the map is called by both
+    assert kept["archive"]["names"] == [f"{item['target']}, {item['niche']}" for item in kept["items"]]
+    archive = archive_of(Run(tmp_path))
+    assert archive is not None
+    cards = cards_of([Run(tmp_path)], tmp_path / "index.html")
+    places = heat_map_of(archive, _cells(archive, cards)).data["rows"]
+    assert {name: number for name, number, _ in places} == {
+        f"{card.target}, {card.niche}": card.number for card in cards
+    }
     build_run_page(tmp_path)
-    assert "brightness 1 of 5" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "brightness 1, symmetry 1" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_what_is_reached_must_be_reached_by_all(tmp_path: Path) -> None:
@@ -327,8 +339,8 @@ def _killed_at(folder: Path, step: int, process: subprocess.Popen[str]) -> None:
     "typed",
     [
         "recipe=map_elites target=all until=null search.steps=40 search.batch=6 encoding.hidden=8",
-        "recipe=fooling_genetic target=[lemon,pizza] until=null search/survive=comma +search.islands=2 "
-        "+search.migrate=3 search.generations=30 search.population=4",
+        "recipe=fooling_genetic target=[lemon,pizza] until=null search/survive=comma search.islands=2 "
+        "search.migrate=3 search.generations=30 search.population=4",
     ],
     ids=["map_elites", "fooling_genetic"],
 )

@@ -20,6 +20,7 @@ from synth.record import Record
 from synth.searches.operators.crossover import NoCrossover, OnePoint, TwoPoint, UniformCrossover
 from synth.searches.operators.mutation import BitFlip, GaussianMutation
 from synth.searches.operators.selection import Best, Roulette, Tournament
+from synth.searches.operators.topology import TopologyMutation
 
 pytest_plugins = "console_fixtures"
 
@@ -104,6 +105,20 @@ def test_operators_of_numbers_serve_and_strings_stay_strings(tmp_path: Path) -> 
     result = toy(Best(), UniformCrossover(), GaussianMutation(1.0, 0.3), generations=40).run(Record(tmp_path))
     assert set(result["findings"]["best_string"]) <= {"0", "1"}
     assert result["findings"]["best"] == int(result["findings"]["best"])
+
+
+@pytest.mark.parametrize(("select", "line"), [(Roulette(), "Selected, each with the probability f / sum f:"),
+                                              (Tournament(2), "Selected:")])  # fmt: skip
+def test_only_the_roulette_selects_by_f_over_sum_f(
+    select, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toy(select, generations=2).run(Record(tmp_path))
+    assert line in capsys.readouterr().err.splitlines()
+
+
+def test_a_mutation_of_graphs_is_refused() -> None:
+    with pytest.raises(InputError, match="changes graphs"):
+        toy(mutate=TopologyMutation())
 
 
 @pytest.mark.parametrize("sizes", [{"length": 1}, {"population": 1}, {"length": 1, "population": 1}])

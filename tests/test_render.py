@@ -106,7 +106,8 @@ def test_a_contender_of_a_comparison(synth: Synth, weights: Path) -> None:
         "recipe=fooling_comparison", "encoding@experiments.genetic.encoding=cppn",
         "search/mutate@experiments.genetic.search.mutate=topology",
         "search/mate@experiments.genetic.search.mate=none",
-        "experiments.genetic.search.population=4", "budget=20", "target=[lemon,pizza]", "until=null",
+        "experiments.genetic.search.population=4", "experiments.cma=null", "experiments.cppn=null", "budget=20",
+        "target=[lemon,pizza]", "until=null",
         f"network.weights={weights}", "device=cpu", "folder=both",
     )  # fmt: skip
     ran = synth(*words)
@@ -123,4 +124,5 @@ def test_a_contender_of_a_comparison(synth: Synth, weights: Path) -> None:
         words = [] if contender is None else [f"contender={contender}"]
         line = synth("recipe=render", "run=both", "folder=no", *words).complaint
         assert told in line, line
+    assert "contender= in a comparison" in line
     assert torch.equal(genomes, Cppn((32, 32)).project(genomes, rows_of(2)))

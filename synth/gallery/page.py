@@ -131,11 +131,12 @@ def render(runs: Sequence[Run], page: Path, title: str | None = None) -> str:
 
 def _cells(archive: Archive, cards: Sequence[Card]) -> dict[str, int]:
     """The number of the card that shows a cell, by the cell's name; such a card gets the cell's course as its curve."""
-    found = {name: card.number for card in reversed(cards) for name in (card.target, card.niche) if name}
-    for card in cards[:ITEMS]:
+    names = [(f"{card.target}, {card.niche}", card.niche, card.target) for card in cards]
+    for card, called in list(zip(cards, names, strict=True))[:ITEMS]:
         if not card.data.get("curve"):
-            card.data["curve"] = course_of(archive, card.niche) or course_of(archive, card.target)
-    return found
+            card.data["curve"] = next(filter(None, (course_of(archive, name) for name in called)), [])
+    pairs = reversed(list(zip(cards, names, strict=True)))
+    return {name: card.number for card, called in pairs for name in called if name}
 
 
 def _environment() -> Environment:

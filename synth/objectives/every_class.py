@@ -14,7 +14,7 @@ from synth.objectives.scores import MEASURES, Names, measured
 
 
 class EveryClass(Objective):
-    """The `measure` (``logit``, ``log_probability``, ``probability``) of every class of `target` in every picture.
+    """A `measure` (as `ClassScore` has them) of every class of `target` in every picture.
 
     Column i is the class of item i. `target` names the classes, a list or ``all``.
     """

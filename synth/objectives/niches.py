@@ -54,7 +54,7 @@ RANGES = {"brightness": (0.15, 0.85), "colourfulness": (0.0, 0.8), "detail": (0.
 
 
 class Niches(Objective):
-    """The `measure` of each class of `target` in every cell of a grid over `descriptors`.
+    """A `measure` (as `ClassScore` has them) of each class of `target` in every cell of a grid over `descriptors`.
 
     `descriptors` maps ``brightness``, ``colourfulness``, ``detail`` or ``symmetry`` to a number of steps; what lies
     beyond the first or last step belongs to it. An item is a class in a cell, in the order of the classes.
@@ -114,6 +114,5 @@ class _BoundNiches(Bound):
 
 
 def _said(cell: tuple[int, ...], descriptors: Mapping[str, int]) -> str:
-    """A cell in words: ``brightness 3 of 6, detail 1 of 6``."""
-    told = zip(cell, descriptors.items(), strict=True)
-    return ", ".join(f"{name} {place + 1} of {steps}" for place, (name, steps) in told)
+    """A cell in words, steps counted from 1: ``brightness 3, detail 1``."""
+    return ", ".join(f"{name} {place + 1}" for place, name in zip(cell, descriptors, strict=True))

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from synth import data
-from synth.naturalness import SUFFIX, measured
+from synth.naturalness import BATCH, SUFFIX, measured
 from synth.networks.network import Network
 from synth.record import Record, versions
 
@@ -28,9 +28,11 @@ class NaturalStatistics:
         known = measured(network, self.pictures)
         name = f"{network.name}{SUFFIX}"
         known.save(record.folder / name)
-        images = torch.stack([picture.at(network.size) for picture in self.pictures])
-        share = torch.tensor([0.05, 0.5, 0.95])
-        low, middle, high = known.distances(network, images).quantile(share).tolist()
+        parts = [self.pictures[first : first + BATCH] for first in range(0, len(self.pictures), BATCH)]
+        far = torch.cat(
+            [known.distances(network, torch.stack([one.at(network.size) for one in part])) for part in parts]
+        )
+        low, middle, high = far.quantile(torch.tensor([0.05, 0.5, 0.95])).tolist()
         return {
             "status": "done",
             "network": {"name": network.name, "sha256": network.sha256},

@@ -160,7 +160,7 @@ class CmaEs(Search):
         else:
             pulls = weights
         alive = valid[:, 0]  # items with a score to learn from; the others keep what they have
-        pulls = torch.cat([rate.rank_mu * pulls, rate.rank_one * alive[:, None]], dim=1)
+        pulls = torch.cat([rate.rank_mu * pulls, rate.rank_one * alive[:, None].to(mean.dtype)], dim=1)
         lost = rate.rank_one + rate.rank_mu * weights.sum(1)
         kept_covariance = 1 - lost + (1 - steady) * rate.rank_one * rate.path * (2 - rate.path)
         covariance = self._adapted(

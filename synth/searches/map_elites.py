@@ -26,8 +26,8 @@ FRAMES = 8  # ancestors remembered of each elite
 class MapElites(Search):
     """`steps` times `batch` children: parents are elites, and the best child of each cell may enter it.
 
-    A share `focus` of the parents comes from the worse half of the cells, the rest from any, each as likely: cells that
-    are nearly done have little to gain. At 0 it is the algorithm as published.
+    After step `settle` a share `focus` of the parents comes from the worse half of the cells, the rest from any, each
+    as likely: cells that are nearly done have little to gain. At 0 it is the algorithm as published.
 
     `mate` crosses neighbours of the batch, `mutate` changes them. A cell that no picture has come to stays empty:
     its score is minus infinity, and it is nobody's parent. A score that is not a number never enters, and is
@@ -43,6 +43,7 @@ class MapElites(Search):
         steps: int = 400,
         batch: int = 256,
         focus: float = 0.5,
+        settle: int = 0,
     ) -> None:
         if steps < 1:
             raise InputError(f"search.steps={steps}: write 1 or more.")
@@ -50,7 +51,9 @@ class MapElites(Search):
             raise InputError(f"search.batch={batch}: write 1 or more children a step.")
         if not 0 <= focus <= 1:
             raise InputError(f"search.focus={focus}: a share lies in [0, 1].")
-        self.steps, self.batch, self.focus = steps, batch, focus
+        if settle < 0:
+            raise InputError(f"search.settle={settle}: write 0 or more steps.")
+        self.steps, self.batch, self.focus, self.settle = steps, batch, focus, settle
         self.adapts = bool(getattr(mutate, "adapts", False))
         self.toolbox = base.Toolbox()
         self.mates = mate is not None and not isinstance(mate, NoCrossover)
@@ -95,7 +98,9 @@ class MapElites(Search):
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
         one = rows.select(slice(1)).fold(step)  # the batch belongs to all cells: its draws are the first one's
         cells = (
-            self._drawn(state, one.fold(1)) if step else torch.arange(self.batch, device=rows.item.device) % len(rows)
+            self._drawn(state, one.fold(1), self.focus if step > self.settle else 0.0)
+            if step
+            else torch.arange(self.batch, device=rows.item.device) % len(rows)
         )
         crowd = Rows(rows.item[cells], one.spread(self.batch).key)
         if step:
@@ -117,7 +122,8 @@ class MapElites(Search):
         if strength is not None:
             state["strength"][won] = strength[0, child]
         spent = torch.full((len(rows),), self.batch // len(rows), dtype=torch.int64, device=rows.item.device)
-        spent[: self.batch % len(rows)] += 1  # shared, so that the sum is what the network did
+        # shared, the remainder in turn, so that the sum is what the network did
+        spent[(step * self.batch + torch.arange(self.batch % len(rows), device=spent.device)) % len(rows)] += 1
         invalid = (~valid).any(1).sum().expand(len(rows))
         return state, Step(
             genome=state["elite"],
@@ -169,14 +175,14 @@ class MapElites(Search):
             generations=state["generations"],
         )
 
-    def _drawn(self, state: State, rows: Rows) -> Tensor:
-        """Cells of the parents, [batch]: the first `focus` of them from the worse half of the filled cells."""
+    def _drawn(self, state: State, rows: Rows, focus: float) -> Tensor:
+        """Cells of the parents, [batch]: a share `focus` of them from the worse half of the filled cells."""
         count = (state["fitness"] > -torch.inf).sum()
         order = state["fitness"].argsort(descending=True, stable=True)  # the empty ones come last
         draws = rows.uniform(self.batch)[0]
         ranks = (draws * count).long()
         worse = (count // 2 + draws * (count - count // 2)).long()
-        return order[torch.where(torch.arange(self.batch, device=draws.device) < self.focus * self.batch, worse, ranks)]
+        return order[torch.where(torch.arange(self.batch, device=draws.device) < focus * self.batch, worse, ranks)]
 
     def _remember(self, state: State, won: Tensor, parent: Tensor) -> None:
         """The line of an elite that is about to enter the cells `won` is its parent's, and the parent.

@@ -226,7 +226,7 @@ TYPED = {
     "recipe=fooling_cppn search.population=-1": ["search.population=-1"],
     "recipe=fooling_cppn search/survive=coma": ["search/survive=coma", "comma"],
     "recipe=fooling_cppn search/survive=generational search.population=1": ["search.survive.elites=1", "population"],
-    "recipe=fooling_cppn +search.islands=5": ["search.islands=5", "64"],
+    "recipe=fooling_cppn search.islands=5": ["search.islands=5", "64"],
 }
 
 

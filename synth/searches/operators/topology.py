@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,9 +23,10 @@ class TopologyMutation:
     children; `weights` is the share of the connections whose weight moves by a normal step of deviation `sigma`.
     `functions` is how many functions a node may have.
 
-    A share `bold` of the children changes as much as that. For each of the others a factor of all shares and of sigma is
-    drawn between `gentlest` and 1, evenly on a logarithmic scale: bold children find new pictures, gentle ones finish
-    them. In the paper all are bold.
+    A share `bold` of the children changes as much as that. For each of the others a factor of all shares and of
+    sigma is drawn between `gentlest` and 1, evenly on a logarithmic scale: bold children find new pictures, gentle
+    ones finish them. In the paper all are bold, and here they are up to generation `settle`: a picture that is
+    finished early stands in the way of better ones.
     """
 
     add_connection: float = 0.5
@@ -38,6 +39,7 @@ class TopologyMutation:
     sigma: float = 0.5
     bold: float = 0.35
     gentlest: float = 0.01
+    settle: int = 0
     functions: int = 6
 
     def __post_init__(self) -> None:
@@ -47,8 +49,14 @@ class TopologyMutation:
         check_deviation("search.mutate.sigma", self.sigma)
         if not 0 < self.gentlest <= 1:
             raise InputError(f"search.mutate.gentlest={self.gentlest}: a factor lies above 0, and up to 1.")
+        if self.settle < 0:
+            raise InputError(f"search.mutate.settle={self.settle}: write 0 or more generations.")
         if self.functions < 1:
             raise InputError(f"search.mutate.functions={self.functions}: write 1 or more.")
+
+    def at(self, generation: int) -> TopologyMutation:
+        """The mutation of that generation, the first being 1."""
+        return replace(self, bold=1.0) if generation <= self.settle else self
 
     def check(self, genome: Tensor) -> None:
         """Raises InputError where a genome [*shape] is no graph."""
