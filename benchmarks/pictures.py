@@ -70,8 +70,8 @@ def map_of_classes() -> None:
                 sheet.paste(image.convert("RGB").resize((side, side), Image.Resampling.LANCZOS), corner)
         sheet.quantize(256).save(DOCS / "map_elites.png", optimize=True)
         best = [item for item in items if item["success"] and len(item["ancestors"]) > FRAMES]
-        lines = sorted(best, key=lambda item: item["generations"])[:: max(1, len(best) // 4)][:4]
-        _strips(Path(folder), lines)
+        best.sort(key=lambda item: -len({frame["target"] for frame in item["ancestors"]}))  # the most eventful
+        _strips(Path(folder), best[:4])
 
 
 def _strips(folder: Path, items: list[dict[str, Any]]) -> None:

@@ -37,7 +37,7 @@ class TopologyMutation:
     change_function: float = 0.2
     weights: float = 0.3
     sigma: float = 0.5
-    bold: float = 0.35
+    bold: float = 1.0
     gentlest: float = 0.01
     settle: int = 0
     functions: int = 6
