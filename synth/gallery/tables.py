@@ -119,9 +119,9 @@ def contender_table(run: Run) -> Table:
     held = {column for row in run.contenders.values() for column in BEYOND if number(row.get(column)) is not None}
     beyond = [column for column in BEYOND if column in held]
     rows = tuple(Row(name, "", _contender(row, beyond)) for name, row in run.contenders.items())
-    headings = ("Contender", "Search", "Encoding", "Succeeded", "Median confidence", "Mean confidence")
+    headings = ("Contender", "Method", "Succeeded", "Median confidence", "Mean confidence")
     headings = (*headings, *(BEYOND[column] for column in beyond), "Passes an item", "Forwards", "Backwards", "Time")
-    return Table("Contenders", headings, rows, (False, False, *[True] * (7 + len(beyond))))
+    return Table("Contenders", headings, rows, (False, *[True] * (7 + len(beyond))))
 
 
 def runs_table(runs: Sequence[Run], page: Path) -> Table:
@@ -189,8 +189,7 @@ def _contender(row: dict[str, Any], beyond: Sequence[str]) -> tuple[str, ...]:
     items, won = number(row.get("items")), number(row.get("success"))
     spent = passes(row)
     return (
-        words(row.get("search")) or NOTHING,
-        words(row.get("encoding")) or NOTHING,
+        " on ".join(filter(None, (words(row.get("search")), words(row.get("encoding"))))) or NOTHING,
         f"{plain(won)} / {plain(items)}" if won is not None else NOTHING,
         percent(row.get("median_confidence")),
         percent(row.get("mean_confidence")),

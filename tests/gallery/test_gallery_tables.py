@@ -37,7 +37,7 @@ def test_a_comparison_gets_a_column_for_what_it_measured(make_run: MakeRun) -> N
 def test_a_plain_comparison_has_the_usual_columns(make_run: MakeRun) -> None:
     found = columns(Run(make_run(contenders={"gradient": {"items": 2}, "genetic": 3})))
     assert "Transferred" not in found
-    assert len(found) == 9
+    assert len(found) == 8
 
 
 def details(folder: Path) -> dict[str, str]:
