@@ -90,9 +90,8 @@ class Record:
     def tensors(self, name: str, tensors: Mapping[str, Tensor]) -> str:
         """Saves named tensors as NAME.safetensors, marked with the contender where there is one; gives the path."""
         file = f"{name}_{self.part}.safetensors" if self.part else f"{name}.safetensors"
-        packed = {key: tensor.detach().to("cpu").contiguous() for key, tensor in tensors.items()}
         with self._disk():
-            write_atomically(self.folder / file, save(packed))
+            write_atomically(self.folder / file, save(_packed(tensors)))
         return file
 
     # -- the result ----------------------------------------------------------------------------------
@@ -161,12 +160,11 @@ class Record:
     def checkpoint(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
         """Saves a run in the middle: named tensors and a JSON record, in one file that replaces the last."""
         about = {**about, "identity": self.identity, "steps_bytes": self._size()}
-        packed = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
         with self._disk():
             path = self._checkpoint
             if path.is_file():  # the previous one stays, should this one be cut short
                 os.replace(path, path.with_suffix(".previous"))
-            write_atomically(path, save(packed, {"synth": dumps(about)}))
+            write_atomically(path, save(_packed(tensors), {"synth": dumps(about)}))
 
     def resume(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """What `checkpoint` saved last, steps.jsonl cut back to that moment; None where there is nothing to resume.
@@ -216,6 +214,11 @@ class Record:
 def dumps(value: Any, indent: int | None = None) -> str:
     """JSON in which what is not a finite number is null, because NaN is no JSON."""
     return json.dumps(_finite(value), indent=indent, ensure_ascii=False, default=str)
+
+
+def _packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as safetensors takes them."""
+    return {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
 
 
 def _finite(value: Any) -> Any:

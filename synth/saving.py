@@ -29,7 +29,7 @@ def items_of(
     parts = {"network": network.name, "weights": network.sha256, "search": search,
              "encoding": type(problem.encoding).__name__.lower()}  # fmt: skip
     items: list[dict[str, Any]] = []
-    there = [i for i, score in enumerate(found.score) if score != -torch.inf]
+    there = [i for i, score in enumerate(found.score) if score != -math.inf]
     for i, target in enumerate(targets):
         about = {"target": target.name if target else None, "target_index": target.index if target else None,
                  "seed": seed, "score": found.score[i], "steps": found.steps[i],
@@ -37,7 +37,7 @@ def items_of(
         if target is not None and target.niche:
             about["niche"] = target.niche
         item: dict[str, Any] = {"file": None, **about}
-        if i in there:
+        if found.score[i] != -math.inf:
             item["file"] = record.picture(i, images[i], about | parts)
         if originals is not None:
             item["original"] = record.picture(i, originals[i], {}, "originals")

@@ -9,6 +9,7 @@ import torch
 from hypothesis import settings
 from small_worlds import tiny_module, wrapped
 
+from synth import experiment as loop
 from synth.networks.network import Network
 
 settings.register_profile("synth", deadline=None, derandomize=True, max_examples=25)
@@ -34,3 +35,10 @@ def network() -> Network:
 def loud_network() -> Network:
     """The same with scores eight times as far apart, so that a search can make it sure of a class."""
     return wrapped(tiny_module(gain=8.0))
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint and a flush after every step."""
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", -1.0)
+    monkeypatch.setattr(loop, "FLUSH_EVERY", -1.0)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from synth.core import Evaluation, Genome, Problem, Pull, Rows
+from synth.core import Evaluation, Genome, Problem, Pull, Rows, Search, State, Step
 from synth.networks.classes import Classes
 from synth.networks.network import Network
 from synth.randomness import key_of
@@ -146,3 +146,13 @@ def wrapped(
         device="cpu",
         precision=precision,
     )
+
+
+def evolved(search: Search, problem: Problem, rows: Rows, steps: int | None = None) -> tuple[list[Step], list[State]]:
+    """What each of the `steps` of `search` says (None: all it is meant to take), and the states after them."""
+    state, said, states = search.init(problem, rows), [], []
+    for step in range(search.steps if steps is None else steps):
+        state, one = search.step(problem, rows, state, step)
+        said.append(one)
+        states.append(state)
+    return said, states

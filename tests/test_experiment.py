@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interrupted import at_step
 from PIL import Image
 from small_worlds import NAMES, tiny_module, wrapped
 from torch import Tensor, nn
@@ -416,26 +417,6 @@ def build(request: pytest.FixtureRequest) -> Callable[[], Experiment]:
         return experiment(wrapped(tiny_module(gain=8.0)), SEARCHES[name](), until=0.97, **parts)
 
     return make
-
-
-@pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint and a flush after every step."""
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", -1.0)
-    monkeypatch.setattr(loop, "FLUSH_EVERY", -1.0)
-
-
-def at_step(made: Experiment, number: int, act: Callable[[], Any]) -> Experiment:
-    """`act` happens before step `number` of the search is taken."""
-    usual = made.search.step
-
-    def step(problem: Any, rows: Any, state: Any, now: int) -> Any:
-        if now == number:
-            act()
-        return usual(problem, rows, state, now)
-
-    made.search.step = step  # type: ignore[method-assign]
-    return made
 
 
 def cut() -> None:

@@ -18,6 +18,7 @@ import torch
 from console import Synth, result_of, started
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interrupted import at_step
 from PIL import Image
 from safetensors.torch import load_file
 from small_worlds import NAMES, rows_of, tiny_module, wrapped
@@ -226,25 +227,6 @@ class Cut(Exception):
 
 def cut(*_: object) -> None:
     raise Cut
-
-
-@pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint and a flush after every step."""
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", -1.0)
-    monkeypatch.setattr(loop, "FLUSH_EVERY", -1.0)
-
-
-def at_step(made: Experiment, number: int, act: Callable[[], Any]) -> Experiment:
-    usual = made.search.step
-
-    def step(problem: Any, rows: Any, state: Any, now: int) -> Any:
-        if now == number:
-            act()
-        return usual(problem, rows, state, now)
-
-    made.search.step = step  # type: ignore[method-assign]
-    return made
 
 
 BUILDS: dict[str, Callable[[], Experiment]] = {

@@ -19,6 +19,7 @@ from synth.errors import InputError
 from synth.searches.operators.combined_mutation import later
 from synth.searches.operators.crossover import NoCrossover
 from synth.searches.survival import MuPlusLambda, Survival, ranked, taken
+from synth.searches.variation import check, mutated, partners, statistics
 
 
 class Fitness(base.Fitness):
@@ -77,21 +78,17 @@ class Genetic(Search):
         self.toolbox.register("select", select)
         self.toolbox.register("mate", mate)
         self.toolbox.register("mutate", mutate)
-        self.statistics = tools.Statistics()
-        for name, reduction in REDUCTIONS.items():
-            self.statistics.register(name, reduction)
+        self.statistics = statistics()
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         crowd = rows.spread(self.population)
-        check = getattr(self.toolbox.mutate.func, "check", None)
         if genome is None:
             genomes = problem.start(crowd)
         else:  # the given genome leads a population of its mutants
             genomes = self.toolbox.mutate(genome[:, None].repeat_interleave(self.population, 1), rows)
             genomes[:, 0] = genome
             genomes = problem.project(genomes.flatten(0, 1), crowd)
-        if check is not None:
-            check(genomes[0])
+        check(self.toolbox.mutate.func, genomes[0])
         genomes = genomes.unflatten(0, (len(rows), self.population))
         unknown = torch.full((len(rows), self.population), -torch.inf, device=genomes.device)
         identity = torch.arange(self.population, device=genomes.device).expand(len(rows), -1).clone()
@@ -157,29 +154,24 @@ class Genetic(Search):
         chosen = self.toolbox.select(parents["fitness"], self.brood, apart.fold(1))
         children = self.toolbox.mate(taken(parents["population"], chosen), apart.fold(2))
         brood: State = {}
+        strength = taken(parents["strength"], chosen) if self.adapts else None
         mutate = later(self.toolbox.mutate.func, step)
-        if self.adapts:
-            brood["strength"] = mutate.adapted(taken(parents["strength"], chosen), apart.fold(5))
-            children = mutate(children, apart.fold(3), brood["strength"])
-        else:
-            children = mutate(children, apart.fold(3))
+        children, strength = mutated(mutate, children, apart.fold(3), strength, apart.fold(5))
         whole = children.unflatten(0, (items, self.islands)).flatten(1, 2) if self.islands > 1 else children
         litter = rows.spread(whole.shape[1])
         brood["population"] = problem.project(whole.flatten(0, 1), litter).view_as(whole)
         first = self.population + (step - 1) * whole.shape[1]
         brood["id"] = torch.arange(first, first + whole.shape[1], device=whole.device).expand(items, -1)
-        if self.adapts:
-            brood["strength"] = brood["strength"].view(items, -1)
+        if strength is not None:
+            brood["strength"] = strength.view(items, -1)
         found, born, unfit = self._evaluated(problem, rows.fold(4), brood)
         rivals = {name: found[name].reshape(len(apart), self.brood, *found[name].shape[2:]) for name in parents}
         following = self.survive(parents, rivals)
         if self.islands > 1 and step % self.migrate == 0:
             following = self._migrated(following)
         following = {name: value.reshape(items, self.population, *value.shape[2:]) for name, value in following.items()}
-        of, partner = taken(parents["id"], chosen), torch.arange(self.brood, device=chosen.device) ^ 1
-        alone = partner >= self.brood if self.crosses else torch.ones_like(partner, dtype=torch.bool)
-        mates = of[:, partner.clamp_max(self.brood - 1)].masked_fill(alone, -1)
-        born_of = torch.stack([of, mates], dim=2).view(items, whole.shape[1], 2)
+        of = taken(parents["id"], chosen)
+        born_of = torch.stack([of, partners(of, self.crosses)], dim=2).view(items, whole.shape[1], 2)
         return (
             following,
             spent + born,
@@ -239,23 +231,3 @@ def logbook(records: Iterable[Mapping[str, Any]]) -> tools.Logbook:
         book.record(gen=record["step"], nevals=record["forwards"] - before, **numbers)
         before = record["forwards"]
     return book
-
-
-def _mean(fitness: Tensor) -> Tensor:
-    """The mean [n] of the valid fitnesses [n, p]; 0 where none is."""
-    valid = fitness.isfinite()
-    return fitness.masked_fill(~valid, 0.0).sum(1) / valid.sum(1).clamp_min(1)
-
-
-def _deviation(fitness: Tensor) -> Tensor:
-    away = (fitness - _mean(fitness)[:, None]).masked_fill(~fitness.isfinite(), 0.0)
-    return (away.square().sum(1) / fitness.isfinite().sum(1).clamp_min(1)).sqrt()
-
-
-# DEAP's Statistics maps over what it is given: here one object, the fitness of all populations [n, p]
-REDUCTIONS: dict[str, Callable[[tuple[Tensor]], Tensor]] = {
-    "max": lambda one: one[0].amax(1),
-    "mean": lambda one: _mean(one[0]),
-    "min": lambda one: one[0].amin(1),
-    "std": lambda one: _deviation(one[0]),
-}

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from deap import base, tools
+from deap import base
 from torch import Tensor
 
 from synth.core import Genome, Problem, Rows, Search, State, Step
 from synth.errors import InputError
 from synth.lineage import Ancestors
-from synth.searches.genetic import REDUCTIONS
 from synth.searches.operators.combined_mutation import later
 from synth.searches.operators.crossover import NoCrossover
+from synth.searches.variation import check, mutated, partners, statistics
 
 FRAMES = 8  # ancestors remembered of each elite
 
@@ -60,9 +60,7 @@ class MapElites(Search):
         if self.mates:
             self.toolbox.register("mate", mate)
         self.toolbox.register("mutate", mutate)
-        self.statistics = tools.Statistics()
-        for name, reduction in REDUCTIONS.items():
-            self.statistics.register(name, reduction)
+        self.statistics = statistics()
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         count = len(rows)
@@ -77,9 +75,7 @@ class MapElites(Search):
                 "transform=none."
             )
         first = problem.start(rows) if genome is None else genome
-        check = getattr(self.toolbox.mutate.func, "check", None)
-        if check is not None:
-            check(first[0])
+        check(self.toolbox.mutate.func, first[0])
         none = torch.full((count,), -1, dtype=torch.int64, device=first.device)
         frames = torch.zeros(count, FRAMES, *first.shape[1:], device=first.device)
         unknown = torch.full((count,), -torch.inf, device=first.device)
@@ -144,19 +140,12 @@ class MapElites(Search):
     ) -> tuple[Genome, Tensor | None, Tensor, Tensor]:
         """Children of the elites in `cells` [batch]: genomes, strengths [1, batch], ids of parents and of mates."""
         mutate = later(self.toolbox.mutate.func, step)
-        parents, strength = state["id"][cells], None
-        mates = torch.full_like(parents, -1)
-        whole = state["elite"][cells][None]
+        parents, whole = state["id"][cells], state["elite"][cells][None]
         if self.mates:
             whole = self.toolbox.mate(whole, one.fold(2))
-            partner = torch.arange(self.batch, device=cells.device) ^ 1
-            mates = parents[partner.clamp_max(self.batch - 1)].masked_fill(partner >= self.batch, -1)
-        if self.adapts:
-            strength = mutate.adapted(state["strength"][cells][None], one.fold(4))
-            whole = mutate(whole, one.fold(3), strength)
-        else:
-            whole = mutate(whole, one.fold(3))
-        return problem.project(whole[0], crowd), strength, parents, mates
+        strength = state["strength"][cells][None] if self.adapts else None
+        whole, strength = mutated(mutate, whole, one.fold(3), strength, one.fold(4))
+        return problem.project(whole[0], crowd), strength, parents, partners(parents[None], self.mates)[0]
 
     def ancestors(self, state: State) -> Ancestors:
         def line(frames: Tensor, own: Tensor) -> Tensor:

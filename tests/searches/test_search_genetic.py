@@ -9,10 +9,10 @@ import pytest
 import torch
 from deap import algorithms, base, creator, tools
 from scipy import stats
-from small_worlds import Analytic, one_max, rows_of
+from small_worlds import Analytic, evolved, one_max, rows_of
 from torch import Tensor
 
-from synth.core import Rows, State, Step
+from synth.core import Rows
 from synth.errors import InputError
 from synth.searches.genetic import Fitness, Genetic, Individual, logbook
 from synth.searches.operators.crossover import UniformCrossover
@@ -23,15 +23,6 @@ from synth.searches.operators.selection import Tournament
 def evolution(population: int = 16, generations: int = 30, sigma: float = 0.5, rate: float = 0.1, **options) -> Genetic:
     parts = {"select": Tournament(2), "mate": UniformCrossover(), "mutate": GaussianMutation(sigma, rate)}
     return Genetic(**{**parts, **options}, generations=generations, population=population)
-
-
-def evolved(search: Genetic, problem: Analytic, rows: Rows, steps: int | None = None) -> tuple[list[Step], list[State]]:
-    state, said, states = search.init(problem, rows), [], []
-    for step in range(search.steps if steps is None else steps):
-        state, one = search.step(problem, rows, state, step)
-        said.append(one)
-        states.append(state)
-    return said, states
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_worlds import Analytic, one_max, rows_of
+from small_worlds import Analytic, evolved, one_max, rows_of
 from torch import Tensor
 
-from synth.core import Rows, State, Step
+from synth.core import Rows
 from synth.errors import InputError
 from synth.lineage import line_of
 from synth.searches.genetic import Genetic
@@ -38,15 +38,6 @@ SCHEMES: dict[str, Survival] = {
 def evolution(population: int = 8, generations: int = 12, **options) -> Genetic:
     parts = {"select": Tournament(2), "mate": UniformCrossover(), "mutate": GaussianMutation(0.4, 0.3)}
     return Genetic(**{**parts, **options}, generations=generations, population=population)
-
-
-def evolved(search: Genetic, problem: Analytic, rows: Rows, steps: int | None = None) -> tuple[list[Step], list[State]]:
-    state, said, states = search.init(problem, rows), [], []
-    for step in range(search.steps if steps is None else steps):
-        state, one = search.step(problem, rows, state, step)
-        said.append(one)
-        states.append(state)
-    return said, states
 
 
 def sphere(length: int = 5, **options) -> Analytic:

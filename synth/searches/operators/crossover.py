@@ -26,16 +26,21 @@ class NoCrossover:
 
 
 @dataclass(frozen=True)
-class UniformCrossover:
-    """Crossover: neighbours 0-1, 2-3, ... exchange each gene with probability one half (``cxUniform``, indpb 0.5).
-
-    A pair mates with probability `rate`.
-    """
+class _Paired:
+    """What all crossovers have: a pair mates with probability `rate`."""
 
     rate: float = 1.0
 
     def __post_init__(self) -> None:
         check_share("search.mate.rate", self.rate)
+
+
+@dataclass(frozen=True)
+class UniformCrossover(_Paired):
+    """Crossover: neighbours 0-1, 2-3, ... exchange each gene with probability one half (``cxUniform``, indpb 0.5).
+
+    A pair mates with probability `rate`.
+    """
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
         pairs = genomes.shape[1] // 2
@@ -51,17 +56,12 @@ class UniformCrossover:
 
 
 @dataclass(frozen=True)
-class OnePoint:
+class OnePoint(_Paired):
     """Crossover: a pair exchanges the genes from a random point to the end (DEAP's ``cxOnePoint``).
 
     The point lies between two genes of the flattened genome, each such place alike; a genome of one gene has
     none and stays. A pair mates with probability `rate`.
     """
-
-    rate: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_share("search.mate.rate", self.rate)
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
         pairs, genes = genomes.shape[1] // 2, genomes[0, 0].numel()
@@ -74,18 +74,13 @@ class OnePoint:
 
 
 @dataclass(frozen=True)
-class TwoPoint:
+class TwoPoint(_Paired):
     """Crossover: a pair exchanges the genes between two random points (DEAP's ``cxTwoPoint``).
 
     The points are drawn as DEAP draws them, on the flattened genome: one of 1 ... genes, another of those, in
     order; the first gene is thus never exchanged, and a genome of one gene stays. A pair mates with
     probability `rate`.
     """
-
-    rate: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_share("search.mate.rate", self.rate)
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
         pairs, genes = genomes.shape[1] // 2, genomes[0, 0].numel()
@@ -108,7 +103,7 @@ class TwoPoint:
 
 
 @dataclass(frozen=True)
-class Rectangle:
+class Rectangle(_Paired):
     """Crossover: a pair exchanges a random rectangle of the picture, in all channels.
 
     The rectangle lies in the last two axes and runs through all others; each rectangle is drawn alike, that is
@@ -116,11 +111,6 @@ class Rectangle:
     neighbouring pixels stay together in both directions (block crossover of images; Cartwright & Harris 1993).
     A genome of one axis has no rectangles and is crossed by `TwoPoint`. A pair mates with probability `rate`.
     """
-
-    rate: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_share("search.mate.rate", self.rate)
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
         pairs = genomes.shape[1] // 2
