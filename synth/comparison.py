@@ -12,10 +12,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from synth import data
 from synth.core import Images, Target
 from synth.errors import InputError
 from synth.experiment import Experiment
-from synth.naturalness import fitted, naturals_of
+from synth.naturalness import naturals_of
 from synth.networks.network import Network
 from synth.record import Record, versions
 
@@ -168,7 +169,7 @@ def shared(settings: dict[str, Any], given: Sequence[str]) -> dict[str, Any]:
 def _probabilities(network: Network, images: Images) -> torch.Tensor:
     """What `network` says of pictures of any size, [n, classes], on the CPU."""
     with torch.inference_mode():
-        parts = [network(fitted(part, network.size).to(network.device)) for part in images.split(BATCH)]
+        parts = [network(data.fitted(part, network.size).to(network.device)) for part in images.split(BATCH)]
         return torch.cat(parts).softmax(1).cpu()
 
 

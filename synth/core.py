@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from synth import randomness
 from synth.lineage import Ancestors
+from synth.rows import Rows as Rows
 
 # Shapes are checked as calls happen, a few microseconds each. That is worth it where a wrong one would pass in
 # silence, at pictures; inside the hot path the others are told in words.
@@ -31,68 +31,13 @@ State = dict[str, Tensor]  # a search's whole memory; tensors only, axis 0 = ite
 Pull = Callable[[Tensor], Tensor]  # scores [r, k] -> covectors [v, r, k]
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Who each row of a batch is: the item it belongs to, and the key that its random numbers come from.
-
-    Rows are tied to their targets by `item`, never by position: chunks, populations, finished items and
-    line searches all take rows out of place. `item` [r] counts from 0; `key` [r] is derived from what the
-    item is (seed, target, picture), so an item draws the same numbers alone and in any batch.
-    """
-
-    item: Tensor
-    key: Tensor
-    _identity: Tensor | None = None  # None where the keys have not been folded
-
-    def __len__(self) -> int:
-        return len(self.item)
-
-    @property
-    def identity(self) -> Tensor:
-        """The key of each row's item before any fold: for what an item draws once and keeps in every step."""
-        return self.key if self._identity is None else self._identity
-
-    def select(self, index: Tensor | slice) -> Rows:
-        """The rows at `index` (a slice, positions or a mask)."""
-        return Rows(self.item[index], self.key[index], self.identity[index])
-
-    def fold(self, number: int) -> Rows:
-        """The same rows with a stream of their own for `number` (0 or more): a step, or a purpose within it."""
-        return Rows(self.item, randomness.fold(self.key, number), self.identity)
-
-    def repeat(self, times: int) -> Rows:
-        """Each row `times` times in a run, all drawing alike: the candidates of one line search."""
-        item, key, identity = (part.repeat_interleave(times) for part in (self.item, self.key, self.identity))
-        return Rows(item, key, identity)
-
-    def spread(self, times: int) -> Rows:
-        """Each row `times` times in a run, each drawing differently: the population of one item."""
-        rows = self.repeat(times)
-        place = torch.arange(len(rows), device=self.key.device) % times
-        # numbers below 0, so that no individual draws what a step or a purpose of its item draws
-        return Rows(rows.item, randomness.fold(rows.key, -1 - place), rows.identity)
-
-    def uniform(self, *shape: int) -> Tensor:
-        """Numbers in [0, 1): float32 [r, *shape]."""
-        return randomness.uniform(self.key, _count(shape)).reshape(len(self), *shape)
-
-    def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers: float32 [r, *shape]."""
-        return randomness.normal(self.key, _count(shape)).reshape(len(self), *shape)
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    count = 1
-    for length in shape:
-        count *= length
-    return count
-
-
 class Encoding(ABC):
     """How a genome stands for a picture: direct (pixels) or indirect (a spectrum, a code, a graph)."""
 
     differentiable: bool = True
     scalable: bool = False  # whether a genome means the same picture at any size
+    stochastic: bool = False  # whether a genome shows other pictures whenever the rows' keys change
+    rounded: bool = True  # whether what it finds is to hold in 8 bits: False where it is finer than a file can be
     images_per_genome: int = 1
     size: tuple[int, int] | None  # height, width of the pictures; None until `at` sets it
     items: Sequence[str] | None = None  # names of the pictures it starts from; None where it serves any number
@@ -116,6 +61,18 @@ class Encoding(ABC):
     def carry(self, genome: Genome, to: Encoding) -> Genome:
         """`genome` of this encoding as a genome of `to`, the same encoding at another resolution."""
         raise NotImplementedError(f"{type(self).__name__} cannot carry a genome to another resolution")
+
+    def bind(self, network: Any) -> Encoding:
+        """This encoding with what it has to learn from `network` first; by default nothing, and itself."""
+        return self
+
+    def source(self, rows: Rows) -> Tensor:
+        """Which of its pictures each image that the rows decode to was made from: int64 [r * images_per_genome]."""
+        return rows.item.repeat_interleave(self.images_per_genome)
+
+    def shown(self, genome: Genome, rows: Rows) -> Images:
+        """The pictures that are kept of each row, [r * k, 3, h, w]: those it decodes to, as a rule."""
+        return self.decode(genome, rows)
 
     def origin(self, rows: Rows) -> Genome | None:
         """The genome that means "nothing there", towards which decay and clipping pull; None if there is none."""
@@ -159,24 +116,39 @@ class Reading:
     """One look of the network at a batch.
 
     `taps` maps layer names to their outputs on the transformed pictures, `images` [n, 3, h, w] are the
-    pictures before the transform (priors read those), `rows` says who each picture is.
+    pictures before the transform (priors read those), `rows` says who each picture is. `source` [n] is which of
+    the encoding's pictures each was made from, what its item is where nothing else is said.
     """
 
     taps: Mapping[str, Tensor]
     images: Images
     rows: Rows
+    source: Tensor | None = None
+
+    @property
+    def sources(self) -> Tensor:
+        """`source`, or the items."""
+        return self.rows.item if self.source is None else self.source
 
 
 class Bound(ABC):
     """An objective bound to a network: class names and layers resolved, targets computed."""
 
     layers: tuple[str, ...] = ()
-    columns: int = 1  # more than one: a picture is scored for every item, and column i is item i's
+    columns: int = 1  # more than one: a picture is scored for every item, and column i is item i's ...
+    rivals: bool = False  # ... unless they are an item's own: ways for it to get there, the nearest of which will do
     items: Sequence[Target] | None = None  # one target an item; None where it serves any number of items
 
     @abstractmethod
     def __call__(self, reading: Reading) -> Mapping[str, Scores]:
         """Named terms, each [r, columns], higher is better, never reduced over rows."""
+
+    def at(self, size: tuple[int, int]) -> Bound:
+        """This objective for pictures of `size` (height, width); by default itself, which knows no size.
+
+        An objective that compares with another picture looks at that picture here, at this size.
+        """
+        return self
 
     def target(self, rows: Rows) -> list[Target | None]:
         """What each row is after."""
@@ -250,6 +222,10 @@ class Problem(ABC):
     def at(self, **parts: Any) -> Problem:
         """The same problem with a part exchanged: another size, transform, weight."""
 
+    def carry(self, genome: Genome, to: Problem) -> Genome:
+        """`genome` of this problem as a genome of `to`, the same problem at another size."""
+        return genome
+
     @abstractmethod
     def evaluate(self, genome: Genome, rows: Rows, pull: Pull | None = None) -> Evaluation:
         """Scores of the genomes, with gradients of the pulled scores where `pull` is given."""
@@ -280,6 +256,7 @@ class Search(ABC):
     steps: int  # how many steps it is meant to take
     gradient: bool = False  # whether it needs the gradient of the score by the genome
     coupled: bool = False  # whether its items live from one another: then all go on until all are done
+    rivals: bool = False  # whether it reads several scores of an item
 
     @abstractmethod
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
+from torch.nn import functional
 
 from synth.errors import InputError, nearest
 
@@ -126,6 +127,13 @@ def to_image(tensor: Float[Tensor, "3 h w"]) -> Image.Image:
     """A picture in [0, 1] as 8-bit Pillow RGB, rounded to the nearest of the 256 values."""
     values = tensor.detach().clamp(0, 1).mul(255.0).round().to("cpu", torch.uint8)
     return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
+
+
+def fitted(images: Float[Tensor, "n 3 h w"], size: tuple[int, int]) -> Float[Tensor, "n 3 h2 w2"]:
+    """`images` at `size` (height, width), as they are where that is their own."""
+    if tuple(images.shape[2:]) == size:
+        return images
+    return functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

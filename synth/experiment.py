@@ -9,21 +9,22 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from synth import progress
-from synth.core import Encoding, Objective, Rows, Search, State, Step, Target, Transform
+from synth.core import Encoding, Objective, Rows, Search, State, Step, Transform
 from synth.course import Course, History
 from synth.errors import InputError
 from synth.fitness import ImageProblem
 from synth.interrupt import Interrupt
+from synth.items import items_rows, refuse_mismatch, refuse_what_is_there
 from synth.measurement import summary
+from synth.measures.measure import Measure, Outcome
 from synth.networks.network import Network
 from synth.objectives.weighted import WeightedSum
-from synth.randomness import key_of
 from synth.record import Record, versions
 from synth.saving import archive_of, items_of, save_strips
 from synth.transforms.affine import Chain
@@ -46,7 +47,8 @@ class Experiment:
     where it is None. `budget` is the network passes of an item, a forward counting 1 and a backward 2: where it is
     given, an item goes on until it is spent, however many steps that takes.
     `memory` is the size of a chunk's activations in MiB, by default what suits the device; `exact` makes an item
-    bit-equal alone and in any batch.
+    bit-equal alone and in any batch; `views` is how often a picture is shown, each time under another draw of the
+    transform, for one score. `measures` look at what was found, and add to the findings.
     """
 
     def __init__(
@@ -62,45 +64,39 @@ class Experiment:
         seed: int = 0,
         memory: int | None = None,
         exact: bool = False,
+        views: int = 1,
+        measures: Mapping[str, Measure | None] | None = None,
     ) -> None:
         if budget is not None and budget < 1:
             raise InputError(f"budget={budget}: write 1 or more network passes, or null.")
         if memory is not None and memory < 1:
             raise InputError(f"memory={memory}: write 1 or more MiB, or null.")
+        if views < 1:
+            raise InputError(f"views={views}: write 1 or more.")
         objective = objective if isinstance(objective, WeightedSum) else WeightedSum({"score": objective})
         bound = objective.bind(network)
         watched = bound if watch is None else watch.bind(network)
         encoding = (encoding if encoding.size is not None else encoding.at(network.size)).to(network.device)
+        encoding = encoding.bind(network)
+        assert encoding.size is not None
+        network.check_size(encoding.size, (*bound.layers, *watched.layers))
+        same, bound = watched is bound, bound.at(encoding.size)
+        watched = bound if same else watched.at(encoding.size)
         self.network, self.search, self.until, self.budget, self.seed = network, search, until, budget, seed
         self.problem = ImageProblem(
             network, encoding, transform or Chain(), bound, watched,
-            (memory or MEMORY[network.device.type == "cuda"]) << 20, exact,
+            (memory or MEMORY[network.device.type == "cuda"]) << 20, exact, views,
         )  # fmt: skip
-        self.rows = self._rows(bound.items, encoding.items)
-        if watched.items is not None and len(watched.items) not in (1, len(self.rows)):
-            raise InputError(f"watch: {len(watched.items)} targets, {len(self.rows)} items; name one, or one for each.")
-        if bound.columns > 1 and not search.coupled:
-            raise InputError(
-                f"objective: its pictures compete for all {bound.columns} items, which {_name(search)} cannot read; "
-                "write search=map_elites, or an objective of one score, class_log_probability."
-            )
-        if search.coupled and watch is not None:
-            raise InputError("watch: a map watches what its cells are scored by; leave it out (watch=null).")
+        self.rows = items_rows(bound.items, encoding.items, seed, network.device)
+        refuse_mismatch(self.problem, search, self.rows, watch is not None)
         # a step takes a pass at least: of each item, or of all together
         self.steps = search.steps if budget is None else budget * (len(self.rows) if search.coupled else 1)
-        if search.coupled and len(encoding.items or ()) > 1:
-            raise InputError(
-                f"search={_name(search)}: its pictures compete for every item, so all set out from one; name one "
-                f"picture, not {len(encoding.items or ())}."
-            )
-        assert encoding.size is not None
-        network.check_size(encoding.size)
-        seen = self.problem.transform(
-            torch.zeros(1, 3, *encoding.size, device=network.device), self.rows.select(slice(1))
-        )
-        network.check_size((seen.shape[2], seen.shape[3]))
         few = self.rows if search.coupled else self.rows.select(slice(1))
         self.search.init(self.problem, few)  # what does not fit is refused before a run begins
+        refuse_what_is_there(self.problem, self.rows)
+        self.measures = [measure for measure in (measures or {}).values() if measure is not None]
+        for measure in self.measures:
+            measure.check(self.problem, self.rows)
         if budget is not None and budget < self._dearest():
             raise InputError(
                 f"budget={budget}: one step of {_name(search)} can take {self._dearest()} network passes of an item; "
@@ -141,6 +137,11 @@ class Experiment:
             "items": items,
             "findings": summary(items),
         }
+        outcome = Outcome(record, self.problem, self.rows, now, items, self.until)
+        for measure in self.measures:
+            found = dict(measure(outcome))
+            result["figures"] = result.get("figures", []) + found.pop("figures", [])
+            result["findings"] |= found
         if self.search.coupled:
             result["archive"] = archive_of(now, self.problem.objective.target(self.rows), items)
         told = [item["success"] for item in items if item["success"] is not None]
@@ -212,10 +213,9 @@ class Experiment:
             if hits:
                 index = torch.tensor(hits, device=rows.item.device)
                 who = rows.select(index)
-                images = self.problem.images(step.genome[index], who)
-                confirmed = self.problem.measure((images * 255).round() / 255, who).tolist()
+                confirmed = self.problem.confirmed(step.genome[index], who).tolist()
                 for place, value in zip(hits, confirmed, strict=True):
-                    now.forwards[now.active[place]] += 1
+                    now.forwards[now.active[place]] += self.problem.encoding.images_per_genome
                     if value >= _needed(self.until):
                         done.add(place)
                 if self.search.coupled and len(done) < len(now.active):
@@ -236,28 +236,11 @@ class Experiment:
 
     def _dearest(self) -> int:
         """The most passes that an item can take until the budget is looked at again: a step, and its 8-bit picture."""
-        step = self.search.passes(self.problem.stochastic, len(self.rows)) * self.problem.encoding.images_per_genome
-        return step + (self.until is not None)
+        images = self.problem.encoding.images_per_genome
+        step = self.search.passes(self.problem.stochastic, len(self.rows)) * images * self.problem.views
+        return step + images * (self.until is not None)
 
     # -- beginning and resuming ----------------------------------------------------------------------
-
-    def _rows(self, targets: Sequence[Target] | None, pictures: Sequence[str] | None) -> Rows:
-        counts = {len(names) for names in (targets, pictures) if names is not None and len(names) > 1}
-        if len(counts) > 1:
-            assert targets is not None
-            assert pictures is not None
-            raise InputError(
-                f"{len(targets)} targets and {len(pictures)} pictures: name one target for all, or one for each."
-            )
-        count = counts.pop() if counts else 1
-        keys, seen = [], {}
-        for item in range(count):
-            parts = [names[item if len(names) > 1 else 0] for names in (targets, pictures) if names is not None]
-            identity = ":".join(part.name if isinstance(part, Target) else part for part in parts)
-            seen[identity] = seen.get(identity, -1) + 1  # the same item asked for twice draws differently
-            keys.append(key_of(self.seed, identity, seen[identity]))
-        device = self.network.device
-        return Rows(torch.arange(count, device=device), torch.tensor(keys, device=device))
 
     def _begun(self) -> Course:
         count = len(self.rows)

@@ -25,7 +25,8 @@ class ImageProblem(Problem):
 
     `memory` is the budget in bytes for one chunk's activations; it fixes the chunk size, so equal budgets
     give equal pictures. `exact` pads every chunk to one width: an item is then bit-equal alone and in any
-    batch on a CPU, at the price of the padding.
+    batch on a CPU, at the price of the padding. `views` is how often each picture is shown, each time under a
+    transform of its own, before the scores are averaged (expectation over transformation: Athalye et al. 2018).
     """
 
     network: Network
@@ -35,10 +36,16 @@ class ImageProblem(Problem):
     watch: Bound
     memory: int = 1 << 30
     exact: bool = False
+    views: int = 1
 
     @property
     def stochastic(self) -> bool:
-        return self.transform.stochastic
+        return self.transform.stochastic or self.encoding.stochastic
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that objective and watch read."""
+        return tuple(dict.fromkeys(self.objective.layers + self.watch.layers))
 
     @property
     def differentiable(self) -> bool:
@@ -60,26 +67,36 @@ class ImageProblem(Problem):
     def at(self, size: tuple[int, int] | None = None, **parts: Any) -> ImageProblem:
         """The same problem at another `size` (height, width), or with other fields exchanged by name."""
         if size is not None:
-            parts["encoding"] = self.encoding.at(size)
+            self.network.check_size(size, self.layers)
+            objective = self.objective.at(size)
+            watch = objective if self.watch is self.objective else self.watch.at(size)
+            parts = {"encoding": self.encoding.at(size), "objective": objective, "watch": watch} | parts
         return replace(self, **parts)
 
-    def images(self, genome: Genome, rows: Rows) -> Images:
-        """The pictures of `genome`, without gradient."""
+    def carry(self, genome: Genome, to: Problem) -> Genome:
+        assert isinstance(to, ImageProblem)
         with torch.no_grad():
-            return _joined(
-                [self.encoding.decode(*self._part(genome, rows, index)) for index in self._chunks(len(genome))],
-                len(genome) * self.encoding.images_per_genome,
-            )
+            return self.encoding.carry(genome, to.encoding)
 
-    def measure(self, images: Images, rows: Rows) -> PerRow:
-        """The watched number of finished pictures, untransformed: [n] from [n, 3, h, w]."""
+    def images(self, genome: Genome, rows: Rows) -> Images:
+        """The pictures that `genome` is kept as, without gradient: [r * k, 3, h, w], k = 1 for most encodings."""
+        with torch.no_grad():
+            parts = [self.encoding.shown(*self._part(genome, rows, index)) for index in self._chunks(len(genome))]
+            return parts[0] if len(parts) == 1 and not self.exact else self._cut(parts, len(genome))
+
+    def confirmed(self, genome: Genome, rows: Rows) -> PerRow:
+        """The watched number of `genome`, untransformed, in 8 bits where the encoding says that those count: [r]."""
         found = []
         with torch.inference_mode():
-            for index in self._chunks(len(images)):
-                part, who = self._part(images, rows, index)
-                taps = self.network.read(part, self.watch.layers)
-                found.append(own(total(self.watch(Reading(taps, part, who))), who))
-        return _joined(found, len(images)).clone()  # outside the mode, or it would be an inference tensor too
+            for index in self._chunks(len(genome)):
+                part, who = self._part(genome, rows, index)
+                images = self.encoding.decode(part, who)
+                if self.encoding.rounded:
+                    images = (images * 255).round() / 255
+                each, size = self._spread(who), self.encoding.images_per_genome
+                reading = Reading(self.network.read(images, self.watch.layers), images, each, self.encoding.source(who))
+                found.append(own(total(self.watch(reading)), each).unflatten(0, (-1, size)).mean(1))
+        return _joined(found, len(genome)).clone()  # outside the mode, or it would be an inference tensor too
 
     def evaluate(self, genome: Genome, rows: Rows, pull: Pull | None = None) -> Evaluation:
         """Scores of `genome` [r, *shape]; with `pull`, also the gradients of the pulled scores by it.
@@ -88,7 +105,7 @@ class ImageProblem(Problem):
         chunk by chunk, so it must treat rows alone.
         """
         parts = [self._chunk(*self._part(genome, rows, index), pull) for index in self._chunks(len(genome))]
-        count, size = len(genome), self.encoding.images_per_genome
+        count, size = len(genome), self.encoding.images_per_genome * self.views
         gradients = [part.gradient for part in parts if part.gradient is not None]
         return Evaluation(
             scores=_joined([part.scores for part in parts], count),
@@ -103,12 +120,12 @@ class ImageProblem(Problem):
         with torch.inference_mode() if pull is None else torch.enable_grad():
             if pull is not None:
                 genome = genome.detach().requires_grad_()
-            images = self.encoding.decode(genome, rows)
-            size = self.encoding.images_per_genome
-            who = rows.spread(size) if size > 1 else rows
-            layers = tuple(dict.fromkeys(self.objective.layers + self.watch.layers))
-            taps = self.network.read(self.transform(images, who), layers)
-            reading = Reading(taps, images, who)
+            images, who, source = self.encoding.decode(genome, rows), self._spread(rows), self.encoding.source(rows)
+            if self.views > 1:
+                images, who = images.repeat_interleave(self.views, 0), who.spread(self.views)
+                source = source.repeat_interleave(self.views)
+            taps = self.network.read(self.transform(images, who), self.layers)
+            reading = Reading(taps, images, who, source)
             terms = self.objective(reading)
             scores = self._mean(total(terms))
             gradient = None
@@ -129,8 +146,18 @@ class ImageProblem(Problem):
             scores.detach().clone(), {k: v.clone() for k, v in parts.items()}, watch.clone(), gradient, 0, 0
         )
 
-    def _mean(self, scores: Tensor) -> Tensor:
+    def _spread(self, rows: Rows) -> Rows:
         size = self.encoding.images_per_genome
+        return rows.spread(size) if size > 1 else rows
+
+    def _cut(self, parts: list[Images], count: int) -> Images:
+        """Pictures of all chunks without those of the padding; some encodings keep several a row."""
+        whole = torch.cat(parts)
+        padded = -(-count // EXACT_WIDTH) * EXACT_WIDTH if self.exact else count
+        return whole[: len(whole) * count // padded]
+
+    def _mean(self, scores: Tensor) -> Tensor:
+        size = self.encoding.images_per_genome * self.views
         return scores if size == 1 else scores.unflatten(0, (-1, size)).mean(1)
 
     def _part(self, tensor: Tensor, rows: Rows, index: slice | Tensor | None) -> tuple[Tensor, Rows]:
@@ -144,7 +171,7 @@ class ImageProblem(Problem):
             return
         assert self.encoding.size is not None
         height, width = self.encoding.size
-        bytes_per_row = self.network.bytes_per_pixel * height * width * self.encoding.images_per_genome
+        bytes_per_row = self.network.bytes_per_pixel * height * width * self.encoding.images_per_genome * self.views
         most = max(1, int(self.memory // bytes_per_row))
         pieces = -(-count // most)
         if pieces == 1:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from synth import data
 from synth.core import Bound, Images, Reading, Rows, Target
 from synth.fitness import own, total
 from synth.networks.classes import Classes
@@ -17,18 +18,41 @@ from synth.networks.network import OUTPUT, Network
 BATCH = 64
 
 
-def measured(network: Network, watch: Bound, images: Images, rows: Rows) -> tuple[Tensor, Tensor]:
-    """Scores before the softmax, [n, classes], and the watched number, [n], of pictures [n, 3, h, w]: one pass each."""
-    layers = dict.fromkeys((OUTPUT, *watch.layers))
+def measured(
+    network: Network, watch: Bound, images: Images, rows: Rows, source: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Scores before the softmax, [n, classes], and the watched number, [n], of pictures [n, 3, h, w]: one pass each.
+
+    Where the network cannot read pictures of that size to its end, the scores are those of the picture at the
+    network's own size.
+    """
+    whole = network.reads((images.shape[2], images.shape[3]))
+    layers = dict.fromkeys((OUTPUT, *watch.layers) if whole else watch.layers)
     scores, watched = [], []
     with torch.inference_mode():
         for first in range(0, len(images), BATCH):
             part = slice(first, first + BATCH)
             taps = network.read(images[part], layers)
-            scores.append(taps[OUTPUT])
+            scores.append(taps[OUTPUT] if whole else network(data.fitted(images[part], network.size)))
             who = rows.select(part)
-            watched.append(own(total(watch(Reading(taps, images[part], who))), who))
+            reading = Reading(taps, images[part], who, None if source is None else source[part])
+            watched.append(own(total(watch(reading)), who))
     return torch.cat(scores), torch.cat(watched)
+
+
+def scores_of(network: Network, images: Images) -> Tensor:
+    """Scores before the softmax, [n, classes], of pictures [n, 3, h, w], at the network's size where it needs that."""
+    whole = network.reads((images.shape[2], images.shape[3]))
+    with torch.inference_mode():
+        parts = [network(part if whole else data.fitted(part, network.size)) for part in images.split(BATCH)]
+    return torch.cat(parts)
+
+
+def met(scores: Tensor, target: Target | None) -> bool:
+    """Whether `scores` [classes] are those of a picture that is seen as `target` wants it; False where it is none."""
+    if target is None or target.index is None:
+        return False
+    return (int(scores.argmax()) == target.index) != target.away
 
 
 def judged(
@@ -46,10 +70,10 @@ def judged(
     reached = until is None or round(watch, 6) >= until  # as many places as the confidence has in the record
     if target is None or target.index is None:
         return item | {"success": None if until is None else reached}
-    probability, hit = float(scores.softmax(0)[target.index]), best == target.index
+    probability = float(scores.softmax(0)[target.index])
     if target.away:
-        probability, hit = 1.0 - probability, not hit
-    return item | {"confidence": round(probability, 6), "success": hit and reached}
+        probability = 1.0 - probability
+    return item | {"confidence": round(probability, 6), "success": met(scores, target) and reached}
 
 
 def summary(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -104,13 +104,6 @@ def measured(network: Network, pictures: Sequence[data.Picture]) -> Naturals:
     return Naturals(layers, mean, deviation, scale, len(pictures), network.sha256)
 
 
-def fitted(images: Images, size: tuple[int, int]) -> Images:
-    """`images` at `size` (height, width), as they are where that is their own."""
-    if tuple(images.shape[2:]) == size:
-        return images
-    return nn.functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
-
-
 def _layers(network: Network) -> tuple[str, ...]:
     """Every ReLU, or, in a network that has none as a layer, every layer with weights but the last."""
     parts = {name: network.module.get_submodule(name) for name in network.layers if name != OUTPUT}
@@ -126,7 +119,7 @@ def _features(network: Network, images: Images, layers: Sequence[str]) -> Tensor
     """The mean of every unit of `layers` over its places, side by side: [n, units]."""
     rows = []
     with torch.inference_mode():
-        for part in fitted(images, network.size).split(BATCH):
+        for part in data.fitted(images, network.size).split(BATCH):
             taps = network.read(part.to(network.device), layers)
             rows.append(torch.cat([taps[name].flatten(2).mean(2) if taps[name].ndim > 2 else taps[name]
                                    for name in layers], dim=1))  # fmt: skip

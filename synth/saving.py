@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from synth.core import Rows, Target
+from synth.core import Images, Rows, Target
 from synth.course import Course
 from synth.fitness import ImageProblem
 from synth.lineage import Ancestors
-from synth.measurement import judged, measured
+from synth.measurement import judged, measured, met, scores_of
+from synth.networks.network import Network
 from synth.record import Record
+
+log = logging.getLogger(__name__)
 
 
 def items_of(
@@ -21,26 +25,33 @@ def items_of(
 ) -> list[dict[str, Any]]:
     """Saves every picture and measures it on the saved file, read back from the disk: a record an item.
 
-    An item that nothing was found for (a cell of a map that stayed empty) has no file.
+    An item that nothing was found for (a cell of a map that stayed empty) has no file. Where a genome is kept as
+    several pictures, each has a record; they share the passes.
     """
-    network, targets = problem.network, problem.objective.target(rows)
+    network = problem.network
     images = problem.images(found.genome, rows)
     originals = problem.encoding.original(rows)
+    each = len(images) // len(rows)
+    rows = rows.repeat(each) if each > 1 else rows
+    targets = problem.objective.target(rows)
     parts = {"network": network.name, "weights": network.sha256, "search": search,
              "encoding": type(problem.encoding).__name__.lower()}  # fmt: skip
     items: list[dict[str, Any]] = []
-    there = [i for i, score in enumerate(found.score) if score != -math.inf]
+    there = [i for i in range(len(rows)) if found.score[i // each] != -math.inf]
     for i, target in enumerate(targets):
+        row = i // each
         about = {"target": target.name if target else None, "target_index": target.index if target else None,
-                 "seed": seed, "score": found.score[i], "steps": found.steps[i],
-                 "forwards": found.forwards[i], "backwards": found.backwards[i]}  # fmt: skip
+                 "seed": seed, "score": found.score[row], "steps": found.steps[row],
+                 "forwards": found.forwards[row] // each, "backwards": found.backwards[row] // each}  # fmt: skip
+        if each > 1:
+            about["facet"] = i % each
         if target is not None and target.niche:
             about["niche"] = target.niche
         item: dict[str, Any] = {"file": None, **about}
-        if found.score[i] != -math.inf:
+        if found.score[row] != -math.inf:
             item["file"] = record.picture(i, images[i], about | parts)
         if originals is not None:
-            item["original"] = record.picture(i, originals[i], {}, "originals")
+            item["original"] = record.picture(i, originals[row], {}, "originals")
         items.append(item)
     for item in items:
         item.update(predicted=None, confidence=None, success=False, seconds=None, linf=None, l2=None)
@@ -51,11 +62,30 @@ def items_of(
     scores, watched = measured(network, problem.watch, saved, who)
     for place, i in enumerate(there):
         items[i].update(judged(scores[place], targets[i], network.classes, until, float(watched[place])))
-        items[i].update(seconds=found.seconds[i])
+        items[i].update(seconds=found.seconds[i // each])
         if originals is not None:
-            away = saved[place] - originals[i]
+            away = saved[place] - originals[i // each]
             items[i].update(linf=round(float(away.abs().max()), 6), l2=round(float(away.norm()), 6))
+    if originals is not None:
+        _compared(items, targets, network, originals.repeat_interleave(each, 0))
     return items
+
+
+def _compared(
+    items: list[dict[str, Any]], targets: Sequence[Target | None], network: Network, originals: Images
+) -> None:
+    """Adds what the network saw before anything was done; what it saw rightly already is said and not counted."""
+    scores = scores_of(network, originals)
+    for item, target, before in zip(items, targets, scores, strict=True):
+        best = int(before.argmax())
+        item["original_predicted"] = network.classes.label(best)
+        item["original_confidence"] = round(float(before.softmax(0)[best]), 6)
+        if met(before, target):
+            item.update(already=True, success=None)
+    already = [item["target"] for item in items if item.get("already")]
+    if already:
+        log.warning("%d of %d pictures are seen as wanted before anything is done, and not counted: %s%s", len(already),
+                    len(items), ", ".join(already[:5]), " ..." if len(already) > 5 else "")  # fmt: skip
 
 
 def save_strips(

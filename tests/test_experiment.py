@@ -369,12 +369,12 @@ def test_one_picture_and_several_targets(loud_network: Network, tmp_path: Path, 
 
 def test_a_picture_each(loud_network: Network, tmp_path: Path, photographs: Path) -> None:
     encoding = Perturbation(images=str(photographs), epsilon=0.1, norm="l2")
-    result = experiment(loud_network, gradient(3), encoding=encoding, targets="lemon").run(Record(tmp_path / "run"))
+    result = experiment(loud_network, gradient(3), encoding=encoding, targets="teapot").run(Record(tmp_path / "run"))
     assert len(result["items"]) == 3
     for number, item in enumerate(result["items"]):
         original = np.asarray(Image.open(photographs / f"{number}.png"), dtype=float).transpose(2, 0, 1) / 255
         np.testing.assert_allclose(plain(tmp_path / "run", item["original"]), original)
-        assert item["target"] == "lemon"
+        assert item["target"] == "teapot"
     with pytest.raises(InputError, match="2 targets and 3 pictures: name one target for all, or one for each"):
         experiment(loud_network, gradient(), encoding=encoding, targets=[0, 1])
 

@@ -265,7 +265,7 @@ def test_no_graph_and_no_inference_tensor_leaves(
         (weight * tensor).sum().backward()  # which an inference tensor would refuse to be saved for
         tensor.add_(1.0)
     assert genome.grad is None
-    assert not problem(network).measure(genome.detach(), rows_of(5)).is_inference()
+    assert not problem(network).confirmed(genome.detach(), rows_of(5)).is_inference()
 
 
 def test_a_search_under_no_grad_still_gets_its_gradient(network: Network) -> None:
@@ -285,10 +285,13 @@ def test_a_spectrum_gets_the_gradient_of_its_numbers(network: Network) -> None:
     torch.testing.assert_close(found.gradient[0], gradient, atol=1e-6, rtol=1e-4)
 
 
-def test_measure_sees_the_picture_untransformed(network: Network) -> None:
-    images, rows = pixels(6), rows_of(6)
-    measured = problem(network, transform=Chain([Jitter(0.3)])).measure(images, rows)
-    torch.testing.assert_close(measured, by_hand(network, images, rows.item)[1], atol=1e-6, rtol=1e-5)
+@pytest.mark.parametrize("rounded", [True, False])
+def test_what_is_confirmed_is_the_picture_untransformed_and_in_8_bits(rounded: bool, network: Network) -> None:
+    images, rows, encoding = pixels(6), rows_of(6), Pixels((16, 16))
+    encoding.rounded = rounded
+    found = problem(network, encoding=encoding, transform=Chain([Jitter(0.3)])).confirmed(images, rows)
+    seen = (images * 255).round() / 255 if rounded else images
+    torch.testing.assert_close(found, by_hand(network, seen, rows.item)[1], atol=1e-6, rtol=1e-5)
 
 
 def test_only_what_is_asked_of_the_network_runs(network: Network) -> None:

@@ -16,11 +16,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # each floor may import from those before it, and a room from itself
 FLOORS: list[set[str]] = [
     {"__init__", "errors", "randomness", "interrupt", "lineage", "memory", "progress"},
+    {"rows"},
     {"atomic", "core", "graph", "hardware"},
     {"data", "networks"},
     {"fitness", "encodings", "objectives", "searches", "transforms"},
     {"course", "record", "measurement", "naturalness"},
     {"saving", "training"},
+    {"items", "measures"},
     {"experiment", "onemax", "probes", "render"},
     {"comparison", "gallery"},
     {"complaints"},

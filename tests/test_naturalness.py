@@ -13,8 +13,9 @@ from small_worlds import tiny_module, wrapped
 from torch import Tensor, nn
 
 from synth import data
+from synth.data import fitted
 from synth.errors import InputError
-from synth.naturalness import Naturals, fitted, measured, naturals_of
+from synth.naturalness import Naturals, measured, naturals_of
 from synth.networks.network import Network
 from synth.networks.trained import trained
 

@@ -78,7 +78,7 @@ class Network(nn.Module):
         self.register_buffer("scale", 1.0 / torch.tensor(std, device=self.device).view(1, 3, 1, 1))
         self._shapes = self._trace()
         self._order = {name: place for place, name in enumerate(self._shapes)}
-        self._fits = {size}
+        self._fits: dict[tuple[tuple[int, int], str], bool] = {(size, OUTPUT): True}
 
     @property
     def layers(self) -> Mapping[str, tuple[int, ...]]:
@@ -119,22 +119,49 @@ class Network(nn.Module):
             raise InputError(f"layer={name}: {self.name} has no such layer.{hint}")
         return name
 
-    def check_size(self, size: tuple[int, int]) -> None:
-        """Raises InputError where the network cannot read pictures of `size` (height, width)."""
-        if size in self._fits:
-            return
-        try:
-            with torch.inference_mode():
-                self(torch.zeros(1, 3, *size, device=self.device))
-        except torch.OutOfMemoryError:
-            raise
-        except (RuntimeError, AssertionError, ValueError) as error:
+    def rectified(self, name: str) -> str:
+        """The layer whose output is `name`'s after normalisation and ReLU; `name` itself where no ReLU follows it.
+
+        Convolution, normalisation and activation are three layers; who speaks of what a convolution detects means
+        the last of them.
+        """
+        order = list(self._shapes)
+        for later in order[order.index(self.layer(name)) + 1 :]:
+            part = None if later == OUTPUT else self.module.get_submodule(later)
+            if isinstance(part, nn.ReLU | nn.ReLU6 | nn.SiLU | nn.GELU | nn.Hardswish):
+                return later
+            if not isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d | nn.GroupNorm):
+                break
+        return name
+
+    def check_size(self, size: tuple[int, int], layers: Iterable[str] = (OUTPUT,)) -> None:
+        """Raises InputError where the network cannot read pictures of `size` (height, width) at `layers`.
+
+        Convolutions read any size; the layers behind a flattening want the size they were trained at.
+        """
+        if not self.reads(size, layers):
             height, width = self.size
             raise InputError(
                 f"encoding.size={size[0]}x{size[1]}: {self.name} cannot read pictures of that size; "
                 f"leave encoding.size unset for its own {height}x{width}."
-            ) from error
-        self._fits.add(size)
+            )
+
+    def reads(self, size: tuple[int, int], layers: Iterable[str] = (OUTPUT,)) -> bool:
+        """Whether pictures of `size` (height, width) can be read at `layers`."""
+        wanted = tuple(layers)
+        if not wanted:
+            return True
+        asked = (size, max(wanted, key=self._order.__getitem__))
+        if asked not in self._fits:
+            try:
+                with torch.inference_mode():
+                    self.read(torch.zeros(1, 3, *size, device=self.device), wanted)
+                self._fits[asked] = True
+            except torch.OutOfMemoryError:
+                raise
+            except (RuntimeError, AssertionError, ValueError):
+                self._fits[asked] = False
+        return self._fits[asked]
 
     @contextmanager
     def _tapped(self, names: Sequence[str], deepest: str | None) -> Iterator[dict[str, Tensor]]:

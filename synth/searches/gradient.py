@@ -1,4 +1,4 @@
-"""Gradient ascent on the genome: SGD, Adam, normalised and sign steps, with regularisers between them.
+"""Gradient ascent on the genome: SGD, Adam, normalised, unit and sign steps, with regularisers between them.
 
 Every formula is a row's own: rows that finish leave, and those that stay move as they would have alone.
 """
@@ -14,18 +14,23 @@ from synth.core import Genome, Problem, Rows, Search, State, Step, ones
 from synth.errors import InputError, nearest
 from synth.searches.regularisers import Regularisers
 
-RULES = ("sgd", "adam", "normalised", "sign")
+RULES = ("sgd", "adam", "nadam", "normalised", "unit", "sign")
+ADAPTIVE = ("adam", "nadam")
+NOISE = 1 << 20  # the stream of the noise; below it are those of the steps
 
 
 class Gradient(Search):
-    """`steps` of ascent at `rate`, by one of four rules.
+    """`steps` of ascent at `rate`, by one of six rules.
 
     ``sgd``: the gradient times `rate`, with `momentum` (Polyak). ``adam``: Kingma & Ba 2015, betas `momentum`
-    and `momentum2`. ``normalised``: the gradient divided by its mean absolute value, as
-    DeepDream does (google/deepdream, ``dream.ipynb``). ``sign``: its sign (Goodfellow et al. 2015), which in an
+    and `momentum2`. ``nadam``: the same looking one step ahead (Dozat 2016, with a constant momentum).
+    ``normalised``: the gradient divided by its mean absolute value, as
+    DeepDream does (google/deepdream, ``dream.ipynb``). ``unit``: the gradient divided by its L2 norm, which in an L2
+    ball is projected gradient. ``sign``: its sign (Goodfellow et al. 2015), which in an
     L-infinity ball is projected gradient with momentum 0 (Madry et al. 2018) and the momentum iterative method
     with more (Dong et al. 2018). `rate_end` lets the rate fall in a line to
-    that value at the last step.
+    that value at the last step. `noise` is the deviation of normal numbers that each step adds: with ``sign`` the
+    Langevin search of Arpit et al. 2017.
     """
 
     gradient = True
@@ -38,6 +43,7 @@ class Gradient(Search):
         rate_end: float | None = None,
         momentum: float = 0.9,
         momentum2: float = 0.999,
+        noise: float = 0.0,
         regularisers: Regularisers | None = None,
     ) -> None:
         if rule not in RULES:
@@ -49,7 +55,9 @@ class Gradient(Search):
         if not (0 <= momentum < 1 and 0 <= momentum2 < 1):
             raise InputError(f"search.momentum={momentum}, momentum2={momentum2}: write shares in [0, 1).")
         self.steps, self.rule, self.rate, self.rate_end = steps, rule, rate, rate_end
-        self.momentum, self.momentum2 = momentum, momentum2
+        if noise < 0:
+            raise InputError(f"search.noise={noise}: a standard deviation is at least 0.")
+        self.momentum, self.momentum2, self.noise = momentum, momentum2, noise
         self.regularisers = regularisers or Regularisers()
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
@@ -57,9 +65,9 @@ class Gradient(Search):
             raise InputError("search=gradient: this encoding has no gradient; use search=genetic, or another encoding.")
         genome = problem.start(rows) if genome is None else genome
         state = {"genome": genome}
-        if self.rule == "adam" or self.momentum:
+        if self.rule in ADAPTIVE or self.momentum:
             state["first"] = torch.zeros_like(genome)
-        if self.rule == "adam":
+        if self.rule in ADAPTIVE:
             state["second"] = torch.zeros_like(genome)
         return state
 
@@ -73,6 +81,8 @@ class Gradient(Search):
         gradient = found.gradient[0]
         state = dict(state)
         moved = self._moved(genome, gradient, state, step)
+        if self.noise:
+            moved = torch.add(moved, rows.fold(NOISE).fold(step).normal(*genome.shape[1:]), alpha=self.noise)
         if self.regularisers.active:
             moved = self.regularisers(moved, gradient, problem.origin(rows), step)
         state["genome"] = problem.project(moved, rows)
@@ -94,16 +104,20 @@ class Gradient(Search):
     def _moved(self, genome: Genome, gradient: Tensor, state: State, step: int) -> Genome:
         """The genome a step further; writes into the moments in `state`, and never into a genome."""
         rate = self._rate(step)
-        if self.rule == "adam":
+        if self.rule in ADAPTIVE:
             first = state["first"].lerp_(gradient, 1 - self.momentum)
             second = state["second"].mul_(self.momentum2).addcmul_(gradient, gradient, value=1 - self.momentum2)
             # both bias corrections in one number, as Kingma & Ba note at the end of their section 2; all rows
             # began at step 0, since those that are done leave and none ever joins
             count = step + 1
             correction = math.sqrt(1 - self.momentum2**count) / (1 - self.momentum**count)
+            if self.rule == "nadam":  # of the moment that the next step would have, were this gradient to come again
+                first = torch.lerp(first, gradient, 1 - self.momentum)
             return torch.addcdiv(genome, first, second.sqrt().add_(1e-8), value=rate * correction)
         if self.rule == "normalised":
             gradient = gradient / (gradient.abs().flatten(1).mean(1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12)
+        if self.rule == "unit":
+            gradient = gradient / (gradient.flatten(1).norm(dim=1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12)
         if self.momentum:
             gradient = state["first"].mul_(self.momentum).add_(gradient)
         return torch.add(genome, gradient.sign() if self.rule == "sign" else gradient, alpha=rate)

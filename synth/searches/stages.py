@@ -1,0 +1,112 @@
+"""Takes a search and a schedule; gives one search that goes through stages: small pictures first, other transforms.
+
+Octaves of a dream, coarse-to-fine style transfer, schedules of crops and step lengths are all this.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from synth.core import Encoding, Genome, Problem, Rows, Search, State, Step, Transform
+from synth.errors import InputError
+
+STREAM = 1 << 21  # the streams of later stages; below it are those of steps and of purposes
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`steps` on pictures whose sides are `scale` times those of the result.
+
+    `transform` and `search` take the place of the experiment's and the wrapper's where they are given.
+    """
+
+    steps: int
+    scale: float = 1.0
+    transform: Transform | None = None
+    search: Search | None = None
+
+
+class Stages(Search):
+    """`search` in several `stages`, the genome carried from one to the next; the last is at full size.
+
+    `stages` by name, so that one can be changed (null: left out), or a list; they run in their order. Every step
+    shows its genome at full size, so an item may be done in any stage.
+    """
+
+    gradient = True
+
+    def __init__(self, search: Search, stages: Mapping[str, Stage | None] | Sequence[Stage | None]) -> None:
+        given = list(stages.values()) if isinstance(stages, Mapping) else list(stages)
+        self.stages = [stage for stage in given if stage is not None]
+        if not self.stages:
+            raise InputError("search.stages: empty; name at least one stage.")
+        for stage in self.stages:
+            if stage.steps < 1 or not 0 < stage.scale <= 1:
+                raise InputError(
+                    f"search.stages: steps={stage.steps}, scale={stage.scale}; write steps >= 1 and scale in (0, 1]."
+                )
+        if self.stages[-1].scale != 1.0:
+            raise InputError(f"search.stages: the last has scale={self.stages[-1].scale}; it must be 1, the full size.")
+        self.searches = [_of_length(stage.search or search, stage.steps) for stage in self.stages]
+        if any(one.coupled for one in self.searches):
+            raise InputError("search.search: items that live from one another cannot go through stages.")
+        self.gradient = any(one.gradient for one in self.searches)
+        self.steps = sum(stage.steps for stage in self.stages)
+        self._known: dict[int, tuple[Problem, Problem]] = {}
+
+    def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
+        for place in range(len(self.stages)):
+            self._problem(problem, place)  # sizes that the network cannot read are refused before a run begins
+        if genome is not None:
+            genome = problem.carry(genome, self._problem(problem, 0))
+        return self.searches[0].init(self._problem(problem, 0), rows, genome)
+
+    def passes(self, stochastic: bool, items: int = 1) -> int:
+        return max(one.passes(stochastic, items) for one in self.searches)
+
+    def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
+        place, within = 0, min(step, self.steps - 1)
+        while within >= self.stages[place].steps:
+            within -= self.stages[place].steps
+            place += 1
+        within += max(0, step - (self.steps - 1))  # a budget may ask for more than the schedule has
+        here = self._problem(problem, place)
+        if place:
+            rows = rows.fold(STREAM + place)
+        if within == 0 and place:
+            before = self._problem(problem, place - 1)
+            genome = here.project(before.carry(state["genome"], here), rows)
+            state = self.searches[place].init(here, rows, genome)
+        state, said = self.searches[place].step(here, rows, state, within)
+        return state, replace(said, genome=problem.project(here.carry(said.genome, problem), rows))
+
+    def _problem(self, problem: Problem, place: int) -> Problem:
+        """The problem of a stage; made once, since comparing with another picture means looking at it."""
+        known = self._known.get(place)
+        if known is None or known[0] is not problem:
+            stage = self.stages[place]
+            parts = {} if stage.transform is None else {"transform": stage.transform}
+            encoding = getattr(problem, "encoding", None)
+            if isinstance(encoding, Encoding) and stage.scale != 1.0:
+                assert encoding.size is not None
+                parts["size"] = tuple(max(8, round(side * stage.scale)) for side in encoding.size)
+            known = self._known[place] = (problem, problem.at(**parts) if parts else problem)
+        return known[1]
+
+
+def octaves(search: Search, count: int = 4, scale: float = 1.4, steps: int = 10) -> Stages:
+    """`search` in `count` stages of `steps` each, every one `scale` times as large as the one before."""
+    if count < 1 or scale <= 1:
+        raise InputError(
+            f"search: count={count}, scale={scale}; write 1 or more octaves, each larger than the last."
+        )
+    return Stages(search, [Stage(steps, scale ** -(count - 1 - place)) for place in range(count)])
+
+
+def _of_length(search: Search, steps: int) -> Search:
+    """`search` meant for so many steps: what falls in a line over a search falls over a stage."""
+    other = copy.copy(search)
+    other.steps = steps
+    return other
