@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from synth import data
 from synth.core import Encoding
 from synth.encodings.perturbation import Perturbation
-from synth.encodings.pixels import Pixels
+from synth.encodings.pixels import STARTS, Pixels
 from synth.encodings.sizes import Size
-from synth.errors import InputError
+from synth.errors import InputError, nearest
 
 
 def canvas(
@@ -19,10 +20,28 @@ def canvas(
     noise: float = 0.15,
     epsilon: float | None = None,
     norm: str = "linf",
+    longest: int | None = None,
+    grey: bool = False,
 ) -> Encoding:
-    """A `Perturbation` of `image` or `images` where one is named, else `Pixels` from `start`."""
+    """A `Perturbation` of `image` or `images` where one is named, else `Pixels` from `start`.
+
+    `start` may also be a picture, by path or name, which is then what is perturbed.
+    """
+    if image is None and images is None and start not in STARTS:
+        try:
+            data.picture(start, "start")
+        except InputError as error:
+            hint = nearest(start, STARTS)
+            if not hint:
+                raise
+            raise InputError(f"start={start}: no such start, and no such picture.{hint}") from error
+        image = start
     if image is not None or images is not None:
-        return Perturbation(image, images, epsilon, norm, size=size)
+        return Perturbation(image, images, epsilon, norm, size=size, longest=longest, grey=grey)
+    if longest is not None or grey:
+        raise InputError(
+            "encoding: longest= and grey= need a picture to keep the shape or colours of; write image=PATH."
+        )
     if epsilon is not None:
         raise InputError(f"encoding.epsilon={epsilon}: a radius needs a picture around which; write image=PATH.")
     return Pixels(size, start, noise)

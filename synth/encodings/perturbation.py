@@ -31,6 +31,11 @@ class Perturbation(Encoding):
     L-infinity ball, each channel of each pixel + or - `epsilon`; or ``stripes``, the same with one sign for each
     channel of each column (the start of the square attack: Andriushchenko et al. 2020). In the L2 norm the last two
     have the length `epsilon`.
+
+    `longest` in place of `size` keeps the shape of the one `image`: its longer side has so many pixels. `rounded`
+    False allows perturbations finer than the 256 levels of a file, for studies of the network and not of pictures.
+    `grey` changes luminance alone: the genome is [r, 1, h, w], added to all three channels, so that the colour
+    differences of the original (I and Q of YIQ) stay.
     """
 
     def __init__(
@@ -41,6 +46,9 @@ class Perturbation(Encoding):
         norm: str = "linf",
         start: str = "zeros",
         size: Size = None,
+        longest: int | None = None,
+        rounded: bool = True,
+        grey: bool = False,
     ) -> None:
         if norm not in NORMS:
             raise InputError(f"encoding.norm={norm}: write linf or l2.")
@@ -56,16 +64,17 @@ class Perturbation(Encoding):
             raise InputError("image: a perturbation needs a picture; write image=PATH, or images=FOLDER for several.")
         self.pictures = [data.picture(image)] if image is not None else data.pictures(_paths(images))
         self.items = [picture.name for picture in self.pictures]
-        if epsilon is not None and norm == "linf":
+        if epsilon is not None and norm == "linf" and rounded:
             levels = math.floor(epsilon * 255 + 1e-3)
             if levels == 0:
                 raise InputError(f"encoding.epsilon={epsilon}: below one of 256 levels; write 0.003922 or more.")
             epsilon = levels / 255
-        self.epsilon, self.norm, self.kind, self.size = epsilon, norm, start, size_of(size)
+        self.epsilon, self.norm, self.kind, self.rounded, self.grey = epsilon, norm, start, rounded, grey
+        self.size = size_of(size) if longest is None else self._shaped(longest, size)
         self._place(torch.device("cpu"))
 
     def start(self, rows: Rows) -> Genome:
-        shape = self.originals.shape[1:]
+        shape = (1 if self.grey else 3, *self.originals.shape[2:])
         if self.kind == "zeros":
             return torch.zeros(len(rows), *shape, device=self.originals.device)
         radius = 1.0 if self.epsilon is None else self.epsilon
@@ -88,6 +97,8 @@ class Perturbation(Encoding):
         elif self.epsilon is not None:
             lengths = genome.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
             genome = genome * (self.epsilon / lengths.clamp_min(1e-12)).clamp_max(1.0)
+        if self.grey:
+            return genome.clamp(-1, 1)  # three channels share it; where one leaves the box, the picture is cut there
         # the picture lies in the box, so going into the box shrinks every coordinate: the ball still holds
         original = self._of(rows)
         return (original + genome).clamp(0, 1) - original
@@ -115,6 +126,12 @@ class Perturbation(Encoding):
 
     def _of(self, rows: Rows) -> Tensor:
         return self.originals if len(self.originals) == 1 else self.originals[rows.item]
+
+    def _shaped(self, longest: int, size: Size) -> tuple[int, int] | None:
+        if size is not None or len(self.pictures) > 1:
+            raise InputError(f"encoding.longest={longest}: it is for one picture, and in place of encoding.size.")
+        width, height = self.pictures[0].image.size
+        return size_of([max(8, round(side * longest / max(width, height))) for side in (height, width)])
 
     def _place(self, device: torch.device) -> None:
         self.originals = torch.zeros(1, 3, 1, 1, device=device)

@@ -99,9 +99,7 @@ class Stages(Search):
 def octaves(search: Search, count: int = 4, scale: float = 1.4, steps: int = 10) -> Stages:
     """`search` in `count` stages of `steps` each, every one `scale` times as large as the one before."""
     if count < 1 or scale <= 1:
-        raise InputError(
-            f"search: count={count}, scale={scale}; write 1 or more octaves, each larger than the last."
-        )
+        raise InputError(f"search: count={count}, scale={scale}; write 1 or more octaves, each larger than the last.")
     return Stages(search, [Stage(steps, scale ** -(count - 1 - place)) for place in range(count)])
 
 
