@@ -40,7 +40,7 @@ def canvas(
         return Perturbation(image, images, epsilon, norm, size=size, longest=longest, grey=grey)
     if longest is not None or grey:
         raise InputError(
-            "encoding: longest= and grey= need a picture to keep the shape or colours of; write image=PATH."
+            "encoding: longest= and grey= keep something of a picture; write image=PATH."
         )
     if epsilon is not None:
         raise InputError(f"encoding.epsilon={epsilon}: a radius needs a picture around which; write image=PATH.")
