@@ -16,6 +16,7 @@ from synth.searches.regularisers import Regularisers
 
 RULES = ("sgd", "adam", "nadam", "normalised", "unit", "sign")
 ADAPTIVE = ("adam", "nadam")
+RESCUE = 16  # steps in which a row without any gradient is helped along
 NOISE = 1 << 20  # the stream of the noise; below it are those of the steps
 
 
@@ -31,6 +32,9 @@ class Gradient(Search):
     with more (Dong et al. 2018). `rate_end` lets the rate fall in a line to
     that value at the last step. `noise` is the deviation of normal numbers that each step adds: with ``sign`` the
     Langevin search of Arpit et al. 2017.
+
+    A unit that is silent has no gradient. Where there is none at all in the first steps, a row moves at random until
+    there is one (lucid lets gradients through dead ReLUs instead, for as many steps).
     """
 
     gradient = True
@@ -79,6 +83,8 @@ class Gradient(Search):
         found = problem.evaluate(genome, rows.fold(step) if problem.stochastic else rows, ones)
         assert found.gradient is not None
         gradient = found.gradient[0]
+        if step < RESCUE:
+            gradient = _alive(gradient, rows, step)
         state = dict(state)
         moved = self._moved(genome, gradient, state, step)
         if self.noise:
@@ -121,3 +127,13 @@ class Gradient(Search):
         if self.momentum:
             gradient = state["first"].mul_(self.momentum).add_(gradient)
         return torch.add(genome, gradient.sign() if self.rule == "sign" else gradient, alpha=rate)
+
+
+def _alive(gradient: Tensor, rows: Rows, step: int) -> Tensor:
+    """`gradient` [r, *shape], with normal numbers for the rows where all of it is zero."""
+    dead = gradient.flatten(1).abs().amax(1) == 0
+    if not bool(dead.any()):
+        return gradient
+    gradient = gradient.clone()
+    gradient[dead] = rows.select(dead).fold(NOISE + 1).fold(step).normal(*gradient.shape[1:])
+    return gradient

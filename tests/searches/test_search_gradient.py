@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
-from small_worlds import Analytic, quadratics, rows_of
+from small_worlds import Analytic, evolved, quadratics, rows_of
 from torch import Tensor
 
 from synth.core import Rows, State
@@ -257,3 +257,14 @@ def test_regularisers_that_are_off_do_nothing_and_those_that_cannot_be_are_refus
     ):
         with pytest.raises(InputError, match=r"search\.regularisers"):
             Regularisers(**wrong)
+
+
+def test_a_silent_unit_is_woken() -> None:
+    """max(0, sum(x) - 1) from far below: no gradient, until a random move has brought one."""
+    silent = Analytic(lambda genome, rows: (genome.sum(1) + 3.0).relu(), lambda rows: -0.5 * torch.ones(len(rows), 8))
+    rows = rows_of(3, "silent")
+    said, _ = evolved(Gradient(200, "adam", 0.1), silent, rows)
+    assert bool((said[0].score == 0).all())
+    assert bool((said[-1].score > 0).all())
+    again, _ = evolved(Gradient(200, "adam", 0.1), silent, rows)
+    assert torch.equal(said[-1].genome, again[-1].genome)
