@@ -260,8 +260,8 @@ def test_regularisers_that_are_off_do_nothing_and_those_that_cannot_be_are_refus
 
 
 def test_a_silent_unit_is_woken() -> None:
-    """max(0, sum(x) - 1) from far below: no gradient, until a random move has brought one."""
-    silent = Analytic(lambda genome, rows: (genome.sum(1) + 3.0).relu(), lambda rows: -0.5 * torch.ones(len(rows), 8))
+    """max(0, sum(x) + 3.8) from below: no gradient, until a random move has brought one."""
+    silent = Analytic(lambda genome, rows: (genome.sum(1) + 3.8).relu(), lambda rows: -0.5 * torch.ones(len(rows), 8))
     rows = rows_of(3, "silent")
     said, _ = evolved(Gradient(200, "adam", 0.1), silent, rows)
     assert bool((said[0].score == 0).all())
