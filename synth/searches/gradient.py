@@ -33,8 +33,8 @@ class Gradient(Search):
     that value at the last step. `noise` is the deviation of normal numbers that each step adds: with ``sign`` the
     Langevin search of Arpit et al. 2017.
 
-    A unit that is silent has no gradient. Where there is none at all in the first steps, a row moves at random until
-    there is one (lucid lets gradients through dead ReLUs instead, for as many steps).
+    A unit that is silent has no gradient. Where there is none at all in the first steps, a row hops at random, further
+    each time, until there is one (lucid lets gradients through dead ReLUs instead, for as many steps).
     """
 
     gradient = True
@@ -83,10 +83,11 @@ class Gradient(Search):
         found = problem.evaluate(genome, rows.fold(step) if problem.stochastic else rows, ones)
         assert found.gradient is not None
         gradient = found.gradient[0]
-        if step < RESCUE:
-            gradient = _alive(gradient, rows, step)
         state = dict(state)
         moved = self._moved(genome, gradient, state, step)
+        if step < RESCUE:
+            hop = self._rate(step) * (step + 1) ** 0.5
+            moved = _woken(moved, genome, gradient, rows.fold(NOISE + 1).fold(step), hop)
         if self.noise:
             moved = torch.add(moved, rows.fold(NOISE).fold(step).normal(*genome.shape[1:]), alpha=self.noise)
         if self.regularisers.active:
@@ -129,11 +130,11 @@ class Gradient(Search):
         return torch.add(genome, gradient.sign() if self.rule == "sign" else gradient, alpha=rate)
 
 
-def _alive(gradient: Tensor, rows: Rows, step: int) -> Tensor:
-    """`gradient` [r, *shape], with normal numbers for the rows where all of it is zero."""
+def _woken(moved: Genome, genome: Genome, gradient: Tensor, rows: Rows, length: float) -> Genome:
+    """`moved`, but the rows where all of the gradient is zero hop from `genome` by `length` times normal numbers."""
     dead = gradient.flatten(1).abs().amax(1) == 0
     if not bool(dead.any()):
-        return gradient
-    gradient = gradient.clone()
-    gradient[dead] = rows.select(dead).fold(NOISE + 1).fold(step).normal(*gradient.shape[1:])
-    return gradient
+        return moved
+    moved = moved.clone()
+    moved[dead] = genome[dead] + length * rows.select(dead).normal(*genome.shape[1:])
+    return moved
