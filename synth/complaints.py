@@ -61,6 +61,9 @@ def _told(error: BaseException, chain: list[BaseException], conf: Path, typed: l
         key = _full_key(text)
         return f"{key}: this recipe needs it; write {key}=..."
     if kind in ("InterpolationKeyError", "InterpolationResolutionError", "InterpolationToMissingValueError"):
+        told = _no_such_choice(text, conf, typed)
+        if told:
+            return told
         word = next((word for word in typed if "${" in word), _full_key(text))
         return f"{word}: {text.splitlines()[0]}".lstrip(": ")
     if kind == "ConfigAttributeError" or kind == "ConfigKeyError":
@@ -137,6 +140,21 @@ def _unknown_key(key: str, conf: Path, typed: list[str]) -> str:
     if not hint:
         hint = f" It has {_listed(sorted({one.split('.')[0] for one in keys}))}."
     return f"{key}: {f'recipe {recipe}' if recipe else 'this recipe'} has no such key.{hint}"
+
+
+def _no_such_choice(text: str, conf: Path, typed: list[str]) -> str | None:
+    """A value that picks among the entries of a table in the recipe, as encoding.norm does: one that is not there."""
+    found = re.search(r"Interpolation key '([^']*)' not found", text)
+    parts = found.group(1).split(".") if found else []
+    for word in typed:
+        value = word.partition("=")[2]
+        if value in parts[1:]:
+            table = f"{'.'.join(parts[: parts.index(value)])}."
+            keys, _ = _composed(conf, [one for one in typed if _key_of(one) == "recipe"])
+            choices = [key.removeprefix(table) for key in keys if key.startswith(table)]
+            choices = [key for key in choices if "." not in key]
+            return f"{word}: no such choice.{nearest(value, choices) or f' Write one of {_listed(choices)}.'}"
+    return None
 
 
 def _key_of(word: str) -> str:

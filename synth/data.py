@@ -33,10 +33,14 @@ LARGEST = 120_000_000  # pixels in all; a larger one is a decompression bomb or 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture in full size, and the name it goes by in records."""
+    """One picture in full size, the name it goes by in records, and the folder it lies in (none where it is bundled).
+
+    In a data set the folder is what the picture shows.
+    """
 
     name: str
     image: Image.Image
+    folder: str = ""
 
     def at(self, size: tuple[int, int]) -> Float[Tensor, "3 h w"]:
         """The middle of the picture at `size` (height, width): scaled to cover it, then cropped. RGB in [0, 1]."""
@@ -50,9 +54,11 @@ def picture(source: str | Path, word: str = "image") -> Picture:
     Grey, palette, 16-bit and CMYK pictures become RGB, transparency is laid on white, the camera's rotation
     is applied, and of an animation the first frame is taken. Raises InputError for what cannot be read.
     """
-    path = _bundled(str(source)) or Path(source).expanduser()
+    bundled = _bundled(str(source))
+    path = bundled or Path(source).expanduser()
     if path.is_dir():
-        raise InputError(f"{word}={source}: a folder where one picture is meant; write images={source} for all of it.")
+        instead = f"write images={source} for all of it" if word == "image" else "name one picture in it"
+        raise InputError(f"{word}={source}: a folder where one picture is meant; {instead}.")
     if not path.is_file():
         hint = nearest(path.name, _neighbours(path))
         raise InputError(f"{word}={source}: no such file.{hint or f' Bundled pictures: {_names(BUNDLED)}.'}")
@@ -79,7 +85,7 @@ def picture(source: str | Path, word: str = "image") -> Picture:
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else "damaged"
         raise InputError(f"{word}={source}: the picture is damaged or cut short ({reason}).") from error
-    return Picture(path.name, image)
+    return Picture(path.name, image, "" if bundled else path.absolute().parent.name)
 
 
 def pictures(source: str | Path | Sequence[str | Path], word: str = "images") -> list[Picture]:
@@ -134,6 +140,14 @@ def fitted(images: Float[Tensor, "n 3 h w"], size: tuple[int, int]) -> Float[Ten
     if tuple(images.shape[2:]) == size:
         return images
     return functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def amplified(difference: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
+    """A difference of two pictures as a picture: about mid grey, its largest absolute value m at black or white.
+
+    1/2 + difference / 2m; mid grey throughout where m is 0.
+    """
+    return 0.5 + difference * (0.5 / difference.abs().max().clamp_min(1e-12))
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -59,10 +59,7 @@ def refuse_mismatch(problem: ImageProblem, search: Search, rows: Rows, watching:
             f"search={name}: its pictures compete for every item, so all set out from one; name one "
             f"picture, not {len(encoding.items or ())}."
         )
-    assert encoding.size is not None
-    device = problem.network.device
-    seen = problem.transform(torch.zeros(1, 3, *encoding.size, device=device), rows.select(slice(1)))
-    problem.network.check_size((seen.shape[2], seen.shape[3]), problem.layers)
+    problem.check()
 
 
 def refuse_what_is_there(problem: ImageProblem, rows: Rows) -> None:
@@ -73,6 +70,12 @@ def refuse_what_is_there(problem: ImageProblem, rows: Rows) -> None:
     scores = scores_of(problem.network, originals)
     if all(met(before, target) for before, target in zip(scores, targets, strict=True)):
         seen, wanted = problem.network.classes.label(int(scores[0].argmax())), targets[0]
+        if wanted is not None and wanted.away and wanted.index is not None:
+            shown = problem.network.classes.label(wanted.index)
+            raise InputError(
+                f"label={shown}: {problem.network.name} sees {seen} from the start, so there is nothing to fool; name "
+                "another picture, or leave label= out."
+            )
         raise InputError(
             f"target={wanted.name if wanted else ''}: {problem.network.name} sees that already ({seen}); name another "
             "target, or another picture."

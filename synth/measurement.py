@@ -77,12 +77,17 @@ def judged(
 
 
 def summary(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Passes over all items; successes and confidences over those that can have them, None where none can."""
+    """Passes over all items; successes and confidences over those that can have them, None where none can.
+
+    Where items set out from pictures, `already` of them were as wanted before anything was done, and are not among
+    the `counted`.
+    """
     confidences = [item["confidence"] for item in items if item["confidence"] is not None]
     judged = [item["success"] for item in items if item["success"] is not None]
-    return {
-        "success": sum(judged) if judged else None,
-        "items": len(items),
+    found: dict[str, Any] = {"success": sum(judged) if judged else None, "items": len(items)}
+    if judged and any("original_predicted" in item for item in items):
+        found |= {"counted": len(judged), "already": sum(bool(item.get("already")) for item in items)}
+    return found | {
         "mean_confidence": round(fmean(confidences), 6) if confidences else None,
         "median_confidence": round(median(confidences), 6) if confidences else None,
         "forwards": sum(item["forwards"] for item in items),

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from synth import data
 from synth.core import Images, Rows, Target
 from synth.course import Course
 from synth.fitness import ImageProblem
@@ -18,6 +19,8 @@ from synth.networks.network import Network
 from synth.record import Record
 
 log = logging.getLogger(__name__)
+
+FAINT = 0.25  # a largest change of a pixel; up to here the difference has a picture of its own, where it is amplified
 
 
 def items_of(
@@ -30,19 +33,24 @@ def items_of(
     """
     network = problem.network
     images = problem.images(found.genome, rows)
-    originals = problem.encoding.original(rows)
+    originals, began = problem.encoding.original(rows), problem.encoding.began(rows)
     each = len(images) // len(rows)
+    source = problem.encoding.source(rows) if each == problem.encoding.images_per_genome else None
     rows = rows.repeat(each) if each > 1 else rows
     targets = problem.objective.target(rows)
     parts = {"network": network.name, "weights": network.sha256, "search": search,
              "encoding": type(problem.encoding).__name__.lower()}  # fmt: skip
+    names = problem.encoding.items or ()
     items: list[dict[str, Any]] = []
     there = [i for i in range(len(rows)) if found.score[i // each] != -math.inf]
     for i, target in enumerate(targets):
         row = i // each
         about = {"target": target.name if target else None, "target_index": target.index if target else None,
                  "seed": seed, "score": found.score[row], "steps": found.steps[row],
-                 "forwards": found.forwards[row] // each, "backwards": found.backwards[row] // each}  # fmt: skip
+                 "forwards": _share(found.forwards[row], i % each, each),
+                 "backwards": _share(found.backwards[row], i % each, each)}  # fmt: skip
+        if len(names) == len(found.score) > 1:
+            about["image"] = names[row]
         if each > 1:
             about["facet"] = i % each
         if target is not None and target.niche:
@@ -50,8 +58,8 @@ def items_of(
         item: dict[str, Any] = {"file": None, **about}
         if found.score[row] != -math.inf:
             item["file"] = record.picture(i, images[i], about | parts)
-        if originals is not None:
-            item["original"] = record.picture(i, originals[row], {}, "originals")
+        if began is not None:
+            item["original"] = record.picture(i, began[row], {}, "originals")
         items.append(item)
     for item in items:
         item.update(predicted=None, confidence=None, success=False, seconds=None, linf=None, l2=None)
@@ -59,16 +67,25 @@ def items_of(
         return items
     who = rows.select(torch.tensor(there, device=rows.item.device))
     saved = torch.stack([record.read_back(items[i]["file"]) for i in there]).to(network.device)
-    scores, watched = measured(network, problem.watch, saved, who)
+    scores, watched = measured(network, problem.watch, saved, who, None if source is None else source[there])
     for place, i in enumerate(there):
         items[i].update(judged(scores[place], targets[i], network.classes, until, float(watched[place])))
         items[i].update(seconds=found.seconds[i // each])
         if originals is not None:
             away = saved[place] - originals[i // each]
-            items[i].update(linf=round(float(away.abs().max()), 6), l2=round(float(away.norm()), 6))
+            most = float(away.abs().max())
+            items[i].update(linf=round(most, 6), l2=round(float(away.norm()), 6))
+            if 0 < most <= FAINT:
+                items[i]["amplified"] = round(0.5 / most, 4)
+                items[i]["difference"] = record.picture(i, data.amplified(away), {}, "differences")
     if originals is not None:
         _compared(items, targets, network, originals.repeat_interleave(each, 0))
     return items
+
+
+def _share(passes: int, place: int, count: int) -> int:
+    """What picture `place` of `count` has of `passes`: equal parts, the first ones taking what is left over."""
+    return (passes + count - 1 - place) // count
 
 
 def _compared(
@@ -82,7 +99,7 @@ def _compared(
         item["original_confidence"] = round(float(before.softmax(0)[best]), 6)
         if met(before, target):
             item.update(already=True, success=None)
-    already = [item["target"] for item in items if item.get("already")]
+    already = [f"{item['target']} ({item['original_predicted']})" for item in items if item.get("already")]
     if already:
         log.warning("%d of %d pictures are seen as wanted before anything is done, and not counted: %s%s", len(already),
                     len(items), ", ".join(already[:5]), " ..." if len(already) > 5 else "")  # fmt: skip
@@ -92,15 +109,18 @@ def save_strips(
     record: Record, problem: ImageProblem, rows: Rows, line: Ancestors, items: list[dict[str, Any]]
 ) -> None:
     """Saves the line of each item as a film strip, a frame an ancestor, from the first one on to itself."""
-    for i, item in enumerate(items):
+    each = len(items) // len(rows)
+    for place, item in enumerate(items):
+        i, facet = divmod(place, each)
         count = int(line.count[i])
         if item["file"] is None:
             continue
         images = problem.images(line.genomes[i, :count], rows.select(torch.full((count,), i, device=rows.item.device)))
-        item["strip"] = record.picture(i, torch.cat(list(images), dim=2), {"target": item["target"]}, "strips")
+        images = images[facet::each]
+        item["strip"] = record.picture(place, torch.cat(list(images), dim=2), {"target": item["target"]}, "strips")
         told = torch.stack([line.id[i, :count], line.step[i, :count], line.cell[i, :count]], dim=1).tolist()
         item["ancestors"] = [
-            {"id": who, "step": step, "target": items[cell]["target"], "score": score}
+            {"id": who, "step": step, "target": items[cell * each]["target"], "score": score}
             for (who, step, cell), score in zip(told, line.score[i, :count].tolist(), strict=True)
         ]
         item["generations"] = int(line.generations[i])
@@ -119,5 +139,5 @@ def archive_of(found: Course, targets: Sequence[Target | None], items: Sequence[
         names.append(", ".join(filter(None, parts)))
     last = [None if value == -math.inf else round(value, 4) for value in found.watch]
     if all(value is None or 0 <= value <= 1 for value in last):
-        last = [item["confidence"] and round(item["confidence"], 4) for item in items]
+        last = [item["confidence"] and round(item["confidence"], 4) for item in items[:: len(items) // len(targets)]]
     return found.history.archive(names, [found.step, sum(found.forwards) + 2 * sum(found.backwards), last])

@@ -21,8 +21,14 @@ TOLD = frozenset(
         *(
             "file",
             "original",
+            "original_predicted",
+            "original_confidence",
+            "already",
+            "difference",
+            "amplified",
             "target",
             "target_index",
+            "predicted_index",
             "confidence",
             "predicted",
             "success",
@@ -68,6 +74,7 @@ class Card:
     effort_apart: str
     niche: str  # the cell of an archive, where it is another than the target
     empty: bool  # a cell that nothing ever filled
+    already: bool  # it was seen as wanted before anything was done, and is not counted
     data: dict[str, Any] = field(repr=False)
 
     @property
@@ -135,6 +142,7 @@ def _card(run: Run, item: Item, number_: int, plate: str, page: Path) -> Card:
         "src": picture.url,
         "size": [picture.width, picture.height],
         "original": original.url if original else "",
+        "difference": _difference(item, page),
         "plate": plate,
         "niche": niche,
         "details": _details(record, contender, search, encoding, effort),
@@ -156,8 +164,28 @@ def _card(run: Run, item: Item, number_: int, plate: str, page: Path) -> Card:
         effort_apart=_apart(record),
         niche=niche,
         empty=item.empty,
+        already=record.get("already") is True,
         data=data,
     )
+
+
+def _difference(item: Item, page: Path) -> list[str]:
+    """The picture of what was changed, and what it is called; empty where there is none to show."""
+    if item.difference is None or item.difference.problem:
+        return []
+    times = number(item.record.get("amplified"))
+    return [
+        link(item.difference.path, page),
+        f"difference \u00d7 {plain(times, 2)}" if times is not None else "difference",
+    ]
+
+
+def _before(record: dict[str, Any]) -> str:
+    """What the network saw in the original, how surely, and whether that was what was wanted."""
+    seen = words(record.get("original_predicted"))
+    sure = percent(record.get("original_confidence"))
+    told = [seen, sure, "as wanted, so not counted" if record.get("already") is True else ""]
+    return ", ".join(part for part in told if part not in ("", NOTHING)) if seen else ""
 
 
 def _method(run: Run, record: dict[str, Any]) -> tuple[str, str, str]:
@@ -208,6 +236,7 @@ def _details(
         ["Contender", contender],
         ["Target", words(record.get("target")) + (f" ({anything(index)})" if index is not None else "")],
         ["Niche", words(record.get("niche"))],
+        ["Was read as", _before(record)],
         ["Read as", words(record.get("predicted"))],
         ["Confidence", percent(record.get("confidence"))],
         ["Success", words(record.get("success"))],

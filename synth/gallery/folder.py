@@ -35,8 +35,8 @@ class Picture:
 class Item:
     """One entry of a result: its record as written, its picture, and the picture it started from, if any.
 
-    `strip` shows its ancestors side by side, `large` is the picture in a higher resolution. `empty` is a cell of an
-    archive that nothing ever filled.
+    `strip` shows its ancestors side by side, `large` is the picture in a higher resolution, `difference` what was
+    changed in its original, amplified. `empty` is a cell of an archive that nothing ever filled.
     """
 
     record: Record
@@ -44,6 +44,7 @@ class Item:
     original: Picture | None
     strip: Picture | None = None
     large: Picture | None = None
+    difference: Picture | None = None
     empty: bool = False
 
 
@@ -109,7 +110,7 @@ class Run:
         return value if isinstance(value, str) else ""
 
     def _item(self, record: Record) -> Item:
-        names = (record.get(key) for key in ("file", "original", "strip", "large"))
+        names = (record.get(key) for key in ("file", "original", "strip", "large", "difference"))
         return Item(record, *map(self._picture, names), empty=self.is_archive and not record.get("file"))
 
     def _picture(self, name: Any) -> Picture | None:

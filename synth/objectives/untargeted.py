@@ -14,6 +14,7 @@ from synth.errors import InputError, nearest
 from synth.networks.network import OUTPUT, Network
 
 MEASURES = ("margin", "cross_entropy", "probability")
+FOLDER = "folder"  # the label that each picture's own folder gives
 BATCH = 64
 
 
@@ -27,8 +28,9 @@ class Untargeted(Objective):
 
     `image` is one picture, `images` several (an item each), the words of the perturbation that searches around them.
     y is what the network says of each at its own size, one look when the run begins that no budget counts; or it is
-    `label`, a class by name, synset or index, or a list with one for each picture. A picture that the network does
-    not see as its `label` has a margin above 0 from the start.
+    `label`, a class by name, synset or index, or a list with one for each picture, or ``folder``: each picture shows
+    what the folder that it lies in is named for, as in a data set. A picture that the network does not see as its
+    `label` has a margin above 0 from the start.
     """
 
     def __init__(
@@ -47,14 +49,15 @@ class Untargeted(Objective):
         self.image, self.images, self.label, self.measure, self.weight = image, images, label, measure, weight
 
     def bind(self, network: Network) -> Bound:
-        if self.label is not None:
+        if self.label is not None and self.label != FOLDER:
             return _BoundUntargeted(network.classes.indices(self.label, network.name, "label"), self.measure, network)
         if self.image is not None:
             pictures = [data.picture(self.image)]
         else:
             assert self.images is not None
             pictures = data.pictures(self.images if isinstance(self.images, str) else list(self.images))
-        return _BoundUntargeted(_seen(network, pictures), self.measure, network)
+        shown = _seen(network, pictures) if self.label is None else _of_folders(network, pictures)
+        return _BoundUntargeted(shown, self.measure, network)
 
 
 class _BoundUntargeted(Bound):
@@ -89,3 +92,22 @@ def _seen(network: Network, pictures: Sequence[data.Picture]) -> list[int]:
             images = torch.stack([picture.at(network.size) for picture in pictures[first : first + BATCH]])
             found += network(images.to(network.device)).argmax(1).tolist()
     return found
+
+
+def _of_folders(network: Network, pictures: Sequence[data.Picture]) -> list[int]:
+    """The class that the folder of each picture is named for."""
+    found: dict[str, int] = {}
+    for picture in pictures:
+        if not picture.folder:
+            raise InputError(
+                f"label={FOLDER}: {picture.name} comes with synth and lies in no class folder; write its name."
+            )
+        if picture.folder not in found:
+            try:
+                found[picture.folder] = network.classes.index(picture.folder, network.name, "label")
+            except InputError as error:
+                raise InputError(
+                    f"label={FOLDER}: {picture.name} lies in the folder {picture.folder}, and {network.name} has no "
+                    "such class; name folders by class or synset."
+                ) from error
+    return [found[picture.folder] for picture in pictures]

@@ -19,7 +19,7 @@ def _item(folder: Path, place: int, fields: dict[str, Any]) -> dict[str, Any]:
         **{"seed": place, "steps": 4, "forwards": 4 + place, "backwards": 4, "seconds": 0.1, "linf": None},
         **fields,
     }
-    for key in ("file", "original"):
+    for key in ("file", "original", "difference"):
         if item.get(key):
             path = folder / item[key]
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,17 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "predicted": "tabby",
             "file": "images/a#b?.png",
         },
-        {"target": "ant", "confidence": None, "seconds": 1},
+        {
+            "target": "ant",
+            "confidence": None,
+            "seconds": 1,
+            "original": "originals/<i>.png",
+            "original_predicted": HOSTILE,
+            "original_confidence": 0.25,
+            "difference": "differences/<b>.png",
+            "amplified": 63.75,
+            "already": True,
+        },
         {"target": HOSTILE, "confidence": 0.8, "file": "images/<b>&'\".png", "seconds": 2},
     ]
     steps = [{"step": step, "best": step / 9, "mean": step / 10, "items": [step / 9] * 4} for step in range(9)]
@@ -134,6 +144,30 @@ def test_enlarge_walk_and_escape(opened: Chrome) -> None:
     assert not find(opened, "#view-original").is_displayed()
     find(opened, "#view-close").click()
     assert not find(opened, "#view").is_displayed()
+
+
+def test_what_was_changed_stands_between_original_and_result(opened: Chrome) -> None:
+    assert "as wanted from the start, not counted" in find(opened, "#units > li:nth-child(3)").text
+    find(opened, "#units > li:nth-child(3) .plate").click()
+    assert find(opened, "#view-times").text == "difference \u00d7 64"
+    ids = "view-original", "view-amplified", "view-picture"
+    lefts = [
+        run(opened, "return document.getElementById(arguments[0]).getBoundingClientRect().left", one) for one in ids
+    ]
+    assert lefts == sorted(lefts)
+    assert [run(opened, "return document.getElementById(arguments[0]).naturalWidth", one) for one in ids] == [8, 8, 8]
+    assert not find(opened, "#view-difference").is_displayed()  # what it shows stands there already
+    told = find(opened, "#view-details").text
+    assert f"Was read as\n{HOSTILE}, 25" in told
+    assert "%, as wanted, so not counted" in told
+    for key in ("original_", "already", "amplified"):  # told under names of their own
+        assert key not in told
+    find(opened, "#view-back").click()
+    assert not find(opened, "#view-between").is_displayed()
+    find(opened, "#view-back").click()
+    assert find(opened, "#view-title").text == "goldfish"
+    assert not find(opened, "#view-between").is_displayed()
+    assert find(opened, "#view-difference").is_displayed()
 
 
 @pytest.mark.parametrize("opened", ["comparison"], indirect=True)

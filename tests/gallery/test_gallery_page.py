@@ -69,7 +69,8 @@ def test_hostile_names_change_no_element(make_run: MakeRun) -> None:
 
 
 def test_every_link_is_relative_and_leads_to_a_file(make_run: MakeRun, tmp_path: Path) -> None:
-    one = make_run("runs/one #1", [{"file": HOSTILE_FILE}, {"original": "originals/0 0.png"}])
+    changed = {"original": "originals/0 0.png", "difference": "differences/0 #.png"}
+    one = make_run("runs/one #1", [{"file": HOSTILE_FILE}, changed])
     two = make_run("runs/two", figures=[{"file": "images/001.png", "caption": "Again"}])
     build_run_page(one)
     for page in (tmp_path / "runs/index.html", tmp_path / "elsewhere/deep/page.html"):
@@ -77,7 +78,8 @@ def test_every_link_is_relative_and_leads_to_a_file(make_run: MakeRun, tmp_path:
         links = [url for url in found.links if url != "data:,"] + [
             card[key] for card in json.loads(found.data)["cards"] for key in ("src", "original") if card[key]
         ]
-        assert len(links) >= 11
+        links += [card["difference"][0] for card in json.loads(found.data)["cards"] if card["difference"]]
+        assert len(links) >= 12
         for url in links:
             assert ":" not in url
             assert not url.startswith("/")

@@ -160,6 +160,11 @@
     current = part;
     difference(false);
     view.classList.toggle("pairs", Boolean(card.original && card.src));
+    const [amplified, times] = card.original && card.src ? card.difference : [];
+    view.classList.toggle("triples", Boolean(amplified));
+    picture(at("view-amplified"), amplified, card.size);
+    at("view-times").textContent = times;
+    at("view-between").hidden = !amplified;
     picture(at("view-picture"), card.src, card.size);
     picture(at("view-original"), card.original, card.size);
     picture(at("view-under"), card.original, card.size);

@@ -1,0 +1,67 @@
+"""Takes a start and one gradient; gives the genome one step along it: the fast gradient method."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from synth.core import Genome, Problem, Rows, Search, State, Step, ones
+from synth.errors import InputError, nearest
+
+RULES = ("sign", "unit")
+
+
+class FastGradient(Search):
+    """One step of length `rate` along the gradient at the start, and a look at where it arrives.
+
+    ``sign``: x + rate sign(g), the fast gradient sign method (Goodfellow et al. 2015, equation in section 4), whose
+    `rate` is the radius of an L-infinity ball. ``unit``: x + rate g / |g|_2, the same in the L2 norm. The result is
+    projected, and the step shows it as it is scored there: two forwards and a backward an item. Theirs adds to the
+    loss of the true class; here the objective says what is climbed, so towards a target it is theirs with the
+    sign turned.
+
+    `steps` is 1. A budget that allows more takes more, each from where the last arrived.
+    """
+
+    gradient = True
+    steps = 1
+
+    def __init__(self, rate: float = 2 / 255, rule: str = "sign") -> None:
+        if rule not in RULES:
+            raise InputError(f"search.rule={rule}: no such rule.{nearest(rule, RULES) or f' Write one of {RULES}.'}")
+        if not (rate > 0 and math.isfinite(rate)):
+            raise InputError(f"search.rate={rate}: write a length above 0.")
+        self.rate, self.rule = rate, rule
+
+    def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
+        if not problem.differentiable:
+            raise InputError(
+                "search=fast_gradient: this encoding has no gradient; use search=genetic, or another encoding."
+            )
+        return {"genome": problem.start(rows) if genome is None else genome}
+
+    def passes(self, stochastic: bool, items: int = 1) -> int:
+        return 4  # two forwards and a backward, which counts 2
+
+    def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
+        rows = rows.fold(step) if problem.stochastic else rows
+        genome = state["genome"]
+        before = problem.evaluate(genome, rows, ones)
+        assert before.gradient is not None
+        gradient = before.gradient[0]
+        if self.rule == "sign":
+            direction = gradient.sign()
+        else:
+            direction = gradient / (gradient.flatten(1).norm(dim=1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12)
+        genome = problem.project(torch.add(genome, direction, alpha=self.rate), rows)
+        found = problem.evaluate(genome, rows)
+        spent = torch.ones(len(rows), dtype=torch.int64, device=genome.device)
+        return {"genome": genome}, Step(
+            genome=genome,
+            score=found.scores[:, 0],
+            watch=found.watch,
+            forwards=spent * (before.forwards + found.forwards),
+            backwards=spent * before.backwards,
+            terms={name: value[:, 0] for name, value in found.terms.items()},
+        )
