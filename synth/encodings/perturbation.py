@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from synth import data
 from synth.core import Encoding, Genome, Images, Rows
-from synth.encodings.sizes import Size, size_of
+from synth.encodings.sizes import Size, in_shape, size_of
 from synth.errors import InputError
 from synth.randomness import coins
 
 NORMS = ("linf", "l2")
 STARTS = ("zeros", "random", "signs", "stripes")
+EDGE = 1e-6  # how far rounding may take a legal picture out of the box
 
 
 class Perturbation(Encoding):
@@ -35,7 +37,8 @@ class Perturbation(Encoding):
     `longest` in place of `size` keeps the shape of the one `image`: its longer side has so many pixels. `rounded`
     False allows perturbations finer than the 256 levels of a file, for studies of the network and not of pictures.
     `grey` changes luminance alone: the genome is [r, 1, h, w], added to all three channels, so that the colour
-    differences of the original (I and Q of YIQ) stay.
+    differences of the original (I and Q of YIQ) stay. With `levels` only whole levels of 256 are legal: a search that
+    looks at nothing else finds what holds in a file (a length in the L2 norm may grow by the rounding).
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Perturbation(Encoding):
         longest: int | None = None,
         rounded: bool = True,
         grey: bool = False,
+        levels: bool = False,
     ) -> None:
         if norm not in NORMS:
             raise InputError(f"encoding.norm={norm}: write linf or l2.")
@@ -60,16 +64,23 @@ class Perturbation(Encoding):
             )
         if start not in STARTS:
             raise InputError(f"encoding.start={start}: a perturbation starts from {', '.join(STARTS)}.")
-        if (image is None) == (images is None):
+        if image is not None and images is not None:
+            raise InputError(
+                f"image={image}: images= names what is changed already; write image=null, or leave out images=."
+            )
+        if image is None and images is None:
             raise InputError("image: a perturbation needs a picture; write image=PATH, or images=FOLDER for several.")
+        if levels and not rounded:
+            raise InputError("encoding.levels=true, encoding.rounded=false: whole levels are rounded; leave one out.")
         self.pictures = [data.picture(image)] if image is not None else data.pictures(_paths(images))
         self.items = [picture.name for picture in self.pictures]
         if epsilon is not None and norm == "linf" and rounded:
-            levels = math.floor(epsilon * 255 + 1e-3)
-            if levels == 0:
+            whole = math.floor(epsilon * 255 + 1e-3)
+            if whole == 0:
                 raise InputError(f"encoding.epsilon={epsilon}: below one of 256 levels; write 0.003922 or more.")
-            epsilon = levels / 255
+            epsilon = whole / 255
         self.epsilon, self.norm, self.kind, self.rounded, self.grey = epsilon, norm, start, rounded, grey
+        self.levels = levels
         self.size = size_of(size) if longest is None else self._shaped(longest, size)
         self._place(torch.device("cpu"))
 
@@ -81,21 +92,24 @@ class Perturbation(Encoding):
         if self.kind in ("signs", "stripes"):
             drawn = shape if self.kind == "signs" else (shape[0], 1, shape[2])
             signs = coins(rows.key, math.prod(drawn)).view(-1, *drawn).expand(-1, *shape) * 2.0 - 1.0
-            return self.project(signs * (radius if self.norm == "linf" else radius / math.prod(shape) ** 0.5), rows)
+            numbers = 1 if self.norm == "linf" else math.prod(self.originals.shape[1:])
+            return self.project(signs * (radius / numbers**0.5), rows)
         if self.norm == "linf":
             return self.project(radius * (2 * rows.uniform(*shape) - 1), rows)
         direction = rows.normal(*shape)
-        length = radius * rows.fold(1).uniform(1, 1, 1)
+        length = radius / self._channels**0.5 * rows.fold(1).uniform(1, 1, 1)
         return self.project(direction * (length / direction.flatten(1).norm(dim=1).view(-1, 1, 1, 1)), rows)
 
     def decode(self, genome: Genome, rows: Rows) -> Images:
-        return (self._of(rows) + genome).clamp(0, 1)
+        return _Boxed.apply(self._of(rows) + genome)
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
+        if self.levels:  # so are the originals', hence the pictures'
+            genome = (genome * 255).round() / 255
         if self.epsilon is not None and self.norm == "linf":
             genome = genome.clamp(-self.epsilon, self.epsilon)
         elif self.epsilon is not None:
-            lengths = genome.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+            lengths = genome.flatten(1).norm(dim=1).view(-1, 1, 1, 1) * self._channels**0.5
             genome = genome * (self.epsilon / lengths.clamp_min(1e-12)).clamp_max(1.0)
         if self.grey:
             return genome.clamp(-1, 1)  # three channels share it; where one leaves the box, the picture is cut there
@@ -106,6 +120,13 @@ class Perturbation(Encoding):
     def at(self, size: tuple[int, int]) -> Perturbation:
         other = self._copy()
         other.size = size
+        other._place(self.originals.device)
+        return other
+
+    def around(self, picture: data.Picture) -> Perturbation:
+        """The same around another picture, at the same size."""
+        other = self._copy()
+        other.pictures, other.items = [picture], [picture.name]
         other._place(self.originals.device)
         return other
 
@@ -124,14 +145,21 @@ class Perturbation(Encoding):
     def original(self, rows: Rows) -> Images:
         return self._of(rows).expand(len(rows), -1, -1, -1)
 
+    @property
+    def _channels(self) -> int:
+        """How many channels of the picture each number of the genome changes."""
+        return 3 if self.grey else 1
+
     def _of(self, rows: Rows) -> Tensor:
         return self.originals if len(self.originals) == 1 else self.originals[rows.item]
 
     def _shaped(self, longest: int, size: Size) -> tuple[int, int] | None:
         if size is not None or len(self.pictures) > 1:
-            raise InputError(f"encoding.longest={longest}: it is for one picture, and in place of encoding.size.")
-        width, height = self.pictures[0].image.size
-        return size_of([max(8, round(side * longest / max(width, height))) for side in (height, width)])
+            raise InputError(
+                f"encoding.longest={longest}: it is for one picture, and in place of encoding.size; write "
+                "encoding.longest=null, and encoding.size=[HEIGHT,WIDTH] for several."
+            )
+        return in_shape(*self.pictures[0].image.size, longest)
 
     def _place(self, device: torch.device) -> None:
         self.originals = torch.zeros(1, 3, 1, 1, device=device)
@@ -142,6 +170,20 @@ class Perturbation(Encoding):
         other = object.__new__(Perturbation)
         other.__dict__.update(self.__dict__)
         return other
+
+
+class _Boxed(torch.autograd.Function):
+    """Pictures cut to [0, 1], with a gradient at 0 and 1 too, where `clamp` has none: what is white may grow darker."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward((images >= -EDGE) & (images <= 1 + EDGE))
+        return images.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return gradient * ctx.saved_tensors[0]
 
 
 def _paths(images: str | Sequence[str] | None) -> str | Path | list[str | Path]:

@@ -1,0 +1,68 @@
+"""Medians of lengths against those of the saved files, and of pictures before they were rounded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synth.encodings.perturbation import Perturbation
+from synth.encodings.pixels import Pixels
+from synth.errors import InputError
+from synth.experiment import Experiment
+from synth.measures.distances import Distances
+from synth.networks.network import Network
+from synth.objectives.scores import ClassScore
+from synth.objectives.untargeted import Untargeted
+from synth.record import Record
+from synth.searches.gradient import Gradient
+from synth.searches.minimal_norm import MinimalNorm
+
+COUNT = 5
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    path = tmp_path / "pictures"
+    path.mkdir()
+    for number in range(COUNT):
+        noisy = np.random.default_rng(number).integers(40, 216, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(noisy).save(path / f"{number}.png")
+    return str(path)
+
+
+@pytest.mark.parametrize("levels", [True, False])
+def test_medians_are_those_of_the_files(levels: bool, loud_network: Network, folder: str, tmp_path: Path) -> None:
+    made = Experiment(
+        loud_network, Perturbation(images=folder, levels=levels, rounded=levels), Untargeted(images=folder),
+        MinimalNorm(20), measures={"it": Distances()},
+    )  # fmt: skip
+    out = tmp_path / "out"
+    result = made.run(Record(out))
+    lengths = []
+    for item in result["items"]:
+        one, other = (np.asarray(Image.open(out / item[word]), dtype=np.float64) / 255 for word in ("file", "original"))
+        if item["success"]:
+            lengths.append((np.linalg.norm(one - other), np.abs(one - other).max()))
+    found = result["findings"]
+    if levels:
+        assert len(lengths) == COUNT
+    if lengths:
+        wanted = np.median(np.array(lengths), axis=0)
+        assert [found["median_l2"], found["median_linf"]] == pytest.approx(wanted.tolist(), abs=1e-5)
+    else:
+        assert found["median_l2"] is None
+    assert ("unrounded_median_l2" in found) == (not levels)
+    if not levels:
+        assert found["unrounded_success"] == COUNT
+        assert found["unrounded_median_l2"] == pytest.approx(
+            np.median([item["unrounded_l2"] for item in result["items"]]), abs=1e-5
+        )
+        assert all(item["unrounded_linf"] <= item["unrounded_l2"] for item in result["items"])
+
+
+def test_without_pictures_there_is_nothing_to_measure(loud_network: Network) -> None:
+    with pytest.raises(InputError, match="distances are those to a picture"):
+        Experiment(loud_network, Pixels(), ClassScore("lemon"), Gradient(2), measures={"it": Distances()})
