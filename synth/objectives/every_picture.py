@@ -1,0 +1,97 @@
+"""All pictures at once: away from what the network sees in each of them, or towards one class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from synth.core import Bound, Objective, Reading, Target
+from synth.errors import InputError, nearest
+from synth.holdout import Holdout, Source
+from synth.networks.network import OUTPUT, Network
+from synth.objectives.scores import Names
+
+MEASURES = ("margin", "rate")
+BATCH = 64
+
+
+class EveryPicture(Objective):
+    """How far each picture of a universal perturbation's batch is from what the network sees in it, or near `target`.
+
+    With scores z before the softmax and y the class that the network sees in the picture without the perturbation,
+    ``margin``: min(max_{j != y} z_j - z_y, `confidence`), above 0 exactly where the network is fooled. The bound is
+    what makes it universal: a picture that is fooled by `confidence` counts no further, and those that are not have
+    the gradient to themselves (the clamped loss of Shafahi et al. 2020 and of Zhang et al. 2020, there against the true
+    class and, in the latter, with a bound of 10; a looser one led further on pictures that were not learned from). With
+    a `target` t it is min(z_t - max_{j != t} z_j, `confidence`); pictures that are seen as t already count
+    `confidence`, for nothing is to be done. A list of targets is an item, and so a perturbation, for each. ``rate``: 1
+    where the margin is above 0, else 0, a number to watch, without a gradient.
+
+    `images`, `holdout` and `seed` are the words of the encoding that draws the pictures. What the network sees is one
+    look at each when the run begins, at the network's own size, that no budget counts.
+    """
+
+    def __init__(
+        self,
+        images: Source = None,
+        holdout: float = 0,
+        seed: int = 0,
+        target: Names | None = None,
+        measure: str = "margin",
+        confidence: float = 30.0,
+        weight: float = 1.0,
+    ) -> None:
+        if measure not in MEASURES:
+            raise InputError(
+                f"objective measure={measure}: no such measure.{nearest(measure, MEASURES) or ' Write margin or rate.'}"
+            )
+        if confidence <= 0:
+            raise InputError(f"objective confidence={confidence}: write a margin above 0.")
+        self.pictures = Holdout(images, holdout, seed)
+        self.target, self.measure, self.confidence, self.weight = target, measure, confidence, weight
+
+    def bind(self, network: Network) -> Bound:
+        targets = None
+        if self.target is not None:
+            targets = network.classes.indices(self.target, network.name)  # an unknown class is said before the looks
+        seen = _seen(network, self.pictures.at(network.size).train)
+        return _BoundEveryPicture(seen, targets, self.measure, self.confidence, network)
+
+
+class _BoundEveryPicture(Bound):
+    layers = (OUTPUT,)
+
+    def __init__(
+        self, seen: Tensor, targets: list[int] | None, measure: str, confidence: float, network: Network
+    ) -> None:
+        self.seen, self.measure, self.confidence = seen, measure, confidence
+        self.targets: Tensor | None = None
+        self.items = [Target("not what is there")]
+        if targets is not None:
+            self.targets = torch.tensor(targets, device=network.device)
+            self.items = [Target(network.classes.label(i), i) for i in targets]
+
+    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
+        scores, seen = reading.taps[OUTPUT], self.seen[reading.sources]
+        if self.targets is None:
+            margin = -_lead(scores, seen)
+        else:
+            wanted = self.targets[reading.rows.item if len(self.targets) > 1 else torch.zeros_like(reading.rows.item)]
+            margin = torch.where(seen == wanted, self.confidence, _lead(scores, wanted))
+        value = margin.clamp_max(self.confidence) if self.measure == "margin" else (margin > 0).float()
+        return {self.measure: value[:, None]}
+
+
+def _lead(scores: Tensor, index: Tensor) -> Tensor:
+    """By how much the class `index` [n] is ahead of all others in `scores` [n, classes]: [n]."""
+    index = index[:, None]
+    return scores.gather(1, index)[:, 0] - scores.scatter(1, index, -torch.inf).amax(1)
+
+
+def _seen(network: Network, pictures: Tensor) -> Tensor:
+    """The class that `network` sees in each of the uint8 `pictures` [n, 3, h, w]: int64 [n]."""
+    with torch.inference_mode():
+        parts = [network(part.to(network.device).float() / 255.0).argmax(1) for part in pictures.split(BATCH)]
+    return torch.cat(parts).clone()  # outside the mode, or it would be an inference tensor too
