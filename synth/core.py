@@ -74,6 +74,10 @@ class Encoding(ABC):
         """The pictures that are kept of each row, [r * k, 3, h, w]: those it decodes to, as a rule."""
         return self.decode(genome, rows)
 
+    def began(self, rows: Rows) -> Images | None:
+        """The picture each row set out from, where it is worth a look; the original, as a rule."""
+        return self.original(rows)
+
     def origin(self, rows: Rows) -> Genome | None:
         """The genome that means "nothing there", towards which decay and clipping pull; None if there is none."""
         return None
@@ -117,13 +121,16 @@ class Reading:
 
     `taps` maps layer names to their outputs on the transformed pictures, `images` [n, 3, h, w] are the
     pictures before the transform (priors read those), `rows` says who each picture is. `source` [n] is which of
-    the encoding's pictures each was made from, what its item is where nothing else is said.
+    the encoding's pictures each was made from, what its item is where nothing else is said. The images of one genome
+    stand in a run: `facets` pictures, each `views` times under different draws of the transform.
     """
 
     taps: Mapping[str, Tensor]
     images: Images
     rows: Rows
     source: Tensor | None = None
+    facets: int = 1
+    views: int = 1
 
     @property
     def sources(self) -> Tensor:

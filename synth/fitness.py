@@ -71,7 +71,19 @@ class ImageProblem(Problem):
             objective = self.objective.at(size)
             watch = objective if self.watch is self.objective else self.watch.at(size)
             parts = {"encoding": self.encoding.at(size), "objective": objective, "watch": watch} | parts
-        return replace(self, **parts)
+        other = replace(self, **parts)
+        if size is not None or "transform" in parts:
+            other.check()
+        return other
+
+    def check(self) -> None:
+        """Raises InputError where the network cannot read what the transform makes of the encoding's pictures."""
+        assert self.encoding.size is not None
+        device = self.network.device
+        nobody = torch.zeros(1, dtype=torch.int64, device=device)
+        with torch.no_grad():
+            seen = self.transform(torch.zeros(1, 3, *self.encoding.size, device=device), Rows(nobody, nobody))
+        self.network.check_size((seen.shape[2], seen.shape[3]), self.layers)
 
     def carry(self, genome: Genome, to: Problem) -> Genome:
         assert isinstance(to, ImageProblem)
@@ -94,7 +106,8 @@ class ImageProblem(Problem):
                 if self.encoding.rounded:
                     images = (images * 255).round() / 255
                 each, size = self._spread(who), self.encoding.images_per_genome
-                reading = Reading(self.network.read(images, self.watch.layers), images, each, self.encoding.source(who))
+                taps = self.network.read(images, self.watch.layers)
+                reading = Reading(taps, images, each, self.encoding.source(who), size)
                 found.append(own(total(self.watch(reading)), each).unflatten(0, (-1, size)).mean(1))
         return _joined(found, len(genome)).clone()  # outside the mode, or it would be an inference tensor too
 
@@ -125,7 +138,7 @@ class ImageProblem(Problem):
                 images, who = images.repeat_interleave(self.views, 0), who.spread(self.views)
                 source = source.repeat_interleave(self.views)
             taps = self.network.read(self.transform(images, who), self.layers)
-            reading = Reading(taps, images, who, source)
+            reading = Reading(taps, images, who, source, self.encoding.images_per_genome, self.views)
             terms = self.objective(reading)
             scores = self._mean(total(terms))
             gradient = None

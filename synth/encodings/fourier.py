@@ -44,8 +44,15 @@ class Fourier(Encoding):
         spectrum = torch.view_as_complex(genome) * self.scale
         flat = torch.fft.irfft2(spectrum, s=self.size, norm="ortho") / 4
         if self.decorrelated:
-            flat = torch.einsum("nchw,dc->ndhw", flat, self.colour)
+            flat = coloured(flat, self.colour)
         return flat.sigmoid()
+
+    def genome_of(self, images: Images) -> Genome:
+        """The genome that `images` [r, 3, h, w] of this size are decoded from, their values kept in [.02, .98]."""
+        flat = images.clamp(0.02, 0.98).logit() * 4
+        if self.decorrelated:
+            flat = coloured(flat, torch.linalg.inv(self.colour))
+        return torch.view_as_real(torch.fft.rfft2(flat, norm="ortho") / self.scale)
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
         return genome  # every spectrum is a picture
@@ -75,6 +82,11 @@ class Fourier(Encoding):
 
     def origin(self, rows: Rows) -> Genome:
         return torch.zeros(1, 1, 1, 1, 1, device=self.colour.device)
+
+
+def coloured(images: Tensor, matrix: Tensor) -> Tensor:
+    """`images` [n, 3, h, w] with the colour of each pixel times `matrix` [3, 3]; einsum takes eight times as long."""
+    return (matrix @ images.flatten(2)).view_as(images)
 
 
 def _scale(size: tuple[int, int]) -> Tensor:

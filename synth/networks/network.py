@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from synth.core import Images
 from synth.errors import InputError, nearest
@@ -44,7 +45,8 @@ class Network(nn.Module):
     """A classifier in eval mode with frozen weights.
 
     `module` gives scores before the softmax, [n, classes]; `mean` and `std` are per channel in [0, 1];
-    `size` (height, width) is what it was trained at. In-place activations are switched off, or a tap on a
+    `size` (height, width) is what it was trained at; with `fit` pictures of any other size are scaled to that one
+    first, as they would be to be classified. In-place activations are switched off, or a tap on a
     convolution would silently hold the activation's output.
     """
 
@@ -60,6 +62,7 @@ class Network(nn.Module):
         sha256: str,
         device: str = "auto",
         precision: str = "float32",
+        fit: bool = False,
     ) -> None:
         super().__init__()
         if precision not in ("float32", "bfloat16"):
@@ -70,7 +73,7 @@ class Network(nn.Module):
             if getattr(part, "inplace", False):
                 part.inplace = False  # type: ignore[assignment]
         self.name, self.classes, self.size, self.sha256 = name, classes, size, sha256
-        self.precision = precision
+        self.precision, self.fit = precision, fit
         if self.device.type == "cuda" and precision == "float32":
             # TensorFloat-32, on by default in convolutions, is not what float32 says, nor what a CPU finds
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -78,6 +81,7 @@ class Network(nn.Module):
         self.register_buffer("scale", 1.0 / torch.tensor(std, device=self.device).view(1, 3, 1, 1))
         self._shapes = self._trace()
         self._order = {name: place for place, name in enumerate(self._shapes)}
+        self.eval()  # this module too: who restores a mode would bring training's back
         self._fits: dict[tuple[tuple[int, int], str], bool] = {(size, OUTPUT): True}
 
     @property
@@ -93,6 +97,8 @@ class Network(nn.Module):
 
     def forward(self, images: Images) -> Tensor:
         """Scores before the softmax, [n, classes], from pictures [n, 3, h, w] in [0, 1]."""
+        if self.fit and tuple(images.shape[2:]) != self.size:
+            images = functional.interpolate(images, self.size, mode="bilinear", antialias=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             return self.module((_ChannelsLast.apply(images) - self.mean) * self.scale).float()
 
@@ -139,11 +145,14 @@ class Network(nn.Module):
 
         Convolutions read any size; the layers behind a flattening want the size they were trained at.
         """
-        if not self.reads(size, layers):
+        wanted = tuple(layers)
+        if not self.reads(size, wanted):
             height, width = self.size
+            deepest = max(wanted, key=self._order.__getitem__)
+            where = "" if deepest == OUTPUT else f" at {deepest}; name an earlier layer, or"
             raise InputError(
-                f"encoding.size={size[0]}x{size[1]}: {self.name} cannot read pictures of that size; "
-                f"leave encoding.size unset for its own {height}x{width}."
+                f"encoding.size={size[0]}x{size[1]}: {self.name} cannot read pictures of that size{where or ';'} "
+                f"write null for encoding.size and encoding.longest to get its own {height}x{width}."
             )
 
     def reads(self, size: tuple[int, int], layers: Iterable[str] = (OUTPUT,)) -> bool:

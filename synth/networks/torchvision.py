@@ -19,17 +19,20 @@ from synth.networks.network import Network
 IMAGENET = Path(__file__).parent / "imagenet.tsv"
 
 
-def torchvision(name: str, weights: str | None = None, device: str = "auto", precision: str = "float32") -> Network:
+def torchvision(
+    name: str, weights: str | None = None, device: str = "auto", precision: str = "float32", fit: bool = False
+) -> Network:
     """The torchvision classifier `name` with its ImageNet-1k weights (``IMAGENET1K_V1``), or those of a file.
 
     Without a file they come from torch hub's cache, and are fetched by torchvision where that is empty; a
-    machine without either gets an InputError that says how to give a file. Loaded once per process.
+    machine without either gets an InputError that says how to give a file. With `fit` it reads pictures of any
+    size, scaled to its own. Loaded once per process.
     """
     choices = models.list_models(module=models)
     if name not in choices:
         raise InputError(f"network.name={name}: torchvision has no such classifier.{nearest(name, choices)}")
     path = Path(weights) if weights else _fetched(name, _preset(name))
-    return _load(name, path, path.stat().st_mtime_ns if path.is_file() else 0, device, precision)
+    return _load(name, path, path.stat().st_mtime_ns if path.is_file() else 0, device, precision, fit)
 
 
 def _preset(name: str) -> WeightsEnum:
@@ -56,7 +59,7 @@ def _fetched(name: str, preset: WeightsEnum) -> Path:
 
 
 @lru_cache(maxsize=4)
-def _load(name: str, path: Path, _changed: int, device: str, precision: str) -> Network:
+def _load(name: str, path: Path, _changed: int, device: str, precision: str, fit: bool) -> Network:
     preset = _preset(name)
     options = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
     if name in ("googlenet", "inception_v3"):
@@ -81,6 +84,7 @@ def _load(name: str, path: Path, _changed: int, device: str, precision: str) -> 
         sha256=files.sha256(path),
         device=device,
         precision=precision,
+        fit=fit,
     )
 
 

@@ -13,19 +13,21 @@ from synth.networks.network import Network
 BOX = Path(__file__).parent / "weights"
 
 
-def trained(name: str, weights: str | None = None, device: str = "auto", precision: str = "float32") -> Network:
+def trained(
+    name: str, weights: str | None = None, device: str = "auto", precision: str = "float32", fit: bool = False
+) -> Network:
     """The network `name` with the weights in the box, or with those of the file `weights`.
 
     The file carries its own classes, size and normalisation. The same arguments give the same object, so
-    that a sweep loads it once.
+    that a sweep loads it once. With `fit` it reads pictures of any size, scaled to its own.
     """
     architectures.builder(name, "network.name")  # says so where there is none, before a file is looked for
     path = Path(weights) if weights else BOX / f"{name}.safetensors"
-    return _load(name, path, path.stat().st_mtime_ns if path.is_file() else 0, device, precision)
+    return _load(name, path, path.stat().st_mtime_ns if path.is_file() else 0, device, precision, fit)
 
 
 @lru_cache(maxsize=4)
-def _load(name: str, path: Path, _changed: int, device: str, precision: str) -> Network:
+def _load(name: str, path: Path, _changed: int, device: str, precision: str, fit: bool) -> Network:
     state, metadata = files.read(path)
     classes, size, mean, std = (files.json_of(metadata, key, path) for key in ("classes", "size", "mean", "std"))
     try:
@@ -52,4 +54,5 @@ def _load(name: str, path: Path, _changed: int, device: str, precision: str) -> 
         sha256=files.sha256(path),
         device=device,
         precision=precision,
+        fit=fit,
     )

@@ -15,15 +15,19 @@ from torch import Tensor
 from synth.errors import InputError
 from synth.transforms.blur import gaussian_blur
 
+CLIPS = ("clip_pixels", "clip_gradients", "clip_contributions")
+
 
 @dataclass(frozen=True)
 class Regularisers:
-    """Four switches, each off at its default.
+    """Five switches, each off at its default.
 
     `decay`: the share of each pixel's distance to the origin that is lost a step (L2 decay). `blur_every` and
     `blur_sigma`: a Gaussian blur of that many pixels every so many steps. `clip_pixels`: the percentage of
     pixels with the smallest norm over colours that are set to the origin. `clip_gradients`: the same for the
-    pixels on whose change the score depends least.
+    pixels on whose change the score depends least. `clip_contributions`: the same for those that contribute least,
+    to first order: |sum over colours of gradient times the distance to the origin|, what the score would lose were
+    the pixel set to the origin.
     """
 
     decay: float = 0.0
@@ -31,6 +35,7 @@ class Regularisers:
     blur_sigma: float = 1.0
     clip_pixels: float = 0.0
     clip_gradients: float = 0.0
+    clip_contributions: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.decay < 1:
@@ -40,14 +45,14 @@ class Regularisers:
                 f"search.regularisers: blur_every={self.blur_every}, blur_sigma={self.blur_sigma}; "
                 "write blur_every >= 0 and blur_sigma > 0."
             )
-        for word in ("clip_pixels", "clip_gradients"):
+        for word in CLIPS:
             if not 0 <= getattr(self, word) < 100:
                 raise InputError(f"search.regularisers.{word}={getattr(self, word)}: write a percentage in [0, 100).")
 
     @property
     def active(self) -> bool:
         """Whether any switch is on."""
-        return bool(self.decay or self.blur_every or self.clip_pixels or self.clip_gradients)
+        return bool(self.decay or self.blur_every or any(getattr(self, word) for word in CLIPS))
 
     def __call__(self, genome: Tensor, gradient: Tensor, origin: Tensor | None, step: int) -> Tensor:
         """`genome` [r, c, h, w] after a step whose gradient was `gradient`; `origin` broadcasts against it."""
@@ -62,6 +67,8 @@ class Regularisers:
             away = away * _largest(away.norm(dim=1, keepdim=True), self.clip_pixels)
         if self.clip_gradients:
             away = away * _largest(gradient.norm(dim=1, keepdim=True), self.clip_gradients)
+        if self.clip_contributions:
+            away = away * _largest((gradient * away).sum(1, keepdim=True).abs(), self.clip_contributions)
         return origin + away
 
 

@@ -1,0 +1,73 @@
+"""Several pictures a row, each a genome of its own of another encoding: different answers to one question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from synth.core import Encoding, Genome, Images, Rows
+from synth.encodings.sizes import Size, size_of
+from synth.errors import InputError
+
+
+class Facets(Encoding):
+    """`count` genomes of `encoding` side by side, [r, count, *shape], each decoded to a picture: r * count in all.
+
+    They are scored together, so that an objective can ask them to differ (``diversity``), and each is saved. `size`
+    takes the place of that of `encoding`.
+    """
+
+    def __init__(self, encoding: Encoding, count: int = 4, size: Size = None) -> None:
+        if count < 1:
+            raise InputError(f"encoding.count={count}: write 1 or more facets.")
+        if encoding.images_per_genome > 1:
+            raise InputError("encoding.encoding: facets need an encoding of one picture a genome; name another.")
+        sides = size_of(size)
+        encoding = encoding if sides is None else encoding.at(sides)
+        self.encoding, self.count, self.size, self.items = encoding, count, encoding.size, encoding.items
+        self.differentiable, self.scalable = encoding.differentiable, encoding.scalable
+        self.stochastic, self.rounded = encoding.stochastic, encoding.rounded
+        self.images_per_genome = count
+
+    def start(self, rows: Rows) -> Genome:
+        return self._folded(self.encoding.start(rows.spread(self.count)))
+
+    def decode(self, genome: Genome, rows: Rows) -> Images:
+        return self.encoding.decode(genome.flatten(0, 1), rows.spread(self.count))
+
+    def shown(self, genome: Genome, rows: Rows) -> Images:
+        return self.encoding.shown(genome.flatten(0, 1), rows.spread(self.count))
+
+    def project(self, genome: Genome, rows: Rows) -> Genome:
+        return self._folded(self.encoding.project(genome.flatten(0, 1), rows.spread(self.count)))
+
+    def at(self, size: tuple[int, int]) -> Facets:
+        return Facets(self.encoding.at(size), self.count)
+
+    def to(self, device: torch.device) -> Facets:
+        return Facets(self.encoding.to(device), self.count)
+
+    def bind(self, network: Any) -> Facets:
+        return Facets(self.encoding.bind(network), self.count)
+
+    def carry(self, genome: Genome, to: Encoding) -> Genome:
+        assert isinstance(to, Facets)
+        return self._folded(self.encoding.carry(genome.flatten(0, 1), to.encoding))
+
+    def source(self, rows: Rows) -> Tensor:
+        return self.encoding.source(rows.spread(self.count))
+
+    def origin(self, rows: Rows) -> Genome | None:
+        origin = self.encoding.origin(rows)
+        return None if origin is None else origin[:, None]
+
+    def original(self, rows: Rows) -> Images | None:
+        return self.encoding.original(rows)
+
+    def began(self, rows: Rows) -> Images | None:
+        return self.encoding.began(rows)
+
+    def _folded(self, genomes: Genome) -> Genome:
+        return genomes.unflatten(0, (-1, self.count))

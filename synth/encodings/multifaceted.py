@@ -1,0 +1,136 @@
+"""Takes the pictures of a class; gives spectra that start from its facets: the mean pictures of clusters of them.
+
+A class is more than one picture: a green pepper and a heap of them, a cinema by day and by night. Source: Nguyen,
+Yosinski & Clune, "Multifaceted Feature Visualization", 2016.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from synth import data
+from synth.core import Encoding, Genome, Images, Rows
+from synth.encodings.fourier import Fourier
+from synth.encodings.sizes import Size, size_of
+from synth.errors import InputError
+from synth.networks.network import Network
+
+COMPONENTS = 50  # of the codes that are clustered, as in the paper
+BATCH = 64
+GLANCE = (16, 16)  # pixels at which pictures are compared before a network has looked
+
+
+class Multifaceted(Encoding):
+    """A `Fourier` spectrum an item, which starts as the mean of the `nearest` pictures to the middle of a cluster.
+
+    `images` (a folder, a glob, a list), of one class as a rule, are clustered into `facets` by k-means on the first 50
+    principal components of what `layer` says of them, spatial layers averaged over places; null: ``fc7`` where the
+    network has it, else its deepest spatial layer. The largest cluster comes first. Until a network is bound the
+    pixels are clustered. Departures from the paper: no t-SNE between the components and k-means, a spectrum in place
+    of pixels.
+    """
+
+    scalable = False
+
+    def __init__(
+        self,
+        images: str | Sequence[str] | None,
+        facets: int = 4,
+        layer: str | None = None,
+        nearest: int = 15,
+        size: Size = None,
+    ) -> None:
+        if images is None:
+            raise InputError("images: facets are found among the pictures of a class; write images=FOLDER.")
+        if facets < 1 or nearest < 1:
+            raise InputError(f"encoding: facets={facets}, nearest={nearest}; write 1 or more of each.")
+        self.pictures = data.pictures(images if isinstance(images, str) else list(images))
+        if len(self.pictures) < facets:
+            raise InputError(
+                f"encoding.facets={facets}: images= has {len(self.pictures)} pictures; name more, or fewer facets."
+            )
+        self.facets, self.layer, self.nearest = facets, layer, nearest
+        self.size = size_of(size)
+        self.spectrum = Fourier(self.size)
+        self._group(torch.stack([picture.at(GLANCE) for picture in self.pictures]).flatten(1))
+        self._place()
+
+    def start(self, rows: Rows) -> Genome:
+        return self.spectrum.genome_of(self.began(rows))
+
+    def decode(self, genome: Genome, rows: Rows) -> Images:
+        return self.spectrum.decode(genome, rows)
+
+    def project(self, genome: Genome, rows: Rows) -> Genome:
+        return genome  # every spectrum is a picture
+
+    def at(self, size: tuple[int, int]) -> Multifaceted:
+        other = copy.copy(self)
+        other.size, other.spectrum = size, self.spectrum.at(size)
+        other._place()
+        return other
+
+    def to(self, device: torch.device) -> Multifaceted:
+        other = copy.copy(self)
+        other.spectrum, other.starts = self.spectrum.to(device), self.starts.to(device)
+        return other
+
+    def bind(self, network: Network) -> Multifaceted:
+        layer = _deep(network) if self.layer is None else network.layer(self.layer)
+        codes = []
+        with torch.inference_mode():
+            for first in range(0, len(self.pictures), BATCH):
+                images = torch.stack([picture.at(network.size) for picture in self.pictures[first : first + BATCH]])
+                code = network.read(images.to(network.device), [layer])[layer]
+                codes.append(code.flatten(2).mean(2) if code.ndim > 2 else code)
+        other = copy.copy(self)
+        other._group(torch.cat(codes).cpu())
+        other._place()
+        return other
+
+    def carry(self, genome: Genome, to: Encoding) -> Genome:
+        assert isinstance(to, Multifaceted)
+        return self.spectrum.carry(genome, to.spectrum)
+
+    def origin(self, rows: Rows) -> Genome:
+        return self.spectrum.origin(rows)
+
+    def began(self, rows: Rows) -> Images:
+        return self.starts[rows.item % self.facets]
+
+    def _group(self, codes: Tensor) -> None:
+        """Sets `clusters`, the pictures of each facet, those nearest to its middle first, and the items' names."""
+        from sklearn.cluster import KMeans  # takes a second to import
+        from sklearn.decomposition import PCA
+
+        values = codes.double().numpy()
+        values = PCA(min(COMPONENTS, *values.shape), svd_solver="full").fit_transform(values)
+        found = KMeans(self.facets, n_init=10, random_state=0).fit(values)
+        away = np.linalg.norm(values - found.cluster_centers_[found.labels_], axis=1)
+        order = np.argsort(away, kind="stable")
+        clusters = [[int(i) for i in order if found.labels_[i] == facet] for facet in range(self.facets)]
+        self.clusters = sorted(clusters, key=len, reverse=True)
+        self.items = [f"facet {i + 1} ({len(cluster)} pictures)" for i, cluster in enumerate(self.clusters)]
+
+    def _place(self) -> None:
+        """Sets the mean picture of each facet at the size: [facets, 3, h, w]."""
+        size = self.size or GLANCE
+        means = [
+            torch.stack([self.pictures[i].at(size) for i in cluster[: self.nearest]]).mean(0)
+            for cluster in self.clusters
+        ]
+        self.starts = torch.stack(means).to(self.spectrum.colour.device)
+
+
+def _deep(network: Any) -> str:
+    """``fc7``, or the deepest layer that has more than one place."""
+    if "fc7" in network.layers:
+        return "fc7"
+    spatial = [name for name, shape in network.layers.items() if len(shape) == 3 and shape[1] > 1]
+    return spatial[-1] if spatial else list(network.layers)[-1]
