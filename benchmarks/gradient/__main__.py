@@ -12,7 +12,7 @@ import sys
 
 import torch
 
-PARTS = ("projected", "minimal", "universal", "ascent", "inversion", "style")
+PARTS = ("projected", "minimal", "universal", "ascent", "inversion", "style", "dream")
 
 
 def main(parts: list[str]) -> None:

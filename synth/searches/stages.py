@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from synth.core import Encoding, Genome, Problem, Rows, Search, State, Step, Transform
 from synth.errors import InputError
@@ -50,21 +51,34 @@ class Stages(Search):
         if self.stages[-1].scale != 1.0:
             raise InputError(f"search.stages: the last has scale={self.stages[-1].scale}; it must be 1, the full size.")
         self.searches = [_of_length(stage.search or search, stage.steps) for stage in self.stages]
+        if any(isinstance(one, Stages) for one in self.searches):
+            raise InputError("search.search: stages go through no stages of their own; name all of them in one list.")
         if any(one.coupled for one in self.searches):
             raise InputError("search.search: items that live from one another cannot go through stages.")
         self.gradient = any(one.gradient for one in self.searches)
+        self.rivals = all(one.rivals for one in self.searches)
         self.steps = sum(stage.steps for stage in self.stages)
         self._known: dict[int, tuple[Problem, Problem]] = {}
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
-        for place in range(len(self.stages)):
-            self._problem(problem, place)  # sizes that the network cannot read are refused before a run begins
+        for place, search in enumerate(self.searches):  # what does not go together is refused before a run begins
+            here = self._problem(problem, place)
+            if place < len(self.stages) - 1 and "genome" not in search.init(here, rows.select(slice(1))):
+                raise InputError(
+                    f"search.search: {type(search).__name__.lower()} keeps a population, of which nothing could be "
+                    "carried to the next stage; use gradient, lbfgs or cma."
+                )
+        first = self._problem(problem, 0)
         if genome is not None:
-            genome = problem.carry(genome, self._problem(problem, 0))
-        return self.searches[0].init(self._problem(problem, 0), rows, genome)
+            genome = first.project(problem.carry(genome, first), rows)
+        return self.searches[0].init(first, rows, genome)
 
     def passes(self, stochastic: bool, items: int = 1) -> int:
-        return max(one.passes(stochastic, items) for one in self.searches)
+        dearest = 0
+        for stage, one in zip(self.stages, self.searches, strict=True):
+            drawn = stochastic if stage.transform is None else stage.transform.stochastic
+            dearest = max(dearest, one.passes(stochastic or drawn, items))
+        return dearest
 
     def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
         place, within = 0, min(step, self.steps - 1)
@@ -80,6 +94,8 @@ class Stages(Search):
             genome = here.project(before.carry(state["genome"], here), rows)
             state = self.searches[place].init(here, rows, genome)
         state, said = self.searches[place].step(here, rows, state, within)
+        if here is problem:
+            return state, said
         return state, replace(said, genome=problem.project(here.carry(said.genome, problem), rows))
 
     def _problem(self, problem: Problem, place: int) -> Problem:
@@ -92,8 +108,21 @@ class Stages(Search):
             if isinstance(encoding, Encoding) and stage.scale != 1.0:
                 assert encoding.size is not None
                 parts["size"] = tuple(max(8, round(side * stage.scale)) for side in encoding.size)
-            known = self._known[place] = (problem, problem.at(**parts) if parts else problem)
+            known = self._known[place] = (problem, self._at(problem, parts, stage) if parts else problem)
         return known[1]
+
+    def _at(self, problem: Problem, parts: Mapping[str, Any], stage: Stage) -> Problem:
+        """`problem` with the parts that a stage exchanges; InputError that speaks of the stage if they do not fit."""
+        try:
+            return problem.at(**parts)
+        except InputError as error:
+            if "size" not in parts:
+                raise
+            height, width = parts["size"]
+            raise InputError(
+                f"search: in its stage of scale {stage.scale:.3g} pictures have {height}x{width} pixels, too few for "
+                "the network or the transform; write fewer octaves (search.count=), or a larger encoding.size."
+            ) from error
 
 
 def octaves(search: Search, count: int = 4, scale: float = 1.4, steps: int = 10) -> Stages:

@@ -1,0 +1,111 @@
+"""What a dream costs beside the same loop written out in plain torch, as the notebook of google/deepdream has it.
+
+The bundled photograph at 512 px in four octaves of ten steps. Processor time, medians over interleaved pairs; run it
+with OMP_NUM_THREADS=1. That the two make the same picture, but for their jitter, is a test (test_search_stages.py).
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from synth import data
+from synth.encodings.perturbation import Perturbation
+from synth.experiment import Experiment
+from synth.film import Film
+from synth.networks.network import Network
+from synth.networks.torchvision import torchvision
+from synth.networks.trained import trained
+from synth.objectives.energy import Energy
+from synth.objectives.guided import Guided
+from synth.record import Record
+from synth.searches.gradient import Gradient
+from synth.searches.stages import octaves
+from synth.transforms.affine import Jitter
+
+SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
+LONGEST, COUNT, SCALE, STEPS, RATE, SHIFT = 512, 4, 1.4, 10, 0.006, 32
+ROUNDS = 3
+FRAMES = 24
+
+
+def rows() -> list[tuple[str, str]]:
+    """Seconds of dreams, their ratio to the bare loop, and of a film, as rows of a table."""
+    squeeze = torchvision("squeezenet1_1", str(SHARED / "weights" / "squeezenet1_1.fp16.safetensors"))
+    found = []
+    for network, layer in ((trained("mini_alexnet"), "conv5"), (squeeze, "features.11")):
+        ours, bare = _seconds(partial(_dream, network, Energy(layer)), partial(_bare, network, layer))
+        guided, _ = _seconds(partial(_dream, network, Guided("flower", layer)), None)
+        what = f"DeepDream, {LONGEST} px, {COUNT} octaves of {STEPS} steps, {network.name} {layer}"
+        found.append((what, f"{ours:.1f} s of one core, {ours / bare:.2f} times a bare loop in torch"))
+        found.append(("the same, guided by a second picture", f"{guided:.1f} s"))
+    layers = [f"conv{place}" for place in range(1, 6)]
+    strip, _ = _seconds(partial(_dream, trained("mini_alexnet"), Energy(layers)), None)
+    found.append(("the same at five layers at once, mini_alexnet", f"{strip:.1f} s"))
+    film, _ = _seconds(_film, None)
+    found.append((f"a film of {FRAMES} frames at 300x200, mini_alexnet", f"{film:.1f} s of one core"))
+    return found
+
+
+def _seconds(ours: Callable[[], None], theirs: Callable[[], None] | None) -> tuple[float, float]:
+    """Seconds of both, medians over turns; the first turn warms up."""
+    spent: tuple[list[float], list[float]] = ([], [0.0])
+    for turn in range(ROUNDS + 1):
+        for side, run in enumerate((ours, theirs)):
+            if run is None:
+                continue
+            began = time.process_time()
+            run()
+            if turn:
+                spent[side].append(time.process_time() - began)
+    return statistics.median(spent[0]), statistics.median(spent[1][1:] or spent[1])
+
+
+def _dream(network: Network, objective: Energy | Guided) -> None:
+    search = octaves(Gradient(rule="normalised", rate=RATE, momentum=0.0), COUNT, SCALE, STEPS)
+    made = Experiment(network, Perturbation("china", longest=LONGEST), objective, search, Jitter(SHIFT / LONGEST))
+    with tempfile.TemporaryDirectory() as folder:
+        made.run(Record(Path(folder)))
+
+
+def _bare(network: Network, layer: str) -> None:
+    """The notebook's loop: octaves, detail, roll, step by g / mean|g|, clip; and the picture saved."""
+    picture = data.picture("china")
+    height, width = Perturbation("china", longest=LONGEST).size or (0, 0)
+    name = network.rectified(layer)
+    detail = torch.zeros(1, 3, 8, 8)
+    draws = torch.Generator().manual_seed(0)
+    for octave in range(COUNT):
+        share = SCALE ** -(COUNT - 1 - octave)
+        size = round(height * share), round(width * share)
+        base = picture.at(size)[None]
+        image = base + functional.interpolate(detail, size, mode="bicubic", antialias=True)
+        for _ in range(STEPS):
+            down, right = torch.randint(-SHIFT, SHIFT + 1, (2,), generator=draws).tolist()
+            image = image.roll((down, right), (2, 3)).requires_grad_()
+            values = network.read(image, [name])[name]
+            (slope,) = torch.autograd.grad(values, image, values.detach())
+            image = (image.detach() + RATE * slope / slope.abs().mean()).roll((-down, -right), (2, 3)).clamp(0, 1)
+        detail = image - base
+    with tempfile.TemporaryDirectory() as folder:
+        data.to_image(image[0]).save(Path(folder) / "dream.png")
+
+
+def _film() -> None:
+    search = octaves(Gradient(rule="normalised", rate=0.003, momentum=0.0), 3, SCALE, 4)
+    made = Film(trained("mini_alexnet"), Perturbation("china", longest=300), Energy("conv5"), search, Jitter(), FRAMES)
+    with tempfile.TemporaryDirectory() as folder:
+        made.run(Record(Path(folder)))
+
+
+if __name__ == "__main__":
+    for name, value in rows():
+        print(f"| {name} | {value} |")
