@@ -8,7 +8,7 @@ from synth import data
 from synth.core import Encoding
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import STARTS, Pixels
-from synth.encodings.sizes import Size
+from synth.encodings.sizes import Size, in_shape
 from synth.errors import InputError, nearest
 
 
@@ -22,11 +22,16 @@ def canvas(
     norm: str = "linf",
     longest: int | None = None,
     grey: bool = False,
+    content: str | None = None,
 ) -> Encoding:
     """A `Perturbation` of `image` or `images` where one is named, else `Pixels` from `start`.
 
-    `start` may also be a picture, by path or name, which is then what is perturbed.
+    `start` may also be a picture, by path or name, which is then what is perturbed. With `longest` it has the
+    shape of the picture `content`, where that is named and no `size` is.
     """
+    if content is not None and longest is not None and image is None and images is None:
+        size = in_shape(*data.picture(content, "content").image.size, longest) if size is None else size
+        longest = None
     if image is None and images is None and start not in STARTS:
         try:
             data.picture(start, "start")
@@ -36,11 +41,14 @@ def canvas(
                 raise
             raise InputError(f"start={start}: no such start, and no such picture.{hint}") from error
         image = start
+    elif start not in STARTS:
+        raise InputError(f"start={start}: image= or images= name what is changed already; leave one of them out.")
     if image is not None or images is not None:
         return Perturbation(image, images, epsilon, norm, size=size, longest=longest, grey=grey)
     if longest is not None or grey:
         raise InputError(
-            "encoding: longest= and grey= keep something of a picture; write image=PATH."
+            "encoding: longest= and grey= keep something of a picture; write image=PATH, or encoding.longest=null "
+            "encoding.grey=false and encoding.size=[HEIGHT,WIDTH]."
         )
     if epsilon is not None:
         raise InputError(f"encoding.epsilon={epsilon}: a radius needs a picture around which; write image=PATH.")

@@ -17,3 +17,8 @@ def size_of(size: Size, word: str = "encoding.size") -> tuple[int, int] | None:
     if len(pair) != 2 or not all(8 <= side <= 8192 for side in pair):
         raise InputError(f"{word}={size}: write one number, or [height, width], from 8 to 8192 pixels.")
     return pair[0], pair[1]
+
+
+def in_shape(width: int, height: int, longest: int) -> tuple[int, int] | None:
+    """The size of a picture of that shape whose longer side has `longest` pixels."""
+    return size_of([max(8, round(side * longest / max(width, height))) for side in (height, width)])

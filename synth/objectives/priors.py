@@ -10,6 +10,7 @@ from torch import Tensor
 
 from synth.core import Bound, Objective, Reading
 from synth.data import IMAGENET_MEAN
+from synth.errors import InputError
 
 
 class L2(Objective):
@@ -38,28 +39,67 @@ class TotalVariation(Objective):
 
     Forward differences, none beyond the last row and column. Mahendran & Vedaldi 2015, equation 6; `beta` 2 is
     the sum of squared differences, 1 the isotropic total variation of Rudin, Osher & Fatemi 1992 (a small
-    constant under the root keeps its gradient finite where the picture is flat).
+    constant under the root keeps its gradient finite where the picture is flat). With `per_pixel` the sum is divided
+    by h w, so that a weight means the same at any size.
     """
 
-    def __init__(self, beta: float = 2.0, weight: float = 1.0) -> None:
-        self.beta, self.weight = beta, weight
+    def __init__(self, beta: float = 2.0, per_pixel: bool = False, weight: float = 1.0) -> None:
+        self.beta, self.per_pixel, self.weight = beta, per_pixel, weight
 
     def bind(self, network: Any) -> Bound:
-        return _BoundVariation(self.beta)
+        return _BoundVariation(self.beta, self.per_pixel)
 
 
 class _BoundVariation(Bound):
-    def __init__(self, beta: float) -> None:
-        self.beta = beta
+    def __init__(self, beta: float, per_pixel: bool) -> None:
+        self.beta, self.per_pixel = beta, per_pixel
 
     def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
-        if self.beta == 2:
-            return {"total_variation": _SquaredVariation.apply(reading.images)}
         images = reading.images
-        right = torch.nn.functional.pad(images.diff(dim=3), (0, 1))
-        down = torch.nn.functional.pad(images.diff(dim=2), (0, 0, 0, 1))
-        squares = right.square() + down.square() + 1e-8
-        return {"total_variation": -squares.pow(self.beta / 2).sum((1, 2, 3))[:, None]}
+        if self.beta == 2:
+            found = _SquaredVariation.apply(images)
+        else:
+            right = torch.nn.functional.pad(images.diff(dim=3), (0, 1))
+            down = torch.nn.functional.pad(images.diff(dim=2), (0, 0, 0, 1))
+            squares = right.square() + down.square() + 1e-8
+            found = -squares.pow(self.beta / 2).sum((1, 2, 3))[:, None]
+        return {"total_variation": found / _pixels(images) if self.per_pixel else found}
+
+
+class AlphaNorm(Objective):
+    """Minus the alpha norm of the picture about the mean colour, -sum |x - mean|^alpha (Mahendran & Vedaldi 2015).
+
+    Equation 5, with their `alpha` 6: values far from the middle of the range cost nearly all, and the others nothing.
+    Their pictures have the mean subtracted; ours lie in [0, 1], so `mean` says where zero is. `per_pixel` divides
+    the sum by h w, so that a weight means the same at any size.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 6.0,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        per_pixel: bool = False,
+        weight: float = 1.0,
+    ) -> None:
+        if alpha < 1:
+            raise InputError(f"objective alpha={alpha}: below 1 it is no norm; Mahendran & Vedaldi write 6.")
+        self.alpha, self.mean, self.per_pixel, self.weight = alpha, tuple(mean), per_pixel, weight
+
+    def bind(self, network: Any) -> Bound:
+        return _BoundAlpha(self.alpha, torch.tensor(self.mean, device=network.device).view(1, 3, 1, 1), self.per_pixel)
+
+
+class _BoundAlpha(Bound):
+    def __init__(self, alpha: float, mean: Tensor, per_pixel: bool) -> None:
+        self.alpha, self.mean, self.per_pixel = alpha, mean, per_pixel
+
+    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
+        found = -(reading.images - self.mean).abs().pow(self.alpha).sum((1, 2, 3))[:, None]
+        return {"alpha_norm": found / _pixels(reading.images) if self.per_pixel else found}
+
+
+def _pixels(images: Tensor) -> int:
+    return images.shape[2] * images.shape[3]
 
 
 class _L2(torch.autograd.Function):

@@ -34,6 +34,7 @@ class _BoundSum(Bound):
         self.terms = terms
         self.layers = tuple(dict.fromkeys(layer for bound, _ in terms.values() for layer in bound.layers))
         self.columns = max(bound.columns for bound, _ in terms.values())
+        self.rivals = any(bound.rivals for bound, _ in terms.values())
         counts = [len(bound.items) for bound, _ in terms.values() if bound.items is not None and len(bound.items) > 1]
         if len(set(counts)) > 1:
             raise InputError(
@@ -41,6 +42,9 @@ class _BoundSum(Bound):
             )
         self.items = max((bound.items for bound, _ in terms.values() if bound.items is not None), key=len, default=None)
         self._main = next(iter(terms.values()))[0]
+
+    def at(self, size: tuple[int, int]) -> Bound:
+        return _BoundSum({name: (bound.at(size), weight) for name, (bound, weight) in self.terms.items()})
 
     def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
         found = {}

@@ -179,7 +179,7 @@ def test_what_cannot_be_is_refused(folder: Path) -> None:
         ({"epsilon": float("nan")}, r"encoding\.epsilon=nan"),
         ({"epsilon": 8.0}, r"write 8\.0/255 as 0\.0314"),
         ({"start": "noise"}, r"encoding\.start=noise"),
-        ({"images": image}, "a perturbation needs a picture"),
+        ({"images": image}, "images= names what is changed already"),
     ):
         with pytest.raises(InputError, match=told):
             Perturbation(image=image, **options)
@@ -199,3 +199,28 @@ def test_a_canvas_is_pixels_or_a_perturbation(folder: Path) -> None:
     assert (several.epsilon, list(several.items)) == (None, ["0.png", "2.png"])
     with pytest.raises(InputError, match="a radius needs a picture"):
         canvas(epsilon=0.1)
+
+
+def test_white_and_black_have_a_gradient_as_grey_has(tmp_path: Path) -> None:
+    """Or the photograph's brightest and darkest parts would stay as they are for ever, and what once got there too."""
+    tones = np.repeat(np.array([0, 128, 255], dtype=np.uint8), 3 * 9).reshape(3, 9, 3).repeat(3, 0)
+    Image.fromarray(tones).save(tmp_path / "tones.png")
+    encoding, rows = Perturbation(str(tmp_path / "tones.png"), size=9), rows_of(1, "tones")
+    genome = encoding.start(rows).requires_grad_()
+    (slope,) = torch.autograd.grad(encoding.decode(genome, rows).sum(), genome)
+    assert bool((slope == 1).all())
+    beyond = torch.full_like(genome, 1.5).requires_grad_()
+    (slope,) = torch.autograd.grad(encoding.decode(beyond, rows).sum(), beyond)
+    assert bool((slope == 0).all())
+
+
+def test_whole_levels_are_what_a_file_holds() -> None:
+    encoding = Perturbation(image="china", epsilon=6.5 / 255, levels=True).at((16, 16))
+    rows = rows_of(1)
+    genome = encoding.project(rows.normal(3, 16, 16) * 0.02, rows)
+    values = encoding.decode(genome, rows) * 255
+    torch.testing.assert_close(values, values.round(), rtol=0, atol=1e-4)
+    torch.testing.assert_close(encoding.project(genome, rows), genome, rtol=0, atol=1e-6)
+    assert 0 < float(genome.abs().max()) <= 6 / 255 + 1e-6
+    with pytest.raises(InputError, match=r"encoding\.levels=true, encoding\.rounded=false: whole levels are rounded"):
+        Perturbation(image="china", levels=True, rounded=False)

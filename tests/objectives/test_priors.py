@@ -9,8 +9,9 @@ from small_worlds import rows_of
 from torch import Tensor
 
 from synth.core import Objective, Reading
+from synth.errors import InputError
 from synth.networks.network import Network
-from synth.objectives.priors import IMAGENET_MEAN, L2, TotalVariation
+from synth.objectives.priors import IMAGENET_MEAN, L2, AlphaNorm, TotalVariation
 
 
 def score(objective: Objective, network: Network, images: Tensor) -> Tensor:
@@ -50,7 +51,9 @@ def test_l2_is_the_squared_distance_to_the_mean_colour(network: Network) -> None
     np.testing.assert_allclose(score(L2(mean=(0, 0, 0)), network, images), -(images**2).sum((1, 2, 3)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("objective", [L2((0.1, 0.5, 0.9)), TotalVariation(), TotalVariation(1.0), TotalVariation(1.5)])
+@pytest.mark.parametrize(
+    "objective", [L2((0.1, 0.5, 0.9)), TotalVariation(), TotalVariation(1.0), TotalVariation(1.5), AlphaNorm()]
+)
 def test_gradients_by_finite_differences(network: Network, objective: Objective) -> None:
     bound = objective.bind(network)
 
@@ -58,7 +61,7 @@ def test_gradients_by_finite_differences(network: Network, objective: Objective)
         return next(iter(bound(Reading({}, images, rows_of(2))).values()))
 
     images = pictures(2, 4, 5).double().requires_grad_()
-    if isinstance(objective, L2):
+    if isinstance(objective, L2 | AlphaNorm):
         bound.mean = bound.mean.double()
     assert torch.autograd.gradcheck(function, (images,), eps=1e-7, atol=1e-5, rtol=1e-4)
     float_images = images.detach().float().requires_grad_()
@@ -93,3 +96,21 @@ def test_flat_pictures_have_finite_gradients(network: Network) -> None:
     for beta in (1.0, 1.5, 2.0):
         (gradient,) = torch.autograd.grad(score(TotalVariation(beta), network, flat).sum(), flat)
         assert gradient.abs().max() == 0
+
+
+@pytest.mark.parametrize("alpha", [1.0, 2.0, 6.0])
+def test_alpha_norm_is_the_sum_of_powers(network: Network, alpha: float) -> None:
+    images = pictures(3)
+    away = np.abs(images.double().numpy() - np.array(IMAGENET_MEAN).reshape(1, 3, 1, 1))
+    np.testing.assert_allclose(score(AlphaNorm(alpha), network, images), -(away**alpha).sum((1, 2, 3)), rtol=1e-4)
+    assert abs(float(score(AlphaNorm(alpha, (0.5, 0.5, 0.5)), network, torch.full((1, 3, 4, 4), 0.5))[0])) < 1e-6
+    with pytest.raises(InputError, match=r"alpha=0.5: below 1"):
+        AlphaNorm(0.5)
+
+
+@pytest.mark.parametrize("kind", [AlphaNorm, TotalVariation])
+def test_a_prior_per_pixel_is_the_sum_over_their_number(network: Network, kind: type[Objective]) -> None:
+    images = pictures(2)
+    torch.testing.assert_close(
+        score(kind(per_pixel=True), network, images), score(kind(), network, images) / (7 * 9), rtol=1e-5, atol=0
+    )

@@ -1,0 +1,120 @@
+"""How near a picture is, in what a layer holds of it, to another picture: feature inversion, and content of a style.
+
+What a layer keeps of a picture is what comes back of it when only that is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from synth import data
+from synth.core import Bound, Objective, Reading, Target
+from synth.errors import InputError
+from synth.networks.depths import depths
+from synth.networks.network import Network
+
+BATCH = 32
+
+
+class FeatureMatch(Objective):
+    """Minus the squared distance of features, over what they are themselves: -||Phi(x) - Phi_0||^2 / ||Phi_0||^2.
+
+    Phi is the output of `layer`, Phi_0 that of the picture at the size of x (scaled to cover it, then cropped).
+    0 is the same features, -1 as far away as none at all. `layer` may be a list: then each layer is an item of its
+    own. Null leaves it to the network: the last but one of its `depths` (relu4_1 of a VGG, features.6 of SqueezeNet
+    1.1), where things still stand where they were. The picture is `image` or `content`, two words for one thing, or
+    `images`, an item each, which take the place of the other two. With `rectified` a layer means what comes out of
+    it after its normalisation and ReLU.
+
+    Source: Mahendran & Vedaldi 2015, equation 3.
+    """
+
+    def __init__(
+        self,
+        layer: str | Sequence[str] | None = None,
+        image: str | None = None,
+        images: str | Sequence[str] | None = None,
+        content: str | None = None,
+        rectified: bool = True,
+        weight: float = 1.0,
+    ) -> None:
+        self.layers = [layer] if isinstance(layer, str) else layer
+        if self.layers is not None and not self.layers:
+            raise InputError("layer=[]: name at least one layer.")
+        if images is not None:
+            self.pictures = data.pictures(images if isinstance(images, str) else list(images))
+        elif (one := content or image) is not None:
+            self.pictures = [data.picture(one, "content" if content else "image")]
+        else:
+            raise InputError("image: whose features? Write image=PATH, or images=FOLDER for several.")
+        if self.layers is not None and len(self.layers) > 1 and len(self.pictures) > 1:
+            raise InputError(
+                f"layer: {len(self.layers)} layers and {len(self.pictures)} pictures; name several of one of them."
+            )
+        self.rectified, self.weight = rectified, weight
+
+    def bind(self, network: Network) -> Bound:
+        names = self.layers if self.layers is not None else depths(network)[-2:][:1]
+        layers = [network.rectified(name) if self.rectified else network.layer(name) for name in names]
+        return _BoundFeatures(layers, names, self.pictures, network)
+
+
+class _BoundFeatures(Bound):
+    def __init__(
+        self, layers: Sequence[str], names: Sequence[str], pictures: Sequence[data.Picture], network: Network
+    ) -> None:
+        self.each, self.names, self.pictures, self.network = list(layers), list(names), list(pictures), network
+        self.layers = tuple(dict.fromkeys(layers))
+        told = names if len(pictures) == 1 else [picture.name for picture in pictures]
+        self.items = [Target(name) for name in told]
+        self.size: tuple[int, int] | None = None
+        self.wanted: dict[str, Tensor] = {}
+        self.lengths: dict[str, Tensor] = {}
+
+    def at(self, size: tuple[int, int]) -> Bound:
+        if size == self.size:
+            return self
+        other = _BoundFeatures(self.each, self.names, self.pictures, self.network)
+        other._look(size)
+        return other
+
+    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
+        if self.size is None:  # nobody said at which size: that of the pictures
+            self._look((reading.images.shape[2], reading.images.shape[3]))
+        picture = None if len(self.pictures) == 1 else reading.sources
+        distances = {name: self._distance(name, reading.taps[name], picture) for name in self.layers}
+        if len(self.each) == 1:
+            return {"features": -distances[self.each[0]][:, None]}
+        # of all layers, those of its own item's: a choice on the device, that nobody has to wait for
+        found = torch.stack([distances[name] for name in self.each], dim=1)
+        return {"features": -found.gather(1, reading.rows.item[:, None])}
+
+    def _distance(self, name: str, values: Tensor, picture: Tensor | None) -> Tensor:
+        wanted, length = self.wanted[name], self.lengths[name]
+        if picture is not None:
+            wanted, length = wanted[picture], length[picture]
+        if values.shape[1:] != wanted.shape[1:]:
+            raise InputError(
+                f"transform: it shows the network pictures of another size, and {name} is compared place by place; "
+                "write transform=none, or one that keeps the size."
+            )
+        return (values - wanted).square().sum(tuple(range(1, values.ndim))) / length  # flattening would copy it
+
+    def _look(self, size: tuple[int, int]) -> None:
+        """The features of the pictures at `size`."""
+        self.size = size
+        found: dict[str, list[Tensor]] = {name: [] for name in self.layers}
+        with torch.no_grad():
+            for first in range(0, len(self.pictures), BATCH):
+                images = torch.stack([picture.at(size) for picture in self.pictures[first : first + BATCH]])
+                for name, values in self.network.read(images.to(self.network.device), self.layers).items():
+                    found[name].append(values)
+        self.wanted = {name: torch.cat(parts) for name, parts in found.items()}
+        # a layer that says nothing of a picture has no length to measure by: its distance is then a plain one
+        self.lengths = {
+            name: torch.where(squares > 0, squares, 1.0)
+            for name, squares in ((name, each.square().flatten(1).sum(1)) for name, each in self.wanted.items())
+        }

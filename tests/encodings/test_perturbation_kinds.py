@@ -1,0 +1,134 @@
+"""Perturbations that keep something of their picture: its shape, its colours, its file; and canvases made of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from small_worlds import rows_of
+from torch import Tensor
+
+from synth.encodings.canvas import canvas
+from synth.encodings.perturbation import STARTS, Perturbation
+from synth.encodings.pixels import Pixels
+from synth.errors import InputError
+
+YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])  # of NTSC
+
+
+@pytest.fixture(scope="module")
+def photograph(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A 40x60 picture of middle greys and colours, so that there is room on both sides."""
+    pixels = np.random.default_rng(0).integers(90, 166, (40, 60, 3)).astype(np.uint8)
+    path = tmp_path_factory.mktemp("kinds") / "photograph.png"
+    Image.fromarray(pixels).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "longest", "size"),
+    [((40, 60), 30, (20, 30)), ((60, 40), 30, (30, 20)), ((40, 60), 100, (67, 100)), ((9, 90), 20, (8, 20))],
+)
+def test_the_longer_side_has_so_many_pixels_and_the_shape_stays(
+    shape: tuple[int, int], longest: int, size: tuple[int, int], tmp_path: Path
+) -> None:
+    Image.fromarray(np.full((*shape, 3), 90, np.uint8)).save(tmp_path / "p.png")
+    for encoding in (
+        Perturbation(str(tmp_path / "p.png"), longest=longest),
+        canvas(image=str(tmp_path / "p.png"), longest=longest),
+        canvas(start=str(tmp_path / "p.png"), longest=longest),
+    ):
+        assert encoding.size == size
+        assert encoding.start(rows_of(1)).shape == (1, 3, *size)
+
+
+def test_a_shape_is_that_of_one_picture(photograph: str) -> None:
+    for options in ({"image": photograph, "size": 16}, {"images": [photograph, photograph]}):
+        with pytest.raises(InputError, match=r"encoding\.longest=30: it is for one picture"):
+            Perturbation(longest=30, **options)
+    with pytest.raises(InputError, match=r"from 8 to 8192"):
+        Perturbation(photograph, longest=9000)
+
+
+def colours(images: Tensor) -> Tensor:
+    return torch.einsum("yc,nchw->nyhw", YIQ, images)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_grey_changes_luminance_and_no_colour(norm: str, photograph: str) -> None:
+    epsilon = 0.2 if norm == "linf" else 4.0
+    encoding, rows = Perturbation(photograph, epsilon=epsilon, norm=norm, size=(40, 60), grey=True), rows_of(3)
+    genome = encoding.project(rows.normal(1, 40, 60), rows)
+    before, after = encoding.original(rows), encoding.decode(genome, rows)
+    changed = colours(after - before)
+    torch.testing.assert_close(changed[:, 1:], torch.zeros(3, 2, 40, 60), atol=1e-4, rtol=0)
+    torch.testing.assert_close(changed[:, :1], genome, atol=1e-6, rtol=1e-5)
+    away = (after - before).flatten(1)
+    length = away.abs().amax(1) if norm == "linf" else away.norm(dim=1)
+    torch.testing.assert_close(length, torch.full((3,), 51 / 255 if norm == "linf" else epsilon))
+    torch.testing.assert_close(encoding.project(genome, rows), genome)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("start", STARTS)
+def test_a_grey_start_lies_in_the_ball_of_pictures(start: str, norm: str, photograph: str) -> None:
+    epsilon, rows = (0.2 if norm == "linf" else 4.0), rows_of(50)
+    encoding = Perturbation(photograph, epsilon=epsilon, norm=norm, start=start, size=(40, 60), grey=True)
+    genome = encoding.start(rows)
+    assert genome.shape == (50, 1, 40, 60)
+    away = (encoding.decode(genome, rows) - encoding.original(rows)).flatten(1)
+    length = away.abs().amax(1) if norm == "linf" else away.norm(dim=1)
+    assert float(length.max()) <= epsilon + 1e-5
+    if start in ("signs", "stripes"):
+        torch.testing.assert_close(length, torch.full((50,), epsilon), atol=1e-5, rtol=1e-5)
+    if start == "random" and norm == "l2":  # lengths are uniform: their mean is half the radius
+        assert float(length.mean()) == pytest.approx(epsilon / 2, abs=4 * epsilon / (12 * 50) ** 0.5)
+
+
+def test_what_leaves_the_box_is_cut_in_each_channel_alone(photograph: str) -> None:
+    encoding, rows = Perturbation(photograph, size=(40, 60), grey=True), rows_of(1)
+    seen = encoding.decode(encoding.project(torch.full((1, 1, 40, 60), 0.5), rows), rows)
+    torch.testing.assert_close(seen, (encoding.original(rows) + 0.5).clamp(0, 1))
+
+
+def test_a_radius_may_be_finer_than_a_file_where_it_is_said(photograph: str) -> None:
+    fine = Perturbation(photograph, epsilon=0.001, size=16, rounded=False)
+    assert (fine.epsilon, fine.rounded) == (0.001, False)
+    assert Perturbation(photograph, epsilon=0.0314, size=16, rounded=False).epsilon == 0.0314
+    whole = Perturbation(photograph, epsilon=0.0333, size=16)
+    assert (whole.epsilon, whole.rounded) == (8 / 255, True)
+    rows = rows_of(2)
+    assert float(fine.project(rows.normal(3, 16, 16), rows).abs().max()) <= 0.001 + 1e-7
+    for other in (fine.at((8, 8)), fine.to(torch.device("cpu"))):
+        assert (other.epsilon, other.rounded) == (0.001, False)
+
+
+def test_a_canvas_starts_from_a_picture(photograph: str) -> None:
+    encoding, rows = canvas(start=photograph, size=(40, 60)), rows_of(1)
+    assert isinstance(encoding, Perturbation)
+    assert list(encoding.items) == ["photograph.png"]
+    pixels = torch.from_numpy(np.array(Image.open(photograph))).permute(2, 0, 1) / 255
+    torch.testing.assert_close(encoding.decode(encoding.start(rows), rows)[0], pixels)
+    assert isinstance(canvas(start="zeros", size=16), Pixels)
+    bounded = canvas(start="china", size=16, epsilon=0.1, grey=True)
+    assert (bounded.epsilon, bounded.grey) == (25 / 255, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"start": "nois"}, "start=nois: no such start, and no such picture. Did you mean noise"),
+        ({"start": "missing.png"}, r"start=missing\.png: no such file"),
+        ({"start": "flower", "image": "china"}, r"start=flower: image= or images= name what is changed already"),
+        ({"start": "bogus", "images": ["china"]}, r"start=bogus: "),
+        ({"longest": 30}, "longest= and grey= keep something of a picture; write image=PATH"),
+        ({"grey": True}, "longest= and grey="),
+        ({"epsilon": 0.1}, "a radius needs a picture around which"),
+    ],
+)
+def test_what_a_canvas_cannot_be_is_refused(options: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        canvas(**options)
