@@ -75,8 +75,9 @@ def test_what_a_run_leaves(synth: Synth, weights: Path) -> None:
     assert ran.code == 0, ran.err
     folder = Path("out")
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
-        ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "images/000.png", "images/001.png",
-        "index.html", "originals/000.png", "originals/001.png", "result.json", "steps.jsonl",
+        ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "differences/000.png",
+        "differences/001.png", "images/000.png", "images/001.png", "index.html",
+        "originals/000.png", "originals/001.png", "result.json", "steps.jsonl",
     ]  # fmt: skip
     result = result_of(folder)
     assert result.keys() >= {

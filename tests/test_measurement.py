@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import torch
+from small_worlds import rows_of
+from torch import Tensor
+from torch.nn import functional
 
-from synth.core import Target
-from synth.measurement import judged, summary
+from synth.core import Bound, Reading, Target
+from synth.measurement import BATCH, judged, measured, met, scores_of, summary
+from synth.networks import trained
 from synth.networks.classes import Classes
+from synth.networks.network import Network
+from synth.objectives.scores import Channel
+
+pytest_plugins = "console_fixtures"
 
 CLASSES = Classes(["goldfish, Carassius auratus", "lemon", "teapot"])
 SCORES = torch.tensor([math.log(6.0), math.log(3.0), 0.0])  # probabilities 0.6, 0.3, 0.1
@@ -59,3 +69,44 @@ def test_a_summary() -> None:
     assert summary([unit, unit]) == {
         "success": None, "items": 2, "mean_confidence": None, "median_confidence": None, "forwards": 6, "backwards": 4,
     }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def box(weights: Path) -> Network:
+    return trained.trained("mini_alexnet", str(weights), "cpu")
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 96), (40, 72)])
+def test_pictures_of_any_size_are_judged_at_the_size_of_the_network(size: tuple[int, int], box: Network) -> None:
+    """What is watched is read from the picture as it is, at a layer that takes it."""
+    rows = rows_of(3)
+    images = rows.uniform(3, *size)
+    scores, watched = measured(box, Channel("relu4", 2).bind(box), images, rows)
+    fitted = images
+    if size != (64, 64):
+        fitted = functional.interpolate(images, (64, 64), mode="bicubic", antialias=True).clamp(0, 1)
+    torch.testing.assert_close(scores, box(fitted), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(scores_of(box, images), box(fitted), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(watched, box.read(images, ["relu4"])["relu4"][:, 2].mean((1, 2)), atol=1e-6, rtol=1e-5)
+
+
+class _Sources(Bound):
+    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
+        return {"source": 100.0 * reading.sources[:, None] + reading.rows.item[:, None]}
+
+
+def test_every_picture_of_a_long_run_keeps_its_item_and_its_source(network: Network) -> None:
+    count = BATCH + 3
+    rows, images = rows_of(count), torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    item = torch.arange(count)
+    scores, watched = measured(network, _Sources(), images, rows, source=item.flip(0))
+    assert torch.equal(watched, 100.0 * item.flip(0) + item)
+    torch.testing.assert_close(scores, network(images), atol=1e-5, rtol=1e-5)
+    assert torch.equal(measured(network, _Sources(), images, rows)[1], 101.0 * item)
+
+
+def test_a_target_is_met_by_the_class_or_by_any_other() -> None:
+    assert [met(SCORES, Target("it", index)) for index in range(3)] == [True, False, False]
+    assert [met(SCORES, Target("not it", index, away=True)) for index in range(3)] == [False, True, True]
+    assert not met(SCORES, None)
+    assert not met(SCORES, Target("conv1:2"))

@@ -118,8 +118,9 @@ class Gradient(Search):
             # began at step 0, since those that are done leave and none ever joins
             count = step + 1
             correction = math.sqrt(1 - self.momentum2**count) / (1 - self.momentum**count)
-            if self.rule == "nadam":  # of the moment that the next step would have, were this gradient to come again
-                first = torch.lerp(first, gradient, 1 - self.momentum)
+            if self.rule == "nadam":  # a step of momentum ahead: each part with the correction of its own step
+                ahead = self.momentum * (1 - self.momentum**count) / (1 - self.momentum ** (count + 1))
+                first = (first * ahead).add_(gradient, alpha=1 - self.momentum)
             return torch.addcdiv(genome, first, second.sqrt().add_(1e-8), value=rate * correction)
         if self.rule == "normalised":
             gradient = gradient / (gradient.abs().flatten(1).mean(1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12)

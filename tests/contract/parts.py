@@ -17,21 +17,35 @@ from synth.cli import build
 # what a part cannot do without, by kind/name; SMALL, what makes it quick
 NEEDS = {
     "encoding/perturbation": ["+images=[china,flower]", "encoding.epsilon=0.1"],
+    "encoding/multifaceted": ["+images=[china,flower]", "encoding.facets=2"],
+    "objective/features": ["+image=china"],
+    "objective/gram": ["+style=china"],
+    "encoding/universal": ["+images=[china,flower]", "encoding.batch=2", "encoding.mirror=false"],
     "objective/direction": ["objective.terms.it.vector=[" + ",".join(["0.5", "-1"] * 256) + "]"],
+    "objective/every_picture": ["+images=[china,flower,china]", "target=null"],
+    "objective/guided": ["+guide=flower"],
+    "objective/rivals": ["+image=china"],
     "objective/untargeted": ["+image=china"],
     "objective/weighted": ["+objective@objective.terms.class=class_logit", "+objective@objective.terms.tv=l2"],
     "network/torchvision": ["network.name=squeezenet1_1"],
     "recipe/render": ["run=earlier", "size=8"],
+    "recipe/fast_gradient_sign": ["image=china"],
+    "recipe/projected_gradient": ["image=china"],
     "recipe/black_box_attack": ["image=china", "budget=20"],
     "recipe/black_box_attack_targeted": ["image=china", "budget=20"],
+    "recipe/multifaceted": ["images=pictures", "target=lemon"],
+    "recipe/minimal_perturbation": ["image=china"],
+    "recipe/critical_samples": ["images=pictures"],
     "recipe/natural_statistics": ["images=pictures"],
+    "recipe/texture_nearest": ["size=36", "sample=36"],
     "recipe/train_classifier": ["images=pictures"],
+    "recipe/universal_perturbation": ["images=pictures", "target=null"],
 }
 SMALL = {
     "search/genetic": ["search.population=6"],
 }
 # every name that means "how long", wherever it stands in a recipe, and what is enough for a test
-SHORT = {"steps": 2, "generations": 2, "population": 4, "epochs": 1, "batch": 4, "iterations": 2}
+SHORT = {"steps": 2, "generations": 2, "population": 4, "epochs": 1, "batch": 4, "iterations": 2, "frames": 2}
 
 
 def names(kind: str) -> list[str]:

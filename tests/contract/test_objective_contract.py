@@ -15,6 +15,7 @@ from synth.networks.network import Network
 
 pytest_plugins = "console_fixtures"
 COUNT = 3
+COMPARES = {"diversity"}  # the pictures of one genome with each other: of a single one there is nothing to say
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,9 @@ def test_scores_keep_their_rows(name: str, box: Network) -> None:
     changed[0] = changed[0] / 2
     for key, value in _terms(bound, box, changed).items():
         torch.testing.assert_close(value[1:], terms[key][1:], rtol=1e-4, atol=1e-4)  # the first row's change is its own
-    assert any(not torch.equal(value[0], terms[key][0]) for key, value in _terms(bound, box, changed).items())
+    assert name in COMPARES or any(
+        not torch.equal(value[0], terms[key][0]) for key, value in _terms(bound, box, changed).items()
+    )
     targets = bound.target(rows_of(COUNT, "contract"))
     assert len(targets) == COUNT
 
@@ -60,4 +63,4 @@ def test_the_gradient_is_finite(name: str, flat: bool, box: Network) -> None:
     (gradient,) = torch.autograd.grad(total, images)
     assert gradient.shape == images.shape
     assert bool(gradient.isfinite().all())
-    assert flat or bool((gradient.flatten(1).abs().sum(1) > 0).all())
+    assert flat or name in COMPARES or bool((gradient.flatten(1).abs().sum(1) > 0).all())

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
+from scipy import ndimage, stats
 from small_worlds import Analytic, evolved, quadratics, rows_of
 from torch import Tensor
 
 from synth.core import Rows, State
 from synth.errors import InputError
-from synth.searches.gradient import Gradient
+from synth.searches.gradient import RESCUE, RULES, Gradient
 from synth.searches.regularisers import Regularisers
 
 LENGTH, ITEMS, STEPS = 6, 3, 12
@@ -51,9 +51,12 @@ def by_torch(
         (Gradient(rule="adam", rate=0.1), lambda p: torch.optim.Adam(p, 0.1)),
         (Gradient(20, "adam", 0.1, None, 0.0, 0.5), lambda p: torch.optim.Adam(p, 0.1, betas=(0.0, 0.5))),
         (Gradient(20, "adam", 0.3, None, 0.5, 0.9), lambda p: torch.optim.Adam(p, 0.3, betas=(0.5, 0.9))),
+        # torch lets the momentum grow to its value; with so large a decay of what is missing it is there at once
+        (Gradient(rule="nadam", rate=0.1), lambda p: torch.optim.NAdam(p, 0.1, momentum_decay=1e9)),
+        (Gradient(20, "nadam", 0.3, None, 0.5, 0.9), lambda p: torch.optim.NAdam(p, 0.3, (0.5, 0.9), 1e-8, 0, 1e9)),
     ],
 )
-def test_sgd_and_adam_are_torchs_on_each_row_alone(search: Gradient, build) -> None:
+def test_sgd_adam_and_nadam_are_torchs_on_each_row_alone(search: Gradient, build) -> None:
     problem, matrices, centres = quadratics(ITEMS, LENGTH)
     rows = rows_of(ITEMS)
     seen, _ = climbed(search, problem, rows)
@@ -64,8 +67,8 @@ def test_sgd_and_adam_are_torchs_on_each_row_alone(search: Gradient, build) -> N
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
-@pytest.mark.parametrize("rule", ["sign", "normalised"])
-def test_sign_and_normalised_are_their_formulas(rule: str, momentum: float) -> None:
+@pytest.mark.parametrize("rule", ["sign", "normalised", "unit"])
+def test_sign_normalised_and_unit_are_their_formulas(rule: str, momentum: float) -> None:
     problem, matrices, centres = quadratics(ITEMS, LENGTH)
     rows = rows_of(ITEMS)
     seen, _ = climbed(Gradient(rule=rule, rate=0.05, momentum=momentum), problem, rows)
@@ -77,6 +80,8 @@ def test_sign_and_normalised_are_their_formulas(rule: str, momentum: float) -> N
             gradient = -matrix @ (point - centre)
             if rule == "normalised":  # DeepDream: g / mean |g|
                 gradient = gradient / np.abs(gradient).mean()
+            if rule == "unit":
+                gradient = gradient / np.sqrt((gradient**2).sum())
             velocity = momentum * velocity + gradient
             point = point + 0.05 * (np.sign(velocity) if rule == "sign" else velocity)
 
@@ -91,7 +96,7 @@ def test_the_rate_falls_in_a_line() -> None:
     assert state["genome"][0, 0] == 1
 
 
-@pytest.mark.parametrize("rule", ["sgd", "adam", "normalised", "sign"])
+@pytest.mark.parametrize("rule", RULES)
 def test_rows_that_leave_do_not_move_those_that_stay(rule: str) -> None:
     problem, _, _ = quadratics(4, LENGTH, seed=1)
     search, rows = Gradient(rule=rule, rate=0.02), rows_of(4)
@@ -124,7 +129,7 @@ def test_a_row_that_joins_late_has_its_own_step_count() -> None:
 
 def test_a_genome_once_given_away_is_never_written_into() -> None:
     problem, _, _ = quadratics(2, LENGTH)
-    for rule in ("sgd", "adam", "normalised", "sign"):
+    for rule in RULES:
         search, rows = Gradient(rule=rule), rows_of(2)
         state, given = search.init(problem, rows), []
         for step in range(4):
@@ -132,6 +137,40 @@ def test_a_genome_once_given_away_is_never_written_into() -> None:
             given.append((said.genome, said.genome.clone()))
         assert all(torch.equal(genome, copy) for genome, copy in given)
         assert not torch.equal(given[0][0], given[-1][0])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_where_it_stays_flat_nothing_moves(rule: str) -> None:
+    flat = Analytic(lambda genome, rows: genome.sum(1) * 0, lambda rows: rows.normal(LENGTH))
+    search, rows = Gradient(rule=rule, rate=0.1), rows_of(2)
+    state = search.init(flat, rows)
+    after, _ = search.step(flat, rows, state, RESCUE)
+    assert torch.equal(after["genome"], state["genome"])
+
+
+def test_noise_is_normal_and_a_row_s_own() -> None:
+    flat = Analytic(lambda genome, rows: genome.sum(1) * 1e-9, lambda rows: torch.zeros(len(rows), 3000))
+    search, rows = Gradient(rule="sgd", rate=0.1, noise=0.3), rows_of(3)
+    seen, state = climbed(search, flat, rows, 4)
+    moves = torch.cat([seen, state["genome"][None]]).diff(dim=0)
+    assert stats.kstest(moves.flatten().numpy() / 0.3, "norm").pvalue > 0.01
+    assert np.abs(np.corrcoef(moves.flatten(0, 1).numpy()) - np.eye(12)).max() < 0.1  # no step or row draws another's
+    alone, _ = climbed(search, flat, rows.select(slice(1, 2)), 4)
+    assert torch.equal(alone[:, 0], seen[:, 1])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_search_with_noise_goes_on_from_its_state_bit_for_bit(rule: str) -> None:
+    problem, _, _ = quadratics(2, LENGTH)
+    search, rows = Gradient(rule=rule, rate=0.05, noise=0.1), rows_of(2)
+    whole, end = climbed(search, problem, rows, 8)
+    _, kept = climbed(search, problem, rows, 5)
+    kept, seen = {name: value.clone() for name, value in kept.items()}, []
+    for step in range(5, 8):
+        kept, said = Gradient(rule=rule, rate=0.05, noise=0.1).step(problem, rows, kept, step)
+        seen.append(said.genome)
+    assert torch.equal(torch.stack(seen), whole[5:])
+    assert all(torch.equal(kept[name], end[name]) for name in end)
 
 
 def test_a_step_says_what_was_evaluated_and_spent() -> None:
@@ -170,7 +209,15 @@ def test_each_step_of_a_stochastic_problem_draws_anew() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"rule": "adm"}, {"steps": 0}, {"rate": 0.0}, {"momentum": 1.0}, {"momentum2": -0.1}, {"momentum": -0.5}],
+    [
+        {"rule": "adm"},
+        {"steps": 0},
+        {"rate": 0.0},
+        {"momentum": 1.0},
+        {"momentum2": -0.1},
+        {"momentum": -0.5},
+        {"noise": -1.0},
+    ],
 )
 def test_what_cannot_be_is_refused(options) -> None:
     with pytest.raises(InputError, match="search"):
