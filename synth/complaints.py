@@ -170,6 +170,8 @@ def _no_such_part(key: str, word: str, conf: Path, chosen: dict[str, str]) -> st
     options = [*reversed(inner), *sorted(path.stem for path in (conf / "recipe").glob("*.yaml"))]
     other = next((option for option in options if group in _composed(conf, [f"recipe={option}"])[1]), None)
     value = word.partition("=")[2]
+    if group == "measure" and "@" not in key:  # a run has any number of them, each under a name
+        return f"{word}: a measure is added under a name of your choice; write +measure@measures.NAME={value}."
     ways = [" or ".join(f"{name}={value}" for name in nested[:3])] if nested else []
     if other and other != chosen["recipe"]:
         ways.append(f"{'choose' if ways else 'Choose'} a recipe with one {group} (recipe={other})")

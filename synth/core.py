@@ -172,6 +172,7 @@ class Objective(ABC):
     """
 
     weight: float = 1.0
+    sets_out: bool = False  # whether it speaks of a picture that the encoding has to set out from
 
     @abstractmethod
     def bind(self, network: Any) -> Bound:

@@ -89,6 +89,9 @@ class Experiment:
         )  # fmt: skip
         self.rows = items_rows(bound.items, encoding.items, seed, network.device)
         refuse_mismatch(self.problem, search, self.rows, watch is not None)
+        if objective.sets_out and encoding.original(self.rows) is None:
+            raise InputError(f"image: encoding={_name(encoding)} does not set out from a picture, so nothing reads it; "
+                             "write encoding=perturbation, or leave image= out.")  # fmt: skip
         # a step takes a pass at least: of each item, or of all together
         self.steps = search.steps if budget is None else budget * (len(self.rows) if search.coupled else 1)
         few = self.rows if search.coupled else self.rows.select(slice(1))

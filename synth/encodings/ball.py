@@ -18,10 +18,11 @@ class Ball:
     """Changes [r, c, h, w] of at most `epsilon` in the norm `norm`: ``linf``, the largest value, or ``l2``, the length.
 
     A saved picture has 256 levels, so an L-infinity radius is rounded down to whole levels: what is saved then lies in
-    the ball too.
+    the ball too. `rounded` False leaves the radius as it is. A number that stands for `shared` channels of a picture
+    counts so often in the length.
     """
 
-    def __init__(self, epsilon: float, norm: str = "linf") -> None:
+    def __init__(self, epsilon: float, norm: str = "linf", rounded: bool = True, shared: int = 1) -> None:
         if norm not in NORMS:
             raise InputError(f"encoding.norm={norm}: write linf or l2.")
         if not (epsilon > 0 and math.isfinite(epsilon)):
@@ -32,16 +33,16 @@ class Ball:
                     f"encoding.epsilon={epsilon}: pixels are in [0, 1]; write {epsilon}/255 as {epsilon / 255:.4f}."
                 )
             levels = math.floor(epsilon * 255 + 1e-3)
-            if levels == 0:
+            if rounded and levels == 0:
                 raise InputError(f"encoding.epsilon={epsilon}: below one of 256 levels; write 0.003922 or more.")
-            epsilon = levels / 255
-        self.epsilon, self.norm = epsilon, norm
+            epsilon = levels / 255 if rounded else epsilon
+        self.epsilon, self.norm, self.shared = epsilon, norm, shared
 
     def project(self, genome: Genome) -> Genome:
         """The nearest change in the ball: cut value by value, or shortened."""
         if self.norm == "linf":
             return genome.clamp(-self.epsilon, self.epsilon)
-        lengths = genome.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+        lengths = genome.flatten(1).norm(dim=1).view(-1, 1, 1, 1) * self.shared**0.5
         return genome * (self.epsilon / lengths.clamp_min(1e-12)).clamp_max(1.0)
 
     def start(self, kind: str, rows: Rows, shape: tuple[int, int, int]) -> Genome:
@@ -56,8 +57,8 @@ class Ball:
         if kind == "random":
             if self.norm == "linf":
                 return self.epsilon * (2 * rows.uniform(*shape) - 1)
-            direction, radius = rows.normal(*shape), self.epsilon * rows.fold(1).uniform(1, 1, 1)
+            direction, radius = rows.normal(*shape), self.epsilon / self.shared**0.5 * rows.fold(1).uniform(1, 1, 1)
             return direction * (radius / direction.flatten(1).norm(dim=1).view(-1, 1, 1, 1))
         drawn = shape if kind == "signs" else (shape[0], 1, shape[2])
         signs = coins(rows.key, math.prod(drawn)).reshape(-1, *drawn).expand(-1, *shape) * 2.0 - 1.0
-        return signs * (self.epsilon if self.norm == "linf" else self.epsilon / math.prod(shape) ** 0.5)
+        return signs * (self.epsilon if self.norm == "linf" else self.epsilon / (self.shared * math.prod(shape)) ** 0.5)

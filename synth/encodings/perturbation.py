@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,10 @@ from torch import Tensor
 
 from synth import data
 from synth.core import Encoding, Genome, Images, Rows
+from synth.encodings.ball import STARTS, Ball
 from synth.encodings.sizes import Size, in_shape, size_of
 from synth.errors import InputError
-from synth.randomness import coins
 
-NORMS = ("linf", "l2")
-STARTS = ("zeros", "random", "signs", "stripes")
 EDGE = 1e-6  # how far rounding may take a legal picture out of the box
 
 
@@ -54,14 +51,8 @@ class Perturbation(Encoding):
         grey: bool = False,
         levels: bool = False,
     ) -> None:
-        if norm not in NORMS:
-            raise InputError(f"encoding.norm={norm}: write linf or l2.")
-        if epsilon is not None and not (epsilon > 0 and math.isfinite(epsilon)):
-            raise InputError(f"encoding.epsilon={epsilon}: write a radius above 0, or null for none.")
-        if epsilon is not None and norm == "linf" and epsilon > 1:
-            raise InputError(
-                f"encoding.epsilon={epsilon}: pixels are in [0, 1]; write {epsilon}/255 as {epsilon / 255:.4f}."
-            )
+        # without a radius only the box binds; the starts that have a length take 1
+        self.ball = Ball(1.0 if epsilon is None else epsilon, norm, rounded, 3 if grey else 1)
         if start not in STARTS:
             raise InputError(f"encoding.start={start}: a perturbation starts from {', '.join(STARTS)}.")
         if image is not None and images is not None:
@@ -74,43 +65,23 @@ class Perturbation(Encoding):
             raise InputError("encoding.levels=true, encoding.rounded=false: whole levels are rounded; leave one out.")
         self.pictures = [data.picture(image)] if image is not None else data.pictures(_paths(images))
         self.items = [picture.name for picture in self.pictures]
-        if epsilon is not None and norm == "linf" and rounded:
-            whole = math.floor(epsilon * 255 + 1e-3)
-            if whole == 0:
-                raise InputError(f"encoding.epsilon={epsilon}: below one of 256 levels; write 0.003922 or more.")
-            epsilon = whole / 255
-        self.epsilon, self.norm, self.kind, self.rounded, self.grey = epsilon, norm, start, rounded, grey
-        self.levels = levels
+        self.epsilon, self.norm = None if epsilon is None else self.ball.epsilon, norm
+        self.kind, self.rounded, self.grey, self.levels = start, rounded, grey, levels
         self.size = size_of(size) if longest is None else self._shaped(longest, size)
         self._place(torch.device("cpu"))
 
     def start(self, rows: Rows) -> Genome:
         shape = (1 if self.grey else 3, *self.originals.shape[2:])
-        if self.kind == "zeros":
-            return torch.zeros(len(rows), *shape, device=self.originals.device)
-        radius = 1.0 if self.epsilon is None else self.epsilon
-        if self.kind in ("signs", "stripes"):
-            drawn = shape if self.kind == "signs" else (shape[0], 1, shape[2])
-            signs = coins(rows.key, math.prod(drawn)).view(-1, *drawn).expand(-1, *shape) * 2.0 - 1.0
-            numbers = 1 if self.norm == "linf" else math.prod(self.originals.shape[1:])
-            return self.project(signs * (radius / numbers**0.5), rows)
-        if self.norm == "linf":
-            return self.project(radius * (2 * rows.uniform(*shape) - 1), rows)
-        direction = rows.normal(*shape)
-        length = radius / self._channels**0.5 * rows.fold(1).uniform(1, 1, 1)
-        return self.project(direction * (length / direction.flatten(1).norm(dim=1).view(-1, 1, 1, 1)), rows)
+        return self.project(self.ball.start(self.kind, rows, shape), rows)
 
     def decode(self, genome: Genome, rows: Rows) -> Images:
         return _Boxed.apply(self._of(rows) + genome)
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
-        if self.levels:  # so are the originals', hence the pictures'
+        if self.epsilon is not None:
+            genome = self.ball.project(genome)
+        if self.levels:  # after the ball: what was shortened is no whole number; the originals' are, so the pictures'
             genome = (genome * 255).round() / 255
-        if self.epsilon is not None and self.norm == "linf":
-            genome = genome.clamp(-self.epsilon, self.epsilon)
-        elif self.epsilon is not None:
-            lengths = genome.flatten(1).norm(dim=1).view(-1, 1, 1, 1) * self._channels**0.5
-            genome = genome * (self.epsilon / lengths.clamp_min(1e-12)).clamp_max(1.0)
         if self.grey:
             return genome.clamp(-1, 1)  # three channels share it; where one leaves the box, the picture is cut there
         # the picture lies in the box, so going into the box shrinks every coordinate: the ball still holds
@@ -144,11 +115,6 @@ class Perturbation(Encoding):
 
     def original(self, rows: Rows) -> Images:
         return self._of(rows).expand(len(rows), -1, -1, -1)
-
-    @property
-    def _channels(self) -> int:
-        """How many channels of the picture each number of the genome changes."""
-        return 3 if self.grey else 1
 
     def _of(self, rows: Rows) -> Tensor:
         return self.originals if len(self.originals) == 1 else self.originals[rows.item]

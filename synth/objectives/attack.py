@@ -42,4 +42,6 @@ def attack(
         raise InputError(
             f"label={label}: a target is named, so what the pictures show plays no part; leave label= out, or target=."
         )
-    return ClassScore(target, MEASURES[measure], weight)
+    towards = ClassScore(target, MEASURES[measure], weight)
+    towards.sets_out = image is not None or images is not None
+    return towards

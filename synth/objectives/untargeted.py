@@ -46,6 +46,7 @@ class Untargeted(Objective):
             raise InputError(f"objective measure={measure}: no such measure.{hint}")
         if (image is None) == (images is None):
             raise InputError("image: there is no picture to be led away from; write image=PATH, or images=FOLDER.")
+        self.sets_out = True
         self.image, self.images, self.label, self.measure, self.weight = image, images, label, measure, weight
 
     def bind(self, network: Network) -> Bound:

@@ -21,6 +21,7 @@ class WeightedSum(Objective):
         self.terms = {name: term for name, term in terms.items() if term is not None}
         if not self.terms:
             raise InputError("objective.terms: empty; name at least one objective.")
+        self.sets_out = any(term.sets_out for term in self.terms.values())
 
     def bind(self, network: Network) -> Bound:
         return _BoundSum({
