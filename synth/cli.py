@@ -215,15 +215,15 @@ def _fitting(node: Any, path: str, given: list[str]) -> Any:
     if "_target_" not in node:
         return node
     takes = _parameters(str(node["_target_"]), path)
-    if takes is None:
-        return node
+    if takes is None:  # any name, as the steps of a chain: a number is left over from a part that stood there before
+        takes = [key for key, value in node.items() if value is None or isinstance(value, Mapping)]
     kept = {}
     for key, value in node.items():
         if key in takes or str(key).startswith("_"):
             kept[key] = value
         elif path and f"{path}.{key}" in given:
             name = str(node["_target_"]).rsplit(".", 1)[-1]
-            hint = nearest(key, takes) or f" It takes {', '.join(takes)}."
+            hint = nearest(key, takes) or (takes and f" It takes {', '.join(takes)}.") or ""
             raise InputError(f"{path}.{key}: {name} takes no such value.{hint}")
     return kept
 

@@ -11,7 +11,9 @@ import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -48,6 +50,10 @@ class Picture:
         return from_image(fitted)
 
 
+# Pictures that someone still holds, by file: encoding, objective and measures of one run share one in memory.
+_HELD: WeakValueDictionary[tuple[str, int, int], Picture] = WeakValueDictionary()
+
+
 def picture(source: str | Path, word: str = "image") -> Picture:
     """One picture from a path or a bundled name; `word` is what the user wrote it under, for the errors.
 
@@ -62,6 +68,10 @@ def picture(source: str | Path, word: str = "image") -> Picture:
     if not path.is_file():
         hint = nearest(path.name, _neighbours(path))
         raise InputError(f"{word}={source}: no such file.{hint or f' Bundled pictures: {_names(BUNDLED)}.'}")
+    about = path.stat()
+    key = (str(path.absolute()), about.st_mtime_ns, about.st_size)
+    if (known := _HELD.get(key)) is not None:
+        return known
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `LARGEST` is our own bound
@@ -85,7 +95,8 @@ def picture(source: str | Path, word: str = "image") -> Picture:
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else "damaged"
         raise InputError(f"{word}={source}: the picture is damaged or cut short ({reason}).") from error
-    return Picture(path.name, image, "" if bundled else path.absolute().parent.name)
+    _HELD[key] = found = Picture(path.name, image, "" if bundled else path.absolute().parent.name)
+    return found
 
 
 def pictures(source: str | Path | Sequence[str | Path], word: str = "images") -> list[Picture]:
@@ -110,17 +121,20 @@ def pictures(source: str | Path | Sequence[str | Path], word: str = "images") ->
             raise InputError(f"{word}={source}: no file matches.")
     else:
         return [picture(source, word)]
-    good, bad = [], []
+    good, bad, told = [], [], []
     for path in paths:
         try:
             good.append(picture(path, word))
         except InputError as error:
             bad.append(path.name)
-            log.warning("skipped: %s", error)
+            told.append(f"skipped: {error}")
     if not good:
-        raise InputError(f"{word}={source}: none of its {len(bad)} files is a readable picture.")
+        reason = told[0].removeprefix("skipped: ")
+        raise InputError(f"{word}={source}: none of its {len(bad)} files is a readable picture; the first: {reason}")
+    for text in told:
+        _warn(text)
     if bad:
-        log.warning("%s=%s: %d of %d files skipped: %s", word, source, len(bad), len(paths), _names(bad))
+        _warn(f"{word}={source}: {len(bad)} of {len(paths)} files skipped: {_names(bad)}")
     return good
 
 
@@ -148,6 +162,12 @@ def amplified(difference: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
     1/2 + difference / 2m; mid grey throughout where m is 0.
     """
     return 0.5 + difference * (0.5 / difference.abs().max().clamp_min(1e-12))
+
+
+@lru_cache(maxsize=4096)
+def _warn(text: str) -> None:
+    """Says `text` once, however many parts of a run read the same folder."""
+    log.warning("%s", text)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from synth import progress
-from synth.core import Encoding, Objective, Rows, Search, State, Step, Transform
+from synth.core import Encoding, Objective, Rows, Search, State, Step, Transform, ones
 from synth.course import Course, History
 from synth.errors import InputError
 from synth.fitness import ImageProblem
@@ -150,6 +150,7 @@ class Experiment:
         told = [item["success"] for item in items if item["success"] is not None]
         reached = f"{sum(told)} of {len(told)} reached their target" if told else f"{len(items)} pictures"
         log.info("%s on %s: %s in %.1f s", result["search"], result["encoding"], reached, result["seconds"])
+        self._tell_silent(now)
         return result
 
     # -- the loop ------------------------------------------------------------------------------------
@@ -269,6 +270,23 @@ class Experiment:
         return now
 
     # -- leaving -------------------------------------------------------------------------------------
+
+    def _tell_silent(self, now: Course) -> None:
+        """Says of which items nothing is known but silence: a unit behind a ReLU that no picture ever woke.
+
+        They end with a score of exactly 0 and no gradient, by one more look that no budget counts.
+        """
+        zeros = [item for item, score in enumerate(now.score) if score == 0.0 and now.steps[item]]
+        if not zeros or not self.search.gradient:
+            return
+        rows = self.rows.select(torch.tensor(zeros, device=self.rows.item.device))
+        gradient = self.problem.evaluate(now.genome[rows.item], rows, ones).gradient
+        assert gradient is not None
+        silent = rows.select((gradient[0].flatten(1) == 0).all(1))
+        if len(silent):
+            names = ", ".join(target.name for target in self.problem.objective.target(silent)[:8] if target is not None)
+            log.warning("%d of %d items ended with score 0 and no gradient to climb (%s); another seed=, start or unit "
+                        "may have one", len(silent), len(self.rows), names or "unnamed")  # fmt: skip
 
     def _kept(self, record: Record, now: Course) -> None:
         """Saves the genomes, where they mean more than the picture does, and who came of whom."""

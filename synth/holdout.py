@@ -55,8 +55,8 @@ class Holdout:
         count = round(self.holdout * total) if self.holdout < 1 else int(self.holdout)
         if count >= total or (self.holdout > 0 and count == 0):
             raise InputError(
-                f"holdout={self.holdout}: of {total} pictures this keeps {count} aside; write a share such as 0.2, or "
-                f"a number below {total}."
+                f"holdout={self.holdout}: of {total} pictures this keeps {count} aside; write a number below "
+                f"{total}, 0 for none, or name more images."
             )
         order = sorted(range(total), key=lambda place: key_of(self.seed, names[place]))
         held, train = (torch.tensor(sorted(part), dtype=torch.int64) for part in (order[:count], order[count:]))

@@ -35,7 +35,9 @@ def items_of(
     images = problem.images(found.genome, rows)
     originals, began = problem.encoding.original(rows), problem.encoding.began(rows)
     each = len(images) // len(rows)
-    source = problem.encoding.source(rows) if each == problem.encoding.images_per_genome else None
+    source = problem.encoding.source(rows)
+    if each != problem.encoding.images_per_genome:  # what is kept was made from no one picture: the first stands for it
+        source = torch.zeros(len(images), dtype=torch.int64, device=rows.item.device)
     rows = rows.repeat(each) if each > 1 else rows
     targets = problem.objective.target(rows)
     parts = {"network": network.name, "weights": network.sha256, "search": search,
@@ -67,7 +69,7 @@ def items_of(
         return items
     who = rows.select(torch.tensor(there, device=rows.item.device))
     saved = torch.stack([record.read_back(items[i]["file"]) for i in there]).to(network.device)
-    scores, watched = measured(network, problem.watch, saved, who, None if source is None else source[there])
+    scores, watched = measured(network, problem.watch, saved, who, source[there])
     for place, i in enumerate(there):
         items[i].update(judged(scores[place], targets[i], network.classes, until, float(watched[place])))
         items[i].update(seconds=found.seconds[i // each])

@@ -103,7 +103,7 @@ class TextureNearest:
             picture = ((image + CENTRE) / 255).permute(2, 0, 1)
             distance = float(away.mean()) / 255
         told = {"style": self.style, "neighbourhood": self.neighbourhood, "levels": self.levels, "seed": self.seed}
-        about = {"target": None, **told}
+        about = {"target": self.style, **told}
         file = record.picture(0, picture, about)
         shown = record.picture(0, self.sample, {"style": self.style}, "sample")
         seconds = round(time.perf_counter() - began, 3)

@@ -202,3 +202,13 @@ def test_real_photographs() -> None:
     assert len(found) == len(wanted)
     for picture in found:
         assert float(picture.at((64, 64)).std()) > 0.01
+
+
+def test_a_picture_is_in_memory_once_however_many_hold_it(tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    Image.new("RGB", (9, 9), (10, 20, 30)).save(path)
+    held = data.picture(path)
+    assert data.picture(path).image is held.image
+    Image.new("RGB", (12, 9), (10, 20, 30)).save(path)  # another file by that name
+    os.utime(path, ns=(1, 1))
+    assert data.picture(path).image.size == (12, 9)

@@ -120,7 +120,9 @@ def test_every_group_of_the_configuration_can_be_named(tmp_path: Path) -> None:
     from hydra.errors import HydraException
 
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        for group in sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("training", "measure")):
+        for group in sorted(
+            path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("training", "measure")
+        ):
             with pytest.raises(HydraException) as caught:
                 compose("experiment", overrides=[f"+{group}=nothing_like_it" if group == "recipe" else f"{group}=zzz"])
             said = str(told(caught.value))

@@ -122,7 +122,7 @@ def test_a_run_is_one_item_and_repeats(tmp_path: Path) -> None:
     assert made.shape == (24, 20, 3)
     assert {key: first["findings"][key] for key in first["findings"]} == again["findings"]
     (item,) = first["items"]
-    assert (item["target"], item["style"], item["success"]) == (None, "flower.jpg", None)
+    assert (item["target"], item["style"], item["success"]) == ("flower.jpg", "flower.jpg", None)
     assert 0 < first["findings"]["mean_distance"] < 0.5
     assert 0 < first["findings"]["used"] <= 1
     with Image.open(tmp_path / "a" / first["figures"][0]["file"]) as sample:

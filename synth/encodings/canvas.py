@@ -13,7 +13,7 @@ from synth.errors import InputError, nearest
 
 
 def canvas(
-    start: str = "noise",
+    start: str | None = "noise",
     image: str | None = None,
     images: str | Sequence[str] | None = None,
     size: Size = None,
@@ -29,6 +29,11 @@ def canvas(
     `start` may also be a picture, by path or name, which is then what is perturbed. With `longest` it has the
     shape of the picture `content`, where that is named and no `size` is.
     """
+    if start is None:
+        raise InputError(
+            f"start=null: there is nothing to begin from; write one of {', '.join(STARTS)}, or a picture (in a style "
+            "transfer content=PATH)."
+        )
     if content is not None and longest is not None and image is None and images is None:
         size = in_shape(*data.picture(content, "content").image.size, longest) if size is None else size
         longest = None

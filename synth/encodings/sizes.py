@@ -20,5 +20,7 @@ def size_of(size: Size, word: str = "encoding.size") -> tuple[int, int] | None:
 
 
 def in_shape(width: int, height: int, longest: int) -> tuple[int, int] | None:
-    """The size of a picture of that shape whose longer side has `longest` pixels."""
+    """The size of a picture of that shape whose longer side has `longest` pixels; InputError outside 8 .. 8192."""
+    if not 8 <= longest <= 8192:
+        raise InputError(f"encoding.longest={longest}: write the pixels of the longer side, from 8 to 8192.")
     return size_of([max(8, round(side * longest / max(width, height))) for side in (height, width)])

@@ -73,13 +73,12 @@ def charts_of(run: Run) -> list[Chart]:
         Line("best", 0, False, _points(steps, "step", "best")),
         Line("mean", 1, False, _points(steps, "step", "mean")),
     ]
+    sure = _is_confidence(run, lines)
     if lines[0].points == lines[1].points:  # a single item is its own mean
-        lines = [Line("confidence", 0, False, lines[0].points)]
+        lines = [Line("confidence" if sure else "watched", 0, False, lines[0].points)]
     by_step = [(number(step.get("step")), passes(step)) for step in steps]
     second = [(step, done) for step, done in by_step if step is not None and done is not None]
-    chart = framed("Watched number", "step", lines, second)
-    if chart and chart.share:
-        chart = replace(chart, title="Confidence")
+    chart = framed("Confidence" if sure else "Watched number", "step", lines, second, sure)
     return [chart] if chart else []
 
 
@@ -92,8 +91,15 @@ def term_charts(run: Run) -> list[Chart]:
     charts = []
     for name in names[:TERMS]:
         steps = [{"step": step.get("step"), "term": step["terms"].get(name)} for step in told]
-        charts.append(framed(name, "step", [Line(name, 1, False, _points(steps, "step", "term"))]))
+        lines = [Line(name, 1, False, _points(steps, "step", "term"))]
+        charts.append(framed(name, "step", lines, shares=_is_confidence(run, lines)))
     return [chart for chart in charts if chart]
+
+
+def _is_confidence(run: Run, lines: Sequence[Line]) -> bool:
+    """Whether numbers can be probabilities: of a run whose items have them, between 0 and 1; energies lie there too."""
+    told = any(number(item.record.get("confidence")) is not None for item in run.items)
+    return told and all(0 <= y <= 1 for line in lines for _, y in line.points)
 
 
 def item_curves(run: Run) -> list[list[float]]:
@@ -152,14 +158,19 @@ def thinned(values: list[Any], most: int) -> list[Any]:
     return [values[round(place * (len(values) - 1) / (most - 1))] for place in range(most)]
 
 
-def framed(title: str, across: str, lines: Sequence[Line], second: Sequence[Point] = ()) -> Chart | None:
-    """The lines in one frame; `second` pairs the axis with what stands below it. None without a line."""
+def framed(
+    title: str, across: str, lines: Sequence[Line], second: Sequence[Point] = (), shares: bool = True
+) -> Chart | None:
+    """The lines in one frame; `second` pairs the axis with what stands below it. None without a line.
+
+    Numbers between 0 and 1 are shown as percentages, of all of 0 to 100 %, unless `shares` says that they are none.
+    """
     lines = [line for line in lines if len(line.points) > 1]
     if not lines:
         return None
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points]
-    share = min(ys) >= 0 and max(ys) <= 1
+    share = shares and min(ys) >= 0 and max(ys) <= 1
     x_low, x_high = min(xs), max(xs)
     ups = [0.0, 0.25, 0.5, 0.75, 1.0] if share else round_ticks(min(ys), max(ys), widen=True)
     y_low, y_high = ups[0], ups[-1]

@@ -10,7 +10,7 @@ from pathlib import Path
 from synth.errors import InputError
 
 RESULT, STEPS = "result.json", "steps.jsonl"
-PICTURE_FOLDERS = ("images", "originals", "differences", "figures", "strips", "large")
+PICTURE_FOLDERS = ("images", "originals", "differences", "figures", "strip", "strips", "large", "frames")
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ def findings_of(run: Run) -> list[Fact]:
     for name, value in run.mapping("findings").items():
         if _is_table(value) or (name in LARGE and run.items and not run.contenders):
             continue
+        if value is None and name == "mean_confidence":  # pictures of no class have none
+            continue
         if isinstance(value, dict) and value:
             lines += [(f"{_spaced(name)} · {_spaced(key)}", anything(part)) for key, part in value.items()]
         else:

@@ -19,7 +19,7 @@ from synth.encodings.universal import Universal
 from synth.errors import InputError
 from synth.fitness import ImageProblem
 from synth.measures.measure import Measure, Outcome
-from synth.measures.strip import joined
+from synth.measures.sheet import joined, sized
 from synth.networks.network import Network
 
 log = logging.getLogger(__name__)
@@ -96,12 +96,14 @@ class FoolingRate(Measure):
         aside, told = (split.held, kept) if len(split.held) else (split.train, known)
         for place, item in enumerate(items):
             index, change = _index(targets[place]), changes[place]
-            item.update(rates(known[place], kept[place], index), success=None)
+            # the file shows the perturbation alone: how surely that is seen as the target says nothing of the pictures
+            item.update(rates(known[place], kept[place], index), success=None, confidence=None)
             item.update(linf=round(float(change.abs().max()), 6), l2=round(float(change.norm()), 6))
             item["amplified"] = round(float(encoding.amplified(change[None])), 4)
         outcome.record.tensors("perturbation", {"perturbation": changes})
         signs = looks(network, aside, random_signs(encoding, outcome.rows))
-        found: dict[str, Any] = {"success": None}  # it is a share, not a yes or no
+        # it is a share, not a yes or no, and has no one confidence
+        found: dict[str, Any] = {"success": None, "mean_confidence": None, "median_confidence": None}
         found |= {name: _mean([item.get(name) for item in items]) for name in RATES if name in items[0]}
         found |= {"random_signs": _mean([look.fooled for look in signs]),
                   "pictures_train": len(split.train), "pictures_heldout": len(split.held),
@@ -177,7 +179,7 @@ def drawn(network: Network, pictures: Tensor, change: Tensor, look: Seen, most: 
     """
     some = [place * len(pictures) // most for place in range(most)] if len(pictures) > most else slice(None)
     parts = [
-        (_sized(data.to_image(image)), network.classes.label(index))
+        (sized(data.to_image(image), SIDE, SIDE), network.classes.label(index))
         for images, labels in (
             (changed(pictures[some], None), look.before[some]),
             (changed(pictures[some], change.cpu()), look.after[some]),
@@ -219,11 +221,3 @@ def _share(mask: Tensor) -> float | None:
 def _mean(rates: Sequence[float | None]) -> float | None:
     told = [rate for rate in rates if rate is not None]
     return round(fmean(told), 4) if told else None
-
-
-def _sized(picture: Image.Image) -> Image.Image:
-    if max(picture.size) > SIDE:
-        scale = SIDE / max(picture.size)
-        return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
-    times = SIDE // max(picture.size)
-    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)

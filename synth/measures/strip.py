@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from synth import data
 from synth.errors import InputError
 from synth.measures.measure import Measure, Outcome
+from synth.measures.sheet import joined, sized
 
 FOLDER = "strip"
-GAP = 8  # pixels between pictures
-GROUND, INK = (255, 255, 255), (40, 40, 40)
 
 
 class Strip(Measure):
@@ -52,30 +50,7 @@ class Strip(Measure):
         return {"figures": [{"file": file, "caption": f"Side by side: {names}{left}."}]}
 
     def _scaled(self, outcome: Outcome, name: str) -> Image.Image:
-        image = data.to_image(outcome.record.read_back(name))
-        longer = max(image.size)
-        if longer > self.longest:
-            size = (max(1, round(side * self.longest / longer)) for side in image.size)
-            return image.resize(tuple(size), Image.Resampling.LANCZOS)
-        times = self.longest // longer
-        return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
-
-
-def joined(parts: Sequence[tuple[Image.Image, str]], across: int) -> Image.Image:
-    """Pictures over their labels in rows of at most `across`, equally long as far as that goes, on white."""
-    rows = math.ceil(len(parts) / across)
-    columns = math.ceil(len(parts) / rows)
-    wide, high = (max(image.size[axis] for image, _ in parts) for axis in (0, 1))
-    font = ImageFont.load_default(max(10, wide // 14))
-    line = font.getbbox("Ag")[3] + GAP
-    size = (columns * (wide + GAP) + GAP, rows * (high + round(line) + GAP) + GAP)
-    sheet = Image.new("RGB", size, GROUND)
-    draw = ImageDraw.Draw(sheet)
-    for place, (image, label) in enumerate(parts):
-        left, top = GAP + place % columns * (wide + GAP), GAP + place // columns * (high + round(line) + GAP)
-        sheet.paste(image, (left + (wide - image.width) // 2, top + (high - image.height) // 2))
-        draw.text((left + wide // 2, top + high + GAP // 2), _cut(label, font, wide), INK, font, anchor="ma")
-    return sheet
+        return sized(data.to_image(outcome.record.read_back(name)), self.longest, self.longest)
 
 
 def _label(item: Mapping[str, Any]) -> str:
@@ -84,12 +59,3 @@ def _label(item: Mapping[str, Any]) -> str:
     if item.get("facet") is not None:
         words.append(str(item["facet"]))
     return ", ".join(words) or str(item["file"]).rsplit("/", 1)[-1].removesuffix(".png")
-
-
-def _cut(label: str, font: Any, width: int) -> str:
-    """`label` in `width` pixels, its end replaced by an ellipsis where it is longer."""
-    if font.getlength(label) <= width:
-        return label
-    while label and font.getlength(label + "…") > width:
-        label = label[:-1]
-    return label + "…"

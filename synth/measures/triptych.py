@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from synth.errors import InputError
 from synth.fitness import ImageProblem
 from synth.measurement import scores_of
 from synth.measures.measure import Measure, Outcome
+from synth.measures.sheet import shortened, sized
 from synth.networks.network import Network
 
 FOLDER = "figures"
@@ -65,10 +65,10 @@ class Triptych(Measure):
 
 def drawn(panels: Images, words: Sequence[tuple[str, str]], change: float) -> Image.Image:
     """The figure of three `panels` [3, 3, h, w] with two `words` below each; `change` is written as a factor."""
-    pictures = [_sized(data.to_image(panel)) for panel in panels]
+    pictures = [sized(data.to_image(panel), SIDE, LARGEST) for panel in panels]
     width, height = pictures[0].size
     name, sign = ImageFont.load_default(NAME), ImageFont.load_default(SIGN)
-    between = (f"+ {change:.4f} x", "=")  # Pillow's own type has letters of English alone
+    between = (f"+ {change:.4f} x", "=")
     gaps = [round(sign.getlength(text)) + 2 * MARGIN for text in between]
     size = (3 * width + sum(gaps) + 2 * MARGIN, height + 2 * LINE + 3 * MARGIN)
     figure = Image.new("RGB", size, PAPER)
@@ -78,7 +78,7 @@ def drawn(panels: Images, words: Sequence[tuple[str, str]], change: float) -> Im
         figure.paste(picture, (left, MARGIN))
         for line, text in enumerate(said):
             top = MARGIN + height + MARGIN // 2 + line * LINE
-            pen.text((left + width / 2, top), _cut(text, name, width), (INK, SOFT)[line], name, anchor="ma")
+            pen.text((left + width / 2, top), shortened(text, name, width), (INK, SOFT)[line], name, anchor="ma")
         left += width
         if place < 2:
             pen.text((left + gaps[place] / 2, MARGIN + height / 2), between[place], INK, sign, anchor="mm")
@@ -93,23 +93,3 @@ def _seen(network: Network, pictures: Images) -> list[tuple[str, str]]:
         (network.classes.label(index), f"{100 * share:.1f} %")
         for index, share in zip(best.tolist(), sure.tolist(), strict=True)
     ]
-
-
-def _sized(picture: Image.Image) -> Image.Image:
-    longest = max(picture.size)
-    if longest > LARGEST:
-        size = (max(1, round(side * LARGEST / longest)) for side in picture.size)
-        return picture.resize(tuple(size), Image.Resampling.LANCZOS)
-    times = max(1, SIDE // longest)
-    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
-
-
-def _cut(text: str, font: Any, width: int) -> str:
-    """`text` without its accents, or as much of it as fits `width`."""
-    bare = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
-    text = bare.encode("ascii", "replace").decode()
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(f"{text}...") > width:
-        text = text[:-1]
-    return f"{text.rstrip()}..."

@@ -55,11 +55,14 @@ class FeatureMatch(Objective):
                 f"layer: {len(self.layers)} layers and {len(self.pictures)} pictures; name several of one of them."
             )
         self.rectified, self.weight = rectified, weight
+        # items of `images` are called by their pictures, one alone too: it is to draw as it would beside others
+        self.by_picture = images is not None and len(self.layers or [""]) == 1
 
     def bind(self, network: Network) -> Bound:
         names = self.layers if self.layers is not None else depths(network)[-2:][:1]
         layers = [network.rectified(name) if self.rectified else network.layer(name) for name in names]
-        return _BoundFeatures(layers, names, self.pictures, network)
+        told = [picture.name for picture in self.pictures] if self.by_picture else names
+        return _BoundFeatures(layers, told, self.pictures, network)
 
 
 class _BoundFeatures(Bound):
@@ -68,8 +71,7 @@ class _BoundFeatures(Bound):
     ) -> None:
         self.each, self.names, self.pictures, self.network = list(layers), list(names), list(pictures), network
         self.layers = tuple(dict.fromkeys(layers))
-        told = names if len(pictures) == 1 else [picture.name for picture in pictures]
-        self.items = [Target(name) for name in told]
+        self.items = [Target(name) for name in names]
         self.size: tuple[int, int] | None = None
         self.wanted: dict[str, Tensor] = {}
         self.lengths: dict[str, Tensor] = {}

@@ -102,6 +102,7 @@ class GramMatch(Objective):
         self.content = data.picture(content, "content") if content is not None and colours != "style" else None
         self.layers = [layers] if isinstance(layers, str) else layers
         self.depth = [depth] if isinstance(depth, int) else depth
+        self.by_depth = self.depth is not None and self.depth is depth  # a list: its items are called by their depths
         if self.depth is not None and not self.depth:
             raise InputError("depth=[]: name at least one depth, or null for all layers.")
         self.statistic, self.scale, self.colours = statistic, style_scale, colours
@@ -134,7 +135,7 @@ class _BoundGram(Bound):
         shares = [[(place < depth) / depth for place in range(len(layers))] for depth in each]
         self.shares = torch.tensor(shares, device=network.device)  # of each layer in each item
         told = " + ".join(picture.name for picture in match.styles)
-        self.items = [Target(told if len(each) == 1 else f"to {layers[depth - 1]}") for depth in each]
+        self.items = [Target(f"to {layers[depth - 1]}" if match.by_depth else told) for depth in each]
         self.size: tuple[int, int] | None = None
         self.wanted: list[list[Tensor]] = []  # of each layer, its moments
         self.lengths: list[list[Tensor]] = []

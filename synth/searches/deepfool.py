@@ -11,6 +11,8 @@ from synth.core import Evaluation, Genome, Problem, Rows, Search, State, Step
 from synth.errors import InputError
 from synth.searches import norms
 
+TOGETHER = 64  # rows whose gradients are held at a time: there are `candidates` of each, as large as the genome
+
 
 class DeepFool(Search):
     """DeepFool (Moosavi-Dezfooli et al. 2016) in the `norm` ``l2`` or ``linf``; `steps` at most.
@@ -53,10 +55,11 @@ class DeepFool(Search):
         score, watch = genome.new_zeros(2, len(rows))
         forwards, backwards = rows.item.new_zeros(2, len(rows))
         terms: dict[str, Tensor] = {}
-        for part in (open_.nonzero()[:, 0], (~open_).nonzero()[:, 0]):
+        parts = [(part, True) for part in open_.nonzero()[:, 0].split(TOGETHER)]
+        parts += [(part, False) for part in (~open_).nonzero()[:, 0].split(TOGETHER)]
+        for part, climbing in parts:
             if len(part) == 0:
                 continue
-            climbing = bool(open_[part[0]])
             pull = partial(_highest, self.candidates) if climbing else None
             found = problem.evaluate(genome[part], who.select(part), pull)
             score[part], best = found.scores.max(1)

@@ -8,8 +8,9 @@ import torch
 
 from synth.core import Genome, Problem, Rows, Search, State, Step, ones
 from synth.errors import InputError, nearest
+from synth.searches import norms
 
-RULES = ("sign", "unit")
+RULES = {"sign": "linf", "unit": "l2"}  # by the norm in which the step has its length
 
 
 class FastGradient(Search):
@@ -29,7 +30,7 @@ class FastGradient(Search):
 
     def __init__(self, rate: float = 2 / 255, rule: str = "sign") -> None:
         if rule not in RULES:
-            raise InputError(f"search.rule={rule}: no such rule.{nearest(rule, RULES) or f' Write one of {RULES}.'}")
+            raise InputError(f"search.rule={rule}: no such rule.{nearest(rule, RULES) or ' Write sign or unit.'}")
         if not (rate > 0 and math.isfinite(rate)):
             raise InputError(f"search.rate={rate}: write a length above 0.")
         self.rate, self.rule = rate, rule
@@ -49,11 +50,7 @@ class FastGradient(Search):
         genome = state["genome"]
         before = problem.evaluate(genome, rows, ones)
         assert before.gradient is not None
-        gradient = before.gradient[0]
-        if self.rule == "sign":
-            direction = gradient.sign()
-        else:
-            direction = gradient / (gradient.flatten(1).norm(dim=1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12)
+        direction, _ = norms.steepest(before.gradient[0], RULES[self.rule])
         genome = problem.project(torch.add(genome, direction, alpha=self.rate), rows)
         found = problem.evaluate(genome, rows)
         spent = torch.ones(len(rows), dtype=torch.int64, device=genome.device)

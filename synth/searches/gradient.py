@@ -56,11 +56,13 @@ class Gradient(Search):
             raise InputError(f"search.steps={steps}: write 1 or more.")
         if rate <= 0:
             raise InputError(f"search.rate={rate}: write a rate above 0.")
+        if rate_end is not None and rate_end < 0:
+            raise InputError(f"search.rate_end={rate_end}: write a rate of 0 or more, or null for a constant one.")
         if not (0 <= momentum < 1 and 0 <= momentum2 < 1):
             raise InputError(f"search.momentum={momentum}, momentum2={momentum2}: write shares in [0, 1).")
-        self.steps, self.rule, self.rate, self.rate_end = steps, rule, rate, rate_end
         if noise < 0:
             raise InputError(f"search.noise={noise}: a standard deviation is at least 0.")
+        self.steps, self.rule, self.rate, self.rate_end = steps, rule, rate, rate_end
         self.momentum, self.momentum2, self.noise = momentum, momentum2, noise
         self.regularisers = regularisers or Regularisers()
 

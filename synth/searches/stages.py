@@ -65,8 +65,8 @@ class Stages(Search):
             here = self._problem(problem, place)
             if place < len(self.stages) - 1 and "genome" not in search.init(here, rows.select(slice(1))):
                 raise InputError(
-                    f"search.search: {type(search).__name__.lower()} keeps a population, of which nothing could be "
-                    "carried to the next stage; use gradient, lbfgs or cma."
+                    f"search.search: {type(search).__name__.lower()} keeps a population, or a change from a start, of "
+                    "which nothing could be carried to the next stage; use gradient, lbfgs or cma."
                 )
         first = self._problem(problem, 0)
         if genome is not None:
@@ -127,8 +127,11 @@ class Stages(Search):
 
 def octaves(search: Search, count: int = 4, scale: float = 1.4, steps: int = 10) -> Stages:
     """`search` in `count` stages of `steps` each, every one `scale` times as large as the one before."""
-    if count < 1 or scale <= 1:
-        raise InputError(f"search: count={count}, scale={scale}; write 1 or more octaves, each larger than the last.")
+    if count < 1 or scale <= 1 or steps < 1:
+        raise InputError(
+            f"search: count={count}, scale={scale}, steps={steps}; write 1 or more octaves, each larger than the last, "
+            "and 1 step or more in each."
+        )
     return Stages(search, [Stage(steps, scale ** -(count - 1 - place)) for place in range(count)])
 
 

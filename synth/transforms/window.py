@@ -30,8 +30,7 @@ class Window(Transform):
         draws = rows.normal(3)
         side = (self.side + self.spread * draws[:, :1]).clamp(0.05, 1.0)
         # positions go from -1 to 1, so a box of half the side s reaches s to either side of its middle
-        middle = (2 * self.wander * draws[:, 1:]).clamp(-1, 1) * torch.ones_like(side)
-        middle = torch.maximum(torch.minimum(middle, 1 - side), side - 1)
+        middle = torch.maximum(torch.minimum(2 * self.wander * draws[:, 1:], 1 - side), side - 1)
         matrices = torch.diag_embed(torch.cat([side, side, torch.ones_like(side)], dim=1))
         matrices[:, :2, 2] = middle
         return resample(images, matrices)

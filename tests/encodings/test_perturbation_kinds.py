@@ -132,3 +132,11 @@ def test_a_canvas_starts_from_a_picture(photograph: str) -> None:
 def test_what_a_canvas_cannot_be_is_refused(options: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
         canvas(**options)
+
+
+def test_whole_levels_stay_whole_in_an_l2_ball() -> None:
+    encoding = Perturbation("china", epsilon=0.5, norm="l2", levels=True, size=16)
+    rows = rows_of(1, "whole")
+    found = encoding.project(0.3 * rows.normal(3, 16, 16), rows) * 255
+    torch.testing.assert_close(found, found.round(), rtol=0, atol=1e-3)
+    assert float(found.norm() / 255) == pytest.approx(0.5, abs=0.05)  # shortened first, then rounded

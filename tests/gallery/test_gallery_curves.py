@@ -66,3 +66,11 @@ def test_long_runs_are_thinned_but_keep_both_ends(make_run: MakeRun) -> None:
 def test_curves_need_two_points(make_run: MakeRun) -> None:
     assert charts_of(Run(make_run(steps=[{"step": 0, "best": 1, "mean": 1}]))) == []
     assert charts_of(Run(make_run("second", steps=[{"step": 0, "best": None}, {"loss": 1}]))) == []
+
+
+def test_an_energy_between_0_and_1_is_no_confidence(make_run: MakeRun) -> None:
+    steps = [{"step": step, "best": 0.1 * step, "mean": 0.1 * step} for step in range(4)]
+    (sure,) = charts_of(Run(make_run(items=[{}], steps=steps)))
+    assert (sure.title, sure.lines[0].name, sure.share) == ("Confidence", "confidence", True)
+    (energy,) = charts_of(Run(make_run("second", items=[{"confidence": None, "target_index": None}], steps=steps)))
+    assert (energy.title, energy.lines[0].name, energy.share) == ("Watched number", "watched", False)

@@ -16,7 +16,8 @@ from synth.encodings.pixels import Pixels
 from synth.errors import InputError
 from synth.experiment import Experiment
 from synth.measures import strip
-from synth.measures.strip import GAP, Strip, joined
+from synth.measures.sheet import GAP
+from synth.measures.strip import Strip
 from synth.objectives.energy import Energy
 from synth.record import Record
 from synth.searches.gradient import Gradient
@@ -27,18 +28,6 @@ def ran(folder: Path, encoding: Encoding, layer: Any, made: Strip) -> dict[str, 
     return Experiment(wrapped(tiny_module()), encoding, Energy(layer), search, measures={"strip": made}).run(
         Record(folder)
     )
-
-
-def plain(*colours: tuple[int, int, int], size: tuple[int, int] = (40, 30)) -> list[tuple[Image.Image, str]]:
-    return [(Image.new("RGB", size, colour), str(place)) for place, colour in enumerate(colours)]
-
-
-def places(sheet: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
-    """The box that one colour fills: left, top, right, bottom."""
-    found = (np.asarray(sheet) == colour).all(axis=2)
-    rows, columns = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
-    assert found.sum() == (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def test_the_original_comes_first_then_every_item_under_its_name(tmp_path: Path) -> None:
@@ -76,31 +65,6 @@ def test_one_picture_alone_needs_no_figure(tmp_path: Path) -> None:
 def test_what_is_too_many_is_left_out_and_said(tmp_path: Path) -> None:
     result = ran(tmp_path, Pixels(16), ["conv1", "conv2", "pool1", "pool2"], Strip(most=2))
     assert result["figures"][0]["caption"] == "Side by side: relu1, relu2; 2 more are left out."
-
-
-def test_rows_are_as_even_as_they_can_be() -> None:
-    colours = [(200, 10 * place, 0) for place in range(7)]
-    sheet = joined(plain(*colours), 6)
-    boxes = [places(sheet, colour) for colour in colours]
-    assert [box[0] for box in boxes] == [GAP + place % 4 * (40 + GAP) for place in range(7)]  # 4 and 3, not 6 and 1
-    assert {box[1] for box in boxes[:4]} == {GAP}
-    assert len({box[1] for box in boxes[4:]}) == 1
-    assert boxes[4][1] > boxes[0][3]
-    assert {(right - left, bottom - top) for left, top, right, bottom in boxes} == {(40, 30)}
-    assert sheet.width == 4 * (40 + GAP) + GAP
-
-
-def test_pictures_of_other_shapes_stand_in_the_middle_of_their_place() -> None:
-    wide, high = plain((200, 0, 0), size=(60, 20))[0], plain((0, 200, 0), size=(20, 60))[0]
-    sheet = joined([wide, high], 6)
-    assert places(sheet, (200, 0, 0)) == (GAP, GAP + 20, GAP + 60, GAP + 40)
-    assert places(sheet, (0, 200, 0)) == (GAP + 60 + GAP + 20, GAP, GAP + 60 + GAP + 40, GAP + 60)
-
-
-def test_a_long_name_stays_below_its_picture() -> None:
-    short = joined([(Image.new("RGB", (60, 20)), "a"), (Image.new("RGB", (60, 20)), "b" * 200)], 6)
-    right_of_it = np.asarray(short)[:, -GAP:]
-    assert (right_of_it == 255).all()
 
 
 @pytest.mark.parametrize("words", [{"across": 0}, {"longest": 8}, {"most": 1}])

@@ -132,6 +132,12 @@ def test_the_distance_falls_from_noise(network: Network) -> None:
     assert bool((score[-1] > -0.1).all())
 
 
+def test_a_picture_of_a_list_is_called_alone_as_beside_others(network: Network) -> None:
+    for images, names in ((["china"], ["china.jpg"]), (["china", "flower"], ["china.jpg", "flower.jpg"])):
+        assert [item.name for item in FeatureMatch("conv1", images=images).bind(network).items or ()] == names
+    assert [item.name for item in FeatureMatch("conv1", image="china").bind(network).items or ()] == ["conv1"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -123,6 +123,9 @@ def test_depths_are_items(network: Network) -> None:
     bound = GramMatch("china", depth=[1, 2]).bind(network).at((16, 16))
     assert bound.layers == ("relu1", "relu2")
     assert [target.name for target in bound.items or ()] == ["to relu1", "to relu2"]
+    alone, whole = (GramMatch("china", depth=depth).bind(network) for depth in ([2], 2))
+    assert [target.name for target in alone.items or ()] == ["to relu2"]  # and draws as it does beside others
+    assert [target.name for target in whole.items or ()] == ["china.jpg"]
     errors = [[error(network, layer, image, style_at(network, layer, "china", (11, 16))) for layer in bound.layers]
               for image in images]  # fmt: skip
     np.testing.assert_allclose(read(bound, network, images), [-errors[0][0], -np.mean(errors[1])], rtol=1e-4)

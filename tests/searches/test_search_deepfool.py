@@ -22,6 +22,7 @@ from synth.objectives.rivals import Rivals
 from synth.objectives.scores import ClassScore
 from synth.objectives.untargeted import Untargeted
 from synth.record import Record
+from synth.searches import deepfool
 from synth.searches.deepfool import DeepFool
 from synth.searches.norms import NORMS
 
@@ -156,3 +157,14 @@ def test_what_cannot_be_is_refused(loud_network: Network) -> None:
         DeepFool(overshoot=-0.1)
     with pytest.raises(InputError, match="search=deepfool: this encoding has no gradient"):
         Experiment(loud_network, Cppn(), ClassScore("teapot"), DeepFool())
+
+
+def test_rows_a_few_at_a_time_go_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, _, _ = linear(WAYS)
+    whole, _ = evolved(DeepFool(4), problem, rows_of(COUNT))
+    monkeypatch.setattr(deepfool, "TOGETHER", 3)
+    parts, _ = evolved(DeepFool(4), problem, rows_of(COUNT))
+    for one, other in zip(whole, parts, strict=True):
+        assert torch.equal(one.genome, other.genome)
+        assert torch.equal(one.score, other.score)
+        assert torch.equal(one.backwards, other.backwards)

@@ -252,6 +252,7 @@ def _genetic() -> Genetic:
         (lambda: Stages(dreams(), [Stage(1, 0.5)]), "must be 1"),
         (lambda: octaves(dreams(), 0), "1 or more octaves"),
         (lambda: octaves(dreams(), 3, 1.0), "larger than the last"),
+        (lambda: octaves(dreams(), 3, 1.4, 0), "1 step or more"),
         (lambda: Stages(octaves(dreams(), 2), [Stage(1)]), "stages of their own"),
         (lambda: Stages(MapElites(GaussianMutation(0.1, 0.1)), [Stage(1)]), "live from one another"),
         (lambda: experiment_of(Stages(_genetic(), [Stage(1), Stage(1)])), "keeps a population"),
