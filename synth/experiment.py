@@ -140,7 +140,7 @@ class Experiment:
             "items": items,
             "findings": summary(items),
         }
-        outcome = Outcome(record, self.problem, self.rows, now, items, self.until)
+        outcome = Outcome(record, self.problem, self.rows, now, items)
         for measure in self.measures:
             found = dict(measure(outcome))
             result["figures"] = result.get("figures", []) + found.pop("figures", [])

@@ -17,8 +17,7 @@ from synth.record import Record
 class Outcome:
     """A search that has ended: where it is kept, the problem, its items and their course, and the saved pictures.
 
-    `items` are the records of the saved pictures; a measure may add to each. `until` is what the watched number had
-    to reach, or None.
+    `items` are the records of the saved pictures; a measure may add to each.
     """
 
     record: Record
@@ -26,7 +25,6 @@ class Outcome:
     rows: Rows
     course: Course
     items: list[dict[str, Any]]
-    until: float | None
 
 
 class Measure(ABC):
