@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from synth.core import Evaluation, Genome, Problem, Pull, Rows, Search, State, Step
@@ -156,3 +159,12 @@ def evolved(search: Search, problem: Problem, rows: Rows, steps: int | None = No
         said.append(one)
         states.append(state)
     return said, states
+
+
+def noisy_pictures(folder: Path, count: int) -> Path:
+    """`folder` with `count` pictures of 16x16 pixels of noise, none of them at the ends of the range."""
+    folder.mkdir()
+    for number in range(count):
+        noise = np.random.default_rng(number).integers(40, 216, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"{number:02}.png")
+    return folder

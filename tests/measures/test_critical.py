@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from small_worlds import noisy_pictures
 
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
@@ -27,12 +26,7 @@ SEARCH = {"rule": "sign", "rate": 0.25 / 255, "momentum": 0.0, "noise": 0.2 / 25
 
 @pytest.fixture
 def folder(tmp_path: Path) -> str:
-    path = tmp_path / "pictures"
-    path.mkdir()
-    for number in range(COUNT):
-        noisy = np.random.default_rng(number).integers(40, 216, (16, 16, 3), dtype=np.uint8)
-        Image.fromarray(noisy).save(path / f"{number:02}.png")
-    return str(path)
+    return str(noisy_pictures(tmp_path / "pictures", COUNT))
 
 
 def made(network: Network, folder: str, radius: float = RADIUS) -> Experiment:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_worlds import noisy_pictures
 
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
@@ -25,12 +26,7 @@ COUNT = 5
 
 @pytest.fixture
 def folder(tmp_path: Path) -> str:
-    path = tmp_path / "pictures"
-    path.mkdir()
-    for number in range(COUNT):
-        noisy = np.random.default_rng(number).integers(40, 216, (16, 16, 3), dtype=np.uint8)
-        Image.fromarray(noisy).save(path / f"{number}.png")
-    return str(path)
+    return str(noisy_pictures(tmp_path / "pictures", COUNT))
 
 
 @pytest.mark.parametrize("levels", [True, False])

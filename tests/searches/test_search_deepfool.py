@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from small_worlds import Analytic, evolved, rows_of
+from small_worlds import Analytic, evolved, noisy_pictures, rows_of
 from torch import Tensor
 
 from synth.core import Rows
@@ -99,12 +98,7 @@ def test_a_gradient_that_vanishes_is_survived(norm: str) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "pictures"
-    path.mkdir()
-    for number in range(COUNT):
-        noisy = np.random.default_rng(number).integers(40, 216, (16, 16, 3), dtype=np.uint8)
-        Image.fromarray(noisy).save(path / f"{number}.png")
-    return path
+    return noisy_pictures(tmp_path / "pictures", COUNT)
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -140,7 +134,7 @@ def test_what_is_saved_fools(norm: str, loud_network: Network, folder: Path, tmp
 
 
 def test_towards_a_class_there_is_one_score(loud_network: Network, folder: Path, tmp_path: Path) -> None:
-    one = str(folder / "0.png")
+    one = str(folder / "00.png")
     made = Experiment(loud_network, Perturbation(image=one, levels=True), ClassScore("teapot", "margin"), DeepFool(30))
     (item,) = made.run(Record(tmp_path / "out"))["items"]
     assert (item["predicted"], item["success"]) == ("teapot", True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy import optimize
-from small_worlds import Analytic, evolved, rows_of
+from small_worlds import Analytic, evolved, noisy_pictures, rows_of
 from torch import Tensor
 
 from synth.core import Rows
@@ -105,12 +105,7 @@ def test_what_is_over_already_is_not_moved_and_a_gradient_that_vanishes_is_survi
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "pictures"
-    path.mkdir()
-    for number in range(COUNT):
-        noisy = np.random.default_rng(number).integers(40, 216, (16, 16, 3), dtype=np.uint8)
-        Image.fromarray(noisy).save(path / f"{number}.png")
-    return path
+    return noisy_pictures(tmp_path / "pictures", COUNT)
 
 
 def searched(network: Network, folder: Path, search: MinimalNorm, **words: bool) -> Experiment:
