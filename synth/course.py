@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,6 +60,19 @@ class Course:
     lines: list[dict[str, Any]] = field(default_factory=list)
     births: list[Tensor] = field(default_factory=list)
     history: History = field(default_factory=History)
+
+    @property
+    def mean(self) -> float:
+        """The mean watched number; a cell of a map that is empty, at minus infinity, has no share in it."""
+        filled = [value for value in self.watch if value != -math.inf]
+        return sum(filled) / max(1, len(filled))
+
+    def said(self, until: float | None) -> str:
+        """How far the run is, in a few words."""
+        text = f"mean {self.mean:.3g}, best {max(self.watch):.3g}"
+        if until is None:
+            return text
+        return f"{sum(value >= until for value in self.watch)} of {len(self.watch)} there, {text}"
 
     def numbers(self) -> dict[str, Any]:
         """All but the tensors and the pending lines, as JSON."""

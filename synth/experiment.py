@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from synth import progress
 from synth.core import Encoding, Objective, Rows, Search, State, Step, Transform, ones
@@ -165,7 +166,7 @@ class Experiment:
             now.step += 1
             time_now = time.monotonic()
             if time_now - flushed > FLUSH_EVERY:
-                bar.at(now.step, _said(now, self.until))
+                bar.at(now.step, now.said(self.until))
                 record.steps(now.lines)
                 now.lines, flushed = [], time_now
             if time_now - saved > CHECKPOINT_EVERY:
@@ -191,14 +192,14 @@ class Experiment:
         line = {
             "step": now.step,
             "best": max(now.watch),
-            "mean": _mean(now.watch),
-            "terms": {name: float(value.mean()) for name, value in step.terms.items()},
+            "mean": now.mean,
+            "terms": _means(step.terms),
             "forwards": sum(now.forwards),
             "backwards": sum(now.backwards),
             "seconds": round(now.elapsed, 4),
         }
         if step.statistics:
-            line["statistics"] = {name: float(value.double().mean()) for name, value in step.statistics.items()}
+            line["statistics"] = _means({name: value.double() for name, value in step.statistics.items()})
         if len(now.watch) <= 16:
             line["items"] = [round(value, 6) for value in now.watch]
         now.lines.append(line)
@@ -297,6 +298,12 @@ class Experiment:
             record.tensors("lineage", {"births": births})
 
 
+def _means(values: Mapping[str, Tensor]) -> dict[str, float]:
+    """The mean of each over the items, in one transfer from the device."""
+    means = torch.stack([value.mean() for value in values.values()]).tolist() if values else []
+    return dict(zip(values, means, strict=True))
+
+
 def _name(part: object) -> str:
     return type(part).__name__.lower()
 
@@ -304,14 +311,3 @@ def _name(part: object) -> str:
 def _needed(until: float) -> float:
     """What the 8-bit picture must have for `until` to count as reached; a probability ends at 1."""
     return min(until + MARGIN, 1.0 - 1e-7) if until <= 1 else until + MARGIN
-
-
-def _mean(watch: Sequence[float]) -> float:
-    """The mean over items; a cell of a map that is empty, at minus infinity, has no share in it."""
-    filled = [value for value in watch if value != -math.inf]
-    return sum(filled) / max(1, len(filled))
-
-
-def _said(now: Course, until: float | None) -> str:
-    text = f"mean {_mean(now.watch):.3g}, best {max(now.watch):.3g}"
-    return text if until is None else f"{sum(value >= until for value in now.watch)} of {len(now.watch)} there, {text}"
