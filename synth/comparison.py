@@ -168,9 +168,7 @@ def shared(settings: dict[str, Any], given: Sequence[str]) -> dict[str, Any]:
 
 def _probabilities(network: Network, images: Images) -> torch.Tensor:
     """What `network` says of pictures of any size, [n, classes], on the CPU."""
-    with torch.inference_mode():
-        parts = [network(data.fitted(part, network.size).to(network.device)) for part in images.split(BATCH)]
-        return torch.cat(parts).softmax(1).cpu()
+    return network.scores(data.fitted(part, network.size) for part in images.split(BATCH)).softmax(1).cpu()
 
 
 def _summary(items: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:

@@ -43,9 +43,7 @@ def measured(
 def scores_of(network: Network, images: Images) -> Tensor:
     """Scores before the softmax, [n, classes], of pictures [n, 3, h, w], at the network's size where it needs that."""
     whole = network.reads((images.shape[2], images.shape[3]))
-    with torch.inference_mode():
-        parts = [network(part if whole else data.fitted(part, network.size)) for part in images.split(BATCH)]
-    return torch.cat(parts)
+    return network.scores(part if whole else data.fitted(part, network.size) for part in images.split(BATCH))
 
 
 def met(scores: Tensor, target: Target | None) -> bool:

@@ -27,7 +27,7 @@ from synth.atomic import write_atomically
 from synth.core import Images
 from synth.errors import InputError
 from synth.networks import files
-from synth.networks.network import OUTPUT, Network
+from synth.networks.network import OUTPUT, Network, over_places
 from synth.networks.trained import BOX
 
 BATCH = 64
@@ -121,8 +121,7 @@ def _features(network: Network, images: Images, layers: Sequence[str]) -> Tensor
     with torch.inference_mode():
         for part in data.fitted(images, network.size).split(BATCH):
             taps = network.read(part.to(network.device), layers)
-            rows.append(torch.cat([taps[name].flatten(2).mean(2) if taps[name].ndim > 2 else taps[name]
-                                   for name in layers], dim=1))  # fmt: skip
+            rows.append(torch.cat([over_places(taps[name]) for name in layers], dim=1))
     return torch.cat(rows).clone()
 
 

@@ -25,6 +25,12 @@ def one_thread_for_all() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def the_same_draws() -> None:
+    """A test that draws from torch draws the same alone and after any other."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def network() -> Network:
     """Random weights, 16x16 pictures, the five classes of `small_worlds.NAMES`, ReLUs in place."""

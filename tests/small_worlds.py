@@ -161,10 +161,10 @@ def evolved(search: Search, problem: Problem, rows: Rows, steps: int | None = No
     return said, states
 
 
-def noisy_pictures(folder: Path, count: int) -> Path:
-    """`folder` with `count` pictures of 16x16 pixels of noise, none of them at the ends of the range."""
+def noisy_pictures(folder: Path, count: int, low: int = 40, high: int = 216) -> Path:
+    """`folder` with `count` pictures of 16x16 pixels of noise, levels from `low` up to but not including `high`."""
     folder.mkdir()
     for number in range(count):
-        noise = np.random.default_rng(number).integers(40, 216, (16, 16, 3), dtype=np.uint8)
+        noise = np.random.default_rng(number).integers(low, high, (16, 16, 3), dtype=np.uint8)
         Image.fromarray(noise).save(folder / f"{number:02}.png")
     return folder

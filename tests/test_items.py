@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from small_worlds import noisy_pictures
 from torch import Tensor
 
 from synth.core import Bound, Images, Objective, Reading, Rows, Target, Transform
@@ -92,11 +91,7 @@ class Quarter(Transform):
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> list[str]:
-    paths = [tmp_path / f"{number}.png" for number in range(2)]
-    for number, path in enumerate(paths):
-        noise = np.random.default_rng(number).integers(0, 256, (16, 16, 3)).astype(np.uint8)
-        Image.fromarray(noise).save(path)
-    return [str(path) for path in paths]
+    return sorted(map(str, noisy_pictures(tmp_path / "photographs", 2, low=0, high=256).iterdir()))
 
 
 @pytest.mark.parametrize(

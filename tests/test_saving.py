@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_worlds import NAMES
+from small_worlds import NAMES, noisy_pictures
 from torch import Tensor
 
 from synth.core import Bound, Encoding, Genome, Images, Objective, Reading, Rows
@@ -104,11 +104,7 @@ def test_what_is_watched_of_a_saved_picture_knows_what_it_was_made_from(
 @pytest.fixture
 def photographs(tmp_path: Path) -> list[str]:
     """Three pictures of noise."""
-    paths = [tmp_path / f"{number}.png" for number in range(3)]
-    for number, path in enumerate(paths):
-        noise = np.random.default_rng(number).integers(0, 256, (16, 16, 3)).astype(np.uint8)
-        Image.fromarray(noise).save(path)
-    return [str(path) for path in paths]
+    return sorted(map(str, noisy_pictures(tmp_path / "photographs", 3, low=0, high=256).iterdir()))
 
 
 def test_what_is_seen_as_wanted_already_is_said_and_not_counted(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from synth.core import Encoding, Genome, Images, Rows
 from synth.encodings.fourier import Fourier
 from synth.encodings.sizes import Size, size_of
 from synth.errors import InputError
-from synth.networks.network import Network
+from synth.networks.network import Network, over_places
 
 COMPONENTS = 50  # of the codes that are clustered, as in the paper
 BATCH = 64
@@ -50,7 +51,7 @@ class Multifaceted(Encoding):
             raise InputError("images: facets are found among the pictures of a class; write images=FOLDER.")
         if facets < 1 or nearest < 1:
             raise InputError(f"encoding: facets={facets}, nearest={nearest}; write 1 or more of each.")
-        self.pictures = data.pictures(images if isinstance(images, str) else list(images))
+        self.pictures = data.pictures(images)
         if len(self.pictures) < facets:
             raise InputError(
                 f"encoding.facets={facets}: images= has {len(self.pictures)} pictures; name more, or fewer facets."
@@ -58,8 +59,7 @@ class Multifaceted(Encoding):
         self.facets, self.layer, self.nearest = facets, layer, nearest
         self.size = size_of(size)
         self.spectrum = Fourier(self.size)
-        self._group(torch.stack([picture.at(GLANCE) for picture in self.pictures]).flatten(1))
-        self._place()
+        self.codes: Tensor | None = None  # [pictures, units] on the CPU, once a network is bound
 
     def start(self, rows: Rows) -> Genome:
         return self.spectrum.genome_of(self.began(rows))
@@ -71,15 +71,10 @@ class Multifaceted(Encoding):
         return genome  # every spectrum is a picture
 
     def at(self, size: tuple[int, int]) -> Multifaceted:
-        other = copy.copy(self)
-        other.size, other.spectrum = size, self.spectrum.at(size)
-        other._place()
-        return other
+        return self._with(size=size, spectrum=self.spectrum.at(size))
 
     def to(self, device: torch.device) -> Multifaceted:
-        other = copy.copy(self)
-        other.spectrum, other.starts = self.spectrum.to(device), self.starts.to(device)
-        return other
+        return self._with(spectrum=self.spectrum.to(device))
 
     def bind(self, network: Network) -> Multifaceted:
         layer = _deep(network) if self.layer is None else network.layer(self.layer)
@@ -87,12 +82,8 @@ class Multifaceted(Encoding):
         with torch.inference_mode():
             for first in range(0, len(self.pictures), BATCH):
                 images = torch.stack([picture.at(network.size) for picture in self.pictures[first : first + BATCH]])
-                code = network.read(images.to(network.device), [layer])[layer]
-                codes.append(code.flatten(2).mean(2) if code.ndim > 2 else code)
-        other = copy.copy(self)
-        other._group(torch.cat(codes).cpu())
-        other._place()
-        return other
+                codes.append(over_places(network.read(images.to(network.device), [layer])[layer]))
+        return self._with(codes=torch.cat(codes).cpu())
 
     def carry(self, genome: Genome, to: Encoding) -> Genome:
         assert isinstance(to, Multifaceted)
@@ -104,28 +95,45 @@ class Multifaceted(Encoding):
     def began(self, rows: Rows) -> Images:
         return self.starts[rows.item % self.facets]
 
-    def _group(self, codes: Tensor) -> None:
-        """Sets `clusters`, the pictures of each facet, those nearest to its middle first, and the items' names."""
+    @property
+    def items(self) -> list[str]:  # type: ignore[override]
+        return [f"facet {i + 1} ({len(cluster)} pictures)" for i, cluster in enumerate(self.clusters)]
+
+    @cached_property
+    def clusters(self) -> list[list[int]]:
+        """The pictures of each facet, the largest first, and in each those nearest to its middle."""
         from sklearn.cluster import KMeans  # takes a second to import
         from sklearn.decomposition import PCA
 
+        codes = self.codes
+        if codes is None:
+            codes = torch.stack([picture.at(GLANCE) for picture in self.pictures]).flatten(1)
         values = codes.double().numpy()
         values = PCA(min(COMPONENTS, *values.shape), svd_solver="full").fit_transform(values)
         found = KMeans(self.facets, n_init=10, random_state=0).fit(values)
         away = np.linalg.norm(values - found.cluster_centers_[found.labels_], axis=1)
         order = np.argsort(away, kind="stable")
         clusters = [[int(i) for i in order if found.labels_[i] == facet] for facet in range(self.facets)]
-        self.clusters = sorted(clusters, key=len, reverse=True)
-        self.items = [f"facet {i + 1} ({len(cluster)} pictures)" for i, cluster in enumerate(self.clusters)]
+        return sorted(clusters, key=len, reverse=True)
 
-    def _place(self) -> None:
-        """Sets the mean picture of each facet at the size: [facets, 3, h, w]."""
+    @cached_property
+    def starts(self) -> Images:
+        """The mean picture of each facet at the size: [facets, 3, h, w]."""
         size = self.size or GLANCE
         means = [
             torch.stack([self.pictures[i].at(size) for i in cluster[: self.nearest]]).mean(0)
             for cluster in self.clusters
         ]
-        self.starts = torch.stack(means).to(self.spectrum.colour.device)
+        return torch.stack(means).to(self.spectrum.colour.device)
+
+    def _with(self, **changed: Any) -> Multifaceted:
+        """This encoding with other attributes; what followed from the old ones is found anew when it is asked for."""
+        other = copy.copy(self)
+        other.__dict__.pop("starts", None)
+        if "codes" in changed:
+            other.__dict__.pop("clusters", None)
+        other.__dict__.update(changed)
+        return other
 
 
 def _deep(network: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -63,7 +62,11 @@ class Perturbation(Encoding):
             raise InputError("image: a perturbation needs a picture; write image=PATH, or images=FOLDER for several.")
         if levels and not rounded:
             raise InputError("encoding.levels=true, encoding.rounded=false: whole levels are rounded; leave one out.")
-        self.pictures = [data.picture(image)] if image is not None else data.pictures(_paths(images))
+        if image is not None:
+            self.pictures = [data.picture(image)]
+        else:
+            assert images is not None
+            self.pictures = data.pictures(images)
         self.items = [picture.name for picture in self.pictures]
         self.epsilon, self.norm = None if epsilon is None else self.ball.epsilon, norm
         self.kind, self.rounded, self.grey, self.levels = start, rounded, grey, levels
@@ -150,8 +153,3 @@ class _Boxed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
         return gradient * ctx.saved_tensors[0]
-
-
-def _paths(images: str | Sequence[str] | None) -> str | Path | list[str | Path]:
-    assert images is not None
-    return images if isinstance(images, str) else list(images)

@@ -135,13 +135,9 @@ def looks(network: Network, pictures: Tensor, changes: Tensor) -> list[Seen]:
 
 def predicted(network: Network, pictures: Tensor, change: Tensor | None = None) -> Tensor:
     """The class that `network` sees in each of the uint8 `pictures` [m, 3, h, w], with `change` where one is given."""
-    found = [torch.zeros(0, dtype=torch.int64, device=network.device)]
     whole = network.reads((pictures.shape[2], pictures.shape[3]))
-    with torch.inference_mode():
-        for part in pictures.split(BATCH) if len(pictures) else ():
-            images = changed(part.to(network.device), change)
-            found.append(network(images if whole else data.fitted(images, network.size)).argmax(1))
-    return torch.cat(found)
+    parts = (changed(part.to(network.device), change) for part in pictures.split(BATCH) if len(part))
+    return network.scores(part if whole else data.fitted(part, network.size) for part in parts).argmax(1)
 
 
 def changed(pictures: Tensor, change: Tensor | None) -> Images:

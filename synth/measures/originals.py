@@ -24,7 +24,7 @@ class Originals(Measure):
     def __init__(self, image: str | None = None, images: str | Sequence[str] | None = None) -> None:
         self.pictures: list[data.Picture] = []
         if images is not None:
-            self.pictures = data.pictures(images if isinstance(images, str) else list(images))
+            self.pictures = data.pictures(images)
         elif image is not None:
             self.pictures = [data.picture(image)]
 

@@ -17,7 +17,7 @@ from synth.errors import InputError
 from synth.fitness import ImageProblem
 from synth.measures.measure import Measure, Outcome
 from synth.networks.depths import last_but_one
-from synth.networks.network import Network
+from synth.networks.network import Network, over_places
 
 BATCH = 64
 
@@ -34,7 +34,7 @@ class Recognition(Measure):
     def __init__(self, images: str | Sequence[str] | None, layer: str | None = None) -> None:
         self.pictures: list[data.Picture] = []
         if images is not None:
-            self.pictures = data.pictures(images if isinstance(images, str) else list(images))
+            self.pictures = data.pictures(images)
         self.layer = layer
 
     def check(self, problem: ImageProblem, rows: Rows) -> None:
@@ -75,7 +75,7 @@ class Recognition(Measure):
         with torch.inference_mode():
             for part in images.split(BATCH):
                 seen = network.read(data.fitted(part, network.size).to(network.device), (layer,))[layer]
-                found.append(seen.flatten(2).mean(2) if seen.ndim > 2 else seen)
+                found.append(over_places(seen))
         return torch.nn.functional.normalize(torch.cat(found), dim=1).cpu()
 
 

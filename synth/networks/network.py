@@ -117,6 +117,13 @@ class Network(nn.Module):
             taps[OUTPUT] = self(images)
         return {name: taps[name].float() for name in wanted}
 
+    def scores(self, batches: Iterable[Images]) -> Tensor:
+        """Scores before the softmax, [n, classes], of finished pictures that come in batches, without gradient."""
+        found = [torch.zeros(0, len(self.classes), device=self.device)]
+        with torch.inference_mode():
+            found += [self(part.to(self.device)) for part in batches]
+        return torch.cat(found)  # outside the mode, or it would be an inference tensor too
+
     def layer(self, name: str) -> str:
         """`name` itself if this network has such a layer; InputError with the nearest names if not."""
         if name not in self._shapes:
@@ -208,6 +215,11 @@ class Network(nn.Module):
                 handle.remove()
         shapes[OUTPUT] = tuple(out.shape[1:])
         return shapes
+
+
+def over_places(values: Tensor) -> Tensor:
+    """A number a unit, [n, c]: the mean over the places of a spatial layer [n, c, h, w]; a flat one [n, c] as it is."""
+    return values.flatten(2).mean(2) if values.ndim > 2 else values
 
 
 def _keep(taps: dict[str, Tensor], name: str, _: nn.Module, __: Any, out: Tensor) -> None:

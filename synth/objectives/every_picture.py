@@ -11,7 +11,7 @@ from synth.core import Bound, Objective, Reading, Target
 from synth.errors import InputError, nearest
 from synth.holdout import Holdout, Source
 from synth.networks.network import OUTPUT, Network
-from synth.objectives.scores import Names
+from synth.objectives.scores import Names, lead
 
 MEASURES = ("margin", "rate")
 BATCH = 64
@@ -56,7 +56,8 @@ class EveryPicture(Objective):
         targets = None
         if self.target is not None:
             targets = network.classes.indices(self.target, network.name)  # an unknown class is said before the looks
-        seen = _seen(network, self.pictures.at(network.size).train)
+        pictures = self.pictures.at(network.size).train
+        seen = network.scores(part.float() / 255.0 for part in pictures.split(BATCH)).argmax(1)
         return _BoundEveryPicture(seen, targets, self.measure, self.confidence, network)
 
 
@@ -76,22 +77,9 @@ class _BoundEveryPicture(Bound):
     def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
         scores, seen = reading.taps[OUTPUT], self.seen[reading.sources]
         if self.targets is None:
-            margin = -_lead(scores, seen)
+            margin = -lead(scores, seen[:, None])[:, 0]
         else:
             wanted = self.targets[reading.rows.item if len(self.targets) > 1 else torch.zeros_like(reading.rows.item)]
-            margin = torch.where(seen == wanted, self.confidence, _lead(scores, wanted))
+            margin = torch.where(seen == wanted, self.confidence, lead(scores, wanted[:, None])[:, 0])
         value = margin.clamp_max(self.confidence) if self.measure == "margin" else (margin > 0).float()
         return {self.measure: value[:, None]}
-
-
-def _lead(scores: Tensor, index: Tensor) -> Tensor:
-    """By how much the class `index` [n] is ahead of all others in `scores` [n, classes]: [n]."""
-    index = index[:, None]
-    return scores.gather(1, index)[:, 0] - scores.scatter(1, index, -torch.inf).amax(1)
-
-
-def _seen(network: Network, pictures: Tensor) -> Tensor:
-    """The class that `network` sees in each of the uint8 `pictures` [n, 3, h, w]: int64 [n]."""
-    with torch.inference_mode():
-        parts = [network(part.to(network.device).float() / 255.0).argmax(1) for part in pictures.split(BATCH)]
-    return torch.cat(parts).clone()  # outside the mode, or it would be an inference tensor too

@@ -15,6 +15,7 @@ from synth.core import Bound, Objective, Reading, Target
 from synth.errors import InputError
 from synth.networks.depths import depths
 from synth.networks.network import Network
+from synth.objectives.energy import layers_of, tapped
 
 BATCH = 32
 
@@ -41,11 +42,9 @@ class FeatureMatch(Objective):
         rectified: bool = True,
         weight: float = 1.0,
     ) -> None:
-        self.layers = [layer] if isinstance(layer, str) else layer
-        if self.layers is not None and not self.layers:
-            raise InputError("layer=[]: name at least one layer.")
+        self.layers = None if layer is None else layers_of(layer)
         if images is not None:
-            self.pictures = data.pictures(images if isinstance(images, str) else list(images))
+            self.pictures = data.pictures(images)
         elif (one := content or image) is not None:
             self.pictures = [data.picture(one, "content" if content else "image")]
         else:
@@ -60,7 +59,7 @@ class FeatureMatch(Objective):
 
     def bind(self, network: Network) -> Bound:
         names = self.layers if self.layers is not None else depths(network)[-2:][:1]
-        layers = [network.rectified(name) if self.rectified else network.layer(name) for name in names]
+        layers = [tapped(network, name, self.rectified) for name in names]
         told = [picture.name for picture in self.pictures] if self.by_picture else names
         return _BoundFeatures(layers, told, self.pictures, network)
 

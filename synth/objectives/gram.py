@@ -17,6 +17,7 @@ from synth.errors import InputError, nearest
 from synth.networks.depths import depths
 from synth.networks.network import Network
 from synth.objectives.colours import in_colours_of, in_luminance_of
+from synth.objectives.energy import tapped
 
 COLOURS = ("style", "content", "grey")
 
@@ -116,7 +117,7 @@ class GramMatch(Objective):
                     f"layers: {name} of {network.name} has no places, and a style is a statistic over places; name "
                     "convolutional layers."
                 )
-            layers.append(network.rectified(name) if self.rectified else name)
+            layers.append(tapped(network, name, self.rectified))
         if not layers or len(set(layers)) < len(layers):
             raise InputError(f"layers={layers}: name one layer or more, each once.")
         for depth in self.depth or ():

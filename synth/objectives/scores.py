@@ -30,6 +30,11 @@ def measured(scores: Tensor, measure: str) -> Tensor:
     return functional.softmax(scores, dim=1) if measure == "probability" else scores
 
 
+def lead(scores: Tensor, index: Tensor) -> Tensor:
+    """By how much the class `index` [n, 1] is ahead of all others in `scores` [n, classes]: [n, 1]."""
+    return scores.gather(1, index) - scores.scatter(1, index, -torch.inf).amax(1, keepdim=True)
+
+
 class ClassScore(Objective):
     """How strongly the network sees the target class, by one of four `measure`s.
 

@@ -12,6 +12,7 @@ from synth import data
 from synth.core import Bound, Objective, Reading, Rows, Target
 from synth.errors import InputError, nearest
 from synth.networks.network import OUTPUT, Network
+from synth.objectives.scores import lead
 
 MEASURES = ("margin", "cross_entropy", "probability")
 FOLDER = "folder"  # the label that each picture's own folder gives
@@ -56,7 +57,7 @@ class Untargeted(Objective):
             pictures = [data.picture(self.image)]
         else:
             assert self.images is not None
-            pictures = data.pictures(self.images if isinstance(self.images, str) else list(self.images))
+            pictures = data.pictures(self.images)
         shown = _seen(network, pictures) if self.label is None else _of_folders(network, pictures)
         return _BoundUntargeted(shown, self.measure, network)
 
@@ -73,8 +74,7 @@ class _BoundUntargeted(Bound):
         scores = reading.taps[OUTPUT]
         index = self._indices(reading.rows)[:, None]
         if self.measure == "margin":
-            others = scores.scatter(1, index, -torch.inf).amax(1, keepdim=True)
-            value = others - scores.gather(1, index)
+            value = -lead(scores, index)
         elif self.measure == "cross_entropy":
             value = -functional.log_softmax(scores, dim=1).gather(1, index)
         else:
@@ -87,12 +87,9 @@ class _BoundUntargeted(Bound):
 
 def _seen(network: Network, pictures: Sequence[data.Picture]) -> list[int]:
     """The class that `network` sees in each picture at its own size."""
-    found: list[int] = []
-    with torch.inference_mode():
-        for first in range(0, len(pictures), BATCH):
-            images = torch.stack([picture.at(network.size) for picture in pictures[first : first + BATCH]])
-            found += network(images.to(network.device)).argmax(1).tolist()
-    return found
+    parts = [pictures[first : first + BATCH] for first in range(0, len(pictures), BATCH)]
+    scores = network.scores(torch.stack([picture.at(network.size) for picture in part]) for part in parts)
+    return scores.argmax(1).tolist()
 
 
 def _of_folders(network: Network, pictures: Sequence[data.Picture]) -> list[int]:

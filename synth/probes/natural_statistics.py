@@ -20,7 +20,7 @@ class NaturalStatistics:
 
     def __init__(self, network: Network, images: Any) -> None:
         self.network = network
-        self.pictures = data.pictures(images if isinstance(images, str) else list(images))
+        self.pictures = data.pictures(images)
 
     def run(self, record: Record) -> dict[str, Any]:
         """Writes the file; the findings tell how far the pictures themselves lie apart."""

@@ -90,9 +90,7 @@ class MinimalNorm(Search):
         success = score > norms.BEYOND
         smaller = success & (length < state["length"])
         known = state["length"].isfinite()
-        kept = (
-            smaller | ~known
-        )  # the genome of the step is what is shown until there is a success, and where it is better
+        kept = smaller | ~known  # until there is a success, the genome of the step is what is shown
         state = {
             "start": start,
             "best": torch.where(norms.across(kept, genome), genome, state["best"]),
