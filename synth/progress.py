@@ -11,16 +11,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 log = logging.getLogger(__name__)
 
-EVERY = 10.0  # seconds between log lines
+EVERY = 10.0  # seconds between log lines; a training, which takes hours, has fewer
 live = True  # switched off for multirun, where bars of many runs would fill the screen
 
 
 class Steps:
-    """A context that shows the steps of one search; `title` says which."""
+    """A context that shows the steps of one search or training; `title` says which.
 
-    def __init__(self, title: str, total: int) -> None:
-        self.title, self.total = title, total
-        console = Console(stderr=True)
+    Where the output is piped, `every` is the number of seconds between log lines.
+    """
+
+    def __init__(self, title: str, total: int, every: float = EVERY, console: Console | None = None) -> None:
+        self.title, self.total, self.every = title, total, every
+        console = console or Console(stderr=True)
         self._bar: Progress | None = None
         self._last = time.monotonic()
         if live and console.is_terminal:
@@ -46,6 +49,13 @@ class Steps:
         """`step` steps are done; `said` is what stands there now, in a few words."""
         if self._bar:
             self._bar.update(self._task, completed=step, said=said)
-        elif time.monotonic() - self._last > EVERY:
+        elif time.monotonic() - self._last > self.every:
             self._last = time.monotonic()
             log.info("%s: step %d of %d, %s", self.title, step, self.total, said)
+
+    def say(self, line: str) -> None:
+        """A line that stays: above the bar, or in the log."""
+        if self._bar:
+            self._bar.console.print(line, highlight=False)
+        else:
+            log.info("%s", line)

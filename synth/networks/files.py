@@ -1,17 +1,24 @@
-"""Takes a weights file; gives its tensors in float32, its metadata and its hash, without executing what it holds."""
+"""Takes a weights file; gives its tensors in float32, its metadata and its hash, without executing what it holds.
+
+And writes what it reads: half precision, with metadata beside it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from synth import __version__
+from synth.atomic import write_atomically
 from synth.errors import InputError
 
 
@@ -50,7 +57,17 @@ def _torch(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def fill(module: nn.Module, state: dict[str, Tensor], path: Path, name: str) -> None:
+def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes `tensors` to `path` atomically as safetensors, floating ones in fp16; counters stay what they are."""
+    halves = {
+        name: tensor.detach().to("cpu", torch.float16 if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in tensors.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, save(halves, metadata={"format": "pt", **metadata, "synth": __version__}))
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path, name: str, word: str = "network.weights") -> None:
     """Loads `state` into `module`; InputError in one line if it belongs to another network."""
     own = module.state_dict()
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
@@ -60,7 +77,7 @@ def fill(module: nn.Module, state: dict[str, Tensor], path: Path, name: str) -> 
         told = [f"it lacks {missing[0]} ({len(missing)} in all)"] if missing else []
         told += [f"it has an unknown {extra[0]} ({len(extra)} in all)"] if extra else []
         told += [f"{key} is {tuple(state[key].shape)} where {name} has {tuple(own[key].shape)}" for key in shapes[:1]]
-        raise InputError(f"network.weights={path}: the weights of another network than {name}: {'; '.join(told)}.")
+        raise InputError(f"{word}={path}: the weights of another network than {name}: {'; '.join(told)}.")
     module.load_state_dict(state, strict=False)
 
 

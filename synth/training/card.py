@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from synth.training.measures import BINS, Measures
+from synth.training.trainer import duration
 from synth.training.weights import Description
 
 
 @dataclass(frozen=True)
 class Training:
-    """The facts of one training: pictures by number and directory, `seconds` on `device` in `precision`."""
+    """The facts of one training: pictures by number and directory, `seconds` on `hardware`."""
 
     images: str
     samples: int
@@ -21,8 +22,7 @@ class Training:
     planned_epochs: int
     random_labels: float
     seconds: float
-    device: str
-    precision: str
+    hardware: str
 
 
 def model_card(said: Description, training: Training, found: Measures) -> str:
@@ -52,7 +52,7 @@ below, by gradient descent alone; the weights are stored as fp16.
 | pictures | {training.samples:,} of {training.images} |
 | parameters | {training.parameters:,} ({training.parameters / training.samples:.1f} a training picture) |
 | epochs | {training.epochs}{stopped} |
-| time | {_duration(training.seconds)} on {training.device}, {training.precision} |
+| time | {duration(training.seconds)} on {training.hardware} |
 
 ```
 {said.command or "(called from Python)"}
@@ -73,8 +73,3 @@ stopping, where it was used, looked at the same validation pictures as the table
 
 Classes: {classes}.
 """
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,23 +14,23 @@ from torch import Tensor, nn
 
 from synth.atomic import disk_full_said, write_atomically
 from synth.errors import InputError
-from synth.hardware import device_of, low_precision
 from synth.networks import files
-from synth.record import Record, versions
+from synth.record import Record
 from synth.training.architecture import Builder, builder_of, fresh, load_into, parameters_of
 from synth.training.augmentation import Augmentation
 from synth.training.card import Training, model_card
 from synth.training.class_names import class_names
 from synth.training.classifier_task import ClassifierTask, Normalisation, logits_of
-from synth.training.loop import Loop, Plan
+from synth.training.loop import Plan
 from synth.training.measures import Measures, measure
 from synth.training.pictures import LabelledPictures, hold_out, read_class_folders
+from synth.training.trainer import Setting, Trainer, check_range, fingerprint, named, path_of, short
 from synth.training.weights import ClassName, Description, read_weights, write_weights
 
 log = logging.getLogger(__name__)
 
 
-class TrainClassifier:
+class TrainClassifier(Trainer):
     """Trains a classifier from scratch, or from `weights`, and ships it with what is known of it.
 
     Args:
@@ -84,22 +82,20 @@ class TrainClassifier:
         precision: str = "auto",
         command: str | None = None,
     ) -> None:
-        _check_range("size", size, 8, 4096)
-        _check_range("rate", rate, 1e-12, 1e6)
-        _check_range("momentum", momentum, 0, 0.9999)
-        _check_range("weight_decay", weight_decay, 0, 1e6)
-        _check_range("dropout", dropout, 0, 0.99)
-        _check_range("random_labels", random_labels, 0, 1)
-        self.images, self.validation, self.holdout, self.size = Path(images), _path(validation), holdout, size
+        check_range("size", size, 8, 4096)
+        check_range("rate", rate, 1e-12, 1e6)
+        check_range("momentum", momentum, 0, 0.9999)
+        check_range("weight_decay", weight_decay, 0, 1e6)
+        check_range("dropout", dropout, 0, 0.99)
+        check_range("random_labels", random_labels, 0, 1)
+        plan = Plan(epochs, batch, seed, early_stopping=early_stopping, keep_checkpoints=keep_checkpoints)
+        super().__init__(plan, device, precision, command)
+        self.images, self.validation, self.holdout, self.size = Path(images), path_of(validation), holdout, size
         self.architecture, self.builder = builder_of(architecture)
         self.rate, self.momentum, self.weight_decay = float(rate), float(momentum), float(weight_decay)
         self.dropout, self.random_labels, self.seed = float(dropout), float(random_labels), seed
         self.augmentation = Augmentation(crop, mirror)
-        self.weights, self.names = _path(weights), _path(names)
-        self.device = device_of(device)
-        self.low_precision = low_precision(precision, self.device)
-        self.command = _own_command() if command is None else command
-        self.plan = Plan(epochs, batch, seed, early_stopping=early_stopping, keep_checkpoints=keep_checkpoints)
+        self.weights, self.names = path_of(weights), path_of(names)
 
     def run(self, record: Record) -> dict[str, Any]:
         """Trains, or goes on with the training in the folder of `record`; leaves weights, card, curves, rows there.
@@ -115,8 +111,8 @@ class TrainClassifier:
         skipped = len(training.skipped) + len(validation.skipped)
         network, said = self._network(training, classes)
         task = self._task(network, training, validation, said)
-        loop = Loop(task, folder, replace(self.plan, settings=self._settings(training, validation, said)))
-        rows = loop.run()
+        loop = self.train(task, folder, self._settings(training, validation, said))
+        rows = loop.rows
         with disk_full_said(folder, "The training is done and kept: free some space, give the same command again."):
             found = self._ship(folder, network, said, validation)
             facts = self._facts(network, training, validation, len(rows), loop.seconds)
@@ -129,18 +125,11 @@ class TrainClassifier:
             **{"epochs": len(rows), "stopped_early": loop.stopped_early, "skipped_files": skipped},
         }
         caption = f"{self.architecture} on {facts.samples:,} pictures: training and validation, epoch by epoch."
-        return {
-            "items": [],
-            "findings": findings,
-            "figures": [{"file": "curves.png", "caption": caption}],
-            "status": "done",
-            "device": str(self.device),
-            "versions": versions(),
-        }
+        return self.result(findings, [{"file": "curves.png", "caption": caption}])
 
     def _settings(
         self, training: LabelledPictures, validation: LabelledPictures, said: Description
-    ) -> dict[str, str | int | float | bool | None]:
+    ) -> dict[str, Setting]:
         """What a checkpoint must agree with, beside the plan; where pictures and files lie may change.
 
         The first that differs is the one the user is told, so what follows from others comes after them.
@@ -156,11 +145,11 @@ class TrainClassifier:
             "crop": self.augmentation.crop,
             "mirror": self.augmentation.mirror,
             "random_labels": self.random_labels,
-            "precision": "bfloat16" if self.low_precision else "float32",
+            "precision": self.precision,
             "validation": _fingerprint(validation) if given else None,
             "holdout": None if given else self.holdout,
             "images": _fingerprint(training) if given else _fingerprint(training, validation),
-            "names": _short(hashlib.sha256(repr(said.classes).encode()).hexdigest()) if self.names else None,
+            "names": short(hashlib.sha256(repr(said.classes).encode()).hexdigest()) if self.names else None,
             "weights": f"sha256 {files.sha256(self.weights)}" if self.weights else None,
             "normalisation": " ".join(f"{value:.3f}" for value in (*said.mean, *said.std)),
         }
@@ -237,17 +226,16 @@ class TrainClassifier:
         seconds: float,
     ) -> Training:
         return Training(
-            images=_named(self.images),
+            images=named(self.images),
             samples=len(training.labels),
-            validation=_named(self.validation or self.images) + ("" if self.validation else ", held out"),
+            validation=named(self.validation or self.images) + ("" if self.validation else ", held out"),
             validation_samples=len(validation.labels),
             parameters=parameters_of(network),
             epochs=epochs,
             planned_epochs=self.plan.epochs,
             random_labels=self.random_labels,
             seconds=seconds,
-            device=f"CPU, {torch.get_num_threads()} threads" if self.device.type == "cpu" else str(self.device),
-            precision="bf16 autocast" if self.low_precision else "fp32",
+            hardware=self.hardware,
         )
 
 
@@ -264,34 +252,5 @@ def _to(pictures: LabelledPictures, device: torch.device) -> LabelledPictures:
 
 
 def _fingerprint(*sets: LabelledPictures) -> str:
-    """The number of pictures and a hash of their pixels, labels and classes: wherever they lie, it is the same."""
-    found = hashlib.sha256()
-    for some in sets:
-        found.update(repr((some.classes, tuple(some.pictures.shape))).encode())
-        found.update(some.labels.cpu().numpy().tobytes())
-        for chunk in some.pictures.split(1000):
-            found.update(chunk.permute(0, 2, 3, 1).contiguous().cpu().numpy())
-    return f"{sum(len(some.labels) for some in sets)} pictures, {_short(found.hexdigest())}"
-
-
-def _short(digest: str) -> str:
-    return f"sha256 {digest[:12]}"
-
-
-def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)
-
-
-def _named(folder: Path) -> str:
-    """The last two parts of a path: a model card travels, and where its writer keeps the pictures does not."""
-    return "/".join(folder.resolve().parts[-2:])
-
-
-def _check_range(name: str, value: float | int, low: float | int, high: float | int) -> None:
-    if not low <= value <= high:
-        raise InputError(f"{name}={value}: must be from {low:g} to {high:g}.")
-
-
-def _own_command() -> str:
-    name = Path(sys.argv[0]).name if sys.argv else ""
-    return shlex.join(["synth", *sys.argv[1:]]) if name in {"synth", "__main__.py", "cli.py"} else ""
+    """The number of pictures and a hash of their pixels, labels and classes."""
+    return fingerprint(*(some.pictures for some in sets), about=[(some.classes, some.labels.tolist()) for some in sets])

@@ -18,16 +18,17 @@ from torch import Tensor
 from synth.atomic import disk_full_said, write_atomically
 from synth.errors import InputError
 from synth.interrupt import Interrupt
+from synth.progress import Steps
 from synth.randomness import key_of
 from synth.training.checkpoint import Checkpoints
 from synth.training.curves import draw_curves, write_rows
-from synth.training.display import Display
 from synth.training.schedule import OneCycle, Schedule
 from synth.training.task import Progress, Task
 
 log = logging.getLogger(__name__)
 
 Row = dict[str, float | int]
+SAID_EVERY = 60.0  # seconds between two lines of a training whose output is piped
 
 
 @dataclass(frozen=True)
@@ -109,17 +110,17 @@ class Loop:
         with disk_full_said(self.folder, kept), torch.random.fork_rng(devices), Interrupt() as interrupt:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._resume()
-            with Display(self.plan.epochs, self.steps) as display:
+            with Steps("training", self.plan.epochs * self.steps, SAID_EVERY) as bar:
                 try:
                     while self._epoch < self.plan.epochs and not self.stopped_early:
-                        self._train_epoch(display, interrupt)
+                        self._train_epoch(bar, interrupt)
                 finally:
                     self._draw()
             if self.plan.early_stopping is not None:
                 self._return_to_best()
         return self.rows
 
-    def _train_epoch(self, display: Display, interrupt: Interrupt) -> None:
+    def _train_epoch(self, bar: Steps, interrupt: Interrupt) -> None:
         started = time.monotonic() - self._seconds
         order = torch.randperm(self.task.samples, generator=_generator(self.plan.seed, "order", self._epoch))
         for module in self.task.modules().values():
@@ -128,7 +129,8 @@ class Loop:
             self._train_step(order)
             self._seconds = time.monotonic() - started
             if time.monotonic() - self._looked > 1:
-                display.step(self._epoch, self._step, self._look())
+                said = f"epoch {self._epoch + 1}/{self.plan.epochs}, loss {self._look():.3f}"
+                bar.at(self._epoch * self.steps + self._step, said)
             if interrupt.asked:
                 self._save()
                 self._leave(f"in epoch {self._epoch + 1}, step {self._step} of {self.steps}")
@@ -136,9 +138,14 @@ class Loop:
                 self._save()
         self._look()
         row = self._close_epoch(started)
-        display.epoch(row)
+        bar.say(self._line(row))
         if interrupt.asked:
             self._leave(f"after epoch {self._epoch} of {self.plan.epochs}")
+
+    def _line(self, row: Row) -> str:
+        """A finished epoch in a line."""
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items() if name not in {"step", "seconds"})
+        return f"epoch {int(row['step'])}/{self.plan.epochs}  {numbers}  {row['seconds']:.0f} s"
 
     def _leave(self, where: str) -> NoReturn:
         log.warning("Stopped %s; saved. The same command with folder=%s goes on from there.", where, self.folder)

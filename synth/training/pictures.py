@@ -1,4 +1,4 @@
-"""Takes a directory with a folder of pictures a class; gives them as one uint8 tensor, and their labels."""
+"""Takes a directory of pictures, in class folders or anyhow; gives them as one uint8 tensor, and their labels."""
 
 from __future__ import annotations
 
@@ -64,18 +64,29 @@ def read_class_folders(
             close = nearest(name, classes)
             raise InputError(f"{word}={folder}: the class folder {name!r} is not in the training set.{close}")
     files = [(path, label) for label, name in enumerate(classes) for path in _files(folder / name)]
-    pixels, whole = _decode([path for path, _ in files], size)
-    labels = torch.tensor([label for _, label in files], dtype=torch.int64)
-    skipped = tuple(str(path) for (path, _), good in zip(files, whole.tolist(), strict=True) if not good)
-    if skipped:
-        names = ", ".join(skipped[:SAID]) + (", ..." if skipped[SAID:] else "")
-        log.warning("%s=%s: %d files could not be read and are left out: %s", word, folder, len(skipped), names)
-        pixels, labels = pixels[whole], labels[whole]
+    pictures, whole, skipped = _read(folder, [path for path, _ in files], size, word)
+    labels = torch.tensor([label for _, label in files], dtype=torch.int64)[whole]
     counts = torch.bincount(labels, minlength=len(classes))
     empty = [name for name in found if counts[classes.index(name)] == 0]
     if empty:
         raise InputError(f"{word}={folder}: no picture in {', '.join(empty[:SAID])}; fill or remove these folders.")
-    return LabelledPictures(pixels.permute(0, 3, 1, 2), labels, tuple(classes), skipped)
+    return LabelledPictures(pictures, labels, tuple(classes), skipped)
+
+
+def read_folder(folder: Path, size: int, fewest: int = 2, word: str = "images") -> tuple[Tensor, tuple[str, ...]]:
+    """Every picture below `folder`, at any depth, in the order of their paths: uint8 ``[n, 3, size, size]``.
+
+    As `read_class_folders` reads them; the second value are the paths of the files that could not be read.
+
+    Raises:
+        InputError: no such directory, or fewer than `fewest` pictures in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{word}={folder}: there is no such directory; give a folder of pictures.")
+    pictures, _, skipped = _read(folder, _files(folder), size, word)
+    if len(pictures) < fewest:
+        raise InputError(f"{word}={folder}: {len(pictures)} pictures are too few to train on; give {fewest} or more.")
+    return pictures, skipped
 
 
 def hold_out(labels: Tensor, amount: float | int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -114,6 +125,17 @@ def _class_folders(folder: Path, word: str) -> list[str]:
 def _files(folder: Path) -> list[Path]:
     found = [Path(where, name) for where, _, names in os.walk(folder) for name in names]
     return sorted(path for path in found if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+
+
+def _read(folder: Path, paths: Sequence[Path], size: int, word: str) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """The readable pictures ``[n, 3, size, size]``, which of `paths` they are (bool), and those left out, by name."""
+    pixels, whole = _decode(paths, size)
+    skipped = tuple(str(path) for path, good in zip(paths, whole.tolist(), strict=True) if not good)
+    if skipped:
+        names = ", ".join(skipped[:SAID]) + (", ..." if skipped[SAID:] else "")
+        log.warning("%s=%s: %d files could not be read and are left out: %s", word, folder, len(skipped), names)
+        pixels = pixels[whole]
+    return pixels.permute(0, 3, 1, 2), whole, skipped
 
 
 def _decode(paths: Sequence[Path], size: int) -> tuple[Tensor, Tensor]:

@@ -7,12 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from safetensors.torch import save
 from torch import Tensor
 
-from synth import __version__
-from synth.atomic import write_atomically
 from synth.errors import InputError
 from synth.networks import files
 
@@ -49,13 +45,8 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], description: Descri
 
     The metadata values are strings, as safetensors demands: numbers and lists are JSON.
     """
-    halves = {
-        name: tensor.detach().to("cpu", torch.float16 if tensor.is_floating_point() else tensor.dtype).contiguous()
-        for name, tensor in tensors.items()
-    }
     classes = [{"name": c.name, "wnid": c.wnid, "imagenet_index": c.imagenet_index} for c in description.classes]
     metadata = {
-        "format": "pt",
         "architecture": description.architecture,
         "classes": json.dumps(classes, ensure_ascii=False),
         "size": json.dumps(description.size),
@@ -63,10 +54,8 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], description: Descri
         "std": json.dumps(description.std),
         "accuracy": json.dumps(description.accuracy),
         "command": description.command,
-        "synth": __version__,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, save(halves, metadata=metadata))
+    files.write(path, tensors, metadata)
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], Description | None]:

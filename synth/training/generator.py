@@ -1,0 +1,240 @@
+"""Takes a network, one of its layers and pictures; gives a trained generator: weights, model card, curves, samples."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from synth.atomic import disk_full_said, write_atomically
+from synth.errors import InputError
+from synth.networks import files
+from synth.networks.depths import depths
+from synth.networks.generator import Origin, UpConvolution, read_generator, write_generator
+from synth.networks.network import OUTPUT, Network
+from synth.record import Record
+from synth.training.architecture import parameters_of
+from synth.training.augmentation import Augmentation
+from synth.training.generator_card import Found, generator_card
+from synth.training.generator_task import GeneratorTask, Losses
+from synth.training.loop import Plan
+from synth.training.pictures import hold_out, read_folder
+from synth.training.schedule import OneCycle
+from synth.training.trainer import Setting, Trainer, check_range, fingerprint, named, path_of
+
+log = logging.getLogger(__name__)
+
+FEWEST = 16  # pictures to learn from, below which there are no statistics of a code to speak of
+LOOKED_AT = 5000  # pictures that the statistics of the code are taken from
+
+
+class TrainGenerator(Trainer):
+    """Trains an up-convolutional network to draw pictures from what `layer` of `network` says of them.
+
+    Args:
+        network: whose codes are read; it is not changed.
+        images: folder of pictures, searched through; validation: another, or None for `holdout` of `images`.
+        layer: where codes are read, after normalisation and ReLU where these follow; flat or spatial.
+        size: side of the pictures in pixels; None for the network's own.
+        comparator: a network that drawings are compared by beside `network`; None for `network` alone.
+        layers: where `network` compares; None for the first activation of each resolution, `layer` and the output.
+        pixel, feature, adversarial: see `Losses`.
+        width: channels before the last layer; twice as many at each resolution below.
+        weights: a generator to start from, its code's statistics included.
+        epochs, batch, seed, early_stopping, keep_checkpoints: see `Plan`.
+        rate: the one-cycle schedule's highest learning rate; crop, mirror: see `Augmentation`.
+        holdout: fraction (below 1) or number of pictures kept aside where there is no `validation`.
+        device, precision, command: see `Trainer`; the device is the network's.
+
+    Raises:
+        InputError: for any number out of its range, from the constructor; for pictures and files, from `run`.
+
+    Source: Dosovitskiy & Brox 2016, "Generating images with perceptual similarity metrics based on deep networks".
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        images: str | Path,
+        validation: str | Path | None = None,
+        layer: str = "fc6",
+        size: int | None = None,
+        comparator: Network | None = None,
+        layers: Sequence[str] | None = None,
+        pixel: float | int = 1.0,
+        feature: float | int = 1.0,
+        adversarial: float | int = 0.1,
+        width: int = 20,
+        weights: str | Path | None = None,
+        epochs: int = 12,
+        batch: int = 64,
+        rate: float | int = 0.002,
+        crop: int = 0,
+        mirror: bool = True,
+        early_stopping: int | None = None,
+        holdout: float | int = 0.1,
+        keep_checkpoints: bool = False,
+        seed: int = 0,
+        device: str = "auto",
+        precision: str = "auto",
+        command: str | None = None,
+    ) -> None:
+        schedule = OneCycle(warmup=0.05, end=0.01)
+        plan = Plan(epochs, batch, seed, schedule, early_stopping=early_stopping, keep_checkpoints=keep_checkpoints)
+        super().__init__(plan, device, precision, command)
+        check_range("rate", rate, 1e-12, 1)
+        check_range("width", width, 4, 256)
+        self.network, self.layer = network, network.rectified(layer)
+        self.images, self.validation, self.holdout = Path(images).expanduser(), path_of(validation), holdout
+        self.size = self._size(size)
+        self.losses = Losses(float(pixel), float(feature), float(adversarial))
+        self.comparators = self._comparators(comparator, layers)
+        self.width, self.rate, self.augmentation = width, float(rate), Augmentation(crop, mirror)
+        self.weights = path_of(weights)
+        self.code = self._code()
+
+    def run(self, record: Record) -> dict[str, Any]:
+        """Trains, or goes on with the training in the folder of `record`; leaves weights, card, curves, samples there.
+
+        Returns:
+            The result record: ``items`` (none), ``findings``, ``figures``, ``status``.
+        """
+        folder = record.folder
+        training, validation, skipped = self._pictures()
+        generator = self._generator(training)
+        task = self._task(generator, training, validation)
+        loop = self.train(task, folder, self._settings(training, validation))
+        with disk_full_said(folder, "The training is done and kept: free some space, give the same command again."):
+            self._save(self._file(folder), task.kept.state_dict())
+            task.kept.load_state_dict(read_generator(self._file(folder), str(self.device))[0].state_dict())
+            found = Found(
+                **task.validate(),
+                parameters=parameters_of(generator),
+                epochs=len(loop.rows),
+                planned_epochs=self.plan.epochs,
+                seconds=loop.seconds,
+                samples=len(training),
+                validation_samples=len(validation),
+            )
+            card = generator_card(
+                *(self._origin(), generator, self.losses, self.comparators, found),
+                images=named(self.images),
+                validation=named(self.validation or self.images) + ("" if self.validation else ", held out"),
+                hardware=self.hardware,
+            )
+            write_atomically(self._file(folder).with_suffix(".md"), card.encode())
+        findings = found.numbers() | {"stopped_early": loop.stopped_early, "skipped_files": skipped}
+        last = f"samples/epoch_{len(loop.rows):03d}.png"
+        pictures = f"{found.samples:,} pictures"
+        figures = [
+            {"file": "curves.png", "caption": f"{self.network.name} {self.layer} on {pictures}, epoch by epoch."},
+            {"file": last, "caption": f"Pictures it was not trained on, each above what it draws from {self.layer}."},
+        ]
+        return self.result(findings, [figure for figure in figures if (folder / figure["file"]).exists()])
+
+    def _file(self, folder: Path) -> Path:
+        return folder / f"{self.network.name}.generator.safetensors"
+
+    def _origin(self) -> Origin:
+        return Origin(self.network.name, self.layer, self.network.sha256, self.command)
+
+    def _save(self, path: Path, tensors: dict[str, Tensor]) -> None:
+        write_generator(path, UpConvolution(self.code, self.size, self.width), tensors, self._origin())
+
+    def _size(self, size: int | None) -> int:
+        height, width = self.network.size
+        if size is None and height != width:
+            raise InputError(f"size: {self.network.name} reads {height}x{width}; write the side of square pictures.")
+        side = height if size is None else size
+        self.network.check_size((side, side))
+        return side
+
+    def _code(self) -> tuple[int, ...]:
+        """The shape of the code at the pictures' size."""
+        with torch.inference_mode():
+            blank = torch.zeros(1, 3, self.size, self.size, device=self.network.device)
+            code = tuple(self.network.read(blank, (self.layer,))[self.layer].shape[1:])
+        UpConvolution(code, self.size, self.width)  # says so where it cannot be
+        return code
+
+    def _comparators(self, other: Network | None, layers: Sequence[str] | None) -> list[tuple[Network, list[str]]]:
+        if layers is not None and not layers:
+            raise InputError("layers=[]: name the layers to compare at, or write null; feature=0 switches them off.")
+        chosen = [*depths(self.network), self.layer, OUTPUT] if layers is None else map(self.network.rectified, layers)
+        found = [(self.network, list(dict.fromkeys(chosen)))]
+        if other is not None and other is not self.network:
+            other.check_size((self.size, self.size))
+            found.append((other, [*depths(other), OUTPUT]))
+        return found
+
+    def _pictures(self) -> tuple[Tensor, Tensor, int]:
+        log.info("Reading %s", self.images)
+        training, skipped = read_folder(self.images, self.size, FEWEST)
+        if self.validation is not None:
+            validation, more = read_folder(self.validation, self.size, 1, word="validation")
+            return training.to(self.device), validation.to(self.device), len(skipped) + len(more)
+        nobody = torch.zeros(len(training), dtype=torch.int64)
+        kept, aside = hold_out(nobody, self.holdout, torch.Generator().manual_seed(self.plan.seed))
+        return training[kept].to(self.device), training[aside].to(self.device), len(skipped)
+
+    def _generator(self, training: Tensor) -> UpConvolution:
+        with torch.random.fork_rng([]):
+            torch.manual_seed(self.plan.seed)
+            generator = UpConvolution(self.code, self.size, self.width)
+        generator.to(self.device, memory_format=torch.channels_last)
+        if self.weights is None:
+            generator.measure(self._codes(training))
+            return generator
+        before, origin = read_generator(self.weights, str(self.device))
+        if before.code != self.code:
+            raise InputError(
+                f"weights={self.weights}: draws from {list(before.code)} ({origin.network} {origin.layer}), but "
+                f"{self.network.name} {self.layer} gives {list(self.code)}; name another layer, or other weights."
+            )
+        files.fill(generator, before.state_dict(), self.weights, f"a generator of width={self.width}", "weights")
+        return generator
+
+    def _codes(self, training: Tensor) -> Tensor:
+        """The codes of up to 5,000 pictures, evenly spread."""
+        some = training[:: -(-len(training) // LOOKED_AT)]
+        with torch.no_grad():
+            parts = [self.network.read(part.float() / 255, (self.layer,))[self.layer] for part in some.split(250)]
+        return torch.cat(parts)
+
+    def _task(self, generator: UpConvolution, training: Tensor, validation: Tensor) -> GeneratorTask:
+        with torch.random.fork_rng([]):
+            torch.manual_seed(self.plan.seed)
+            return GeneratorTask(
+                *(self.network, self.layer, generator, self.comparators, training, validation),
+                *(self.losses, self.augmentation),
+                rate=self.rate,
+                low_precision=self.low_precision,
+                save=self._save,
+            )
+
+    def _settings(self, training: Tensor, validation: Tensor) -> dict[str, Setting]:
+        """What a checkpoint must agree with, beside the plan."""
+        given = self.validation is not None
+        compared = [f"{network.name} {network.sha256[:12]} {' '.join(layers)}" for network, layers in self.comparators]
+        return {
+            "network": f"{self.network.name} {self.network.sha256[:12]}",
+            "layer": self.layer,
+            "size": self.size,
+            "comparator": "; ".join(compared),
+            "pixel": self.losses.pixel,
+            "feature": self.losses.feature,
+            "adversarial": self.losses.adversarial,
+            "width": self.width,
+            "rate": self.rate,
+            "crop": self.augmentation.crop,
+            "mirror": self.augmentation.mirror,
+            "precision": self.precision,
+            "weights": f"sha256 {files.sha256(self.weights)}" if self.weights else None,
+            "validation": fingerprint(validation) if given else None,
+            "holdout": None if given else self.holdout,
+            "images": fingerprint(training) if given else fingerprint(training, validation),
+        }

@@ -1,0 +1,107 @@
+"""What every training command has in common: where it runs, what it says of itself, and what it leaves in the end."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from synth.errors import InputError
+from synth.hardware import device_of, low_precision
+from synth.record import versions
+from synth.training.loop import Loop, Plan
+from synth.training.task import Task
+
+Setting = str | int | float | bool | None
+
+
+class Trainer:
+    """A training as the command line gives it: a plan, a device, a precision and the command for the model card.
+
+    Args:
+        plan: epochs, batch, seed and stopping.
+        device: ``auto``, ``cpu``, ``cuda:0``.
+        precision: ``auto``, ``float32``, ``bfloat16`` for the forward pass.
+        command: what the card says it was trained with; None takes the process's own arguments.
+    """
+
+    def __init__(self, plan: Plan, device: str, precision: str, command: str | None) -> None:
+        self.plan, self.device = plan, device_of(device)
+        self.low_precision = low_precision(precision, self.device)
+        self.command = _own_command() if command is None else command
+
+    @property
+    def precision(self) -> str:
+        """The precision of the forward pass."""
+        return "bfloat16" if self.low_precision else "float32"
+
+    @property
+    def hardware(self) -> str:
+        """What it trains on, for the card."""
+        where = f"CPU, {torch.get_num_threads()} threads" if self.device.type == "cpu" else str(self.device)
+        return f"{where}, {'bf16 autocast' if self.low_precision else 'fp32'}"
+
+    def train(self, task: Task, folder: Path, settings: Mapping[str, Setting]) -> Loop:
+        """Trains `task` to the end, or goes on with what is in `folder`; `settings` must be those of then."""
+        loop = Loop(task, folder, replace(self.plan, settings=settings))
+        loop.run()
+        return loop
+
+    def result(self, findings: Mapping[str, Any], figures: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+        """The result record of a finished training: no items, `findings`, and `figures` with their captions."""
+        return {
+            "items": [],
+            "findings": dict(findings),
+            "figures": list(figures),
+            "status": "done",
+            "device": str(self.device),
+            "versions": versions(),
+        }
+
+
+def check_range(name: str, value: float | int, low: float | int, high: float | int) -> None:
+    """Raises InputError where the user's `name` is outside of `low` .. `high`."""
+    if not low <= value <= high:
+        raise InputError(f"{name}={value}: must be from {low:g} to {high:g}.")
+
+
+def fingerprint(*pictures: Tensor, about: object = None) -> str:
+    """The number of `pictures` ``[n, 3, h, w]`` and a hash of them and of `about`; where they lie does not matter."""
+    found = hashlib.sha256(repr(about).encode())
+    for some in pictures:
+        found.update(repr(tuple(some.shape)).encode())
+        for chunk in some.split(1000):
+            found.update(chunk.permute(0, 2, 3, 1).contiguous().cpu().numpy())
+    return f"{sum(len(some) for some in pictures)} pictures, {short(found.hexdigest())}"
+
+
+def short(digest: str) -> str:
+    """Enough of a hash to tell two apart."""
+    return f"sha256 {digest[:12]}"
+
+
+def path_of(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given).expanduser()
+
+
+def named(folder: Path) -> str:
+    """The last two parts of a path: a model card travels, and where its writer keeps the pictures does not."""
+    return "/".join(folder.resolve().parts[-2:])
+
+
+def duration(seconds: float) -> str:
+    """``35 min 7 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _own_command() -> str:
+    name = Path(sys.argv[0]).name if sys.argv else ""
+    return shlex.join(["synth", *sys.argv[1:]]) if name in {"synth", "__main__.py", "cli.py"} else ""

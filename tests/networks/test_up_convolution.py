@@ -1,0 +1,97 @@
+"""The network that draws: its shapes, its statistics, and the file it is kept in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from synth.errors import InputError
+from synth.networks import files
+from synth.networks.generator import Origin, UpConvolution, read_generator, write_generator
+
+ORIGIN = Origin("tiny", "relu2", "0" * 64, "synth ...")
+
+
+def drawn(code: tuple[int, ...], size: int, width: int = 4) -> UpConvolution:
+    torch.manual_seed(1)
+    return UpConvolution(code, size, width).eval()
+
+
+@pytest.mark.parametrize(
+    ("code", "size"), [((5,), 64), ((5,), 16), ((7, 1, 1), 32), ((6, 8, 8), 64), ((6, 13, 13), 224), ((3, 7, 5), 48)]
+)
+def test_pictures_have_the_size_asked_for(code: tuple[int, ...], size: int) -> None:
+    images = drawn(code, size)(torch.randn(2, *code)).detach()
+    assert images.shape == (2, 3, size, size)
+    assert float(images.min()) > 0
+    assert float(images.max()) < 1
+
+
+def test_codes_are_measured_by_their_statistics() -> None:
+    """A generator that has measured its codes draws of them what one that has not draws of standardised ones."""
+    codes = torch.rand(50, 5) * torch.tensor([1.0, 10.0, 0.1, 3.0, 0.0]) + torch.tensor([0.0, 5.0, 1.0, 0.0, 2.0])
+    module, plain = drawn((5,), 16), drawn((5,), 16)
+    module.measure(codes)
+    values = codes.numpy()
+    assert module.mean.numpy() == pytest.approx(values.mean(0), rel=1e-5)
+    assert module.least.numpy() == pytest.approx(values.min(0))
+    assert module.deviation[:4].numpy() == pytest.approx(values.std(0)[:4], rel=1e-4)
+    assert float(module.deviation[4]) == 1.0  # a unit that never varies
+    standard = (codes - codes.mean(0)) / torch.where(module.deviation == 1, 1.0, codes.std(0, correction=0))
+    assert torch.allclose(module(codes), plain(standard), atol=1e-5)
+
+
+def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
+    module = drawn((5,), 16)
+    module.measure(torch.randn(20, 5))
+    write_generator(tmp_path / "g.safetensors", module, module.state_dict(), ORIGIN)
+    again, origin = read_generator(tmp_path / "g.safetensors", "cpu")
+    assert origin == ORIGIN
+    assert (again.code, again.size, again.width, again.training) == ((5,), 16, 4, False)
+    assert not any(weight.requires_grad for weight in again.parameters())
+    code = torch.randn(3, 5)
+    assert torch.allclose(again(code), module(code), atol=5e-3)  # fp16 on the way
+    assert read_generator(tmp_path / "g.safetensors", "cpu")[0] is again
+
+
+@pytest.mark.parametrize(
+    ("code", "size", "said"),
+    [
+        ((5, 4), 16, r"^layer: .* not from \[5, 4\]"),
+        ((5,), 63, "^size=63: "),
+        ((5,), 4, "^size=4: "),
+        ((6, 32, 32), 16, "^size=16: "),
+    ],
+)
+def test_shapes_that_cannot_be_are_refused(code: tuple[int, ...], size: int, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        UpConvolution(code, size)
+
+
+def test_other_files_are_refused_in_a_line(tmp_path: Path) -> None:
+    module = drawn((5,), 16)
+    path = tmp_path / "g.safetensors"
+
+    def refused(said: str) -> None:
+        with pytest.raises(InputError, match=said) as error:
+            read_generator(path, "cpu")
+        assert "\n" not in str(error.value)
+
+    refused(r"^generator=.*g\.safetensors: no such file")
+    path.write_bytes(b"not weights")
+    refused("^generator=.*: not a whole safetensors file")
+    save_file({"a": torch.zeros(2)}, path)
+    refused("not a generator; give a file of recipe=train_generator")
+    files.write(path, module.state_dict(), {"generator": json.dumps({"code": [5], "size": 16})})
+    refused("not a generator")
+    tensors = {name: value for name, value in module.state_dict().items() if name not in ("deviation", "least")}
+    write_generator(path, module, tensors, ORIGIN)
+    refused(r"the statistics of the code are missing \(deviation, least\)")
+    write_generator(path, drawn((5,), 16, width=8), module.state_dict(), ORIGIN)
+    refused("the weights of another network than the generator it says it is")
+    write_generator(path, module, {**module.state_dict(), "mean": torch.full((5,), torch.nan)}, ORIGIN)
+    refused("mean holds NaN")

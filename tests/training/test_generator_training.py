@@ -1,0 +1,258 @@
+"""The generator's training: its losses against their definitions, what it learns, and that nothing is lost."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_worlds import noisy_pictures, tiny_module, wrapped
+from torch import Tensor
+
+from synth.errors import InputError
+from synth.networks.generator import UpConvolution, read_generator
+from synth.record import Record
+from synth.training.augmentation import Augmentation
+from synth.training.discriminator import Discriminator
+from synth.training.generator import TrainGenerator
+from synth.training.generator_task import CALM, GeneratorTask, Losses, relative_error
+from synth.training.loop import Loop, Plan
+from synth.training.task import Progress
+
+NETWORK = wrapped(tiny_module())
+LAYERS = ("relu1", "relu2", "output")
+MakeTask = Callable[..., GeneratorTask]
+
+
+def pictures(count: int = 24) -> Tensor:
+    """Smooth pictures: a colour at each corner."""
+    corners = torch.rand(count, 3, 2, 2, generator=torch.Generator().manual_seed(2))
+    smooth = torch.nn.functional.interpolate(corners, (16, 16), mode="bilinear", align_corners=True)
+    return (smooth * 255).to(torch.uint8)
+
+
+def make(losses: Losses | None = None, rate: float = 0.005, low: bool = False, layer: str = "relu2") -> GeneratorTask:
+    torch.manual_seed(0)
+    generator = UpConvolution(NETWORK.layers[layer], 16, 4)
+    training = pictures()
+    generator.measure(NETWORK.read(training.float() / 255, (layer,))[layer])
+    parts = (NETWORK, layer, generator, [(NETWORK, LAYERS)], training, training[:8], losses or Losses())
+    return GeneratorTask(*parts, Augmentation(0, True), rate=rate, low_precision=low, save=lambda path, tensors: None)
+
+
+def progress(step: int = 0) -> Progress:
+    return Progress(0, step, 0.0, torch.Generator().manual_seed(step))
+
+
+def test_the_pixel_loss_is_the_lectures_sum_of_squares() -> None:
+    task = make(Losses(1.0, 0.0, 0.0))
+    task.augmentation = Augmentation()
+    before = copy.deepcopy(task.generator)
+    batch = torch.arange(6)
+    said = task.train_step(batch, progress())
+    images = pictures()[:6].double() / 255
+    drawn = before(NETWORK.read(images.float(), ("relu2",))["relu2"]).double()
+    whole = pictures().numpy() / 255
+    wanted = float((drawn - images).square().sum()) / images.numel() / whole.var(ddof=1)
+    assert float(said["loss"]) == pytest.approx(wanted, rel=1e-4)
+    assert said.keys() == {"loss", "pixel_error"}
+
+
+def test_the_feature_error_is_relative() -> None:
+    seen, wanted = torch.randn(4, 3, 2, 2), torch.randn(4, 3, 2, 2)
+    a, b = seen.numpy().reshape(4, -1), wanted.numpy().reshape(4, -1)
+    expected = np.mean(np.sum((a - b) ** 2, 1)) / np.mean(np.sum(b**2, 1))
+    assert float(relative_error(seen, wanted)) == pytest.approx(expected, rel=1e-5)
+    assert float(relative_error(torch.zeros_like(wanted), wanted)) == pytest.approx(1.0)
+
+
+def test_features_of_a_layer_are_what_the_loss_compares() -> None:
+    task = make(Losses(0.0, 1.0, 0.0))
+    task.augmentation = Augmentation()
+    before = copy.deepcopy(task.generator)
+    batch = torch.arange(6)
+    said = task.train_step(batch, progress())
+    images = pictures()[:6].float() / 255
+    wanted = NETWORK.read(images, LAYERS)
+    seen = NETWORK.read(before(wanted["relu2"]), LAYERS)
+    expected = np.mean([float(relative_error(seen[name], wanted[name])) for name in LAYERS])
+    assert float(said["loss"]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_discriminator_is_lipschitz_in_every_layer() -> None:
+    """Spectral normalisation, once it has settled: the largest singular value of every matrix is 1."""
+    torch.manual_seed(0)
+    module = Discriminator((5,), 16, width=4)
+    for _ in range(200):
+        module(torch.rand(2, 3, 16, 16), torch.randn(2, 5))
+    module.eval()
+    weights = [part.weight for part in module.modules() if hasattr(part, "parametrizations")]
+    assert len(weights) == 5
+    for weight in weights:
+        assert float(torch.linalg.matrix_norm(weight.flatten(1), 2)) == pytest.approx(1.0, abs=0.02)
+
+
+def test_the_discriminators_loss_is_the_hinge() -> None:
+    task = make(Losses())
+    discriminator = copy.deepcopy(task.discriminator)
+    assert discriminator is not None
+    images, drawn, code = torch.rand(4, 3, 16, 16), torch.rand(4, 3, 16, 16), torch.randn(4, *NETWORK.layers["relu2"])
+    said = float(task._judge(images, drawn, code).detach())
+    scores = discriminator(torch.cat([images, drawn]), torch.cat([code, code])).detach().numpy()
+    expected = np.maximum(0, 1 - scores[:4]).mean() + np.maximum(0, 1 + scores[4:]).mean()
+    assert said == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_is_kept_is_a_running_mean() -> None:
+    task = make(Losses(1.0, 0.0, 0.0))
+    mean = {name: value.double() for name, value in task.kept.state_dict().items()}
+    for step in range(3):
+        task.train_step(torch.arange(6), progress(step))
+        memory = min(CALM, (step + 1) / (step + 10))
+        now = task.generator.state_dict()
+        mean = {name: memory * mean[name] + (1 - memory) * now[name].double() for name in mean}
+    for name, value in task.kept.state_dict().items():
+        if value.is_floating_point():
+            assert torch.allclose(value.double(), mean[name], atol=1e-6), name
+    assert torch.equal(task.kept.mean, task.generator.mean)
+
+
+@pytest.mark.parametrize("losses", [Losses(1.0, 0.0, 0.0), Losses()])
+def test_it_learns_to_draw(losses: Losses, tmp_path: Path) -> None:
+    task = make(losses)
+    rows = Loop(task, tmp_path, Plan(12, 6)).run()
+    assert rows[-1]["validation_pixel_error"] < 0.6 * rows[0]["validation_pixel_error"]
+    assert (tmp_path / "samples/epoch_012.png").exists()
+    assert ("train_feature_error" in rows[0]) == bool(losses.feature)
+    assert ("train_discriminator_loss" in rows[0]) == bool(losses.adversarial)
+
+
+def test_a_resume_is_bit_equal(tmp_path: Path) -> None:
+    """With everything that the next step depends on: both optimisers, running means, spectral norms."""
+    plan = Plan(2, 6, checkpoint_seconds=0.0)
+    whole = make()
+    Loop(whole, tmp_path / "whole", plan).run()
+    cut, calls = make(), []
+    step = cut.train_step
+
+    def breaks(batch: Tensor, now: Progress) -> dict[str, Tensor]:
+        calls.append(now)
+        if len(calls) > 5:
+            raise RuntimeError("power cut")
+        return step(batch, now)
+
+    cut.train_step = breaks
+    with pytest.raises(RuntimeError, match="power cut"):
+        Loop(cut, tmp_path / "cut", plan).run()
+    torch.manual_seed(5)
+    again = make()
+    Loop(again, tmp_path / "cut", plan).run()
+    for name, module in whole.modules().items():
+        other = again.modules()[name].state_dict()
+        for key, value in module.state_dict().items():
+            assert torch.equal(value, other[key]), f"{name}.{key}"
+
+
+def test_low_precision_learns_too(tmp_path: Path) -> None:
+    rows = Loop(make(low=True), tmp_path, Plan(6, 6)).run()
+    assert rows[-1]["validation_pixel_error"] < rows[0]["validation_pixel_error"]
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Callable[..., TrainGenerator]:
+    noisy_pictures(tmp_path / "pictures", 20)
+
+    def build(**given: Any) -> TrainGenerator:
+        short = {"layer": "relu2", "epochs": 2, "batch": 6, "width": 4, "device": "cpu", "precision": "float32"}
+        return TrainGenerator(**{"network": NETWORK, "images": tmp_path / "pictures", "command": "", **short, **given})
+
+    return build
+
+
+@pytest.mark.parametrize("layer", ["relu2", "fc", "conv1"])
+def test_it_leaves_weights_card_and_samples(layer: str, train: Callable[..., TrainGenerator], tmp_path: Path) -> None:
+    record = Record(tmp_path / "run")
+    result = train(layer=layer).run(record)
+    record.finish(result)
+    module, origin = read_generator(tmp_path / "run/tiny.generator.safetensors", "cpu")
+    assert (origin.network, origin.layer) == ("tiny", "relu1" if layer == "conv1" else layer)
+    assert module.code == NETWORK.layers[origin.layer]
+    found = result["findings"]
+    assert found["epochs"] == 2
+    assert found["skipped_files"] == 0
+    card = (tmp_path / "run/tiny.generator.md").read_text()
+    assert f"{found['validation_agreement']:.2%}" in card
+    assert "| on | 2 pictures of" in card
+    for figure in result["figures"]:
+        assert (tmp_path / "run" / figure["file"]).exists()
+
+
+def test_the_numbers_are_of_the_file_that_was_saved(train: Callable[..., TrainGenerator], tmp_path: Path) -> None:
+    result = train(feature=0, adversarial=0).run(Record(tmp_path / "run"))
+    module, _ = read_generator(tmp_path / "run/tiny.generator.safetensors", "cpu")
+    training, validation, _ = train()._pictures()
+    images = validation.float() / 255
+    drawn = module(NETWORK.read(images, ("relu2",))["relu2"])
+    error = float((drawn - images).square().mean()) / float((training.float() / 255).var())
+    assert result["findings"]["validation_pixel_error"] == pytest.approx(error, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"layer": "conv9"}, "^layer=conv9: tiny has no such layer"),
+        ({"layers": []}, r"^layers=\[\]: "),
+        ({"layers": ["relu9"]}, "^layer=relu9: "),
+        ({"size": 15}, "^size=15: "),
+        ({"pixel": -1}, "^pixel=-1.0: "),
+        ({"pixel": 0, "feature": 0, "adversarial": 0}, "nothing to learn"),
+        ({"rate": 0}, "^rate=0: "),
+        ({"width": 1}, "^width=1: "),
+        ({"epochs": 0}, "^epochs=0: "),
+        ({"precision": "half"}, "^precision=half: "),
+    ],
+)
+def test_wrong_numbers_fail_in_the_constructor(
+    wrong: dict[str, Any], said: str, train: Callable[..., TrainGenerator]
+) -> None:
+    with pytest.raises(InputError, match=said):
+        train(**wrong)
+
+
+def test_wrong_folders_and_weights_fail_before_the_first_step(
+    train: Callable[..., TrainGenerator], tmp_path: Path
+) -> None:
+    def refused(said: str, **given: Any) -> None:
+        with pytest.raises(InputError, match=said):
+            train(**given).run(Record(tmp_path / "refused"))
+
+    refused("^images=.*nothere: there is no such directory", images=tmp_path / "nothere")
+    noisy_pictures(tmp_path / "few", 3)
+    refused("^images=.*few: 3 pictures are too few to train on; give 16 or more", images=tmp_path / "few")
+    refused("^validation=.*nothere: ", validation=tmp_path / "nothere")
+    train().run(Record(tmp_path / "run"))
+    weights = tmp_path / "run/tiny.generator.safetensors"
+    shapes = rf"draws from {re.escape('[12, 8, 8]')} \(tiny relu2\), but tiny fc gives {re.escape('[5]')}"
+    refused(shapes, weights=weights, layer="fc")
+    refused("the weights of another network than a generator of width=8", weights=weights, width=8)
+
+
+def test_it_goes_on_from_weights_with_their_statistics(train: Callable[..., TrainGenerator], tmp_path: Path) -> None:
+    train().run(Record(tmp_path / "first"))
+    weights = tmp_path / "first/tiny.generator.safetensors"
+    first, _ = read_generator(weights, "cpu")
+    train(weights=weights, epochs=1, rate=1e-9).run(Record(tmp_path / "second"))
+    second, _ = read_generator(tmp_path / "second/tiny.generator.safetensors", "cpu")
+    assert torch.equal(first.mean, second.mean)
+    assert torch.allclose(first.colours.weight, second.colours.weight, atol=1e-3)
+
+
+def test_a_killed_training_goes_on_only_with_its_settings(train: Callable[..., TrainGenerator], tmp_path: Path) -> None:
+    train().run(Record(tmp_path / "run"))
+    with pytest.raises(InputError, match=r"^adversarial=0.0: the checkpoint in .* was made with adversarial=0.1"):
+        train(adversarial=0).run(Record(tmp_path / "run"))
