@@ -87,7 +87,7 @@ def picture(source: str | Path, word: str = "image") -> Picture:
                         f"{word}={source}: {width}x{height} pixels; the smallest side must have {SMALLEST}."
                     )
                 opened.load()
-                image = _rgb(ImageOps.exif_transpose(opened))
+                image = rgb(ImageOps.exif_transpose(opened))
     except UnidentifiedImageError as error:
         raise InputError(f"{word}={source}: not a picture that Pillow can read.") from error
     except Image.DecompressionBombError as error:
@@ -170,7 +170,8 @@ def _warn(text: str) -> None:
     log.warning("%s", text)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def rgb(image: Image.Image) -> Image.Image:
+    """A picture of any mode as 8-bit RGB: 16 bits scaled down, transparency laid on white."""
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N", "F"):
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))
         whites = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)  # which is meant shows in the values

@@ -86,6 +86,7 @@ class TrainGenerator(Trainer):
         schedule = OneCycle(warmup=0.05, end=0.01)
         plan = Plan(epochs, batch, seed, schedule, early_stopping=early_stopping, keep_checkpoints=keep_checkpoints)
         super().__init__(plan, device, precision, command)
+        check_range("batch", batch, 2, 1 << 20)  # batch normalisation has nothing to go by in a batch of one
         check_range("rate", rate, 1e-12, 1)
         check_range("width", width, 4, 256)
         self.network, self.layer = network, network.rectified(layer)

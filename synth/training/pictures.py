@@ -14,11 +14,11 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from synth import data
 from synth.errors import InputError, nearest
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".webp", ".tif", ".tiff"})
 SAID = 10
 
 
@@ -124,7 +124,7 @@ def _class_folders(folder: Path, word: str) -> list[str]:
 
 def _files(folder: Path) -> list[Path]:
     found = [Path(where, name) for where, _, names in os.walk(folder) for name in names]
-    return sorted(path for path in found if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    return sorted(path for path in found if path.suffix.lower() in data.SUFFIXES and not path.name.startswith("."))
 
 
 def _read(folder: Path, paths: Sequence[Path], size: int, word: str) -> tuple[Tensor, Tensor, tuple[str, ...]]:
@@ -159,11 +159,5 @@ def _decode(paths: Sequence[Path], size: int) -> tuple[Tensor, Tensor]:
 def _square(path: Path, size: int) -> Image.Image:
     with Image.open(path) as image:
         image.draft(None, (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I;16"):
-            upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-        if upright.has_transparency_data:
-            layer = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        rgb = upright.convert("RGB")
+        rgb = data.rgb(ImageOps.exif_transpose(image))
         return rgb if rgb.size == (size, size) else ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC)

@@ -214,6 +214,7 @@ def test_the_numbers_are_of_the_file_that_was_saved(train: Callable[..., TrainGe
         ({"rate": 0}, "^rate=0: "),
         ({"width": 1}, "^width=1: "),
         ({"epochs": 0}, "^epochs=0: "),
+        ({"batch": 1}, "^batch=1: "),
         ({"precision": "half"}, "^precision=half: "),
     ],
 )
