@@ -200,7 +200,7 @@ class GeneratorTask(Task):
                 *("train_pixel_error", "validation_pixel_error"),
                 *(("train_feature_error", "validation_feature_error") if self.comparators else ()),
             ),
-            "Agreement (share of pictures)": ("validation_agreement",),
+            "Agreement of picture and reconstruction": ("validation_agreement",),
         }
 
     @torch.no_grad()
