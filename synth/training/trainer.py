@@ -103,5 +103,7 @@ def duration(seconds: float) -> str:
 
 
 def _own_command() -> str:
+    """The command line of this process, but for where it writes: a card travels."""
     name = Path(sys.argv[0]).name if sys.argv else ""
-    return shlex.join(["synth", *sys.argv[1:]]) if name in {"synth", "__main__.py", "cli.py"} else ""
+    words = [word for word in sys.argv[1:] if not word.startswith("folder=")]
+    return shlex.join(["synth", *words]) if name in {"synth", "__main__.py", "cli.py"} else ""
