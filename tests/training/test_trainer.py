@@ -45,5 +45,5 @@ def test_words_and_ranges() -> None:
     assert duration(2107.2) == "35 min 7 s"
     assert duration(59.4) == "59 s"
     check_range("rate", 1, 0, 1)
-    with pytest.raises(InputError, match="^rate=2: must be from 0 to 1"):
+    with pytest.raises(InputError, match=r"^rate=2: must be from 0 to 1"):
         check_range("rate", 2, 0, 1)
