@@ -96,7 +96,8 @@ class TrainGenerator(Trainer):
         self.comparators = self._comparators(comparator, layers)
         self.width, self.rate, self.augmentation = width, float(rate), Augmentation(crop, mirror)
         self.weights = path_of(weights)
-        self.code = self._code()
+        with torch.device("meta"):  # the shape alone, for the file; what cannot be says so here
+            self.shape = UpConvolution(self._code(), self.size, width)
 
     def run(self, record: Record) -> dict[str, Any]:
         """Trains, or goes on with the training in the folder of `record`; leaves weights, card, curves, samples there.
@@ -144,7 +145,7 @@ class TrainGenerator(Trainer):
         return Origin(self.network.name, self.layer, self.network.sha256, self.command)
 
     def _save(self, path: Path, tensors: dict[str, Tensor]) -> None:
-        write_generator(path, UpConvolution(self.code, self.size, self.width), tensors, self._origin())
+        write_generator(path, self.shape, tensors, self._origin())
 
     def _size(self, size: int | None) -> int:
         height, width = self.network.size
@@ -158,9 +159,7 @@ class TrainGenerator(Trainer):
         """The shape of the code at the pictures' size."""
         with torch.inference_mode():
             blank = torch.zeros(1, 3, self.size, self.size, device=self.network.device)
-            code = tuple(self.network.read(blank, (self.layer,))[self.layer].shape[1:])
-        UpConvolution(code, self.size, self.width)  # says so where it cannot be
-        return code
+            return tuple(self.network.read(blank, (self.layer,))[self.layer].shape[1:])
 
     def _comparators(self, other: Network | None, layers: Sequence[str] | None) -> list[tuple[Network, list[str]]]:
         if layers is not None and not layers:
@@ -185,16 +184,16 @@ class TrainGenerator(Trainer):
     def _generator(self, training: Tensor) -> UpConvolution:
         with torch.random.fork_rng([]):
             torch.manual_seed(self.plan.seed)
-            generator = UpConvolution(self.code, self.size, self.width)
+            generator = UpConvolution(self.shape.code, self.size, self.width)
         generator.to(self.device, memory_format=torch.channels_last)
         if self.weights is None:
             generator.measure(self._codes(training))
             return generator
         before, origin = read_generator(self.weights, str(self.device))
-        if before.code != self.code:
+        if before.code != self.shape.code:
             raise InputError(
                 f"weights={self.weights}: draws from {list(before.code)} ({origin.network} {origin.layer}), but "
-                f"{self.network.name} {self.layer} gives {list(self.code)}; name another layer, or other weights."
+                f"{self.network.name} {self.layer} gives {list(self.shape.code)}; name another layer, or other weights."
             )
         files.fill(generator, before.state_dict(), self.weights, f"a generator of width={self.width}", "weights")
         return generator

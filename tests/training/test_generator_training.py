@@ -52,7 +52,7 @@ def progress(step: int = 0) -> Progress:
 def test_the_pixel_loss_is_the_lectures_sum_of_squares() -> None:
     task = make(Losses(1.0, 0.0, 0.0))
     task.augmentation = Augmentation()
-    before = copy.deepcopy(task.generator)
+    before = copy.deepcopy(task.generator).requires_grad_(False)
     batch = torch.arange(6)
     said = task.train_step(batch, progress())
     images = pictures()[:6].double() / 255
@@ -74,7 +74,7 @@ def test_the_feature_error_is_relative() -> None:
 def test_features_of_a_layer_are_what_the_loss_compares() -> None:
     task = make(Losses(0.0, 1.0, 0.0))
     task.augmentation = Augmentation()
-    before = copy.deepcopy(task.generator)
+    before = copy.deepcopy(task.generator).requires_grad_(False)
     batch = torch.arange(6)
     said = task.train_step(batch, progress())
     images = pictures()[:6].float() / 255
