@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 import synth
+from synth.networks.generator import read_generator
+from synth.networks.trained import trained
 from synth.training.architecture import builder_of
 from synth.training.classifier_task import Normalisation, logits_of
 from synth.training.weights import read_weights
@@ -56,8 +60,52 @@ def test_the_card_holds_on_500_pictures(name: str) -> None:
     tensors, said = read_weights(path)
     assert said is not None
     assert said.accuracy is not None
+    pictures, labels = some_pictures([label.wnid or "" for label in said.classes])
+    network = builder_of(name)[1](classes=100, dropout=0.0)
+    network.load_state_dict(tensors)
+    logits = logits_of(network.eval(), pictures, Normalisation(said.mean, said.std))
+    right = (logits.argmax(1) == labels).float().mean().item()
+    assert right == pytest.approx(said.accuracy, abs=0.07)
+
+
+def test_the_shipped_generator_says_what_it_is() -> None:
+    path = shipped("mini_alexnet.generator")
+    assert path.stat().st_size <= 12_000_000
+    module, origin = read_generator(None, "cpu")
+    network = trained("mini_alexnet", device="cpu")
+    assert (origin.network, origin.layer, origin.sha256) == ("mini_alexnet", "relu6", network.sha256)
+    assert module.code == network.layers["relu6"]
+    assert module.size == 64
+    assert float(module.least.max()) == 0.0  # behind a ReLU every unit is silent now and then
+    assert origin.command.startswith("synth recipe=train_generator ")
+    assert origin.command in (FOLDER / "mini_alexnet.generator.md").read_text()
+
+
+def test_the_generators_card_holds_on_500_pictures() -> None:
+    """The agreement of picture and reconstruction, and the units' statistics, on pictures it was not trained on."""
+    shipped("mini_alexnet.generator")
+    if not TAR.exists():
+        pytest.skip(f"{TAR} is not there; set SYNTH_SHARED to the folder that holds data/{TAR.name}")
+    module, origin = read_generator(None, "cpu")
+    network = trained("mini_alexnet", device="cpu")
+    pictures, _ = some_pictures([name or "" for name in network.classes.synsets])
+    images = pictures.float() / 255
+    with torch.inference_mode():
+        taps = network.read(images, (origin.layer, "output"))
+        code = taps[origin.layer]
+        drawn = (module(code) * 255).round() / 255
+        same = (network(drawn).argmax(1) == taps["output"].argmax(1)).float().mean().item()
+    card = (FOLDER / "mini_alexnet.generator.md").read_text()
+    (said,) = re.findall(r"the same class in picture and reconstruction \| ([\d.]+)%", card)
+    assert same == pytest.approx(float(said) / 100, abs=0.07)
+    standard = (code - module.mean) / module.deviation
+    assert float(standard.mean()) == pytest.approx(0.0, abs=0.1)
+    assert float(standard.square().mean()) == pytest.approx(1.0, abs=0.2)
+
+
+def some_pictures(order: list[str]) -> tuple[Tensor, Tensor]:
+    """Five validation pictures of each class of `order` (synsets), uint8 [500, 3, 64, 64], and their labels."""
     pixels, labels = [], []
-    order = [label.wnid for label in said.classes]
     with tarfile.open(TAR) as archive:
         seen = dict.fromkeys(order, 0)
         for member in archive:
@@ -69,9 +117,4 @@ def test_the_card_holds_on_500_pictures(name: str) -> None:
                 pixels.append(np.asarray(Image.open(io.BytesIO(file.read())).convert("RGB")))
                 labels.append(order.index(wnid))
     assert len(labels) == 500
-    network = builder_of(name)[1](classes=100, dropout=0.0)
-    network.load_state_dict(tensors)
-    pictures = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
-    logits = logits_of(network.eval(), pictures, Normalisation(said.mean, said.std))
-    right = (logits.argmax(1) == torch.tensor(labels)).float().mean().item()
-    assert right == pytest.approx(said.accuracy, abs=0.07)
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2), torch.tensor(labels)
