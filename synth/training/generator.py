@@ -70,7 +70,7 @@ class TrainGenerator(Trainer):
         adversarial: float | int = 0.1,
         width: int = 20,
         weights: str | Path | None = None,
-        epochs: int = 12,
+        epochs: int = 7,
         batch: int = 64,
         rate: float | int = 0.002,
         crop: int = 0,

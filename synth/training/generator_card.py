@@ -86,5 +86,5 @@ a search draws its first codes and clips by them. The network's weights had the 
 
 Meant as a prior for searches: what maximises a neuron, among pictures that this network can draw. It has learned the
 look of its training pictures, so everything that it draws looks a little like them, also where the neuron does not ask
-for it; and it keeps only what the layer keeps. It draws nobody: reconstructions of faces are not likenesses.
+for it; and it keeps only what the layer keeps.
 """
