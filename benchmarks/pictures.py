@@ -1,4 +1,4 @@
-"""The README's pictures, made by the engine: python -m benchmarks.pictures [ascent squeezenet fooling map page]
+"""The README's pictures, made by the engine: python -m benchmarks.pictures [ascent codes squeezenet ...]
 
 Each becomes one sheet in docs/. The SqueezeNet sheet needs its weights in the folder that SYNTH_SHARED names
 (default ../shared). The map takes a quarter of an hour, or is that of the finished run that SYNTH_MAP names.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,11 @@ TWELVE = (
     "goldfish, monarch, school bus, lemon, pizza, jellyfish, king penguin, spider web, brain coral, umbrella, "
     "teapot, ladybug"
 )
+TWENTY = (
+    "king penguin, tarantula, bison, African elephant, chimpanzee, ladybug, barn, beacon, beer bottle, candle, "
+    "hourglass, obelisk, sandal, sunglasses, teapot, umbrella, water tower, cauliflower, mushroom, lemon"
+)
+SHUFFLE = 1  # seed of the order in which they stand, which is not to tell what they are
 GAP, LINE = 12, 22
 FRAMES = 5  # of a line, before its end
 
@@ -38,6 +44,19 @@ def main() -> None:
 def ascent() -> None:
     """Twelve classes of mini AlexNet, 64 px."""
     _sheet("class_ascent_mini_alexnet.png", _run("recipe=class_ascent_fourier", f"target=[{TWELVE}]"), 176, 6)
+
+
+def codes() -> None:
+    """Twenty classes of mini AlexNet as the generator in the box draws them, shuffled and without their names."""
+    found = _run("recipe=generator_ascent", f"target=[{TWENTY}]")
+    random.Random(SHUFFLE).shuffle(found)
+    side, columns, gap = 112, 10, 4
+    sheet = Image.new("RGB", (columns * (side + gap) - gap, 2 * (side + gap) - gap), "white")
+    for place, (image, _) in enumerate(found):
+        corner = (place % columns * (side + gap), place // columns * (side + gap))
+        sheet.paste(image.resize((side, side), Image.Resampling.LANCZOS), corner)
+    sheet.save(DOCS / "generator_ascent.jpg", quality=88, optimize=True)
+    print(f"{DOCS}/generator_ascent.jpg: {', '.join(item['target'] for _, item in found)}")
 
 
 def squeezenet() -> None:
@@ -136,7 +155,14 @@ def _sheet(name: str, found: list[tuple[Image.Image, dict[str, Any]]], side: int
     print(f"{DOCS / name}: {len(found)} pictures")
 
 
-SHEETS = {"ascent": ascent, "squeezenet": squeezenet, "fooling": fooling, "map": map_of_classes, "page": page}
+SHEETS = {
+    "ascent": ascent,
+    "codes": codes,
+    "squeezenet": squeezenet,
+    "fooling": fooling,
+    "map": map_of_classes,
+    "page": page,
+}
 
 if __name__ == "__main__":
     main()
