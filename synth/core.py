@@ -39,6 +39,7 @@ class Encoding(ABC):
     stochastic: bool = False  # whether a genome shows other pictures whenever the rows' keys change
     rounded: bool = True  # whether what it finds is to hold in 8 bits: False where it is finer than a file can be
     images_per_genome: int = 1
+    bytes_per_image: float = 0.0  # about what a decode and its gradient keep in memory for one picture
     size: tuple[int, int] | None  # height, width of the pictures; None until `at` sets it
     items: Sequence[str] | None = None  # names of the pictures it starts from; None where it serves any number
 

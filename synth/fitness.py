@@ -184,7 +184,8 @@ class ImageProblem(Problem):
             return
         assert self.encoding.size is not None
         height, width = self.encoding.size
-        bytes_per_row = self.network.bytes_per_pixel * height * width * self.encoding.images_per_genome * self.views
+        seen = self.network.bytes_per_pixel * height * width * self.views
+        bytes_per_row = (seen + self.encoding.bytes_per_image) * self.encoding.images_per_genome
         most = max(1, int(self.memory // bytes_per_row))
         pieces = -(-count // most)
         if pieces == 1:

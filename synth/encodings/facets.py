@@ -29,7 +29,7 @@ class Facets(Encoding):
         self.encoding, self.count, self.size, self.items = encoding, count, encoding.size, encoding.items
         self.differentiable, self.scalable = encoding.differentiable, encoding.scalable
         self.stochastic, self.rounded = encoding.stochastic, encoding.rounded
-        self.images_per_genome = count
+        self.images_per_genome, self.bytes_per_image = count, encoding.bytes_per_image
 
     def start(self, rows: Rows) -> Genome:
         return self._folded(self.encoding.start(rows.spread(self.count)))

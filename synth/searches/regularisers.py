@@ -1,4 +1,4 @@
-"""Takes genomes shaped like pictures; gives them back a little plainer: decayed, blurred, clipped.
+"""Takes genomes; gives them back a little plainer: decayed, and those shaped like pictures blurred or clipped.
 
 What Yosinski et al. ("Understanding Neural Networks Through Deep Visualization", 2015) do between the steps
 of an ascent so that pictures look like something. Zero, in their mean-subtracted pictures, is here the
@@ -22,7 +22,7 @@ CLIPS = ("clip_pixels", "clip_gradients", "clip_contributions")
 class Regularisers:
     """Five switches, each off at its default.
 
-    `decay`: the share of each pixel's distance to the origin that is lost a step (L2 decay). `blur_every` and
+    `decay`: the share of each number's distance to the origin that is lost a step (L2 decay). `blur_every` and
     `blur_sigma`: a Gaussian blur of that many pixels every so many steps. `clip_pixels`: the percentage of
     pixels with the smallest norm over colours that are set to the origin. `clip_gradients`: the same for the
     pixels on whose change the score depends least. `clip_contributions`: the same for those that contribute least,
@@ -52,11 +52,19 @@ class Regularisers:
     @property
     def active(self) -> bool:
         """Whether any switch is on."""
-        return bool(self.decay or self.blur_every or any(getattr(self, word) for word in CLIPS))
+        return bool(self.decay) or self._spatial
+
+    @property
+    def _spatial(self) -> bool:
+        """Whether any switch is on that looks at places and their neighbours."""
+        return bool(self.blur_every) or any(getattr(self, word) for word in CLIPS)
 
     def __call__(self, genome: Tensor, gradient: Tensor, origin: Tensor | None, step: int) -> Tensor:
-        """`genome` [r, c, h, w] after a step whose gradient was `gradient`; `origin` broadcasts against it."""
-        if genome.ndim != 4 or origin is None:
+        """`genome` after a step whose gradient was `gradient`; `origin` broadcasts against it.
+
+        Decay works on genomes of any shape, the others on those of pixels, [r, c, h, w].
+        """
+        if origin is None or (genome.ndim != 4 and self._spatial):
             raise InputError("search.regularisers: they need a genome of pixels; use encoding=pixels or canvas.")
         away = genome - origin
         if self.decay:

@@ -290,8 +290,11 @@ def test_regularisers_that_are_off_do_nothing_and_those_that_cannot_be_are_refus
         Regularisers(**one).active
         for one in ({"decay": 0.1}, {"blur_every": 1}, {"clip_pixels": 1.0}, {"clip_gradients": 1.0})
     )
-    with pytest.raises(InputError, match="they need a genome of pixels"):
-        Regularisers(decay=0.1)(torch.zeros(2, 5), torch.zeros(2, 5), ORIGIN, 0)
+    for spatial in ("blur_every", "clip_pixels", "clip_gradients", "clip_contributions"):
+        with pytest.raises(InputError, match="they need a genome of pixels"):
+            Regularisers(decay=0.1, **{spatial: 1})(torch.zeros(2, 5), torch.zeros(2, 5), torch.zeros(1, 1), 0)
+    codes = torch.arange(10.0).view(2, 5)  # decay knows no pixels
+    torch.testing.assert_close(Regularisers(decay=0.1)(codes, codes, torch.ones(1, 1), 0), 1 + 0.9 * (codes - 1))
     with pytest.raises(InputError, match="they need a genome of pixels"):
         Regularisers(decay=0.1)(pictures(), pictures(), None, 0)
     for wrong in (
