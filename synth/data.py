@@ -109,17 +109,8 @@ def pictures(source: str | Path | Sequence[str | Path], word: str = "images") ->
         if not source:
             raise InputError(f"{word}=[]: name at least one picture.")
         return [picture(one, word) for one in source]
-    text = str(source)
-    folder = Path(text).expanduser()
-    if folder.is_dir():
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-        if not paths:
-            raise InputError(f"{word}={source}: the folder holds no picture ({', '.join(SUFFIXES)}).")
-    elif glob.has_magic(text) and not folder.exists():
-        paths = sorted(Path(found) for found in glob.glob(str(folder), recursive=True))
-        if not paths:
-            raise InputError(f"{word}={source}: no file matches.")
-    else:
+    paths = files_of(source, word)
+    if paths is None:
         return [picture(source, word)]
     good, bad, told = [], [], []
     for path in paths:
@@ -136,6 +127,26 @@ def pictures(source: str | Path | Sequence[str | Path], word: str = "images") ->
     if bad:
         _warn(f"{word}={source}: {len(bad)} of {len(paths)} files skipped: {_names(bad)}")
     return good
+
+
+def files_of(source: str | Path, word: str = "images") -> list[Path] | None:
+    """The files of a folder (searched through) that are called as pictures are, or of a glob, sorted; None of neither.
+
+    Raises InputError where there is none.
+    """
+    text = str(source)
+    folder = Path(text).expanduser()
+    if folder.is_dir():
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        if not paths:
+            raise InputError(f"{word}={source}: the folder holds no picture ({', '.join(SUFFIXES)}).")
+        return paths
+    if not glob.has_magic(text) or folder.exists():
+        return None
+    paths = sorted(Path(found) for found in glob.glob(str(folder), recursive=True))
+    if not paths:
+        raise InputError(f"{word}={source}: no file matches.")
+    return paths
 
 
 def from_image(image: Image.Image) -> Float[Tensor, "3 h w"]:

@@ -41,7 +41,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_the_configuration(wheel: 
     assert templates
     assert templates <= inside
     assert "synth/networks/imagenet.tsv" in inside
-    weights = {path.relative_to(ROOT).as_posix() for path in (ROOT / "synth/networks/weights").glob("*.safetensors")}
+    weights = {path.relative_to(ROOT).as_posix() for path in (ROOT / "synth/networks/weights").glob("*.*")}
     assert weights <= inside
     assert not [name for name in inside if name.startswith(("tests", "runs", "benchmarks"))]
     assert not [name for name in inside if "__pycache__" in name]

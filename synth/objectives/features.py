@@ -58,7 +58,7 @@ class FeatureMatch(Objective):
         self.by_picture = images is not None and len(self.layers or [""]) == 1
 
     def bind(self, network: Network) -> Bound:
-        names = self.layers if self.layers is not None else depths(network)[-2:][:1]
+        names = self.layers if self.layers is not None else [content_layer(network)]
         layers = [tapped(network, name, self.rectified) for name in names]
         told = [picture.name for picture in self.pictures] if self.by_picture else names
         return _BoundFeatures(layers, told, self.pictures, network)
@@ -102,7 +102,7 @@ class _BoundFeatures(Bound):
                 f"transform: it shows the network pictures of another size, and {name} is compared place by place; "
                 "write transform=none, or one that keeps the size."
             )
-        return (values - wanted).square().sum(tuple(range(1, values.ndim))) / length  # flattening would copy it
+        return distance(values, wanted, length)
 
     def _look(self, size: tuple[int, int]) -> None:
         """The features of the pictures at `size`."""
@@ -114,8 +114,20 @@ class _BoundFeatures(Bound):
                 for name, values in self.network.read(images.to(self.network.device), self.layers).items():
                     found[name].append(values)
         self.wanted = {name: torch.cat(parts) for name, parts in found.items()}
-        # a layer that says nothing of a picture has no length to measure by: its distance is then a plain one
-        self.lengths = {
-            name: torch.where(squares > 0, squares, 1.0)
-            for name, squares in ((name, each.square().flatten(1).sum(1)) for name, each in self.wanted.items())
-        }
+        self.lengths = {name: squared_lengths(values) for name, values in self.wanted.items()}
+
+
+def content_layer(network: Network) -> str:
+    """Where the content of a picture is read from, if nobody says: the last but one of the network's `depths`."""
+    return depths(network)[-2:][0]
+
+
+def squared_lengths(values: Tensor) -> Tensor:
+    """||v||^2 of each picture's features, [n]; 1 where a layer says nothing of it, whose distance is a plain one."""
+    squares = values.square().flatten(1).sum(1)
+    return torch.where(squares > 0, squares, 1.0)
+
+
+def distance(values: Tensor, wanted: Tensor, length: Tensor) -> Tensor:
+    """||v - w||^2 / `length` of features [n, ...] and those wanted [n or 1, ...]: [n]."""
+    return (values - wanted).square().sum(tuple(range(1, values.ndim))) / length  # flattening would copy it

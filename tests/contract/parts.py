@@ -38,7 +38,10 @@ NEEDS = {
     "recipe/critical_samples": ["images=pictures"],
     "recipe/natural_statistics": ["images=pictures"],
     "recipe/texture_nearest": ["size=36", "sample=36"],
+    "recipe/stylize": ["image=china", "longest=64"],
     "recipe/train_classifier": ["images=pictures"],
+    "recipe/train_generator": ["images=pictures", "width=4"],
+    "recipe/train_stylizer": ["style=flower", "images=pictures", "size=64", "crop=48", "width=4"],
     "recipe/universal_perturbation": ["images=pictures", "target=null"],
 }
 SMALL = {

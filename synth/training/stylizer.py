@@ -1,0 +1,248 @@
+"""Takes a style and a folder of photographs; gives a stylizer: weights, model card, curves, sheets of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from synth.atomic import disk_full_said, write_atomically
+from synth.errors import InputError
+from synth.networks import files
+from synth.networks.network import Network
+from synth.networks.stylizer import SMALLEST, About, Stylizer, read_stylizer, write_stylizer
+from synth.objectives.gram import GramMatch
+from synth.objectives.priors import TotalVariation
+from synth.record import Record
+from synth.training.architecture import parameters_of
+from synth.training.loop import Plan
+from synth.training.perceptual import PerceptualLoss
+from synth.training.pictures import hold_out, read_folder
+from synth.training.stylizer_card import Facts, stylizer_card
+from synth.training.stylizer_task import NUDGE, StylizerTask, losses
+from synth.training.trainer import Setting, Trainer, check_range, fingerprint, named, path_of, short
+
+FEWEST = 12  # photographs that a network can learn anything from, one of them kept aside
+NAME = "stylizer"
+
+
+class TrainStylizer(Trainer):
+    """Trains a network to paint any picture in one style in one pass, and ships it with what is known of it.
+
+    Args:
+        network: whose features the loss is read from.
+        style: the picture whose style is learned, or several: the style is then the mean of their statistics.
+        images: a folder of photographs, at any depth.
+        validation: another one; None keeps `holdout` of `images` aside instead.
+        style_weight, content_weight, tv_weight, layers, layer, style_scale: of the loss, as recipe=style_transfer has
+            them; there the content weighs less, for that search sets out from it.
+        size: side of the square photographs in pixels, and the longer side of the style beside them.
+        crop: side of the windows that are trained on, cut out at random; None takes whole photographs.
+        mirror: whether half of them are turned left to right.
+        width, blocks, norm: see `Stylizer`.
+        epochs, batch, seed, early_stopping, keep_checkpoints: see `Plan`; rate: Adam's highest learning rate.
+        holdout: fraction (below 1) or number of photographs kept aside where there is no `validation`.
+        weights: a stylizer's file to start from, of the same shape.
+        device, precision, command: see `Trainer`.
+
+    Raises:
+        InputError: for any number out of its range, from the constructor; for pictures and files, from `run`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        style: str | Sequence[str],
+        images: str | Path,
+        validation: str | Path | None = None,
+        style_weight: float | int = 1.0,
+        content_weight: float | int = 0.3,
+        tv_weight: float | int = 0.15,
+        layers: str | Sequence[str] | None = None,
+        layer: str | None = None,
+        style_scale: float | int = 1.0,
+        size: int = 256,
+        crop: int | None = 128,
+        mirror: bool = True,
+        width: int = 16,
+        blocks: int = 5,
+        norm: str = "instance",
+        epochs: int = 40,
+        batch: int = 4,
+        rate: float | int = 2e-3,
+        early_stopping: int | None = None,
+        keep_checkpoints: bool = False,
+        holdout: float | int = 0.05,
+        weights: str | Path | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        precision: str = "float32",
+        command: str | None = None,
+    ) -> None:
+        check_range("rate", rate, 1e-12, 1e6)
+        for name, value in (("style_weight", style_weight), ("content_weight", content_weight)):
+            check_range(name, value, 0, 1e6)
+        check_range("tv_weight", tv_weight, 0, 1e6)
+        check_range("style_scale", style_scale, 0.01, 100)
+        least = SMALLEST + NUDGE
+        check_range("size", size, least, 2048)
+        if crop is not None and not least <= crop <= size:
+            raise InputError(
+                f"crop={crop}: the side of a window; write {least} to {size}, the size of the photographs."
+            )
+        super().__init__(
+            Plan(epochs, batch, seed, early_stopping=early_stopping, keep_checkpoints=keep_checkpoints),
+            *(device, precision, command),
+        )
+        self.network, self.images, self.validation, self.holdout = network, Path(images), path_of(validation), holdout
+        self.size, self.crop, self.mirror, self.rate = size, size if crop is None else crop, mirror, float(rate)
+        self.shape = (width, blocks, norm)
+        self.weights, self.seed = path_of(weights), seed
+        self.shares = {"style": float(style_weight), "content": float(content_weight), "tv": float(tv_weight)}
+        self.scale, self.style, self.layers, self.layer = float(style_scale), style, layers, layer
+        self.pictures = GramMatch(style).styles  # held, so that each is read once
+        Stylizer(*self.shape)  # a shape that cannot be is said before anything is read
+        self.whole, self.windows = (self._loss(side) for side in (self.size, self.crop - NUDGE + 1))
+        self.styles = ", ".join(picture.name for picture in self.pictures)
+
+    def run(self, record: Record) -> dict[str, Any]:
+        """Trains, or goes on with the training in the folder of `record`; leaves weights, card, curves, sheets there.
+
+        Returns:
+            The result record: ``items`` (none), ``findings``, ``figures``, ``status``.
+        """
+        folder = record.folder
+        training, validation, skipped = self._photographs()
+        stylizer = self._stylizer()
+        about = self._about(stylizer)
+
+        def save(path: Path, _: Mapping[str, float | int]) -> None:
+            write_stylizer(path, stylizer.state_dict(), about)
+
+        task = StylizerTask(
+            *(stylizer, training, validation, self.windows, self.whole),
+            crop=self.crop,
+            mirror=self.mirror,
+            rate=self.rate,
+            low_precision=self.low_precision,
+            save=save,
+        )
+        loop = self.train(task, folder, self._settings(training, validation, stylizer))
+        with disk_full_said(folder, "The training is done and kept: free some space, give the same command again."):
+            save(folder / f"{NAME}.safetensors", {})
+            again, _ = read_stylizer(folder / f"{NAME}.safetensors", str(self.device))
+            found = _means(losses(again, validation, self.whole))
+            before = _means(losses(torch.nn.Identity(), validation, self.whole))
+            facts = self._facts(len(training), len(validation), parameters_of(stylizer), len(loop.rows), loop.seconds)
+            card = stylizer_card(about, facts, before, found)
+            write_atomically(folder / f"{NAME}.md", card.encode())
+        findings = {
+            "validation_loss": sum(found.values()),
+            "photographs_loss": sum(before.values()),
+            **found,
+            "parameters": facts.parameters,
+            "epochs": len(loop.rows),
+            "stopped_early": loop.stopped_early,
+            "skipped_files": skipped,
+        }
+        sheet = f"samples/epoch_{len(loop.rows):03d}.png"
+        return self.result(
+            findings,
+            [
+                {"file": sheet, "caption": f"Photographs not trained on, in the style of {self.styles}."},
+                {"file": "curves.png", "caption": f"The loss on {len(training):,} photographs, epoch by epoch."},
+            ],
+        )
+
+    def _loss(self, side: int) -> PerceptualLoss:
+        """The loss of pictures of `side`: of whole photographs, or of windows, beside which the style is as large."""
+        style = GramMatch(
+            self.style,
+            layers=self.layers,
+            style_scale=self.scale * self.size / side,
+            weight=self.shares["style"],
+        )
+        variation = TotalVariation(per_pixel=True, weight=self.shares["tv"])
+        try:
+            return PerceptualLoss(self.network, style, self.shares["content"], variation, (side, side), self.layer)
+        except InputError as error:
+            word = "size" if side == self.size else "crop"
+            raise InputError(str(error).replace("encoding.size", word)) from error
+
+    def _photographs(self) -> tuple[Tensor, Tensor, int]:
+        """Photographs to train on and to validate, uint8 [n, 3, size, size], and how many files were unreadable."""
+        training, bad = read_folder(self.images, self.size, FEWEST)
+        if self.validation is not None:
+            validation, worse = read_folder(self.validation, self.size, 1, "validation")
+            bad = (*bad, *worse)
+        else:
+            labels = torch.zeros(len(training), dtype=torch.int64)
+            kept, aside = hold_out(labels, self.holdout, torch.Generator().manual_seed(self.seed))
+            training, validation = training[kept], training[aside]
+        return training.to(self.device), validation.to(self.device), len(bad)
+
+    def _stylizer(self) -> Stylizer:
+        """A fresh one whose weights depend on the seed alone, or that of the file `weights`."""
+        if self.weights is not None:
+            stylizer, _ = read_stylizer(self.weights, str(self.device))
+            shape = (stylizer.width, stylizer.blocks, stylizer.norm)
+            if shape != self.shape:
+                width, blocks, norm = shape
+                raise InputError(f"weights={self.weights}: write width={width} blocks={blocks} norm={norm}, as it has.")
+            return stylizer.requires_grad_(True)
+        with torch.random.fork_rng([]):
+            torch.manual_seed(self.seed)
+            stylizer = Stylizer(*self.shape)
+        return stylizer.to(self.device, memory_format=torch.channels_last)
+
+    def _about(self, stylizer: Stylizer) -> About:
+        shape, network = (stylizer.width, stylizer.blocks, stylizer.norm), self.network
+        return About(*shape, self.styles, self.size, network.name, network.sha256, self.command)
+
+    def _settings(self, training: Tensor, validation: Tensor, stylizer: Stylizer) -> dict[str, Setting]:
+        """What a checkpoint must agree with, beside the plan; where pictures and files lie may change."""
+        given = self.validation is not None
+        return {
+            "style": fingerprint(torch.stack([one.at((self.size, self.size)) for one in self.pictures])),
+            "style_scale": self.scale,
+            "network": f"{self.network.name}, {short(self.network.sha256)}, {self.network.precision}",
+            "size": self.size,
+            "crop": self.crop,
+            "mirror": self.mirror,
+            "rate": self.rate,
+            **{f"{name}_weight": value for name, value in self.shares.items()},
+            "layers": " ".join(self.whole.layers),
+            "layer": self.whole.layer,
+            "width": stylizer.width,
+            "blocks": stylizer.blocks,
+            "norm": stylizer.norm,
+            "precision": self.precision,
+            "validation": fingerprint(validation) if given else None,
+            "holdout": None if given else self.holdout,
+            "images": fingerprint(training) if given else fingerprint(training, validation),
+            "weights": f"sha256 {files.sha256(self.weights)}" if self.weights else None,
+        }
+
+    def _facts(self, samples: int, held_out: int, parameters: int, epochs: int, seconds: float) -> Facts:
+        return Facts(
+            images=named(self.images),
+            samples=samples,
+            validation=named(self.validation or self.images) + ("" if self.validation else ", held out"),
+            validation_samples=held_out,
+            parameters=parameters,
+            crop=self.crop,
+            layers=", ".join(self.whole.style_layers),
+            content_layer=self.whole.layer,
+            shares=self.shares,
+            epochs=epochs,
+            batch=self.plan.batch,
+            seconds=seconds,
+            hardware=self.hardware,
+        )
+
+
+def _means(found: Mapping[str, Tensor]) -> dict[str, float]:
+    return {name: float(value.mean()) for name, value in found.items()}

@@ -1,0 +1,133 @@
+"""The stylizer against what its parts are defined as, its file against what it came from, and the one in the box."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+
+from synth.errors import InputError
+from synth.networks.stylizer import BOX, NEAR, About, Stylizer, read_stylizer, write_stylizer
+
+ABOUT = About(4, 2, "instance", "waves.png", 64, "tiny", "ab" * 32, "synth recipe=train_stylizer")
+
+
+def untrained(norm: str = "instance") -> Stylizer:
+    """A small one whose normalisations, 1 and 0 at the start, do something."""
+    stylizer = Stylizer(4, 2, norm)
+    for part in stylizer.modules():
+        if isinstance(part, nn.GroupNorm | nn.BatchNorm2d):
+            nn.init.uniform_(part.weight, 0.5, 1.5)
+            nn.init.normal_(part.bias)
+    return stylizer
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 13), (32, 16), (31, 50)])
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_any_size_comes_back(size: tuple[int, int], norm: str) -> None:
+    images = torch.rand(2, 3, *size)
+    drawn = untrained(norm)(images).detach()
+    assert drawn.shape == images.shape
+    assert drawn.is_contiguous()
+    assert float(drawn.min()) >= 0
+    assert float(drawn.max()) <= 1
+
+
+def test_it_draws_over_what_it_keeps_of_the_photograph() -> None:
+    """sigmoid(d + sigmoid(k) logit(x)): all is kept where k is large, nothing where it is small."""
+    stylizer, images = Stylizer(4, 2), torch.rand(2, 3, 20, 24)
+    nn.init.zeros_(stylizer.last.weight)
+    for drawn, kept, wanted in (
+        (0.0, 90.0, images.clamp(NEAR, 1 - NEAR)),
+        (1.0, -90.0, torch.full_like(images, 1.0).sigmoid()),
+        (1.0, 0.0, (1.0 + 0.5 * images.logit(NEAR)).sigmoid()),
+    ):
+        with torch.no_grad():
+            stylizer.last.bias[:3], stylizer.last.bias[3] = drawn, kept
+            assert torch.allclose(stylizer(images), wanted, atol=1e-5)
+
+
+def test_instance_norm_is_what_ulyanov_says() -> None:
+    """(x - mean) / sqrt(variance + eps), over the places of one channel of one picture, scaled and shifted."""
+    stylizer = untrained()
+    layer = stylizer.down[0]
+    values = torch.randn(3, 4, 12, 10) * 5 + 2
+    found = layer.norm(layer.conv(values)).detach().numpy()
+    seen = layer.conv(values).detach().double().numpy()
+    mean, variance = seen.mean((2, 3), keepdims=True), seen.var((2, 3), keepdims=True)
+    scale, shift = (one.detach().double().numpy()[:, None, None] for one in (layer.norm.weight, layer.norm.bias))
+    np.testing.assert_allclose(found, (seen - mean) / np.sqrt(variance + 1e-5) * scale + shift, atol=1e-4)
+    mine = nn.InstanceNorm2d(8, affine=True)
+    mine.load_state_dict(layer.norm.state_dict())
+    assert torch.allclose(layer.norm(values.repeat(1, 2, 1, 1)), mine(values.repeat(1, 2, 1, 1)), atol=1e-4)
+
+
+def test_a_picture_is_drawn_alike_in_any_company() -> None:
+    stylizer, images = untrained(), torch.rand(3, 3, 16, 16)
+    assert torch.allclose(stylizer(images)[:1], stylizer(images[:1]), atol=1e-5)
+    batch = untrained("batch").train()
+    assert not torch.allclose(batch(images)[:1], batch(images[:1]), atol=1e-3)
+
+
+def test_a_flat_picture_stays_flat() -> None:
+    """No grain of strides, no checkerboard, no border: what is alike everywhere comes out alike everywhere."""
+    flat = torch.tensor([0.2, 0.5, 0.7]).view(1, 3, 1, 1).expand(1, 3, 20, 36)
+    drawn = untrained("batch").eval()(flat).detach()
+    assert float((drawn - drawn[:, :, :1, :1]).abs().max()) < 1e-5
+    assert float((drawn - flat).abs().max()) > 0.01
+
+
+def test_a_file_gives_back_what_it_was_written_from(tmp_path: Path) -> None:
+    stylizer, path = untrained(), tmp_path / "deep" / "waves.safetensors"
+    write_stylizer(path, stylizer.state_dict(), ABOUT)
+    again, about = read_stylizer(path, "cpu")
+    assert about == ABOUT
+    assert not again.training
+    assert not any(weight.requires_grad for weight in again.parameters())
+    for name, value in stylizer.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value.half().float()), name
+
+
+def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
+    def refused(path: Path, said: str) -> None:
+        with pytest.raises(InputError, match=f"^weights={re.escape(str(path))}: {said}") as caught:
+            read_stylizer(path, "cpu")
+        assert "\n" not in str(caught.value)
+
+    refused(tmp_path / "none.safetensors", "no such file")
+    Image.new("RGB", (9, 9)).save(tmp_path / "style.png")
+    refused(tmp_path / "style.png", "a picture, and a style has to be learned first: recipe=train_stylizer")
+    (tmp_path / "bytes.safetensors").write_bytes(b"\0" * 99)
+    refused(tmp_path / "bytes.safetensors", "not a whole safetensors file")
+    refused(BOX.parent / "mini_alexnet.safetensors", "not of a stylizer")
+    save_file({"a": torch.ones(1)}, tmp_path / "odd.safetensors", {"stylizer": '{"width": "wide"}'})
+    refused(tmp_path / "odd.safetensors", "not of a stylizer")
+    torch.save(untrained().state_dict(), tmp_path / "plain.pt")
+    refused(tmp_path / "plain.pt", "not of a stylizer")
+    write_stylizer(tmp_path / "wider.safetensors", Stylizer(8, 2).state_dict(), ABOUT)
+    refused(tmp_path / "wider.safetensors", "the weights of another network")
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"), [((0, 1), "^width=0"), ((4, -1), "^blocks=-1"), ((4, 1, "batsch"), "batch")]
+)
+def test_shapes_that_cannot_be(shape: tuple, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Stylizer(*shape)
+
+
+def test_the_one_in_the_box() -> None:
+    stylizer, about = read_stylizer(device="cpu")
+    assert BOX.stat().st_size < 1_000_000
+    assert BOX.with_suffix(".jpg").stat().st_size < 200_000
+    assert about.style == BOX.with_suffix(".jpg").name
+    assert about.command in BOX.with_suffix(".md").read_text()
+    images = torch.rand(1, 3, 33, 20)
+    with torch.inference_mode():
+        assert bool((stylizer(images) - images).abs().mean() > 0.1)

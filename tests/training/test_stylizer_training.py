@@ -1,0 +1,188 @@
+"""A stylizer's training: its windows, that it learns, that nothing is lost, what it leaves, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from small_worlds import noisy_pictures, tiny_module, wrapped
+from torch import Tensor, nn
+
+from synth.errors import InputError
+from synth.networks.stylizer import read_stylizer
+from synth.record import Record
+from synth.training.loop import Loop, Plan
+from synth.training.stylizer import TrainStylizer
+from synth.training.stylizer_task import NUDGE, StylizerTask, losses, nudged, windows
+from synth.training.task import Progress
+
+NETWORK = wrapped(tiny_module())
+Train = Callable[..., TrainStylizer]
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Train:
+    noisy_pictures(tmp_path / "pictures", 12)
+
+    def build(**given: Any) -> TrainStylizer:
+        short = {"style": "flower", "layers": ["conv1", "conv2"], "size": 24, "crop": 16, "width": 4, "blocks": 1,
+                 "epochs": 2, "holdout": 3, "device": "cpu", "command": ""}  # fmt: skip
+        return TrainStylizer(**{"network": NETWORK, "images": tmp_path / "pictures", **short, **given})
+
+    return build
+
+
+def task_of(trainer: TrainStylizer) -> StylizerTask:
+    training, validation, _ = trainer._photographs()
+    return StylizerTask(
+        *(trainer._stylizer(), training, validation, trainer.windows, trainer.whole),
+        crop=trainer.crop,
+        mirror=True,
+        rate=trainer.rate,
+        low_precision=trainer.low_precision,
+        save=lambda path, row: None,
+    )
+
+
+def test_windows_are_windows() -> None:
+    """A picture whose pixels are their own addresses: rows go up by one, columns by one, or down where mirrored."""
+    pictures = torch.stack([torch.arange(20 * 12).view(12, 20).expand(3, 12, 20)]).to(torch.uint8)
+    batch = torch.zeros(40, dtype=torch.int64)
+    found = windows(pictures, batch, 7, True, torch.Generator().manual_seed(1)) * 255
+    assert found.shape == (40, 3, 7, 7)
+    across = found.diff(dim=3).round()
+    assert bool((found.diff(dim=2).round() == 20).all())
+    turned = (across == -1).all(3).all(2)[:, 0]
+    assert bool(((across == 1).all(3).all(2)[:, 0] | turned).all())
+    assert 0 < int(turned.sum()) < 40
+    assert len(found[:, 0].amin((1, 2)).unique()) > 20
+    plain = windows(pictures, batch, 7, False, torch.Generator().manual_seed(1)) * 255
+    assert bool((plain.diff(dim=3).round() == 1).all())
+    assert torch.equal(plain.amin((1, 2, 3)), found.amin((1, 2, 3))), "mirroring draws no other places"
+
+
+def test_both_are_cut_alike() -> None:
+    drawn = torch.rand(2, 3, 12, 14)
+    seen = set()
+    for seed in range(80):
+        one, other = nudged(drawn, drawn + 1, torch.Generator().manual_seed(seed))
+        assert one.shape == (2, 3, 12 - NUDGE + 1, 14 - NUDGE + 1)
+        assert torch.equal(one + 1, other)
+        seen.add(float(one[0, 0, 0, 0]))
+    assert len(seen) == NUDGE**2
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_it_learns(norm: str, train: Train, tmp_path: Path) -> None:
+    rows = Loop(task_of(train(norm=norm, rate=0.01)), tmp_path / "run", Plan(12, 3)).run()
+    assert rows[-1]["validation_style"] < 0.8 * rows[0]["validation_style"]
+    parts = ("style", "content", "tv")
+    for kind in ("train", "validation"):
+        assert rows[3][f"{kind}_loss"] == pytest.approx(sum(rows[3][f"{kind}_{part}"] for part in parts), rel=1e-5)
+    with Image.open(tmp_path / "run/samples/epoch_012.png") as sheet:
+        assert sheet.size == (3 * 24, 2 * 24)
+
+
+def test_a_resume_is_bit_equal(train: Train, tmp_path: Path) -> None:
+    plan = Plan(2, 2, checkpoint_seconds=0.0)
+    whole = task_of(train())
+    Loop(whole, tmp_path / "whole", plan).run()
+    cut, calls = task_of(train()), []
+    step = cut.train_step
+
+    def breaks(batch: Tensor, now: Progress) -> dict[str, Tensor]:
+        calls.append(now)
+        if len(calls) > 5:
+            raise RuntimeError("power cut")
+        return step(batch, now)
+
+    cut.train_step = breaks
+    with pytest.raises(RuntimeError, match="power cut"):
+        Loop(cut, tmp_path / "cut", plan).run()
+    again = task_of(train())
+    Loop(again, tmp_path / "cut", plan).run()
+    for name, value in whole.stylizer.state_dict().items():
+        assert torch.equal(value, again.stylizer.state_dict()[name]), name
+
+
+def test_it_leaves_weights_card_and_sheets(train: Train, tmp_path: Path) -> None:
+    (tmp_path / "pictures" / "deeper").mkdir()
+    (tmp_path / "pictures" / "deeper" / "bad.png").write_bytes(b"no picture")
+    record, trainer = Record(tmp_path / "run"), train()
+    result = trainer.run(record)
+    record.finish(result)
+    stylizer, about = read_stylizer(tmp_path / "run/stylizer.safetensors", "cpu")
+    assert (about.style, about.size, about.network) == ("flower.jpg", 24, "tiny")
+    found = result["findings"]
+    assert found["skipped_files"] == 1
+    _, validation, _ = trainer._photographs()
+    terms = {name: float(value.mean()) for name, value in losses(stylizer, validation, trainer.whole).items()}
+    assert {name: found[name] for name in terms} == pytest.approx(terms)
+    assert found["validation_loss"] == pytest.approx(sum(terms.values()))
+    before = losses(nn.Identity(), validation, trainer.whole)
+    assert found["photographs_loss"] == pytest.approx(sum(float(value.mean()) for value in before.values()))
+    card = (tmp_path / "run/stylizer.md").read_text()
+    assert f"| sum | | {found['photographs_loss']:.4f} | {found['validation_loss']:.4f} |" in card
+    assert "| photographs | 9 of " in card
+    for figure in result["figures"]:
+        assert (tmp_path / "run" / figure["file"]).exists()
+    assert not list((tmp_path / "run").glob("checkpoint*"))
+
+
+def test_it_goes_on_from_weights_of_the_same_shape(train: Train, tmp_path: Path) -> None:
+    train().run(Record(tmp_path / "first"))
+    weights = tmp_path / "first/stylizer.safetensors"
+    train(weights=weights, epochs=1, rate=1e-9).run(Record(tmp_path / "second"))
+    first, second = (read_stylizer(tmp_path / run / "stylizer.safetensors", "cpu")[0] for run in ("first", "second"))
+    assert torch.allclose(first.stem.conv.weight, second.stem.conv.weight, atol=1e-5)
+    with pytest.raises(InputError, match="write width=4 blocks=1 norm=instance, as it has"):
+        train(weights=weights, width=6).run(Record(tmp_path / "third"))
+
+
+def test_a_killed_training_goes_on_only_with_its_settings(train: Train, tmp_path: Path) -> None:
+    train().run(Record(tmp_path / "run"))
+    with pytest.raises(InputError, match=r"^content_weight=0.5: the checkpoint in .* with content_weight=0.3"):
+        train(content_weight=0.5).run(Record(tmp_path / "run"))
+    with pytest.raises(InputError, match=r"^style="):
+        train(style="china").run(Record(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"style": "flowr"}, r"^style=flowr: no such file"),
+        ({"style": []}, "^style: whose style"),
+        ({"crop": 25}, "^crop=25: the side of a window"),
+        ({"crop": 8}, "^crop=8: "),
+        ({"size": 9}, "^size=9: "),
+        ({"norm": "layer"}, "^norm=layer: "),
+        ({"width": 0}, "^width=0: "),
+        ({"content_weight": -1}, "^content_weight=-1: "),
+        ({"rate": 0}, "^rate=0: "),
+        ({"layers": ["conv9"]}, "^layer=conv9: "),
+        ({"layer": "conv9"}, "^layer=conv9: "),
+        ({"precision": "half"}, "^precision=half: "),
+    ],
+)
+def test_wrong_words_fail_in_the_constructor(wrong: dict[str, Any], said: str, train: Train) -> None:
+    with pytest.raises(InputError, match=said):
+        train(**wrong)
+
+
+def test_folders_that_nothing_can_be_learned_from(train: Train, tmp_path: Path) -> None:
+    def refused(said: str, **given: Any) -> None:
+        with pytest.raises(InputError, match=said):
+            train(**given).run(Record(tmp_path / "refused"))
+
+    refused("^images=.*nothere: there is no such directory", images=tmp_path / "nothere")
+    (tmp_path / "empty").mkdir()
+    refused("^images=.*empty: 0 pictures are too few", images=tmp_path / "empty")
+    noisy_pictures(tmp_path / "few", 7)
+    refused("^images=.*few: 7 pictures are too few to train on; give 12 or more", images=tmp_path / "few")
+    refused("^validation=.*empty: 0 pictures", validation=tmp_path / "empty")
+    refused("^weights=.*nothere: no such file", weights=tmp_path / "nothere")
+    refused("^holdout=12: ", holdout=12)
