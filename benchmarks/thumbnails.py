@@ -35,6 +35,10 @@ RECIPES: dict[str, tuple[list[str], list[str]]] = {
     "neuron_ascent": (["unit=[1, 2, 3]"], ["images/00[012].png"]),
     "diversity": (["unit=8"], ["images/00[012].png"]),
     "multifaceted": (["target=bell pepper", "images={0}/tiny_imagenet_100/train/n07720875"], ["images/00[012].png"]),
+    "generator_ascent": (["target=[king penguin, mushroom, teapot]"], ["images/00[012].png"]),
+    "generator_neuron": (["layer=conv5", "unit=[1, 2, 3]"], ["images/00[012].png"]),
+    "generator_diversity": (["target=lemon", "encoding.count=3"], ["images/00[012].png"]),
+    "generator_walk": (["target=[lemon, orange]", "measures.walk.across=5"], ["walk/000.png"]),
     "fooling_gradient": ([THREE], ["images/00[012].png"]),
     "fast_gradient_sign": ([PANDA, "target=gibbon", *SQUEEZENET], ["figures/000.png"]),
     "projected_gradient": (["image=flower", "target=teapot", *SQUEEZENET], ["figures/000.png"]),
@@ -44,6 +48,7 @@ RECIPES: dict[str, tuple[list[str], list[str]]] = {
     "fooling_genetic": ([THREE], ["images/00[012].png"]),
     "fooling_cma": ([THREE], ["images/00[012].png"]),
     "fooling_cppn": (["target=[goldfish, school bus, lemon]"], ["images/00[012].png"]),
+    "generator_cma": (["target=[king penguin, mushroom, teapot]"], ["images/00[012].png"]),
     "deepdream": (["image=flower", *SQUEEZENET, "layer=features.11", "encoding.longest=640", "search.steps=24",
                    "search.search.rate=0.008"], ["originals/000.png", "images/000.png"]),
     "deepdream_film": ([], ["frames/000.png", "frames/008.png", "frames/023.png"]),
@@ -54,6 +59,7 @@ RECIPES: dict[str, tuple[list[str], list[str]]] = {
                         ["{0}/style_pictures/wave_crop.jpg", "images/000.png"]),
     "style_transfer": ([PAINTING, *SQUEEZENET, "objective.terms.content.weight=0.05"],
                        ["originals/000.png", "images/000.png"]),
+    "stylize": (["image=china", "longest=384"], ["originals/000.png", "images/000.png"]),
 }  # fmt: skip
 
 
