@@ -28,7 +28,7 @@ from synth.training.trainer import Setting, Trainer, check_range, fingerprint, n
 
 log = logging.getLogger(__name__)
 
-FEWEST = 16  # pictures to learn from, below which there are no statistics of a code to speak of
+FEWEST = 8  # pictures to learn from, below which there are no statistics of a code to speak of
 LOOKED_AT = 5000  # pictures that the statistics of the code are taken from
 
 

@@ -234,7 +234,7 @@ def test_wrong_folders_and_weights_fail_before_the_first_step(
 
     refused("^images=.*nothere: there is no such directory", images=tmp_path / "nothere")
     noisy_pictures(tmp_path / "few", 3)
-    refused("^images=.*few: 3 pictures are too few to train on; give 16 or more", images=tmp_path / "few")
+    refused("^images=.*few: 3 pictures are too few to train on; give 8 or more", images=tmp_path / "few")
     refused("^validation=.*nothere: ", validation=tmp_path / "nothere")
     train().run(Record(tmp_path / "run"))
     weights = tmp_path / "run/tiny.generator.safetensors"
