@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
 SYNTH = str(Path(sys.executable).parent / "synth")
 DOCS = Path(__file__).parent.parent / "docs"
+STYLE = Path(__file__).parent.parent / "synth/networks/weights/stylizer.jpg"
 TWELVE = (
     "goldfish, monarch, school bus, lemon, pizza, jellyfish, king penguin, spider web, brain coral, umbrella, "
     "teapot, ladybug"
@@ -57,6 +58,21 @@ def codes() -> None:
         sheet.paste(image.resize((side, side), Image.Resampling.LANCZOS), corner)
     sheet.save(DOCS / "generator_ascent.jpg", quality=88, optimize=True)
     print(f"{DOCS}/generator_ascent.jpg: {', '.join(item['target'] for _, item in found)}")
+
+
+def stylizer() -> None:
+    """The style of the stylizer in the box, and the bundled photographs painted in it."""
+    height, gap = 240, 6
+    with Image.open(STYLE) as image:
+        row = [image.convert("RGB").resize((height, height), Image.Resampling.LANCZOS)]
+    for image, _ in _run("recipe=stylize", "images=[china, flower]", "longest=512"):
+        row.append(image.resize((round(image.width * height / image.height), height), Image.Resampling.LANCZOS))
+    sheet = Image.new("RGB", (sum(image.width + gap for image in row) - gap, height), "white")
+    x = 0
+    for image in row:
+        sheet.paste(image, (x, 0))
+        x += image.width + gap
+    sheet.save(DOCS / "stylize.jpg", quality=85, optimize=True)
 
 
 def squeezenet() -> None:
@@ -158,6 +174,7 @@ def _sheet(name: str, found: list[tuple[Image.Image, dict[str, Any]]], side: int
 SHEETS = {
     "ascent": ascent,
     "codes": codes,
+    "stylizer": stylizer,
     "squeezenet": squeezenet,
     "fooling": fooling,
     "map": map_of_classes,
