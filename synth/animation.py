@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from synth.errors import InputError
 
 FORMATS = ("GIF", "WEBP", "PNG")  # a file with several pictures in another format is no film: a stack, two eyes
 USUAL = 100  # milliseconds of a frame that does not say, which is what browsers take
-QUALITY = 90
+QUALITY = 85  # of the frames of a film, which is to be looked at; who keeps them keeps them as PNG
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,41 @@ def animation(path: Path) -> Animation | None:
         return None
 
 
-def webp(frames: Sequence[Path], durations: Sequence[int], loop: int = 0) -> bytes:
-    """A WEBP film of the pictures `frames`, each shown for so many milliseconds."""
-    opened = [Image.open(path) for path in frames]
-    try:
-        buffer = io.BytesIO()
-        opened[0].save(buffer, "WEBP", save_all=True, append_images=opened[1:], duration=list(durations), loop=loop,
-                       quality=QUALITY, method=4)  # fmt: skip
-        return buffer.getvalue()
-    finally:
-        for image in opened:
-            image.close()
+def webp(frames: Iterable[Image.Image], durations: Sequence[int], loop: int = 0, quality: int = QUALITY) -> bytes:
+    """A WEBP film of `frames`, each shown for so many milliseconds, as many as there are `durations`.
+
+    `frames` may be an iterator: one frame at a time is held, however long the film.
+    """
+    buffer = io.BytesIO()
+    film = _Film(iter(frames), len(durations))
+    film.save(buffer, "WEBP", save_all=True, duration=list(durations), loop=loop, quality=quality, method=4)
+    return buffer.getvalue()
+
+
+def opened(paths: Iterable[Path]) -> Iterator[Image.Image]:
+    """The pictures in the files `paths`, one open at a time."""
+    for path in paths:
+        with Image.open(path) as image:
+            image.load()
+            yield image
+
+
+class _Film(Image.Image):
+    """`count` frames of an iterator as a picture of Pillow's that moves.
+
+    Pillow makes a list of what is in `append_images`, and so holds it all; it is asked for a frame by `seek`.
+    """
+
+    def __init__(self, frames: Iterator[Image.Image], count: int) -> None:
+        super().__init__()
+        self.n_frames, self._frames, self._at = count, frames, -1
+        self.seek(0)
+
+    def seek(self, frame: int) -> None:
+        while self._at < frame:  # back to the first, where Pillow goes in the end, there is no way, and no need of one
+            image = next(self._frames)
+            self.im, self._mode, self._size = image.im, image.mode, image.size
+            self._at += 1
+
+    def tell(self) -> int:
+        return self._at

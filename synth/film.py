@@ -6,7 +6,6 @@ from the frames that are there, and becomes the same film.
 
 from __future__ import annotations
 
-import io
 import logging
 import time
 from dataclasses import replace
@@ -17,6 +16,7 @@ import torch
 from PIL import Image
 
 from synth import data, progress
+from synth.animation import opened, webp
 from synth.atomic import disk_full_said, write_atomically
 from synth.core import Encoding, Objective, Search, Transform
 from synth.course import Course
@@ -33,7 +33,6 @@ from synth.saving import items_of
 log = logging.getLogger(__name__)
 
 FRAMES, FILM = "frames", "film.webp"
-QUALITY = 85  # of the frames in the film; those in the folder have lost nothing
 
 
 class Film:
@@ -173,16 +172,10 @@ class Film:
 
     def _film(self, record: Record, count: int) -> None:
         """Writes the first `count` frames as an animation."""
-        opened = [Image.open(self._path(record, number)) for number in range(count)]
-        try:
-            buffer = io.BytesIO()
-            opened[0].save(buffer, "WEBP", save_all=True, append_images=opened[1:], duration=round(1000 / self.fps),
-                           loop=0, quality=QUALITY, method=4)  # fmt: skip
-        finally:
-            for image in opened:
-                image.close()
+        frames = opened(self._path(record, number) for number in range(count))
+        film = webp(frames, [round(1000 / self.fps)] * count)
         with disk_full_said(record.folder, "Make room and give the same command again; it resumes."):
-            write_atomically(record.folder / FILM, buffer.getvalue())
+            write_atomically(record.folder / FILM, film)
 
     def _items(self, record: Record, now: dict[str, Any]) -> list[dict[str, Any]]:
         """The record of the last frame, which is kept as any picture is, with the first as its original."""

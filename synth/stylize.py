@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from synth import data, progress
-from synth.animation import Animation, animation, webp
+from synth.animation import Animation, animation, opened, webp
 from synth.atomic import disk_full_said, write_atomically
 from synth.errors import InputError
 from synth.interrupt import Interrupt
@@ -23,6 +23,7 @@ from synth.record import Record, versions
 log = logging.getLogger(__name__)
 
 FRAMES, FILM = "frames", "film.webp"
+QUALITY = 90  # of the frames in the film: strokes have sharp edges
 LARGEST = 4096  # pixels of the longer side: about 6 GB while the picture is painted
 EVERY = 2.0  # seconds of work that a kill may cost
 
@@ -82,8 +83,8 @@ class Stylize:
                         ", ".join(skipped[:8]) + (", ..." if skipped[8:] else ""))  # fmt: skip
         if not done:
             record.checkpoint({}, now)
-            log.warning("interrupted after %d; the same command with folder=%s goes on.", len(now["done"]),
-                        record.folder)  # fmt: skip
+            log.warning("interrupted after %d; the same command with folder=%s goes on.",
+                        len(now["done"]) + len(now["durations"]), record.folder)  # fmt: skip
         findings = {"pictures": len(items), "skipped_files": len(skipped)}
         figures = []
         if self.film:
@@ -148,9 +149,9 @@ class Stylize:
                     record.checkpoint({}, now)
                     saved = time.monotonic()
                 bar.at(len(durations), "")
-        paths = [record.folder / FRAMES / f"{number:03d}.png" for number in range(len(durations))]
+        frames = opened(record.folder / FRAMES / f"{number:03d}.png" for number in range(len(durations)))
         with disk_full_said(record.folder, "Make room and give the same command again; it resumes."):
-            write_atomically(record.folder / FILM, webp(paths, durations, film.loop))
+            write_atomically(record.folder / FILM, webp(frames, durations, film.loop, QUALITY))
         return True
 
     def _item(self, record: Record, number: int, image: Image.Image, name: str) -> dict[str, Any]:

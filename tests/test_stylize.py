@@ -172,18 +172,29 @@ def test_what_was_killed_goes_on_and_becomes_the_same(
     assert not list((tmp_path / "cut").glob("checkpoint*"))
 
 
-def test_ctrl_c_leaves_what_is_done_and_the_next_command_goes_on(weights: str, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_what_is_done_and_the_next_command_goes_on(
+    weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     words: dict[str, Any] = {"images": str(noisy_pictures(tmp_path / "pictures", 4)), "weights": weights}
     now = Stylize(**words, device="cpu")
     result = stopped(now, 1, lambda: signal.raise_signal(signal.SIGINT)).run(Record(tmp_path / "run"))
     assert result["status"] == "interrupted"
     assert len(result["items"]) == 2
+    assert "interrupted after 2; " in caplog.text
     (tmp_path / "run/images/000.png").unlink()
     with pytest.raises(InputError, match=r"images/000\.png is gone; name another folder"):
         Stylize(**words, device="cpu").run(Record(tmp_path / "run"))
     data.to_image(torch.rand(3, 16, 16)).save(tmp_path / "run/images/000.png")
     result = Stylize(**words, device="cpu").run(Record(tmp_path / "run"))
     assert (result["status"], len(result["items"])) == ("done", 4)
+
+
+def test_a_film_that_is_interrupted_says_how_many_frames_there_are(
+    weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = Stylize(str(film(tmp_path / "film.gif")), weights=weights, device="cpu")
+    stopped(now, 2, lambda: signal.raise_signal(signal.SIGINT)).run(Record(tmp_path / "run"))
+    assert "interrupted after 2; " in caplog.text  # the item and two frames are three passes
 
 
 def test_other_weights_do_not_go_on_with_it(weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

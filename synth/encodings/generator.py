@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -60,9 +61,9 @@ class Generator(Encoding):
     ) -> None:
         if start not in STARTS:
             image = _named(start, image, images)
-        if clip is not None and clip <= 0:
+        if clip is not None and not clip > 0:
             raise InputError(f"encoding.clip={clip}: write a number of standard deviations above 0, or null.")
-        if spread < 0:
+        if not 0 <= spread < math.inf:
             raise InputError(f"encoding.spread={spread}: write deviations of 0 or more.")
         if image is not None and images is not None:
             raise InputError(f"image={image}: images= names where codes start already; leave one of them out.")
@@ -154,7 +155,7 @@ def _named(start: str, image: str | None, images: str | Sequence[str] | None) ->
     try:
         data.picture(start, "start")
     except InputError as error:
-        hint = nearest(start, STARTS) or f" Write one of {', '.join(STARTS)}, or a picture."
+        hint = nearest(start, (*STARTS, *data.BUNDLED)) or f" Write one of {', '.join(STARTS)}, or a picture."
         raise InputError(f"start={start}: no such start, and no such picture.{hint}") from error
     return start
 

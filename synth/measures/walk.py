@@ -5,7 +5,6 @@ Between two codes of a generator there are codes too, and pictures: one class be
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from synth import data
+from synth.animation import webp
 from synth.atomic import disk_full_said, write_atomically
 from synth.core import Genome, Rows
 from synth.errors import InputError
@@ -23,7 +23,6 @@ from synth.measures.measure import Measure, Outcome
 from synth.measures.sheet import joined, sized
 
 FILM, FOLDER = "walk.webp", "walk"
-QUALITY = 85  # of the frames in the film
 
 
 class Walk(Measure):
@@ -39,8 +38,10 @@ class Walk(Measure):
     def __init__(self, frames: int = 24, fps: float = 12.0, across: int = 8, longest: int = 256) -> None:
         if frames < 2 or across < 3:
             raise InputError(f"measures.walk: frames={frames}, across={across}; write frames >= 2 and across >= 3.")
-        if not 0.1 <= fps <= 60 or longest < 32:
-            raise InputError(f"measures.walk: fps={fps}, longest={longest}; write 0.1 <= fps <= 60 and longest >= 32.")
+        if not 0.1 <= fps <= 60 or not 32 <= longest <= 4096:
+            raise InputError(
+                f"measures.walk: fps={fps}, longest={longest}; write 0.1 <= fps <= 60 and 32 <= longest <= 4096."
+            )
         self.frames, self.fps, self.across, self.longest = frames, fps, across, longest
 
     def check(self, problem: ImageProblem, rows: Rows) -> None:
@@ -57,15 +58,12 @@ class Walk(Measure):
 
     def __call__(self, outcome: Outcome) -> Mapping[str, Any]:
         record = outcome.record
-        film = self._film(outcome)
-        buffer = io.BytesIO()
-        next(film).save(buffer, "WEBP", save_all=True, append_images=film, duration=round(1000 / self.fps), loop=0,
-                        quality=QUALITY, method=4)  # fmt: skip
-        with disk_full_said(record.folder, "Make room and give the same command again; it resumes."):
-            write_atomically(record.folder / FILM, buffer.getvalue())
         names = [str(item.get("target") or place) for place, item in enumerate(outcome.items)]
-        strip = record.picture(0, data.from_image(joined(self._strip(outcome, names), self.across)), {}, FOLDER)
         count = len(names) * self.frames
+        film = webp(self._film(outcome), [round(1000 / self.fps)] * count)
+        with disk_full_said(record.folder, "Make room and give the same command again; it resumes."):
+            write_atomically(record.folder / FILM, film)
+        strip = record.picture(0, data.from_image(joined(self._strip(outcome, names), self.across)), {}, FOLDER)
         way = ", ".join([*names, names[0]])
         return {
             "figures": [

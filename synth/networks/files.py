@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,8 @@ def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], 
         state, metadata = _safetensors(path) if path.suffix == ".safetensors" else (_torch(path), {})
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):  # torch's own words are about its arguments
+            reason = "no pickle of tensors alone"
         raise InputError(f"{word}={path}: not a whole safetensors file or torch state dict ({reason}).") from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]

@@ -20,7 +20,7 @@ from synth.networks.trained import BOX
 WIDEST = 192  # channels of a stage
 HIDDEN = 512  # units between a flat code and the first feature map
 FLAT_SIDE = 4  # rows and columns, at least, of the first feature map of a flat code
-WORD = "generator"  # what a user calls such a file
+WORD = "generator"  # what a user calls such a file, and the key of its metadata
 STATISTICS = ("mean", "deviation", "least")
 
 
@@ -107,32 +107,36 @@ def write_generator(path: Path, module: UpConvolution, tensors: Mapping[str, Ten
     files.write(path, tensors, {WORD: json.dumps(about, ensure_ascii=False)})
 
 
-def read_generator(weights: str | Path | None = None, device: str = "auto") -> tuple[UpConvolution, Origin]:
+def read_generator(
+    weights: str | Path | None = None, device: str = "auto", word: str = WORD
+) -> tuple[UpConvolution, Origin]:
     """The generator in the file `weights`, the one in the box where None: frozen, in eval mode, shared by all readers.
+
+    `word` is the user's key for the file.
 
     Raises:
         InputError: no such file, a damaged one, one of something else, or one without the statistics of the code.
     """
     path = BOX / "mini_alexnet.generator.safetensors" if weights is None else Path(weights).expanduser()
-    return _read(path, path.stat().st_mtime_ns if path.is_file() else 0, device_of(device))
+    return _read(path, path.stat().st_mtime_ns if path.is_file() else 0, device_of(device), word)
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, _changed: int, device: torch.device) -> tuple[UpConvolution, Origin]:
-    tensors, metadata = files.read(path, WORD)
+def _read(path: Path, _changed: int, device: torch.device, word: str) -> tuple[UpConvolution, Origin]:
+    tensors, metadata = files.read(path, word)
     try:
         about = json.loads(metadata[WORD])
         module = UpConvolution(about.pop("code"), about.pop("size"), about.pop("width"))
         origin = Origin(**about)
     except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
-        raise InputError(f"{WORD}={path}: not a generator; give a file of recipe=train_generator.") from error
+        raise InputError(f"{word}={path}: not a generator; give a file of recipe=train_generator.") from error
     lacking = [name for name in STATISTICS if name not in tensors]
     if lacking:
         raise InputError(
-            f"{WORD}={path}: the statistics of the code are missing ({', '.join(lacking)}), and codes are drawn and "
+            f"{word}={path}: the statistics of the code are missing ({', '.join(lacking)}), and codes are drawn and "
             "clipped by them; give a file of recipe=train_generator."
         )
-    files.fill(module, tensors, path, "the generator it says it is", WORD)
+    files.fill(module, tensors, path, "the generator it says it is", word)
     module.requires_grad_(False).eval()
     return module.to(device, memory_format=torch.channels_last), origin
 

@@ -24,7 +24,7 @@ from synth.training.classifier_task import ClassifierTask, Normalisation, logits
 from synth.training.loop import Plan
 from synth.training.measures import Measures, measure
 from synth.training.pictures import LabelledPictures, hold_out, read_class_folders
-from synth.training.trainer import Setting, Trainer, check_range, fingerprint, named, path_of, short
+from synth.training.trainer import Setting, Trainer, check_range, fingerprint, named, path_of, short, validated_on
 from synth.training.weights import ClassName, Description, read_weights, write_weights
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,8 @@ class TrainClassifier(Trainer):
         check_range("random_labels", random_labels, 0, 1)
         plan = Plan(epochs, batch, seed, early_stopping=early_stopping, keep_checkpoints=keep_checkpoints)
         super().__init__(plan, device, precision, command)
-        self.images, self.validation, self.holdout, self.size = Path(images), path_of(validation), holdout, size
+        self.images, self.validation = Path(images).expanduser(), path_of(validation)
+        self.holdout, self.size = holdout, size
         self.architecture, self.builder = builder_of(architecture)
         self.rate, self.momentum, self.weight_decay = float(rate), float(momentum), float(weight_decay)
         self.dropout, self.random_labels, self.seed = float(dropout), float(random_labels), seed
@@ -125,7 +126,7 @@ class TrainClassifier(Trainer):
             **{"epochs": len(rows), "stopped_early": loop.stopped_early, "skipped_files": skipped},
         }
         caption = f"{self.architecture} on {facts.samples:,} pictures: training and validation, epoch by epoch."
-        return self.result(findings, [{"file": "curves.png", "caption": caption}])
+        return self.result(folder, findings, {"curves.png": caption})
 
     def _settings(
         self, training: LabelledPictures, validation: LabelledPictures, said: Description
@@ -228,7 +229,7 @@ class TrainClassifier(Trainer):
         return Training(
             images=named(self.images),
             samples=len(training.labels),
-            validation=named(self.validation or self.images) + ("" if self.validation else ", held out"),
+            validation=validated_on(self.images, self.validation),
             validation_samples=len(validation.labels),
             parameters=parameters_of(network),
             epochs=epochs,

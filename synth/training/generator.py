@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,9 @@ from synth.training.augmentation import Augmentation
 from synth.training.generator_card import Found, generator_card
 from synth.training.generator_task import GeneratorTask, Losses
 from synth.training.loop import Plan
-from synth.training.pictures import hold_out, read_folder
+from synth.training.pictures import read_unlabelled
 from synth.training.schedule import OneCycle
-from synth.training.trainer import Setting, Trainer, check_range, fingerprint, named, path_of
-
-log = logging.getLogger(__name__)
+from synth.training.trainer import Setting, Trainer, check_range, fingerprint, named, path_of, sheet_of, validated_on
 
 FEWEST = 8  # pictures to learn from, below which there are no statistics of a code to speak of
 LOOKED_AT = 5000  # pictures that the statistics of the code are taken from
@@ -89,6 +86,7 @@ class TrainGenerator(Trainer):
         check_range("batch", batch, 2, 1 << 20)  # batch normalisation has nothing to go by in a batch of one
         check_range("rate", rate, 1e-12, 1)
         check_range("width", width, 4, 256)
+        self.check_device(network)
         self.network, self.layer = network, network.rectified(layer)
         self.images, self.validation, self.holdout = Path(images).expanduser(), path_of(validation), holdout
         self.size = self._size(size)
@@ -125,18 +123,17 @@ class TrainGenerator(Trainer):
             card = generator_card(
                 *(self._origin(), generator, self.losses, self.comparators, found),
                 images=named(self.images),
-                validation=named(self.validation or self.images) + ("" if self.validation else ", held out"),
+                validation=validated_on(self.images, self.validation),
                 hardware=self.hardware,
             )
             write_atomically(self._file(folder).with_suffix(".md"), card.encode())
         findings = found.numbers() | {"stopped_early": loop.stopped_early, "skipped_files": skipped}
-        last = f"samples/epoch_{len(loop.rows):03d}.png"
-        pictures = f"{found.samples:,} pictures"
-        figures = [
-            {"file": "curves.png", "caption": f"{self.network.name} {self.layer} on {pictures}, epoch by epoch."},
-            {"file": last, "caption": f"Pictures it was not trained on, each above what it draws from {self.layer}."},
-        ]
-        return self.result(findings, [figure for figure in figures if (folder / figure["file"]).exists()])
+        sheet, pictures = sheet_of(len(loop.rows)), f"{found.samples:,} pictures"
+        figures = {
+            "curves.png": f"{self.network.name} {self.layer} on {pictures}, epoch by epoch.",
+            sheet: f"Pictures it was not trained on, each above what it draws from {self.layer}.",
+        }
+        return self.result(folder, findings, figures)
 
     def _file(self, folder: Path) -> Path:
         return folder / f"{self.network.name}.generator.safetensors"
@@ -152,8 +149,15 @@ class TrainGenerator(Trainer):
         if size is None and height != width:
             raise InputError(f"size: {self.network.name} reads {height}x{width}; write the side of square pictures.")
         side = height if size is None else size
-        self.network.check_size((side, side))
+        self._check_size(self.network, side)
         return side
+
+    def _check_size(self, network: Network, side: int) -> None:
+        if not network.reads((side, side)):
+            height, width = network.size
+            raise InputError(
+                f"size={side}: {network.name} cannot read pictures of that size; its own is {height}x{width}."
+            )
 
     def _code(self) -> tuple[int, ...]:
         """The shape of the code at the pictures' size."""
@@ -167,19 +171,18 @@ class TrainGenerator(Trainer):
         chosen = [*depths(self.network), self.layer, OUTPUT] if layers is None else map(self.network.rectified, layers)
         found = [(self.network, list(dict.fromkeys(chosen)))]
         if other is not None and other is not self.network:
-            other.check_size((self.size, self.size))
+            self.check_device(other)
+            self._check_size(other, self.size)
             found.append((other, [*depths(other), OUTPUT]))
         return found
 
     def _pictures(self) -> tuple[Tensor, Tensor, int]:
-        log.info("Reading %s", self.images)
-        training, skipped = read_folder(self.images, self.size, FEWEST)
-        if self.validation is not None:
-            validation, more = read_folder(self.validation, self.size, 1, word="validation")
-            return training.to(self.device), validation.to(self.device), len(skipped) + len(more)
-        nobody = torch.zeros(len(training), dtype=torch.int64)
-        kept, aside = hold_out(nobody, self.holdout, torch.Generator().manual_seed(self.plan.seed))
-        return training[kept].to(self.device), training[aside].to(self.device), len(skipped)
+        of = (self.images, self.validation, self.size, FEWEST, self.holdout, self.plan.seed)
+        training, validation, skipped = read_unlabelled(*of)
+        if len(training) < 2:  # of which batch normalisation has nothing to go by
+            count = len(training) + len(validation)
+            raise InputError(f"holdout={self.holdout}: leaves {len(training)} of {count} pictures to learn from.")
+        return training.to(self.device), validation.to(self.device), skipped
 
     def _generator(self, training: Tensor) -> UpConvolution:
         with torch.random.fork_rng([]):
@@ -189,7 +192,7 @@ class TrainGenerator(Trainer):
         if self.weights is None:
             generator.measure(self._codes(training))
             return generator
-        before, origin = read_generator(self.weights, str(self.device))
+        before, origin = read_generator(self.weights, str(self.device), "weights")
         if before.code != self.shape.code:
             raise InputError(
                 f"weights={self.weights}: draws from {list(before.code)} ({origin.network} {origin.layer}), but "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
-from synth import data
-from synth.atomic import write_atomically
 from synth.errors import InputError
 from synth.networks.generator import UpConvolution
 from synth.networks.network import Network
 from synth.training.augmentation import Augmentation
 from synth.training.discriminator import Discriminator
+from synth.training.samples import draw_samples
 from synth.training.task import Progress, Task
 
 CHUNK = 100  # pictures validated at once
@@ -209,15 +207,7 @@ class GeneratorTask(Task):
         many = ACROSS * DOWN
         chosen = self.validation[:: max(1, len(self.validation) // many)][:many].float() / 255
         drawn = self.kept(self.network.read(chosen, (self.layer,))[self.layer])
-        rows = [
-            torch.cat(list(part[first : first + ACROSS]), dim=2)
-            for first in range(0, len(chosen) - len(chosen) % ACROSS or 1, ACROSS)
-            for part in (chosen, drawn)
-        ]
-        folder.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        data.to_image(torch.cat(rows, dim=1)).save(buffer, "PNG")
-        write_atomically(folder / f"epoch_{epoch:03d}.png", buffer.getvalue())
+        draw_samples(folder, epoch, chosen, drawn, ACROSS)
 
 
 def relative_error(seen: Tensor, wanted: Tensor) -> Tensor:

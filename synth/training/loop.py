@@ -118,6 +118,8 @@ class Loop:
                     self._draw()
             if self.plan.early_stopping is not None:
                 self._return_to_best()
+        for module in self.task.modules().values():  # those of a training that was over already have seen no epoch end
+            module.eval()
         return self.rows
 
     def _train_epoch(self, bar: Steps, interrupt: Interrupt) -> None:

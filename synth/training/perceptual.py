@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from synth.core import Bound, Images, Reading, Rows
+from synth.errors import InputError
 from synth.networks.network import Network
 from synth.objectives.energy import tapped
 from synth.objectives.features import content_layer, distance, squared_lengths
@@ -42,11 +43,16 @@ class PerceptualLoss:
         layer: str | None = None,
     ) -> None:
         self.network, self.content_weight, self.size = network, content_weight, size
-        self._sum = WeightedSum({"style": style, "tv": variation}).bind(network)
-        self._at: Bound = self._sum.at(size)
+        bound = WeightedSum({"style": style, "tv": variation}).bind(network)
         self.layer = tapped(network, content_layer(network) if layer is None else layer, True)
-        self.style_layers = self._sum.layers
+        self.style_layers = bound.layers
         self.layers = tuple(dict.fromkeys((*self.style_layers, self.layer)))
+        if not network.reads(size, self.layers):
+            raise InputError(
+                f"layers=, layer=: {network.name} cannot read pictures of {size[0]}x{size[1]} at all of "
+                f"{', '.join(self.layers)}; name earlier layers, or another size= and crop=."
+            )
+        self._at: Bound = bound.at(size)
 
     def __call__(self, images: Images, photographs: Images) -> dict[str, Tensor]:
         """``style``, ``content`` and ``tv``, weighted, [n] each; the gradient is by `images` alone."""

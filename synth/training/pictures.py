@@ -89,6 +89,26 @@ def read_folder(folder: Path, size: int, fewest: int = 2, word: str = "images") 
     return pictures, skipped
 
 
+def read_unlabelled(
+    images: Path, validation: Path | None, size: int, fewest: int, holdout: float | int, seed: int
+) -> tuple[Tensor, Tensor, int]:
+    """Pictures to train on and to validate, both uint8 ``[n, 3, size, size]``, and how many files were unreadable.
+
+    Those to validate are of the folder `validation`; where that is None, `holdout` of `images`, drawn by `seed`.
+
+    Raises:
+        InputError: as `read_folder` and `hold_out` have it; `fewest` are the pictures that `images` must hold.
+    """
+    log.info("Reading %s", images)
+    training, skipped = read_folder(images, size, fewest)
+    if validation is not None:
+        others, more = read_folder(validation, size, 1, word="validation")
+        return training, others, len(skipped) + len(more)
+    nobody = torch.zeros(len(training), dtype=torch.int64)
+    kept, aside = hold_out(nobody, holdout, torch.Generator().manual_seed(seed))
+    return training[kept], training[aside], len(skipped)
+
+
 def hold_out(labels: Tensor, amount: float | int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Splits the indices of `labels` ``[n]`` into those kept ``[n - m]`` and those held out ``[m]``, both
     ascending.

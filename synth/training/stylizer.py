@@ -20,10 +20,20 @@ from synth.record import Record
 from synth.training.architecture import parameters_of
 from synth.training.loop import Plan
 from synth.training.perceptual import PerceptualLoss
-from synth.training.pictures import hold_out, read_folder
+from synth.training.pictures import read_unlabelled
 from synth.training.stylizer_card import Facts, stylizer_card
-from synth.training.stylizer_task import NUDGE, StylizerTask, losses
-from synth.training.trainer import Setting, Trainer, check_range, fingerprint, named, path_of, short
+from synth.training.stylizer_task import NUDGE, StylizerTask, mean_losses
+from synth.training.trainer import (
+    Setting,
+    Trainer,
+    check_range,
+    fingerprint,
+    named,
+    path_of,
+    sheet_of,
+    short,
+    validated_on,
+)
 
 FEWEST = 12  # photographs that a network can learn anything from, one of them kept aside
 NAME = "stylizer"
@@ -83,9 +93,9 @@ class TrainStylizer(Trainer):
         command: str | None = None,
     ) -> None:
         check_range("rate", rate, 1e-12, 1e6)
-        for name, value in (("style_weight", style_weight), ("content_weight", content_weight)):
-            check_range(name, value, 0, 1e6)
-        check_range("tv_weight", tv_weight, 0, 1e6)
+        weights_of = {"style": style_weight, "content": content_weight, "tv": tv_weight}
+        for name, value in weights_of.items():
+            check_range(f"{name}_weight", value, 0, 1e6)
         check_range("style_scale", style_scale, 0.01, 100)
         least = SMALLEST + NUDGE
         check_range("size", size, least, 2048)
@@ -97,11 +107,13 @@ class TrainStylizer(Trainer):
             Plan(epochs, batch, seed, early_stopping=early_stopping, keep_checkpoints=keep_checkpoints),
             *(device, precision, command),
         )
-        self.network, self.images, self.validation, self.holdout = network, Path(images), path_of(validation), holdout
+        self.check_device(network)
+        self.network, self.holdout = network, holdout
+        self.images, self.validation = Path(images).expanduser(), path_of(validation)
         self.size, self.crop, self.mirror, self.rate = size, size if crop is None else crop, mirror, float(rate)
         self.shape = (width, blocks, norm)
         self.weights, self.seed = path_of(weights), seed
-        self.shares = {"style": float(style_weight), "content": float(content_weight), "tv": float(tv_weight)}
+        self.shares = {name: float(value) for name, value in weights_of.items()}
         self.scale, self.style, self.layers, self.layer = float(style_scale), style, layers, layer
         self.pictures = GramMatch(style).styles  # held, so that each is read once
         Stylizer(*self.shape)  # a shape that cannot be is said before anything is read
@@ -134,8 +146,8 @@ class TrainStylizer(Trainer):
         with disk_full_said(folder, "The training is done and kept: free some space, give the same command again."):
             save(folder / f"{NAME}.safetensors", {})
             again, _ = read_stylizer(folder / f"{NAME}.safetensors", str(self.device))
-            found = _means(losses(again, validation, self.whole))
-            before = _means(losses(torch.nn.Identity(), validation, self.whole))
+            found = mean_losses(again, validation, self.whole)
+            before = mean_losses(torch.nn.Identity(), validation, self.whole)
             facts = self._facts(len(training), len(validation), parameters_of(stylizer), len(loop.rows), loop.seconds)
             card = stylizer_card(about, facts, before, found)
             write_atomically(folder / f"{NAME}.md", card.encode())
@@ -148,14 +160,11 @@ class TrainStylizer(Trainer):
             "stopped_early": loop.stopped_early,
             "skipped_files": skipped,
         }
-        sheet = f"samples/epoch_{len(loop.rows):03d}.png"
-        return self.result(
-            findings,
-            [
-                {"file": sheet, "caption": f"Photographs not trained on, in the style of {self.styles}."},
-                {"file": "curves.png", "caption": f"The loss on {len(training):,} photographs, epoch by epoch."},
-            ],
-        )
+        figures = {
+            sheet_of(len(loop.rows)): f"Photographs not trained on, in the style of {self.styles}.",
+            "curves.png": f"The loss on {len(training):,} photographs, epoch by epoch.",
+        }
+        return self.result(folder, findings, figures)
 
     def _loss(self, side: int) -> PerceptualLoss:
         """The loss of pictures of `side`: of whole photographs, or of windows, beside which the style is as large."""
@@ -174,15 +183,9 @@ class TrainStylizer(Trainer):
 
     def _photographs(self) -> tuple[Tensor, Tensor, int]:
         """Photographs to train on and to validate, uint8 [n, 3, size, size], and how many files were unreadable."""
-        training, bad = read_folder(self.images, self.size, FEWEST)
-        if self.validation is not None:
-            validation, worse = read_folder(self.validation, self.size, 1, "validation")
-            bad = (*bad, *worse)
-        else:
-            labels = torch.zeros(len(training), dtype=torch.int64)
-            kept, aside = hold_out(labels, self.holdout, torch.Generator().manual_seed(self.seed))
-            training, validation = training[kept], training[aside]
-        return training.to(self.device), validation.to(self.device), len(bad)
+        of = (self.images, self.validation, self.size, FEWEST, self.holdout, self.seed)
+        training, validation, skipped = read_unlabelled(*of)
+        return training.to(self.device), validation.to(self.device), skipped
 
     def _stylizer(self) -> Stylizer:
         """A fresh one whose weights depend on the seed alone, or that of the file `weights`."""
@@ -230,7 +233,7 @@ class TrainStylizer(Trainer):
         return Facts(
             images=named(self.images),
             samples=samples,
-            validation=named(self.validation or self.images) + ("" if self.validation else ", held out"),
+            validation=validated_on(self.images, self.validation),
             validation_samples=held_out,
             parameters=parameters,
             crop=self.crop,
@@ -242,7 +245,3 @@ class TrainStylizer(Trainer):
             seconds=seconds,
             hardware=self.hardware,
         )
-
-
-def _means(found: Mapping[str, Tensor]) -> dict[str, float]:
-    return {name: float(value.mean()) for name, value in found.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,11 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from synth import data
-from synth.atomic import write_atomically
 from synth.core import Images
 from synth.networks.stylizer import Stylizer
 from synth.training.perceptual import PerceptualLoss
+from synth.training.samples import draw_samples
 from synth.training.task import Progress, Task
 
 SHOWN = 6  # photographs on a sheet
@@ -77,8 +75,7 @@ class StylizerTask(Task):
         return {"loss": loss.detach(), **{name: value.detach() for name, value in terms.items()}}
 
     def validate(self) -> dict[str, float]:
-        found = losses(self.stylizer, self.validation, self.validation_loss)
-        means = {name: float(value.mean()) for name, value in found.items()}
+        means = mean_losses(self.stylizer, self.validation, self.validation_loss)
         return {"validation_loss": sum(means.values()), **{f"validation_{name}": one for name, one in means.items()}}
 
     def export(self, path: Path, row: Mapping[str, float | int]) -> None:
@@ -94,11 +91,7 @@ class StylizerTask(Task):
     def sample(self, folder: Path, epoch: int) -> None:
         """The first photographs of the validation above what is made of them: ``samples/epoch_003.png``."""
         photographs = self.validation[:SHOWN].float() / 255
-        rows = [torch.cat(list(images), dim=2) for images in (photographs, self.stylizer(photographs))]
-        buffer = io.BytesIO()
-        data.to_image(torch.cat(rows, dim=1)).save(buffer, "PNG")
-        folder.mkdir(exist_ok=True)
-        write_atomically(folder / f"epoch_{epoch:03d}.png", buffer.getvalue())
+        draw_samples(folder, epoch, photographs, self.stylizer(photographs), SHOWN)
 
 
 @torch.inference_mode()
@@ -107,6 +100,11 @@ def losses(drawer: nn.Module, photographs: Tensor, loss: PerceptualLoss) -> dict
     parts = (chunk.float() / 255 for chunk in photographs.split(CHUNK))
     found = [loss(drawer(part), part) for part in parts]
     return {name: torch.cat([terms[name] for terms in found]) for name in found[0]}
+
+
+def mean_losses(drawer: nn.Module, photographs: Tensor, loss: PerceptualLoss) -> dict[str, float]:
+    """The same, each term's mean over the photographs."""
+    return {name: float(value.mean()) for name, value in losses(drawer, photographs, loss).items()}
 
 
 def windows(pictures: Tensor, batch: Tensor, crop: int, mirror: bool, generator: torch.Generator) -> Images:

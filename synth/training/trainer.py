@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from synth.errors import InputError
 from synth.hardware import device_of, low_precision
+from synth.networks.network import Network
 from synth.record import versions
 from synth.training.loop import Loop, Plan
 from synth.training.task import Task
@@ -48,18 +49,29 @@ class Trainer:
         where = f"CPU, {torch.get_num_threads()} threads" if self.device.type == "cpu" else str(self.device)
         return f"{where}, {'bf16 autocast' if self.low_precision else 'fp32'}"
 
+    def check_device(self, network: Network) -> None:
+        """Raises InputError where `network`, which looks at what is trained, does so on another device."""
+        own, other = (torch.empty(0, device=each).device for each in (self.device, network.device))  # cuda is cuda:0
+        if own != other:
+            raise InputError(f"device={own}: {network.name} is on {other}; write device={other}, or move the network.")
+
     def train(self, task: Task, folder: Path, settings: Mapping[str, Setting]) -> Loop:
         """Trains `task` to the end, or goes on with what is in `folder`; `settings` must be those of then."""
         loop = Loop(task, folder, replace(self.plan, settings=settings))
         loop.run()
         return loop
 
-    def result(self, findings: Mapping[str, Any], figures: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-        """The result record of a finished training: no items, `findings`, and `figures` with their captions."""
+    def result(self, folder: Path, findings: Mapping[str, Any], figures: Mapping[str, str]) -> dict[str, Any]:
+        """The result record of a finished training: no items, `findings`, and `figures`, files with their captions.
+
+        Figures that are not in `folder` are left out: a kill may come between a checkpoint and the sheet after it.
+        """
         return {
             "items": [],
             "findings": dict(findings),
-            "figures": list(figures),
+            "figures": [
+                {"file": name, "caption": caption} for name, caption in figures.items() if (folder / name).exists()
+            ],
             "status": "done",
             "device": str(self.device),
             "versions": versions(),
@@ -94,6 +106,16 @@ def path_of(given: str | Path | None) -> Path | None:
 def named(folder: Path) -> str:
     """The last two parts of a path: a model card travels, and where its writer keeps the pictures does not."""
     return "/".join(folder.resolve().parts[-2:])
+
+
+def validated_on(images: Path, validation: Path | None) -> str:
+    """The pictures that a card's numbers were measured on: another folder, or those held out of the same."""
+    return named(validation) if validation else f"{named(images)}, held out"
+
+
+def sheet_of(epoch: int) -> str:
+    """Where in the run folder the loop has an epoch's samples drawn."""
+    return f"samples/epoch_{epoch:03d}.png"
 
 
 def duration(seconds: float) -> str:

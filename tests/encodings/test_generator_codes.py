@@ -205,12 +205,16 @@ def test_a_run_shrinks_codes_and_goes_on_as_if_it_had_not_stopped(file: Path, ne
 def test_what_cannot_be_is_refused_in_a_line(file: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"start=rendom: no such start.*random"):
         Generator(str(file), start="rendom")
+    with pytest.raises(InputError, match=r"start=chinaa: .*Did you mean china\?"):
+        Generator(str(file), start="chinaa")
     with pytest.raises(InputError, match="start=flower: image= or images= name"):
         Generator(str(file), start="flower", image="china")
-    with pytest.raises(InputError, match=r"encoding\.clip=0"):
-        Generator(str(file), clip=0.0)
-    with pytest.raises(InputError, match=r"encoding\.spread=-1"):
-        Generator(str(file), spread=-1.0)
+    for clip in (0.0, -1.0, float("nan")):
+        with pytest.raises(InputError, match=rf"^encoding\.clip={clip}: "):
+            Generator(str(file), clip=clip)
+    for spread in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match=rf"^encoding\.spread={spread}: "):
+            Generator(str(file), spread=spread)
     with pytest.raises(InputError, match="image=china: images= names"):
         Generator(str(file), image="china", images=["flower"])
     with pytest.raises(InputError, match="no such file"):

@@ -79,6 +79,6 @@ def test_what_cannot_be_walked_is_refused(tmp_path: Path) -> None:
     pictures = Perturbation(images=["china", "flower"])
     with pytest.raises(InputError, match="several pictures are changed"):
         Experiment(network, pictures, classes, Gradient(2), measures={"walk": Walk()})
-    for wrong in ({"frames": 1}, {"across": 2}, {"fps": 0.0}, {"longest": 8}):
+    for wrong in ({"frames": 1}, {"across": 2}, {"fps": 0.0}, {"longest": 8}, {"longest": 20_000}):
         with pytest.raises(InputError, match=r"measures\.walk"):
             Walk(**wrong)  # type: ignore[arg-type]

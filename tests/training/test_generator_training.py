@@ -209,6 +209,7 @@ def test_the_numbers_are_of_the_file_that_was_saved(train: Callable[..., TrainGe
         ({"layers": []}, r"^layers=\[\]: "),
         ({"layers": ["relu9"]}, "^layer=relu9: "),
         ({"size": 15}, "^size=15: "),
+        ({"device": "meta"}, "^device=meta: tiny is on cpu"),
         ({"pixel": -1}, "^pixel=-1.0: "),
         ({"pixel": 0, "feature": 0, "adversarial": 0}, "nothing to learn"),
         ({"rate": 0}, "^rate=0: "),
@@ -225,6 +226,15 @@ def test_wrong_numbers_fail_in_the_constructor(
         train(**wrong)
 
 
+def test_a_size_that_the_network_cannot_read_is_told_under_the_users_word(
+    train: Callable[..., TrainGenerator],
+) -> None:
+    module = tiny_module()
+    module.pool2 = torch.nn.MaxPool2d(2)
+    with pytest.raises(InputError, match=r"^size=24: tiny cannot read pictures of that size; its own is 16x16"):
+        train(network=wrapped(module), size=24)
+
+
 def test_wrong_folders_and_weights_fail_before_the_first_step(
     train: Callable[..., TrainGenerator], tmp_path: Path
 ) -> None:
@@ -236,6 +246,8 @@ def test_wrong_folders_and_weights_fail_before_the_first_step(
     noisy_pictures(tmp_path / "few", 3)
     refused("^images=.*few: 3 pictures are too few to train on; give 8 or more", images=tmp_path / "few")
     refused("^validation=.*nothere: ", validation=tmp_path / "nothere")
+    refused("^weights=.*nothere: no such file", weights=tmp_path / "nothere")
+    refused("^holdout=19: leaves 1 of 20 pictures to learn from", holdout=19)
     train().run(Record(tmp_path / "run"))
     weights = tmp_path / "run/tiny.generator.safetensors"
     shapes = rf"draws from {re.escape('[12, 8, 8]')} \(tiny relu2\), but tiny fc gives {re.escape('[5]')}"
@@ -251,6 +263,15 @@ def test_it_goes_on_from_weights_with_their_statistics(train: Callable[..., Trai
     second, _ = read_generator(tmp_path / "second/tiny.generator.safetensors", "cpu")
     assert torch.equal(first.mean, second.mean)
     assert torch.allclose(first.colours.weight, second.colours.weight, atol=1e-3)
+
+
+def test_a_training_that_was_over_is_measured_as_it_was(train: Callable[..., TrainGenerator], tmp_path: Path) -> None:
+    """Killed after the last checkpoint, before the result: the next command goes through no epoch and says the same."""
+    first = train().run(Record(tmp_path / "run"))
+    (tmp_path / "run/samples/epoch_002.png").unlink()
+    again = train().run(Record(tmp_path / "run"))
+    assert again["findings"] == first["findings"]
+    assert [figure["file"] for figure in again["figures"]] == ["curves.png"]
 
 
 def test_a_killed_training_goes_on_only_with_its_settings(train: Callable[..., TrainGenerator], tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_worlds import rows_of
+from small_worlds import rows_of, tiny_module, wrapped
 from torch import Tensor
 
 from synth import data
@@ -65,6 +65,14 @@ def test_the_photograph_itself_has_no_distance_to_its_content(network: Network) 
     assert float(loss_of(network)(images, images)["content"].abs().max()) == 0
     black = torch.zeros(1, 3, *SIZE)
     assert bool(loss_of(network)(black, black)["content"].isfinite().all())
+
+
+def test_a_size_that_a_layer_cannot_read() -> None:
+    module = tiny_module()
+    module.pool2 = torch.nn.MaxPool2d(2)  # what follows wants the size that it was trained at
+    network = wrapped(module)
+    with pytest.raises(InputError, match=r"^layers=, layer=: tiny cannot read pictures of 24x16 at all of .*fc; name"):
+        loss_of(network, "fc")
 
 
 def test_layers_that_are_not_there(network: Network) -> None:

@@ -165,6 +165,7 @@ def test_a_killed_training_goes_on_only_with_its_settings(train: Train, tmp_path
         ({"rate": 0}, "^rate=0: "),
         ({"layers": ["conv9"]}, "^layer=conv9: "),
         ({"layer": "conv9"}, "^layer=conv9: "),
+        ({"device": "meta"}, "^device=meta: tiny is on cpu"),
         ({"precision": "half"}, "^precision=half: "),
     ],
 )
