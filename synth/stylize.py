@@ -17,7 +17,7 @@ from synth.atomic import disk_full_said, write_atomically
 from synth.errors import InputError
 from synth.interrupt import Interrupt
 from synth.networks import files
-from synth.networks.stylizer import BOX, SMALLEST, read_stylizer
+from synth.networks.stylizer import SHIPPED, SMALLEST, read_stylizer
 from synth.record import Record, versions
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Stylize:
         if not SMALLEST <= longest <= LARGEST:
             raise InputError(f"longest={longest}: write the pixels of the longer side, from {SMALLEST} to {LARGEST}.")
         self.stylizer, self.about = read_stylizer(weights, device)
-        self.sha256 = files.sha256(BOX if weights is None else Path(weights).expanduser())
+        self.sha256 = files.sha256(SHIPPED if weights is None else Path(weights).expanduser())
         self.device, self.longest = next(self.stylizer.parameters()).device, longest
         self.film: Animation | None = None
         self.paths: list[Path] | None = None  # of files that may be bad, where others are left

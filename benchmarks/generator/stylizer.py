@@ -23,7 +23,7 @@ from benchmarks.generator.material import SHARED, SYNTH, other
 from synth import data
 from synth.encodings.canvas import canvas
 from synth.experiment import Experiment
-from synth.networks.stylizer import BOX, read_stylizer
+from synth.networks.stylizer import SHIPPED, read_stylizer
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
@@ -33,7 +33,7 @@ from synth.training.perceptual import PerceptualLoss
 from synth.training.pictures import hold_out, read_folder
 from synth.transforms.affine import Jitter
 
-STYLE = str(BOX.with_suffix(".jpg"))
+STYLE = str(SHIPPED.with_suffix(".jpg"))
 SIZE, CONTENT, VARIATION, HOLDOUT, SEED = 256, 0.3, 0.15, 0.05, 0  # as it was trained
 COUNT, STEPS, LOOKS = 7, 300, (10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 150, 200, 250, 300)
 ROUNDS, EPOCHS = 9, 2

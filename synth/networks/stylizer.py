@@ -20,8 +20,9 @@ from synth.core import Images
 from synth.errors import InputError, nearest
 from synth.hardware import device_of
 from synth.networks import files
+from synth.networks.trained import BOX
 
-BOX = Path(__file__).parent / "weights" / "stylizer.safetensors"
+SHIPPED = BOX / "stylizer.safetensors"
 NORMS = ("instance", "batch")
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 STRIDE = 4  # pixels that meet in one place of the middle
@@ -129,7 +130,7 @@ def read_stylizer(weights: str | Path | None = None, device: str = "auto") -> tu
     Raises:
         InputError: no such file, one that is damaged, or the weights of something else.
     """
-    path = BOX if weights is None else Path(weights).expanduser()
+    path = SHIPPED if weights is None else Path(weights).expanduser()
     if path.suffix.lower() in PICTURES:
         raise InputError(f"weights={path}: a picture, and a style has to be learned first: recipe=train_stylizer.")
     tensors, metadata = files.read(path, word="weights")

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from synth.errors import InputError
-from synth.networks.stylizer import BOX, NEAR, About, Stylizer, read_stylizer, write_stylizer
+from synth.networks.stylizer import NEAR, SHIPPED, About, Stylizer, read_stylizer, write_stylizer
 
 ABOUT = About(4, 2, "instance", "waves.png", 64, "tiny", "ab" * 32, "synth recipe=train_stylizer")
 
@@ -105,7 +105,7 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
     refused(tmp_path / "style.png", "a picture, and a style has to be learned first: recipe=train_stylizer")
     (tmp_path / "bytes.safetensors").write_bytes(b"\0" * 99)
     refused(tmp_path / "bytes.safetensors", "not a whole safetensors file")
-    refused(BOX.parent / "mini_alexnet.safetensors", "not of a stylizer")
+    refused(SHIPPED.parent / "mini_alexnet.safetensors", "not of a stylizer")
     save_file({"a": torch.ones(1)}, tmp_path / "odd.safetensors", {"stylizer": '{"width": "wide"}'})
     refused(tmp_path / "odd.safetensors", "not of a stylizer")
     torch.save(untrained().state_dict(), tmp_path / "plain.pt")
@@ -124,10 +124,10 @@ def test_shapes_that_cannot_be(shape: tuple, said: str) -> None:
 
 def test_the_one_in_the_box() -> None:
     stylizer, about = read_stylizer(device="cpu")
-    assert BOX.stat().st_size < 1_000_000
-    assert BOX.with_suffix(".jpg").stat().st_size < 200_000
-    assert about.style == BOX.with_suffix(".jpg").name
-    assert about.command in BOX.with_suffix(".md").read_text()
+    assert SHIPPED.stat().st_size < 1_000_000
+    assert SHIPPED.with_suffix(".jpg").stat().st_size < 200_000
+    assert about.style == SHIPPED.with_suffix(".jpg").name
+    assert about.command in SHIPPED.with_suffix(".md").read_text()
     images = torch.rand(1, 3, 33, 20)
     with torch.inference_mode():
         assert bool((stylizer(images) - images).abs().mean() > 0.1)
