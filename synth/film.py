@@ -17,7 +17,6 @@ from PIL import Image
 
 from synth import data, progress
 from synth.animation import opened, webp
-from synth.atomic import disk_full_said, write_atomically
 from synth.core import Encoding, Objective, Search, Transform
 from synth.course import Course
 from synth.encodings.perturbation import Perturbation
@@ -173,9 +172,7 @@ class Film:
     def _film(self, record: Record, count: int) -> None:
         """Writes the first `count` frames as an animation."""
         frames = opened(self._path(record, number) for number in range(count))
-        film = webp(frames, [round(1000 / self.fps)] * count)
-        with disk_full_said(record.folder, "Make room and give the same command again; it resumes."):
-            write_atomically(record.folder / FILM, film)
+        record.keep(FILM, webp(frames, [round(1000 / self.fps)] * count))
 
     def _items(self, record: Record, now: dict[str, Any]) -> list[dict[str, Any]]:
         """The record of the last frame, which is kept as any picture is, with the first as its original."""

@@ -207,6 +207,11 @@ class Record:
     def _size(self) -> int:
         return self._steps.stat().st_size if self._steps.is_file() else 0
 
+    def keep(self, name: str, content: bytes) -> None:
+        """Writes `content` as the file `name` of the run's folder, whole or not at all."""
+        with self._disk():
+            write_atomically(self.folder / name, content)
+
     def _disk(self) -> Any:
         return disk_full_said(self.folder, "Make room and give the same command again; it resumes.")
 

@@ -13,7 +13,6 @@ from PIL import Image
 
 from synth import data, progress
 from synth.animation import Animation, animation, opened, webp
-from synth.atomic import disk_full_said, write_atomically
 from synth.errors import InputError
 from synth.interrupt import Interrupt
 from synth.networks import files
@@ -123,10 +122,7 @@ class Stylize:
                 else:
                     now["items"].append(self._item(record, len(now["items"]), picture.image, picture.name))
                 now["done"].append(str(source))
-                if time.monotonic() - saved > EVERY:
-                    now["seconds"] = round(time.monotonic() - began, 3)
-                    record.checkpoint({}, now)
-                    saved = time.monotonic()
+                saved = _saved(record, now, began, saved)
                 bar.at(place + 1, Path(source).name)
         return True
 
@@ -144,14 +140,10 @@ class Stylize:
                     now["items"] = [self._item(record, 0, image, film.path.name)]
                 record.picture(number, self._painted(self._small(image)), {"frame": number}, FRAMES)
                 durations.append(milliseconds)
-                if time.monotonic() - saved > EVERY:
-                    now["seconds"] = round(time.monotonic() - began, 3)
-                    record.checkpoint({}, now)
-                    saved = time.monotonic()
+                saved = _saved(record, now, began, saved)
                 bar.at(len(durations), "")
         frames = opened(record.folder / FRAMES / f"{number:03d}.png" for number in range(len(durations)))
-        with disk_full_said(record.folder, "Make room and give the same command again; it resumes."):
-            write_atomically(record.folder / FILM, webp(frames, durations, film.loop, QUALITY))
+        record.keep(FILM, webp(frames, durations, film.loop, QUALITY))
         return True
 
     def _item(self, record: Record, number: int, image: Image.Image, name: str) -> dict[str, Any]:
@@ -193,3 +185,12 @@ class Stylize:
                 raise InputError(f"folder={record.folder}: {name} is gone; name another folder, or delete this one.")
         log.info("going on after %d", len(about["done"]) + len(frames))
         return about
+
+
+def _saved(record: Record, now: dict[str, Any], began: float, last: float) -> float:
+    """Saves how far the run is, where it did so `EVERY` seconds ago or more; when it did so last."""
+    if time.monotonic() - last <= EVERY:
+        return last
+    now["seconds"] = round(time.monotonic() - began, 3)
+    record.checkpoint({}, now)
+    return time.monotonic()

@@ -124,7 +124,7 @@ class Generator(Encoding):
             images = torch.stack([picture.at(reader.size) for picture in self.pictures]).to(reader.device)
             codes = [reader.read(part, [layer])[layer] for part in images.split(64)]
         other = copy.copy(self)
-        other.codes = torch.cat(codes).clone()
+        other.codes = torch.cat(codes)
         return other
 
     def carry(self, genome: Genome, to: Encoding) -> Genome:

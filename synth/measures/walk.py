@@ -15,7 +15,6 @@ from torch import Tensor
 
 from synth import data
 from synth.animation import webp
-from synth.atomic import disk_full_said, write_atomically
 from synth.core import Genome, Rows
 from synth.errors import InputError
 from synth.fitness import ImageProblem
@@ -60,9 +59,7 @@ class Walk(Measure):
         record = outcome.record
         names = [str(item.get("target") or place) for place, item in enumerate(outcome.items)]
         count = len(names) * self.frames
-        film = webp(self._film(outcome), [round(1000 / self.fps)] * count)
-        with disk_full_said(record.folder, "Make room and give the same command again; it resumes."):
-            write_atomically(record.folder / FILM, film)
+        record.keep(FILM, webp(self._film(outcome), [round(1000 / self.fps)] * count))
         strip = record.picture(0, data.from_image(joined(self._strip(outcome, names), self.across)), {}, FOLDER)
         way = ", ".join([*names, names[0]])
         return {

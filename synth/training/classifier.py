@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from synth.atomic import disk_full_said, write_atomically
 from synth.errors import InputError
-from synth.networks import files
 from synth.record import Record
 from synth.training.architecture import Builder, builder_of, fresh, load_into, parameters_of
 from synth.training.augmentation import Augmentation
@@ -24,7 +23,18 @@ from synth.training.classifier_task import ClassifierTask, Normalisation, logits
 from synth.training.loop import Plan
 from synth.training.measures import Measures, measure
 from synth.training.pictures import LabelledPictures, hold_out, read_class_folders
-from synth.training.trainer import Setting, Trainer, check_range, fingerprint, named, path_of, short, validated_on
+from synth.training.trainer import (
+    Setting,
+    Trainer,
+    check_range,
+    fingerprint,
+    named,
+    path_of,
+    setting_of_weights,
+    settings_of_pictures,
+    short,
+    validated_on,
+)
 from synth.training.weights import ClassName, Description, read_weights, write_weights
 
 log = logging.getLogger(__name__)
@@ -135,7 +145,6 @@ class TrainClassifier(Trainer):
 
         The first that differs is the one the user is told, so what follows from others comes after them.
         """
-        given = self.validation is not None
         return {
             "architecture": self.architecture,
             "size": self.size,
@@ -147,11 +156,9 @@ class TrainClassifier(Trainer):
             "mirror": self.augmentation.mirror,
             "random_labels": self.random_labels,
             "precision": self.precision,
-            "validation": _fingerprint(validation) if given else None,
-            "holdout": None if given else self.holdout,
-            "images": _fingerprint(training) if given else _fingerprint(training, validation),
+            **settings_of_pictures(training, validation, self.validation is not None, self.holdout, _fingerprint),
             "names": short(hashlib.sha256(repr(said.classes).encode()).hexdigest()) if self.names else None,
-            "weights": f"sha256 {files.sha256(self.weights)}" if self.weights else None,
+            "weights": setting_of_weights(self.weights),
             "normalisation": " ".join(f"{value:.3f}" for value in (*said.mean, *said.std)),
         }
 

@@ -22,8 +22,18 @@ from synth.training.generator_card import Found, generator_card
 from synth.training.generator_task import GeneratorTask, Losses
 from synth.training.loop import Plan
 from synth.training.pictures import read_unlabelled
+from synth.training.samples import FOLDER, sheet_of
 from synth.training.schedule import OneCycle
-from synth.training.trainer import Setting, Trainer, check_range, fingerprint, named, path_of, sheet_of, validated_on
+from synth.training.trainer import (
+    Setting,
+    Trainer,
+    check_range,
+    named,
+    path_of,
+    setting_of_weights,
+    settings_of_pictures,
+    validated_on,
+)
 
 FEWEST = 8  # pictures to learn from, below which there are no statistics of a code to speak of
 LOOKED_AT = 5000  # pictures that the statistics of the code are taken from
@@ -128,7 +138,7 @@ class TrainGenerator(Trainer):
             )
             write_atomically(self._file(folder).with_suffix(".md"), card.encode())
         findings = found.numbers() | {"stopped_early": loop.stopped_early, "skipped_files": skipped}
-        sheet, pictures = sheet_of(len(loop.rows)), f"{found.samples:,} pictures"
+        sheet, pictures = f"{FOLDER}/{sheet_of(len(loop.rows))}", f"{found.samples:,} pictures"
         figures = {
             "curves.png": f"{self.network.name} {self.layer} on {pictures}, epoch by epoch.",
             sheet: f"Pictures it was not trained on, each above what it draws from {self.layer}.",
@@ -221,7 +231,6 @@ class TrainGenerator(Trainer):
 
     def _settings(self, training: Tensor, validation: Tensor) -> dict[str, Setting]:
         """What a checkpoint must agree with, beside the plan."""
-        given = self.validation is not None
         compared = [f"{network.name} {network.sha256[:12]} {' '.join(layers)}" for network, layers in self.comparators]
         return {
             "network": f"{self.network.name} {self.network.sha256[:12]}",
@@ -236,8 +245,6 @@ class TrainGenerator(Trainer):
             "crop": self.augmentation.crop,
             "mirror": self.augmentation.mirror,
             "precision": self.precision,
-            "weights": f"sha256 {files.sha256(self.weights)}" if self.weights else None,
-            "validation": fingerprint(validation) if given else None,
-            "holdout": None if given else self.holdout,
-            "images": fingerprint(training) if given else fingerprint(training, validation),
+            "weights": setting_of_weights(self.weights),
+            **settings_of_pictures(training, validation, self.validation is not None, self.holdout),
         }

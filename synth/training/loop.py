@@ -22,6 +22,7 @@ from synth.progress import Steps
 from synth.randomness import key_of
 from synth.training.checkpoint import Checkpoints
 from synth.training.curves import draw_curves, write_rows
+from synth.training.samples import FOLDER
 from synth.training.schedule import OneCycle, Schedule
 from synth.training.task import Progress, Task
 
@@ -188,7 +189,7 @@ class Loop:
         self._keep(row)
         self._save()
         write_rows(self.folder / "steps.jsonl", self.rows)
-        self.task.sample(self.folder / "samples", self._epoch)
+        self.task.sample(self.folder / FOLDER, self._epoch)
         return row
 
     def _keep(self, row: Row) -> None:

@@ -11,6 +11,13 @@ from synth import data
 from synth.atomic import write_atomically
 from synth.core import Images
 
+FOLDER = "samples"  # of a run, for the sheets of its epochs
+
+
+def sheet_of(epoch: int) -> str:
+    """The name of an epoch's sheet: ``epoch_003.png``."""
+    return f"epoch_{epoch:03d}.png"
+
 
 def draw_samples(folder: Path, epoch: int, photographs: Images, drawn: Images, across: int) -> None:
     """Writes ``epoch_003.png`` into `folder`: rows of `across` photographs, each above what was `drawn` of it.
@@ -25,4 +32,4 @@ def draw_samples(folder: Path, epoch: int, photographs: Images, drawn: Images, a
     buffer = io.BytesIO()
     data.to_image(torch.cat(rows, dim=1)).save(buffer, "PNG")
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / f"epoch_{epoch:03d}.png", buffer.getvalue())
+    write_atomically(folder / sheet_of(epoch), buffer.getvalue())

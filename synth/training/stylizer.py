@@ -11,7 +11,6 @@ from torch import Tensor
 
 from synth.atomic import disk_full_said, write_atomically
 from synth.errors import InputError
-from synth.networks import files
 from synth.networks.network import Network
 from synth.networks.stylizer import SMALLEST, About, Stylizer, read_stylizer, write_stylizer
 from synth.objectives.gram import GramMatch
@@ -21,6 +20,7 @@ from synth.training.architecture import parameters_of
 from synth.training.loop import Plan
 from synth.training.perceptual import PerceptualLoss
 from synth.training.pictures import read_unlabelled
+from synth.training.samples import FOLDER, sheet_of
 from synth.training.stylizer_card import Facts, stylizer_card
 from synth.training.stylizer_task import NUDGE, StylizerTask, mean_losses
 from synth.training.trainer import (
@@ -30,7 +30,8 @@ from synth.training.trainer import (
     fingerprint,
     named,
     path_of,
-    sheet_of,
+    setting_of_weights,
+    settings_of_pictures,
     short,
     validated_on,
 )
@@ -129,7 +130,7 @@ class TrainStylizer(Trainer):
         folder = record.folder
         training, validation, skipped = self._photographs()
         stylizer = self._stylizer()
-        about = self._about(stylizer)
+        about = About(*self.shape, self.styles, self.size, self.network.name, self.network.sha256, self.command)
 
         def save(path: Path, _: Mapping[str, float | int]) -> None:
             write_stylizer(path, stylizer.state_dict(), about)
@@ -142,7 +143,7 @@ class TrainStylizer(Trainer):
             low_precision=self.low_precision,
             save=save,
         )
-        loop = self.train(task, folder, self._settings(training, validation, stylizer))
+        loop = self.train(task, folder, self._settings(training, validation))
         with disk_full_said(folder, "The training is done and kept: free some space, give the same command again."):
             save(folder / f"{NAME}.safetensors", {})
             again, _ = read_stylizer(folder / f"{NAME}.safetensors", str(self.device))
@@ -161,7 +162,7 @@ class TrainStylizer(Trainer):
             "skipped_files": skipped,
         }
         figures = {
-            sheet_of(len(loop.rows)): f"Photographs not trained on, in the style of {self.styles}.",
+            f"{FOLDER}/{sheet_of(len(loop.rows))}": f"Photographs not trained on, in the style of {self.styles}.",
             "curves.png": f"The loss on {len(training):,} photographs, epoch by epoch.",
         }
         return self.result(folder, findings, figures)
@@ -201,13 +202,8 @@ class TrainStylizer(Trainer):
             stylizer = Stylizer(*self.shape)
         return stylizer.to(self.device, memory_format=torch.channels_last)
 
-    def _about(self, stylizer: Stylizer) -> About:
-        shape, network = (stylizer.width, stylizer.blocks, stylizer.norm), self.network
-        return About(*shape, self.styles, self.size, network.name, network.sha256, self.command)
-
-    def _settings(self, training: Tensor, validation: Tensor, stylizer: Stylizer) -> dict[str, Setting]:
+    def _settings(self, training: Tensor, validation: Tensor) -> dict[str, Setting]:
         """What a checkpoint must agree with, beside the plan; where pictures and files lie may change."""
-        given = self.validation is not None
         return {
             "style": fingerprint(torch.stack([one.at((self.size, self.size)) for one in self.pictures])),
             "style_scale": self.scale,
@@ -219,14 +215,10 @@ class TrainStylizer(Trainer):
             **{f"{name}_weight": value for name, value in self.shares.items()},
             "layers": " ".join(self.whole.layers),
             "layer": self.whole.layer,
-            "width": stylizer.width,
-            "blocks": stylizer.blocks,
-            "norm": stylizer.norm,
+            **dict(zip(("width", "blocks", "norm"), self.shape, strict=True)),
             "precision": self.precision,
-            "validation": fingerprint(validation) if given else None,
-            "holdout": None if given else self.holdout,
-            "images": fingerprint(training) if given else fingerprint(training, validation),
-            "weights": f"sha256 {files.sha256(self.weights)}" if self.weights else None,
+            **settings_of_pictures(training, validation, self.validation is not None, self.holdout),
+            "weights": setting_of_weights(self.weights),
         }
 
     def _facts(self, samples: int, held_out: int, parameters: int, epochs: int, seconds: float) -> Facts:

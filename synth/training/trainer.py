@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from synth.errors import InputError
 from synth.hardware import device_of, low_precision
+from synth.networks import files
 from synth.networks.network import Network
 from synth.record import versions
 from synth.training.loop import Loop, Plan
@@ -94,6 +95,25 @@ def fingerprint(*pictures: Tensor, about: object = None) -> str:
     return f"{sum(len(some) for some in pictures)} pictures, {short(found.hexdigest())}"
 
 
+def settings_of_pictures(
+    training: Any, validation: Any, given: bool, holdout: float | int, mark: Callable[..., str] = fingerprint
+) -> dict[str, Setting]:
+    """What a checkpoint must agree with of the pictures; where they lie may change.
+
+    Where `validation` was not `given` it is a part of the same pictures, which are then marked together.
+    """
+    return {
+        "validation": mark(validation) if given else None,
+        "holdout": None if given else holdout,
+        "images": mark(training) if given else mark(training, validation),
+    }
+
+
+def setting_of_weights(weights: Path | None) -> Setting:
+    """The hash of the file that a training sets out from, where there is one."""
+    return f"sha256 {files.sha256(weights)}" if weights else None
+
+
 def short(digest: str) -> str:
     """Enough of a hash to tell two apart."""
     return f"sha256 {digest[:12]}"
@@ -111,11 +131,6 @@ def named(folder: Path) -> str:
 def validated_on(images: Path, validation: Path | None) -> str:
     """The pictures that a card's numbers were measured on: another folder, or those held out of the same."""
     return named(validation) if validation else f"{named(images)}, held out"
-
-
-def sheet_of(epoch: int) -> str:
-    """Where in the run folder the loop has an epoch's samples drawn."""
-    return f"samples/epoch_{epoch:03d}.png"
 
 
 def duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from interrupted import power_cut_after
 from small_worlds import noisy_pictures, tiny_module, wrapped
 from torch import Tensor
 
@@ -49,12 +50,16 @@ def progress(step: int = 0) -> Progress:
     return Progress(0, step, 0.0, torch.Generator().manual_seed(step))
 
 
-def test_the_pixel_loss_is_the_lectures_sum_of_squares() -> None:
-    task = make(Losses(1.0, 0.0, 0.0))
+def one_step(losses: Losses) -> tuple[dict[str, Tensor], UpConvolution]:
+    """What a first step on the first six pictures says, not augmented, and the generator as it was before."""
+    task = make(losses)
     task.augmentation = Augmentation()
     before = copy.deepcopy(task.generator).requires_grad_(False)
-    batch = torch.arange(6)
-    said = task.train_step(batch, progress())
+    return task.train_step(torch.arange(6), progress()), before
+
+
+def test_the_pixel_loss_is_the_lectures_sum_of_squares() -> None:
+    said, before = one_step(Losses(1.0, 0.0, 0.0))
     images = pictures()[:6].double() / 255
     drawn = before(NETWORK.read(images.float(), ("relu2",))["relu2"]).double()
     whole = pictures().numpy() / 255
@@ -72,11 +77,7 @@ def test_the_feature_error_is_relative() -> None:
 
 
 def test_features_of_a_layer_are_what_the_loss_compares() -> None:
-    task = make(Losses(0.0, 1.0, 0.0))
-    task.augmentation = Augmentation()
-    before = copy.deepcopy(task.generator).requires_grad_(False)
-    batch = torch.arange(6)
-    said = task.train_step(batch, progress())
+    said, before = one_step(Losses(0.0, 1.0, 0.0))
     images = pictures()[:6].float() / 255
     wanted = NETWORK.read(images, LAYERS)
     seen = NETWORK.read(before(wanted["relu2"]), LAYERS)
@@ -137,18 +138,8 @@ def test_a_resume_is_bit_equal(tmp_path: Path) -> None:
     plan = Plan(2, 6, checkpoint_seconds=0.0)
     whole = make()
     Loop(whole, tmp_path / "whole", plan).run()
-    cut, calls = make(), []
-    step = cut.train_step
-
-    def breaks(batch: Tensor, now: Progress) -> dict[str, Tensor]:
-        calls.append(now)
-        if len(calls) > 5:
-            raise RuntimeError("power cut")
-        return step(batch, now)
-
-    cut.train_step = breaks
     with pytest.raises(RuntimeError, match="power cut"):
-        Loop(cut, tmp_path / "cut", plan).run()
+        Loop(power_cut_after(make(), 5), tmp_path / "cut", plan).run()
     torch.manual_seed(5)
     again = make()
     Loop(again, tmp_path / "cut", plan).run()

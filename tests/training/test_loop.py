@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from interrupted import power_cut_after
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -135,17 +136,8 @@ def test_a_resume_is_bit_equal(
     """Whether each step is saved or only each epoch, in mid-epoch (7) and between epochs (10)."""
     plan = replace(PLAN, checkpoint_seconds=seconds)
     task = make_task(Augmentation(2, True), dropout=0.4, weight_decay=1e-3)
-    step, calls = task.train_step, []
-
-    def breaks(batch: Tensor, progress: Progress) -> dict[str, Tensor]:
-        calls.append(progress)
-        if len(calls) > stop:
-            raise RuntimeError("power cut")
-        return step(batch, progress)
-
-    task.train_step = breaks
     with pytest.raises(RuntimeError, match="power cut"):
-        Loop(task, tmp_path / "cut", plan).run()
+        Loop(power_cut_after(task, stop), tmp_path / "cut", plan).run()
     torch.manual_seed(stop)  # the resumed process has other global draws behind it
     again = make_task(Augmentation(2, True), dropout=0.4, weight_decay=1e-3)
     rows = Loop(again, tmp_path / "cut", plan).run()

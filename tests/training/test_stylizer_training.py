@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from interrupted import power_cut_after
 from PIL import Image
 from small_worlds import noisy_pictures, tiny_module, wrapped
-from torch import Tensor, nn
+from torch import nn
 
 from synth.errors import InputError
 from synth.networks.stylizer import read_stylizer
@@ -18,7 +19,6 @@ from synth.record import Record
 from synth.training.loop import Loop, Plan
 from synth.training.stylizer import TrainStylizer
 from synth.training.stylizer_task import NUDGE, StylizerTask, losses, nudged, windows
-from synth.training.task import Progress
 
 NETWORK = wrapped(tiny_module())
 Train = Callable[..., TrainStylizer]
@@ -91,18 +91,8 @@ def test_a_resume_is_bit_equal(train: Train, tmp_path: Path) -> None:
     plan = Plan(2, 2, checkpoint_seconds=0.0)
     whole = task_of(train())
     Loop(whole, tmp_path / "whole", plan).run()
-    cut, calls = task_of(train()), []
-    step = cut.train_step
-
-    def breaks(batch: Tensor, now: Progress) -> dict[str, Tensor]:
-        calls.append(now)
-        if len(calls) > 5:
-            raise RuntimeError("power cut")
-        return step(batch, now)
-
-    cut.train_step = breaks
     with pytest.raises(RuntimeError, match="power cut"):
-        Loop(cut, tmp_path / "cut", plan).run()
+        Loop(power_cut_after(task_of(train()), 5), tmp_path / "cut", plan).run()
     again = task_of(train())
     Loop(again, tmp_path / "cut", plan).run()
     for name, value in whole.stylizer.state_dict().items():
