@@ -28,7 +28,9 @@ def main() -> None:
     unknown = set(wanted) - set(FIGURES)
     if unknown:
         sys.exit(f"no such figure: {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    )
     for name in wanted:
         for what, found in FIGURES[name]():
             print(f"{what:<78} {found}", flush=True)
@@ -48,10 +50,10 @@ def step() -> list[tuple[str, str]]:
     """One gradient step of the engine against a bare forward and backward to the input."""
     import torch
 
-    from synth import memory
+    from synth.cli import memory
     from synth.encodings.pixels import Pixels
-    from synth.experiment import Experiment
-    from synth.networks.trained import trained
+    from synth.engine.experiment import Experiment
+    from synth.networks.bundled import bundled
     from synth.objectives.priors import L2, TotalVariation
     from synth.objectives.scores import ClassScore
     from synth.objectives.weighted import WeightedSum
@@ -60,11 +62,11 @@ def step() -> list[tuple[str, str]]:
     memory.keep_freed()  # as the command line does, for both sides
     rows = []
     for name in ("mini_alexnet", "mini_resnet"):
-        network = trained(name)
+        network = bundled(name)
         target = list(range(16))
         objective = WeightedSum({"class": ClassScore(target), "l2": L2(), "tv": TotalVariation()})
-        for watched, watch in (("", None), (" + watch", ClassScore(target, "probability"))):
-            experiment = Experiment(network, Pixels(), objective, Gradient(), watch=watch)
+        for monitored, monitor in (("", None), (" + watch", ClassScore(target, "probability"))):
+            experiment = Experiment(network, Pixels(), objective, Gradient(), monitor=monitor)
             problem, who = experiment.problem, experiment.rows
             states = [Gradient(steps=1000).init(problem, who)]
             index = torch.tensor(target, device=network.device)
@@ -78,12 +80,16 @@ def step() -> list[tuple[str, str]]:
                 images = images.detach().requires_grad_()
                 torch.autograd.grad(network(images).gather(1, index[:, None]).sum(), images)
 
-            what = f"{name}: bare forward + backward / a step, batch 16, pixels + L2 + TV{watched}"
+            what = (
+                f"{name}: bare forward + backward / a step, batch 16, pixels + L2 + TV{monitored}"
+            )
             rows.append((what, f"{_ratio(bare, ours, network.device.type):.3f}"))
     return rows
 
 
-def _ratio(one: Callable[[], None], other: Callable[[], None], device: str, pairs: int = 60) -> float:
+def _ratio(
+    one: Callable[[], None], other: Callable[[], None], device: str, pairs: int = 60
+) -> float:
     """The median of time(one) / time(other) over pairs run one after the other."""
     import torch
 
@@ -103,8 +109,12 @@ def synth() -> list[tuple[str, str]]:
     """Bare `synth`, as a newcomer types it."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        run = subprocess.Popen([SYNTH, f"folder={folder}/run"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, _, used = os.wait4(run.pid, 0)  # the peak of this one process, not of all that ran before
+        run = subprocess.Popen(
+            [SYNTH, f"folder={folder}/run"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        _, _, used = os.wait4(
+            run.pid, 0
+        )  # the peak of this one process, not of all that ran before
         seconds, peak = time.perf_counter() - began, used.ru_maxrss / 1024
         found = json.loads(Path(folder, "run", "result.json").read_text())["contenders"]
     rows = [("bare synth, whole process", f"{seconds:.0f} s, peak memory {peak:,.0f} MB")]
@@ -122,7 +132,10 @@ def classes() -> list[tuple[str, str]]:
 
 def pictures() -> list[tuple[str, str]]:
     """Twenty photographs towards random classes inside 8/255."""
-    weights, archive = SHARED / "weights/squeezenet1_1.fp16.safetensors", SHARED / "data/imagenet_samples_500.tar"
+    weights, archive = (
+        SHARED / "weights/squeezenet1_1.fp16.safetensors",
+        SHARED / "data/imagenet_samples_500.tar",
+    )
     if not (weights.is_file() and archive.is_file()):
         return [("20 photographs to random classes", f"skipped: no {weights} and {archive}")]
     with tempfile.TemporaryDirectory() as folder:
@@ -131,23 +144,38 @@ def pictures() -> list[tuple[str, str]]:
             tar.extractall(folder, [tar.getmember(name) for name in names], filter="data")
         words = [f"images={folder}/*/*/*.jpg", "target=random", "network=squeezenet1_1", f"network.weights={weights}",
                  "encoding.epsilon=0.03137254", "until=0.9"]  # fmt: skip
-        return [_fooled("20 photographs to random classes, SqueezeNet 1.1, L-inf 8/255", words, 0.9)]
+        return [
+            _fooled("20 photographs to random classes, SqueezeNet 1.1, L-inf 8/255", words, 0.9)
+        ]
 
 
 def _fooled(what: str, words: list[str], until: float) -> tuple[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
-            [SYNTH, "recipe=fooling_gradient", f"folder={folder}/run", *words], check=True, capture_output=True
+            [SYNTH, "recipe=fooling_gradient", f"folder={folder}/run", *words],
+            check=True,
+            capture_output=True,
         )
         result = json.loads(Path(folder, "run", "result.json").read_text())
     items = result["items"]
-    good = sum(item["predicted"] == item["target"] and item["confidence"] >= until for item in items)
+    good = sum(
+        item["predicted"] == item["target"] and item["confidence"] >= until for item in items
+    )
     far = max((item["linf"] or 0) for item in items)
     ball = f", L-inf at most {far * 255:.0f}/255" if far else ""
-    return what, f"{good} of {len(items)} at >= {until} on the saved file{ball}, {result['seconds']:.1f} s"
+    return (
+        what,
+        f"{good} of {len(items)} at >= {until} on the saved file{ball}, {result['seconds']:.1f} s",
+    )
 
 
-FIGURES = {"startup": startup, "step": step, "synth": synth, "classes": classes, "pictures": pictures}
+FIGURES = {
+    "startup": startup,
+    "step": step,
+    "synth": synth,
+    "classes": classes,
+    "pictures": pictures,
+}
 
 if __name__ == "__main__":
     main()

@@ -29,16 +29,17 @@ import numpy as np
 import torch
 from deap import base, tools
 
-from synth import data, memory
-from synth.core import Evaluation, Genome, Problem, Pull, Rows
+from synth import data
+from synth.cli import memory
+from synth.core import Cotangents, Evaluation, Genome, Problem, Rows
+from synth.core.network import Network
+from synth.core.randomness import key_of
 from synth.encodings.cppn import Cppn
 from synth.encodings.pixels import Pixels
-from synth.experiment import Experiment
-from synth.networks.network import Network
-from synth.networks.trained import trained
+from synth.engine.experiment import Experiment
+from synth.networks.bundled import bundled
 from synth.objectives.scores import ClassScore
-from synth.randomness import key_of
-from synth.record import Record
+from synth.record.record import Record
 from synth.searches.genetic import Genetic
 from synth.searches.operators.crossover import NoCrossover, TwoPoint, UniformCrossover
 from synth.searches.operators.mutation import GaussianMutation, Polynomial
@@ -56,7 +57,10 @@ Row = tuple[str, str]
 # what both sides do to their children: crossover of every pair, then mutation
 OPERATORS: dict[str, tuple[Any, Any]] = {
     "two-point + Gaussian": (TwoPoint(), GaussianMutation(0.1, 0.05)),
-    "SBX + polynomial": (SimulatedBinary(eta=10.0, low=0.0, high=1.0), Polynomial(eta=15.0, rate=0.1)),
+    "SBX + polynomial": (
+        SimulatedBinary(eta=10.0, low=0.0, high=1.0),
+        Polynomial(eta=15.0, rate=0.1),
+    ),
 }
 STOCK: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "two-point + Gaussian": (tools.cxTwoPoint, lambda one: tools.mutGaussian(one, 0.0, 0.1, 0.05)),
@@ -75,7 +79,9 @@ def main() -> None:
         sys.exit(f"no such figure: {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
     memory.keep_freed()  # as the command line does, for all sides
     logging.getLogger("synth").setLevel(logging.WARNING)
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
+    )
     for name in wanted:
         for what, found in FIGURES[name]():
             print(f"{what:<86} {found}", flush=True)
@@ -95,13 +101,15 @@ class Free(Problem):
     def project(self, genome: Genome, rows: Rows) -> Genome:
         return genome.clamp(0, 1)
 
-    def origin(self, rows: Rows) -> Genome | None:
+    def baseline(self, rows: Rows) -> Genome | None:
         return None
 
     def at(self, **parts: Any) -> Problem:
         return self
 
-    def evaluate(self, genome: Genome, rows: Rows, pull: Pull | None = None) -> Evaluation:
+    def evaluate(
+        self, genome: Genome, rows: Rows, cotangents: Cotangents | None = None
+    ) -> Evaluation:
         scores = genome[:, 0, 0, :1].clone()
         return Evaluation(scores, {}, scores[:, 0], None, 1, 0)
 
@@ -132,7 +140,10 @@ def variation() -> list[Row]:
 
 
 def _ours(mate: Any, mutate: Any) -> Callable[[], object]:
-    search, problem = Genetic(Tournament(2), mate, mutate, population=POPULATION, generations=10_000), Free()
+    search, problem = (
+        Genetic(Tournament(2), mate, mutate, population=POPULATION, generations=10_000),
+        Free(),
+    )
     rows = Rows(torch.zeros(1, dtype=torch.int64), torch.tensor([key_of("benchmark")]))
     state, _ = search.step(problem, rows, search.init(problem, rows), 0)
     now = [state, 0]
@@ -193,7 +204,7 @@ def _timed(call: Callable[[], object]) -> float:
 
 def share() -> list[Row]:
     """How much of a generation's wall time the network's own forward has."""
-    network = trained("mini_alexnet")
+    network = bundled("mini_alexnet")
     cases = {f"pixels, {name}": (Pixels(), *parts) for name, parts in OPERATORS.items()}
     cases["CPPN, topology"] = (Cppn(), NoCrossover(), TopologyMutation())
     rows = []
@@ -210,7 +221,9 @@ def share() -> list[Row]:
                 state, _ = search.step(problem, who, state, step)
                 shares.append(inside[0] / (time.perf_counter() - began))
         told = f"{statistics.median(shares[5:]):.2f}"
-        rows.append((f"share of a generation inside the network, population {POPULATION}, {name}", told))
+        rows.append(
+            (f"share of a generation inside the network, population {POPULATION}, {name}", told)
+        )
     return rows
 
 
@@ -242,13 +255,17 @@ def evotorch() -> list[Row]:
         from evotorch import algorithms, operators
     except ImportError:
         return [("against EvoTorch", "skipped: no package evotorch")]
-    network, count = trained("mini_alexnet"), int(np.prod(GENES))
+    network, count = bundled("mini_alexnet"), int(np.prod(GENES))
 
     def fitness(genomes: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            parts = genomes.view(-1, *GENES).split(64)  # as small as the engine's chunks, which is faster on a CPU
-            taps = [network.read(part, ("output",))["output"].log_softmax(1)[:, 7] for part in parts]
-        return torch.cat(taps).clone()
+            parts = genomes.view(-1, *GENES).split(
+                64
+            )  # as small as the engine's chunks, which is faster on a CPU
+            activations = [
+                network.read(part, ("output",))["output"].log_softmax(1)[:, 7] for part in parts
+            ]
+        return torch.cat(activations).clone()
 
     rows = []
     for name in OPERATORS:
@@ -266,7 +283,9 @@ def evotorch() -> list[Row]:
                 operators.SimulatedBinaryCrossOver(problem, tournament_size=2, eta=10.0),
                 operators.PolynomialMutation(problem, eta=15.0, mutation_probability=0.1),
             ]
-        their = algorithms.GeneticAlgorithm(problem, operators=theirs, popsize=POPULATION, re_evaluate=False)
+        their = algorithms.GeneticAlgorithm(
+            problem, operators=theirs, popsize=POPULATION, re_evaluate=False
+        )
         search = Genetic(Tournament(2), *OPERATORS[name], population=POPULATION, generations=10_000)
         experiment = Experiment(network, Pixels(), ClassScore(7, "log_probability"), search)
         told = _against(_stepping(search, experiment), their.step)
@@ -292,7 +311,11 @@ def _stepping(search: Genetic, experiment: Experiment) -> Callable[[], object]:
 def plain(generations: int = 10_000) -> Genetic:
     """The genetic algorithm that all is compared with."""
     return Genetic(
-        Tournament(2), UniformCrossover(), GaussianMutation(0.1, 0.05), population=64, generations=generations
+        Tournament(2),
+        UniformCrossover(),
+        GaussianMutation(0.1, 0.05),
+        population=64,
+        generations=generations,
     )
 
 
@@ -303,7 +326,7 @@ def pixels() -> list[Row]:
         "the plain genetic algorithm": _course(
             lambda network: Experiment(
                 network, Pixels(), ClassScore(TARGETS, "log_probability"), plain(),
-                watch=ClassScore(TARGETS, "probability"), budget=marks[-1],
+                monitor=ClassScore(TARGETS, "probability"), budget=marks[-1],
             ),
             marks,
         ),
@@ -311,28 +334,44 @@ def pixels() -> list[Row]:
     }  # fmt: skip
     rows = []
     for name, (means, course) in found.items():
-        told = ", ".join(f"{mean:.3f} at {mark:,}" for mark, mean in zip(marks, course, strict=True))
+        told = ", ".join(
+            f"{mean:.3f} at {mark:,}" for mark, mean in zip(marks, course, strict=True)
+        )
         what = f"mean confidence of {len(TARGETS)} classes after evaluations each, {name}"
         rows.append((what, f"{told}; on the saved file {means:.3f}"))
     return rows
 
 
-def _course(build: Callable[[Network], Experiment], marks: tuple[int, ...]) -> tuple[float, list[float]]:
+def _course(
+    build: Callable[[Network], Experiment], marks: tuple[int, ...]
+) -> tuple[float, list[float]]:
     """Mean confidence on the saved files at the end, and of the best individuals at the `marks`."""
     with tempfile.TemporaryDirectory() as folder:
-        result = build(trained("mini_alexnet")).run(Record(Path(folder)))
+        result = build(bundled("mini_alexnet")).run(Record(Path(folder)))
         lines = [json.loads(line) for line in Path(folder, "steps.jsonl").read_text().splitlines()]
     return result["findings"]["mean_confidence"], _at(lines, marks)
 
 
 def _at(lines: list[dict[str, Any]], marks: tuple[int, ...]) -> list[float]:
-    return [[line["mean"] for line in lines if line["forwards"] <= mark * len(TARGETS)][-1] for mark in marks]
+    return [
+        [line["mean"] for line in lines if line["forwards"] <= mark * len(TARGETS)][-1]
+        for mark in marks
+    ]
 
 
 def _recipe(name: str, marks: tuple[int, ...], *words: str) -> tuple[float, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
-        result = _synth(folder, f"recipe={name}", f"target={TARGETS}", f"budget={marks[-1]}", "until=null", *words)
-        lines = [json.loads(line) for line in Path(folder, "run", "steps.jsonl").read_text().splitlines()]
+        result = _synth(
+            folder,
+            f"recipe={name}",
+            f"target={TARGETS}",
+            f"budget={marks[-1]}",
+            "until=null",
+            *words,
+        )
+        lines = [
+            json.loads(line) for line in Path(folder, "run", "steps.jsonl").read_text().splitlines()
+        ]
     return result["findings"]["mean_confidence"], _at(lines, marks)
 
 
@@ -360,7 +399,12 @@ def map_of_classes() -> list[Row]:
         f"{found['success']} of {found['items']} at >= 0.99, mean {found['mean_confidence']:.4f}, "
         f"{found['forwards']:,} evaluations"
     )
-    return [(f"recipe=map_elites, all classes of mini AlexNet, {minutes:g} minutes, on the saved files", said)]
+    return [
+        (
+            f"recipe=map_elites, all classes of mini AlexNet, {minutes:g} minutes, on the saved files",
+            said,
+        )
+    ]
 
 
 def attack() -> list[Row]:
@@ -376,10 +420,13 @@ def attack() -> list[Row]:
 
 def _attacked(folder: Path) -> list[Row]:
     """Two pictures a class, the first that the network gets right; the recipe, then random signs at equal queries."""
-    network, queries, epsilon = trained("mini_alexnet"), 1000, 8 / 255
+    network, queries, epsilon = bundled("mini_alexnet"), 1000, 8 / 255
     chosen, labels = [], []
     for index, wnid in enumerate(network.classes.synsets):
-        pictures = (data.picture(str(path)).at(network.size)[None] for path in sorted(folder.rglob(f"{wnid}/*.*")))
+        pictures = (
+            data.picture(str(path)).at(network.size)[None]
+            for path in sorted(folder.rglob(f"{wnid}/*.*"))
+        )
         right = (image for image in pictures if int(_scores(network, image)[0].argmax()) == index)
         for image in islice(right, 2):
             chosen.append(image), labels.append(index)
@@ -400,7 +447,9 @@ def _attacked(folder: Path) -> list[Row]:
     return [(f"recipe=black_box_attack, {what}", said), (f"random signs, {what}", signs)]
 
 
-def _signs(network: Network, images: list[torch.Tensor], labels: list[int], queries: int, epsilon: float) -> str:
+def _signs(
+    network: Network, images: list[torch.Tensor], labels: list[int], queries: int, epsilon: float
+) -> str:
     """Independent random signs in the corners of the ball, as many as there are queries."""
     draws = torch.Generator().manual_seed(0)
     spent = []
@@ -417,7 +466,9 @@ def _signs(network: Network, images: list[torch.Tensor], labels: list[int], quer
 
 def _scores(network: Network, images: torch.Tensor) -> torch.Tensor:
     with torch.inference_mode():
-        return network.read(images.contiguous(memory_format=torch.channels_last), ("output",))["output"]
+        return network.read(images.contiguous(memory_format=torch.channels_last), ("output",))[
+            "output"
+        ]
 
 
 FIGURES: dict[str, Callable[[], list[Row]]] = {

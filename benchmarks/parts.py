@@ -12,7 +12,9 @@ import torch
 
 def run(package: str, parts: Sequence[str]) -> None:
     """Prints the `rows` of the modules of `package` that the command line names, of all `parts` where it names none."""
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.processor() or platform.machine()}")
+    print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.processor() or platform.machine()}"
+    )
     for part in sys.argv[1:] or parts:
         if part not in parts:
             sys.exit(f"{part}: no such part; there are {', '.join(parts)}.")

@@ -44,7 +44,12 @@ def main() -> None:
 
 def ascent() -> None:
     """Twelve classes of mini AlexNet, 64 px."""
-    _sheet("class_ascent_mini_alexnet.png", _run("recipe=class_ascent_fourier", f"target=[{TWELVE}]"), 176, 6)
+    _sheet(
+        "class_ascent_mini_alexnet.png",
+        _run("recipe=class_ascent_fourier", f"target=[{TWELVE}]"),
+        176,
+        6,
+    )
 
 
 def codes() -> None:
@@ -66,7 +71,11 @@ def stylizer() -> None:
     with Image.open(STYLE) as image:
         row = [image.convert("RGB").resize((height, height), Image.Resampling.LANCZOS)]
     for image, _ in _run("recipe=stylize", "images=[china, flower]", "longest=512"):
-        row.append(image.resize((round(image.width * height / image.height), height), Image.Resampling.LANCZOS))
+        row.append(
+            image.resize(
+                (round(image.width * height / image.height), height), Image.Resampling.LANCZOS
+            )
+        )
     sheet = Image.new("RGB", (sum(image.width + gap for image in row) - gap, height), "white")
     x = 0
     for image in row:
@@ -93,26 +102,36 @@ def map_of_classes() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = os.environ.get("SYNTH_MAP") or f"{temporary}/run"
         if "SYNTH_MAP" not in os.environ:
-            subprocess.run([SYNTH, "recipe=map_elites", "search.steps=6000", f"folder={folder}"], check=True)
+            subprocess.run(
+                [SYNTH, "recipe=map_elites", "search.steps=6000", f"folder={folder}"], check=True
+            )
         items = json.loads(Path(folder, "result.json").read_text())["items"]
         side, columns, gap = 58, 20, 3
         sheet = Image.new(
-            "RGB", (columns * (side + gap) - gap, -(-len(items) // columns) * (side + gap) - gap), "white"
+            "RGB",
+            (columns * (side + gap) - gap, -(-len(items) // columns) * (side + gap) - gap),
+            "white",
         )
         for place, item in enumerate(items):
             corner = (place % columns * (side + gap), place // columns * (side + gap))
             with Image.open(Path(folder, item["file"])) as image:
-                sheet.paste(image.convert("RGB").resize((side, side), Image.Resampling.LANCZOS), corner)
+                sheet.paste(
+                    image.convert("RGB").resize((side, side), Image.Resampling.LANCZOS), corner
+                )
         sheet.quantize(256).save(DOCS / "map_elites.png", optimize=True)
         best = [item for item in items if item["success"] and len(item["ancestors"]) > FRAMES]
-        best.sort(key=lambda item: -len({frame["target"] for frame in item["ancestors"]}))  # the most eventful
+        best.sort(
+            key=lambda item: -len({frame["target"] for frame in item["ancestors"]})
+        )  # the most eventful
         _strips(Path(folder), best[:4])
 
 
 def _strips(folder: Path, items: list[dict[str, Any]]) -> None:
     """The line of each item, its first ancestor left and itself right, with what each frame was the best of."""
     side, font = 128, ImageFont.load_default(12)
-    sheet = Image.new("RGB", ((FRAMES + 1) * (side + GAP) + GAP, len(items) * (side + LINE + GAP) + GAP), "white")
+    sheet = Image.new(
+        "RGB", ((FRAMES + 1) * (side + GAP) + GAP, len(items) * (side + LINE + GAP) + GAP), "white"
+    )
     draw = ImageDraw.Draw(sheet)
     for row, item in enumerate(items):
         with Image.open(folder / item["strip"]) as image:
@@ -131,15 +150,31 @@ def _strips(folder: Path, items: list[dict[str, Any]]) -> None:
 
 def page() -> None:
     """The page of the default comparison, as headless Chromium shows it."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    browser = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     if browser is None:
         sys.exit("page: no Chromium is installed")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([SYNTH], check=True, cwd=folder)
         (found,) = Path(folder).glob("runs/*/*/index.html")
-        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,1560"]
+        flags = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--window-size=1200,1560",
+        ]
         shot = Path(folder, "page.png")
-        words = [browser, *flags, f"--user-data-dir={folder}/browser", f"--screenshot={shot}", found.as_uri()]
+        words = [
+            browser,
+            *flags,
+            f"--user-data-dir={folder}/browser",
+            f"--screenshot={shot}",
+            found.as_uri(),
+        ]
         subprocess.run(words, check=True, capture_output=True)
         with Image.open(shot) as image:
             small = image.convert("RGB").resize((900, 1170), Image.Resampling.LANCZOS)
@@ -150,14 +185,20 @@ def _run(*words: str) -> list[tuple[Image.Image, dict[str, Any]]]:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([SYNTH, f"folder={folder}/run", *words], check=True)
         items = json.loads(Path(folder, "run", "result.json").read_text())["items"]
-        return [(Image.open(Path(folder, "run", item["file"])).convert("RGB"), item) for item in items]
+        return [
+            (Image.open(Path(folder, "run", item["file"])).convert("RGB"), item) for item in items
+        ]
 
 
-def _sheet(name: str, found: list[tuple[Image.Image, dict[str, Any]]], side: int, columns: int) -> None:
+def _sheet(
+    name: str, found: list[tuple[Image.Image, dict[str, Any]]], side: int, columns: int
+) -> None:
     """All pictures on white, each over the name of its class and the network's confidence in the saved file."""
     font = ImageFont.load_default(13)
     rows = -(-len(found) // columns)
-    sheet = Image.new("RGB", (columns * (side + GAP) + GAP, rows * (side + LINE + GAP) + GAP), "white")
+    sheet = Image.new(
+        "RGB", (columns * (side + GAP) + GAP, rows * (side + LINE + GAP) + GAP), "white"
+    )
     draw = ImageDraw.Draw(sheet)
     for place, (image, item) in enumerate(found):
         x = GAP + place % columns * (side + GAP)

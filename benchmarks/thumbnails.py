@@ -21,7 +21,10 @@ SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared")).resolve()
 SYNTH = str(Path(sys.executable).parent / "synth")
 DOCS = Path(__file__).parent.parent / "docs/recipes"
 HEIGHT, GAP = 160, 6
-SQUEEZENET = ["network=squeezenet1_1", f"network.weights={SHARED / 'weights/squeezenet1_1.fp16.safetensors'}"]
+SQUEEZENET = [
+    "network=squeezenet1_1",
+    f"network.weights={SHARED / 'weights/squeezenet1_1.fp16.safetensors'}",
+]
 THREE = "target=[goldfish, king penguin, teapot]"
 
 PANDA = "image={0}/imagenet_samples_500/n02510455/n02510455_giant_panda.jpg"
@@ -38,7 +41,7 @@ RECIPES: dict[str, tuple[list[str], list[str]]] = {
     "generator_ascent": (["target=[king penguin, mushroom, teapot]"], ["images/00[012].png"]),
     "generator_neuron": (["layer=conv5", "unit=[1, 2, 3]"], ["images/00[012].png"]),
     "generator_diversity": (["target=lemon", "encoding.count=3"], ["images/00[012].png"]),
-    "generator_walk": (["target=[lemon, orange]", "measures.walk.across=5"], ["walk/000.png"]),
+    "generator_walk": (["target=[lemon, orange]", "figures.walk.across=5"], ["walk/000.png"]),
     "fooling_gradient": ([THREE], ["images/00[012].png"]),
     "fast_gradient_sign": ([PANDA, "target=gibbon", *SQUEEZENET], ["figures/000.png"]),
     "projected_gradient": (["image=flower", "target=teapot", *SQUEEZENET], ["figures/000.png"]),
@@ -76,7 +79,10 @@ def main() -> None:
             folder = Path(temporary, "runs", name)
             told = [word.replace("{0}", temporary) for word in words]
             subprocess.run([SYNTH, f"recipe={name}", f"folder={folder}", *told], check=True)
-            found = [sorted(glob.glob(str(folder / pattern.replace("{0}", temporary)))) for pattern in patterns]
+            found = [
+                sorted(glob.glob(str(folder / pattern.replace("{0}", temporary))))
+                for pattern in patterns
+            ]
             _save(name, [Path(file) for files in found for file in files])
 
 

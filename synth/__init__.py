@@ -5,4 +5,6 @@ from beartype.claw import beartype_this_package
 
 __version__ = "0.1.0"
 
-beartype_this_package(conf=BeartypeConf(is_pep484_tower=True))  # a whole number serves where a number is wanted
+beartype_this_package(
+    conf=BeartypeConf(is_pep484_tower=True)
+)  # a whole number serves where a number is wanted

@@ -20,14 +20,18 @@ def nearest(name: object, choices: Iterable[object], most: int = 3) -> str:
     """
     plain = {str(choice): _plain(str(choice)) for choice in choices}
     wanted = _plain(str(name))
-    order = difflib.get_close_matches(wanted, list(dict.fromkeys(plain.values())), n=most, cutoff=0.6)
+    order = difflib.get_close_matches(
+        wanted, list(dict.fromkeys(plain.values())), n=most, cutoff=0.6
+    )
     found = [choice for close in order for choice, text in plain.items() if text == close]
     if not found and len(wanted) >= 3:
         found = [choice for choice, text in plain.items() if wanted in text]
     found = found[:most]
     if not found:
         return ""
-    return f" Did you mean {' or '.join([', '.join(found[:-1]), found[-1]] if found[1:] else found)}?"
+    return (
+        f" Did you mean {' or '.join([', '.join(found[:-1]), found[-1]] if found[1:] else found)}?"
+    )
 
 
 def _plain(text: str) -> str:

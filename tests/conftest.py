@@ -9,8 +9,8 @@ import torch
 from hypothesis import settings
 from small_worlds import tiny_module, wrapped
 
-from synth import experiment as loop
-from synth.networks.network import Network
+from synth.core.network import Network
+from synth.engine import experiment as loop
 
 settings.register_profile("synth", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("synth")

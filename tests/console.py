@@ -59,12 +59,17 @@ def write_weights(path: Path, architecture: str = "mini_alexnet", **metadata: st
             if isinstance(part, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(part.weight)  # a scale at which nothing dies on the way up
     usual = {
-        "classes": json.dumps([{"name": n, "wnid": w, "imagenet_index": i} for n, (w, i) in CLASSES.items()]),
+        "classes": json.dumps(
+            [{"name": n, "wnid": w, "imagenet_index": i} for n, (w, i) in CLASSES.items()]
+        ),
         "size": "64",
         "mean": "[0.48, 0.45, 0.4]",
         "std": "[0.28, 0.27, 0.28]",
     }
-    state = {name: value.half() if value.is_floating_point() else value for name, value in module.state_dict().items()}
+    state = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in module.state_dict().items()
+    }
     save_file(state, path, usual | metadata)
     return path
 
@@ -76,7 +81,10 @@ def result_of(folder: Path) -> dict[str, Any]:
 
 def steps_of(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run folder's steps.jsonl."""
-    return [json.loads(line) for line in (folder / "steps.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (folder / "steps.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def started(*words: object, cwd: Path, code: str | None = None) -> subprocess.Popen[str]:

@@ -14,11 +14,14 @@ from console import Ran, Synth, write_weights
 
 
 @pytest.fixture
-def synth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Synth]:
+def synth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Synth]:
     """`synth("recipe=layers", ...)`: the command line in this process, standing in the test's own folder."""
     from hydra.core.global_hydra import GlobalHydra
 
-    from synth import cli, progress
+    from synth.cli.command import main
+    from synth.record import progress
 
     log = logging.getLogger("synth")
     before = log.handlers, log.level, log.propagate, progress.live, torch.get_num_threads()
@@ -32,7 +35,7 @@ def synth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         capsys.readouterr()
         code: Any = 0
         try:
-            cli.main()
+            main()
         except SystemExit as leaving:
             code = leaving.code or 0
         said = capsys.readouterr()

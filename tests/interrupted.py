@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from synth.experiment import Experiment
+from synth.engine.experiment import Experiment
 from synth.training.task import Progress, Task
 
 

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from synth.core import Evaluation, Genome, Problem, Pull, Rows, Search, State, Step
-from synth.networks.classes import Classes
-from synth.networks.network import Network
-from synth.randomness import key_of
+from synth.core import Cotangents, Evaluation, Genome, Problem, Rows, Search, State, StepReport
+from synth.core.classes import Classes
+from synth.core.network import Network
+from synth.core.randomness import key_of
 
 NAMES = ("goldfish", "king penguin", "teapot", "lemon", "school bus")
 Score = Callable[[Tensor, Rows], Tensor]
@@ -43,9 +43,9 @@ class Analytic(Problem):
         stochastic: bool = False,
         differentiable: bool = True,
         box: tuple[float, float] | None = None,
-        origin: Tensor | None = None,
+        baseline: Tensor | None = None,
     ) -> None:
-        self.score, self.begin, self.box, self._origin = score, begin, box, origin
+        self.score, self.begin, self.box, self._baseline = score, begin, box, baseline
         self.stochastic, self.differentiable = stochastic, differentiable
         self.asked: list[tuple[int, bool]] = []
 
@@ -55,34 +55,45 @@ class Analytic(Problem):
     def project(self, genome: Genome, rows: Rows) -> Genome:
         return genome if self.box is None else genome.clamp(*self.box)
 
-    def origin(self, rows: Rows) -> Genome | None:
-        return self._origin
+    def baseline(self, rows: Rows) -> Genome | None:
+        return self._baseline
 
     def at(self, **parts: Any) -> Problem:
         raise NotImplementedError
 
-    def evaluate(self, genome: Genome, rows: Rows, pull: Pull | None = None) -> Evaluation:
-        self.asked.append((len(genome), pull is not None))
-        genome = genome.detach().requires_grad_(pull is not None)
+    def evaluate(
+        self, genome: Genome, rows: Rows, cotangents: Cotangents | None = None
+    ) -> Evaluation:
+        self.asked.append((len(genome), cotangents is not None))
+        genome = genome.detach().requires_grad_(cotangents is not None)
         gradient = None
-        with torch.set_grad_enabled(pull is not None):
+        with torch.set_grad_enabled(cotangents is not None):
             scores = self.score(genome, rows)
             scores = scores[:, None] if scores.ndim == 1 else scores
-        if pull is not None:
-            covectors = pull(scores.detach())
+        if cotangents is not None:
+            covectors = cotangents(scores.detach())
             gradient = torch.stack(
-                [torch.autograd.grad(scores, genome, one, retain_graph=True)[0] for one in covectors]
+                [
+                    torch.autograd.grad(scores, genome, one, retain_graph=True)[0]
+                    for one in covectors
+                ]
             )
         scores = scores.detach()
         backwards = 0 if gradient is None else len(gradient)
         return Evaluation(scores, {"score": scores}, scores[:, 0].clone(), gradient, 1, backwards)
 
 
-def quadratics(count: int, length: int, condition: float = 30.0, seed: int = 0) -> tuple[Analytic, Tensor, Tensor]:
+def quadratics(
+    count: int, length: int, condition: float = 30.0, seed: int = 0
+) -> tuple[Analytic, Tensor, Tensor]:
     """-(x - c)^T A (x - c) / 2, an A of its own `condition` number and a c an item; the problem, all A and all c."""
     draws = torch.Generator().manual_seed(seed)
-    turns = torch.linalg.qr(torch.randn(count, length, length, generator=draws, dtype=torch.float64)).Q
-    stretch = torch.logspace(0, torch.log10(torch.tensor(condition)).item(), length, dtype=torch.float64)
+    turns = torch.linalg.qr(
+        torch.randn(count, length, length, generator=draws, dtype=torch.float64)
+    ).Q
+    stretch = torch.logspace(
+        0, torch.log10(torch.tensor(condition)).item(), length, dtype=torch.float64
+    )
     matrices = (turns * stretch) @ turns.mT
     centres = torch.randn(count, length, generator=draws, dtype=torch.float64)
     matrices, centres = matrices.float(), centres.float()
@@ -151,7 +162,9 @@ def wrapped(
     )
 
 
-def evolved(search: Search, problem: Problem, rows: Rows, steps: int | None = None) -> tuple[list[Step], list[State]]:
+def evolved(
+    search: Search, problem: Problem, rows: Rows, steps: int | None = None
+) -> tuple[list[StepReport], list[State]]:
     """What each of the `steps` of `search` says (None: all it is meant to take), and the states after them."""
     state, said, states = search.init(problem, rows), [], []
     for step in range(search.steps if steps is None else steps):

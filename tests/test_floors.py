@@ -31,7 +31,10 @@ FLOORS: list[set[str]] = [
 ]
 # what is looked up sideways or upward, and why; shorten this list, do not add to it
 EXCEPTIONS = {
-    ("searches.regularisers", "transforms.blur"): "the blur between two steps is the blur of a transform",
+    (
+        "searches.regularisers",
+        "transforms.blur",
+    ): "the blur between two steps is the blur of a transform",
 }
 
 
@@ -55,7 +58,9 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: write the import out, from {package} on"
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            modules = {name for name in names if (ROOT / (name.replace(".", "/") + ".py")).is_file()}
+            modules = {
+                name for name in names if (ROOT / (name.replace(".", "/") + ".py")).is_file()
+            }
             found |= modules or {str(node.module)}
     return found
 
@@ -75,7 +80,9 @@ def test_imports_run_downward(path: Path) -> None:
         room = other.split(".")[0]
         if (own, other) in EXCEPTIONS or room == room_of(path) or path == PACKAGE / "__init__.py":
             continue
-        assert floor_of(room) < floor_of(room_of(path)), f"synth.{own} imports {module}, which is not below it"
+        assert floor_of(room) < floor_of(room_of(path)), (
+            f"synth.{own} imports {module}, which is not below it"
+        )
 
 
 def test_every_exception_is_still_needed() -> None:
@@ -103,7 +110,11 @@ def test_the_gallery_and_the_first_look_at_a_command_do_not_import_torch() -> No
     code = "import sys, synth.{}; print(sorted({{'torch', 'torchvision', 'safetensors'}} & set(sys.modules)))"
     for module in ("gallery.page", "gallery.cli", "cli"):
         done = subprocess.run(
-            [sys.executable, "-c", code.format(module)], capture_output=True, text=True, check=True, cwd=ROOT
+            [sys.executable, "-c", code.format(module)],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
         )
         assert done.stdout.strip() == "[]", module
 

@@ -24,24 +24,37 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
         "print(next(WheelBuilder(sys.argv[1]).build(directory=sys.argv[2], versions=['standard'])))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT), str(folder)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, str(ROOT), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as opened:
         yield opened
 
 
-def test_the_wheel_holds_every_file_of_the_package_and_the_configuration(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_every_file_of_the_package_and_the_configuration(
+    wheel: zipfile.ZipFile,
+) -> None:
     inside = set(wheel.namelist())
-    for kind, folder, into in (("*.py", ROOT / "synth", "synth"), ("*.yaml", ROOT / "conf", "synth/conf")):
+    for kind, folder, into in (
+        ("*.py", ROOT / "synth", "synth"),
+        ("*.yaml", ROOT / "conf", "synth/conf"),
+    ):
         wanted = {f"{into}/{path.relative_to(folder).as_posix()}" for path in folder.rglob(kind)}
         assert wanted
         assert wanted <= inside
-    templates = {path.relative_to(ROOT).as_posix() for path in (ROOT / "synth/gallery/templates").rglob("*.*")}
+    templates = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "synth/gallery/templates").rglob("*.*")
+    }
     assert templates
     assert templates <= inside
     assert "synth/networks/imagenet.tsv" in inside
-    weights = {path.relative_to(ROOT).as_posix() for path in (ROOT / "synth/networks/weights").glob("*.*")}
+    weights = {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "synth/networks/weights").glob("*.*")
+    }
     assert weights <= inside
     assert not [name for name in inside if name.startswith(("tests", "runs", "benchmarks"))]
     assert not [name for name in inside if "__pycache__" in name]
@@ -52,15 +65,17 @@ def test_the_version_is_said_once(wheel: zipfile.ZipFile) -> None:
     assert metadata == f"synth-{synth.__version__}.dist-info/METADATA"
     assert f"\nVersion: {synth.__version__}\n" in wheel.read(metadata).decode()
     scripts = wheel.read(metadata.replace("METADATA", "entry_points.txt")).decode()
-    assert "synth = synth.cli:main" in scripts
+    assert "synth = synth.cli.command:main" in scripts
     assert "synth-gallery = synth.gallery.cli:main" in scripts
 
 
-def test_an_installed_package_finds_its_configuration(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+def test_an_installed_package_finds_its_configuration(
+    wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
     wheel.extractall(tmp_path / "site")
     (tmp_path / "elsewhere").mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", "from synth.cli import main; main()", "recipe=foolin_gradient"],
+        [sys.executable, "-c", "from synth.cli.command import main; main()", "recipe=foolin_gradient"],
         cwd=tmp_path / "elsewhere", env={"PYTHONPATH": str(tmp_path / "site")}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip

@@ -27,7 +27,11 @@ def rows() -> list[tuple[str, str]]:
         f"least {min(sure):.3f}; {found['seconds']:.0f} s",
     )]  # fmt: skip
     assert [item["target_index"] for item in fooled["items"]] == targets.tolist()
-    kinds = {"generator_ascent": (drawn, targets), "real": validation(), "fooling_gradient": (noise, targets)}
+    kinds = {
+        "generator_ascent": (drawn, targets),
+        "real": validation(),
+        "fooling_gradient": (noise, targets),
+    }
     for side in SIDES:
         shares = {name: seen_as(images, labels, side) for name, (images, labels) in kinds.items()}
         told.append((
@@ -38,4 +42,6 @@ def rows() -> list[tuple[str, str]]:
 
 
 def _percent(shares: dict[str, float], kinds: dict[str, tuple[Tensor, Tensor]]) -> str:
-    return ", ".join(f"{name} {share:.1%} of {len(kinds[name][0])}" for name, share in shares.items())
+    return ", ".join(
+        f"{name} {share:.1%} of {len(kinds[name][0])}" for name, share in shares.items()
+    )

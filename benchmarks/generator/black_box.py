@@ -16,9 +16,9 @@ from statistics import fmean
 from benchmarks.generator.material import GENERATOR, known
 from synth.core import Objective, Search
 from synth.encodings.generator import Generator
-from synth.experiment import Experiment
+from synth.engine.experiment import Experiment
 from synth.objectives.scores import ClassScore, Neuron
-from synth.record import Record
+from synth.record.record import Record
 from synth.searches.cma import CmaEs
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
@@ -33,7 +33,9 @@ UNITS: dict[str, Objective] = {
     "eight classes": ClassScore(list(range(0, 96, 12))),
     "eight channels of conv5": Neuron("norm5", list(range(0, 128, 16))),
 }
-REFERENCE = Gradient(120, "normalised", 0.3, 0.0, momentum=0.0, regularisers=Regularisers(decay=0.03))
+REFERENCE = Gradient(
+    120, "normalised", 0.3, 0.0, momentum=0.0, regularisers=Regularisers(decay=0.03)
+)
 
 
 def rows() -> list[tuple[str, str]]:
@@ -59,9 +61,14 @@ def rows() -> list[tuple[str, str]]:
 
 def _contenders() -> dict[str, tuple[Search, str]]:
     """Searches and where they start; all look as often."""
-    times = {"generations": GENERATIONS - 1, "population": POPULATION}  # and one for the first population
+    times = {
+        "generations": GENERATIONS - 1,
+        "population": POPULATION,
+    }  # and one for the first population
     textbook = Genetic(Tournament(2), UniformCrossover(), GaussianMutation(0.1, 0.05), **times)
-    tuned = Genetic(Tournament(4), UniformCrossover(), SelfAdaptive(GaussianMutation(0.3, 0.2)), **times)
+    tuned = Genetic(
+        Tournament(4), UniformCrossover(), SelfAdaptive(GaussianMutation(0.3, 0.2)), **times
+    )
     return {
         "genetic, textbook": (textbook, "random"),
         "genetic, recipe": (tuned, "random"),
@@ -73,5 +80,7 @@ def _contenders() -> dict[str, tuple[Search, str]]:
 def _scores(objective: Objective, search: Search, start: str) -> list[float]:
     """What each unit ends at."""
     with tempfile.TemporaryDirectory() as folder:
-        result = Experiment(known(), Generator(GENERATOR, start), objective, search).run(Record(Path(folder)))
+        result = Experiment(known(), Generator(GENERATOR, start), objective, search).run(
+            Record(Path(folder))
+        )
     return [item["score"] for item in result["items"]]

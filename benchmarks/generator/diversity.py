@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from benchmarks.generator.material import BATCH, generator, known, other, ran, validation
 from synth import data
-from synth.networks.depths import last_but_one
-from synth.networks.network import over_places
+from synth.core.network import over_places
+from synth.networks.style_layers import penultimate_layer
 
 TARGETS, COUNT = list(range(0, 100, 5)), 5  # every fifth class, so that nobody chose them
 
@@ -28,12 +28,18 @@ def rows() -> list[tuple[str, str]]:
     """Confidence, and distances as shares of those among photographs."""
     images, labels = validation()
     told = []
-    for name, words in (("", []), (", independent starts alone", ["objective.terms.diversity.weight=0"])):
+    for name, words in (
+        ("", []),
+        (", independent starts alone", ["objective.terms.diversity.weight=0"]),
+    ):
         result, drawn = ran("recipe=generator_diversity", f"target={TARGETS}", f"encoding.count={COUNT}", *words,
                             *generator())  # fmt: skip
         sure = fmean(item["confidence"] for item in result["items"])
         parts = []
-        for what, features in (("mini AlexNet's relu7", _relu7), ("SqueezeNet 1.1's last", _pooled)):
+        for what, features in (
+            ("mini AlexNet's relu7", _relu7),
+            ("SqueezeNet 1.1's last", _pooled),
+        ):
             ratios = [
                 _apart(features(drawn[place * COUNT : (place + 1) * COUNT]))
                 / _apart(features(images[labels == target]))
@@ -58,8 +64,11 @@ def _relu7(images: Tensor) -> Tensor:
 
 
 def _pooled(images: Tensor) -> Tensor:
-    layer = last_but_one(other())
-    return _read(images, lambda part: over_places(other().read(data.fitted(part, (160, 160)), [layer])[layer]))
+    layer = penultimate_layer(other())
+    return _read(
+        images,
+        lambda part: over_places(other().read(data.fitted(part, (160, 160)), [layer])[layer]),
+    )
 
 
 def _read(images: Tensor, reads: Callable[[Tensor], Tensor]) -> Tensor:

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from synth import data
-from synth.networks.network import Network
+from synth.core.network import Network
+from synth.networks.bundled import bundled
 from synth.networks.torchvision import torchvision
-from synth.networks.trained import trained
 
 SYNTH = str(Path(sys.executable).parent / "synth")
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
@@ -34,7 +34,7 @@ BATCH = 50
 @cache
 def known() -> Network:
     """Mini AlexNet, whose codes the generator in the box draws from."""
-    return trained("mini_alexnet")
+    return bundled("mini_alexnet")
 
 
 @cache
@@ -78,7 +78,10 @@ def ran(*words: str) -> tuple[dict[str, Any], Tensor]:
         command = [SYNTH, *words, f"folder={folder}/run"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         result = json.loads((Path(folder) / "run" / "result.json").read_text())
-        images = [data.picture(f"{folder}/run/{item['file']}").at(known().size) for item in result["items"]]
+        images = [
+            data.picture(f"{folder}/run/{item['file']}").at(known().size)
+            for item in result["items"]
+        ]
     return result, torch.stack(images)
 
 

@@ -25,7 +25,10 @@ def rows() -> list[tuple[str, str]]:
         if name != "generator" and file is None:
             continue
         drawn, agreed = _drawn(images, file)
-        others = [(first(images, 1, side) == first(drawn, 5, side)).any(1).float().mean() for side in SIDES]
+        others = [
+            (first(images, 1, side) == first(drawn, 5, side)).any(1).float().mean()
+            for side in SIDES
+        ]
         error = float((drawn - images).square().mean() / images.var())
         told.append((
             f"{len(images)} validation pictures drawn from their codes, {name}",
@@ -43,7 +46,7 @@ def _drawn(images: Tensor, file: str | None) -> tuple[Tensor, float]:
     drawn, same = [], []
     with torch.inference_mode():
         for part in images.split(BATCH):
-            taps = network.read(part, [origin.layer, "output"])
-            drawn.append((module(taps[origin.layer]) * 255).round() / 255)
-            same.append(network(drawn[-1]).argmax(1) == taps["output"].argmax(1))
+            activations = network.read(part, [origin.layer, "output"])
+            drawn.append((module(activations[origin.layer]) * 255).round() / 255)
+            same.append(network(drawn[-1]).argmax(1) == activations["output"].argmax(1))
     return torch.cat(drawn), float(torch.cat(same).float().mean())

@@ -21,16 +21,16 @@ from torch import Tensor
 
 from benchmarks.generator.material import SHARED, SYNTH, other
 from synth import data
+from synth.data.class_folders import hold_out, read_folder
 from synth.encodings.canvas import canvas
-from synth.experiment import Experiment
+from synth.engine.experiment import Experiment
 from synth.networks.stylizer import SHIPPED, read_stylizer
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
 from synth.objectives.weighted import WeightedSum
 from synth.searches.gradient import Gradient
-from synth.training.perceptual import PerceptualLoss
-from synth.training.pictures import hold_out, read_folder
+from synth.training.stylizer.perceptual import PerceptualLoss
 from synth.transforms.affine import Jitter
 
 STYLE = str(SHIPPED.with_suffix(".jpg"))
@@ -58,7 +58,8 @@ def rows() -> list[tuple[str, str]]:
     ratio = median(long / short for long, short in zip(theirs, ours, strict=True))
     after = {steps: median(each[steps] for each in searched) for steps in LOOKS}
     reached = sorted(
-        next((steps for steps in LOOKS if each[steps] <= mine), STEPS) for each, mine in zip(searched, own, strict=True)
+        next((steps for steps in LOOKS if each[steps] <= mine), STEPS)
+        for each, mine in zip(searched, own, strict=True)
     )
     what = f"stylizer, {SIZE} x {SIZE}, {torch.get_num_threads()} threads, medians over {COUNT} photographs"
     return [
@@ -109,12 +110,16 @@ def _search(loss: PerceptualLoss, photograph: Tensor, file: Path) -> tuple[dict[
         "tv": TotalVariation(per_pixel=True, weight=VARIATION),
     })  # fmt: skip
     start = canvas(str(file), content=str(file), longest=SIZE)
-    experiment = Experiment(loss.network, start, objective, Gradient(STEPS, rule="adam", rate=0.02), Jitter(0.015))
+    experiment = Experiment(
+        loss.network, start, objective, Gradient(STEPS, rule="adam", rate=0.02), Jitter(0.015)
+    )
     problem, search, who = experiment.problem, experiment.search, experiment.rows
     state, found, seconds = search.init(problem, who), {}, 0.0
     for step in range(STEPS + 1):
         began = time.perf_counter()
-        state, said = search.step(problem, who, state, step)  # of the genome before this step is what it says
+        state, said = search.step(
+            problem, who, state, step
+        )  # of the genome before this step is what it says
         seconds += (time.perf_counter() - began) * (step < STEPS)
         if step in LOOKS:
             found[step] = _sum(loss, problem.images(said.genome, who), photograph)
@@ -124,7 +129,10 @@ def _search(loss: PerceptualLoss, photograph: Tensor, file: Path) -> tuple[dict[
 def _trained(folder: Path, norm: str) -> float:
     """The validation loss of a short training with that normalisation: same command, same seed, same steps."""
     run = folder / f"run_{norm}"
-    squeezenet = ["network=squeezenet1_1", f"network.weights={SHARED}/weights/squeezenet1_1.fp16.safetensors"]
+    squeezenet = [
+        "network=squeezenet1_1",
+        f"network.weights={SHARED}/weights/squeezenet1_1.fp16.safetensors",
+    ]
     command = [SYNTH, "recipe=train_stylizer", f"style={STYLE}", f"images={folder}/photographs", *squeezenet,
                f"norm={norm}", f"epochs={EPOCHS}", f"content_weight={CONTENT}", f"holdout={HOLDOUT}",
                f"folder={run}"]  # fmt: skip

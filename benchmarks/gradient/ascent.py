@@ -26,9 +26,9 @@ from kornia.geometry import transform as kornia_transform
 from lucent.optvis import objectives, render
 
 from synth.core import Rows
+from synth.core.network import Network
 from synth.encodings.fourier import Fourier
-from synth.experiment import Experiment
-from synth.networks.network import Network
+from synth.engine.experiment import Experiment
 from synth.networks.torchvision import torchvision
 from synth.objectives.priors import TotalVariation
 from synth.objectives.scores import ClassScore
@@ -37,17 +37,25 @@ from synth.searches.gradient import Gradient
 from synth.transforms.affine import Chain, Jitter, Rotate, Scale
 
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
-SIDE, STEPS, CLASSES = 128, 256, list(range(0, 1000, 64))  # every 64th class, so that nobody chose them
+SIDE, STEPS, CLASSES = (
+    128,
+    256,
+    list(range(0, 1000, 64)),
+)  # every 64th class, so that nobody chose them
 FEW, ROUNDS = 2, 7  # steps timed at once, and how often
 
 
 def rows() -> list[tuple[str, str]]:
     """Pictures a second of both sides, and their ratio, as rows of a table."""
-    network = torchvision("squeezenet1_1", str(SHARED / "weights" / "squeezenet1_1.fp16.safetensors"))
+    network = torchvision(
+        "squeezenet1_1", str(SHARED / "weights" / "squeezenet1_1.fp16.safetensors")
+    )
     batch = _experiment(network, CLASSES)
     ours, shipped = _seconds(partial(_ours, batch), partial(_lucent, network, CLASSES, None))
     again, equal = _seconds(partial(_ours, batch), partial(_lucent, network, CLASSES, SIDE))
-    alone, one = _seconds(partial(_ours, _experiment(network, CLASSES[:1])), partial(_lucent, network, [0], None))
+    alone, one = _seconds(
+        partial(_ours, _experiment(network, CLASSES[:1])), partial(_lucent, network, [0], None)
+    )
     count = len(CLASSES)
     what = f"{count} class visualisations, {SIDE} px, {STEPS} steps, SqueezeNet 1.1"
     return [
@@ -77,8 +85,8 @@ def _experiment(network: Network, classes: list[int]) -> Experiment:
     """The recipe class_ascent_fourier."""
     moves = Chain([Jitter(0.1), Scale(0.8, 1.2), Rotate(15.0)])
     objective = WeightedSum({"class": ClassScore(classes), "tv": TotalVariation(weight=0.01)})
-    watch = ClassScore(classes, "probability")
-    return Experiment(network, Fourier(SIDE), objective, Gradient(STEPS, rate=0.05), moves, watch)
+    monitor = ClassScore(classes, "probability")
+    return Experiment(network, Fourier(SIDE), objective, Gradient(STEPS, rate=0.05), moves, monitor)
 
 
 def _ours(experiment: Experiment) -> None:

@@ -18,15 +18,15 @@ import torch
 from torch.nn import functional
 
 from synth import data
+from synth.core.network import Network
 from synth.encodings.perturbation import Perturbation
-from synth.experiment import Experiment
-from synth.film import Film
-from synth.networks.network import Network
+from synth.engine.experiment import Experiment
+from synth.jobs.deepdream_film import Film
+from synth.networks.bundled import bundled
 from synth.networks.torchvision import torchvision
-from synth.networks.trained import trained
 from synth.objectives.energy import Energy
 from synth.objectives.guided import Guided
-from synth.record import Record
+from synth.record.record import Record
 from synth.searches.gradient import Gradient
 from synth.searches.stages import octaves
 from synth.transforms.affine import Jitter
@@ -39,19 +39,27 @@ FRAMES = 24
 
 def rows() -> list[tuple[str, str]]:
     """Seconds of dreams, their ratio to the bare loop, and of a film, as rows of a table."""
-    squeeze = torchvision("squeezenet1_1", str(SHARED / "weights" / "squeezenet1_1.fp16.safetensors"))
+    squeeze = torchvision(
+        "squeezenet1_1", str(SHARED / "weights" / "squeezenet1_1.fp16.safetensors")
+    )
     found = []
-    for network, layer in ((trained("mini_alexnet"), "conv5"), (squeeze, "features.11")):
-        ours, bare = _seconds(partial(_dream, network, Energy(layer)), partial(_bare, network, layer))
+    for network, layer in ((bundled("mini_alexnet"), "conv5"), (squeeze, "features.11")):
+        ours, bare = _seconds(
+            partial(_dream, network, Energy(layer)), partial(_bare, network, layer)
+        )
         guided, _ = _seconds(partial(_dream, network, Guided("flower", layer)), None)
         what = f"DeepDream, {LONGEST} px, {COUNT} octaves of {STEPS} steps, {network.name} {layer}"
-        found.append((what, f"{ours:.1f} s of one core, {ours / bare:.2f} times a bare loop in torch"))
+        found.append(
+            (what, f"{ours:.1f} s of one core, {ours / bare:.2f} times a bare loop in torch")
+        )
         found.append(("the same, guided by a second picture", f"{guided:.1f} s"))
     layers = [f"conv{place}" for place in range(1, 6)]
-    strip, _ = _seconds(partial(_dream, trained("mini_alexnet"), Energy(layers)), None)
+    strip, _ = _seconds(partial(_dream, bundled("mini_alexnet"), Energy(layers)), None)
     found.append(("the same at five layers at once, mini_alexnet", f"{strip:.1f} s"))
     film, _ = _seconds(_film, None)
-    found.append((f"a film of {FRAMES} frames at 300x200, mini_alexnet", f"{film:.1f} s of one core"))
+    found.append(
+        (f"a film of {FRAMES} frames at 300x200, mini_alexnet", f"{film:.1f} s of one core")
+    )
     return found
 
 
@@ -71,7 +79,9 @@ def _seconds(ours: Callable[[], None], theirs: Callable[[], None] | None) -> tup
 
 def _dream(network: Network, objective: Energy | Guided) -> None:
     search = octaves(Gradient(rule="normalised", rate=RATE, momentum=0.0), COUNT, SCALE, STEPS)
-    made = Experiment(network, Perturbation("china", longest=LONGEST), objective, search, Jitter(SHIFT / LONGEST))
+    made = Experiment(
+        network, Perturbation("china", longest=LONGEST), objective, search, Jitter(SHIFT / LONGEST)
+    )
     with tempfile.TemporaryDirectory() as folder:
         made.run(Record(Path(folder)))
 
@@ -93,7 +103,11 @@ def _bare(network: Network, layer: str) -> None:
             image = image.roll((down, right), (2, 3)).requires_grad_()
             values = network.read(image, [name])[name]
             (slope,) = torch.autograd.grad(values, image, values.detach())
-            image = (image.detach() + RATE * slope / slope.abs().mean()).roll((-down, -right), (2, 3)).clamp(0, 1)
+            image = (
+                (image.detach() + RATE * slope / slope.abs().mean())
+                .roll((-down, -right), (2, 3))
+                .clamp(0, 1)
+            )
         detail = image - base
     with tempfile.TemporaryDirectory() as folder:
         data.to_image(image[0]).save(Path(folder) / "dream.png")
@@ -101,7 +115,14 @@ def _bare(network: Network, layer: str) -> None:
 
 def _film() -> None:
     search = octaves(Gradient(rule="normalised", rate=0.003, momentum=0.0), 3, SCALE, 4)
-    made = Film(trained("mini_alexnet"), Perturbation("china", longest=300), Energy("conv5"), search, Jitter(), FRAMES)
+    made = Film(
+        bundled("mini_alexnet"),
+        Perturbation("china", longest=300),
+        Energy("conv5"),
+        search,
+        Jitter(),
+        FRAMES,
+    )
     with tempfile.TemporaryDirectory() as folder:
         made.run(Record(Path(folder)))
 

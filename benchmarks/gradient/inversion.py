@@ -30,10 +30,14 @@ def rows() -> list[tuple[str, str]]:
     told = [("china inverted, SqueezeNet 1.1, 224 px: normalised feature error", errors)]
     archive = SHARED / "data" / "imagenet_samples_500.tar"
     with tempfile.TemporaryDirectory() as folder, tarfile.open(archive) as tar:
-        names = sorted(name for name in tar.getnames() if name.lower().endswith((".jpg", ".jpeg")))[::5][:COUNT]
+        names = sorted(name for name in tar.getnames() if name.lower().endswith((".jpg", ".jpeg")))[
+            ::5
+        ][:COUNT]
         tar.extractall(folder, [tar.getmember(name) for name in names], filter="data")
         for layer in CODES:
-            one = _findings(f"images={folder}", f"layer={layer}", "encoding.size=128", "search.steps=100")
+            one = _findings(
+                f"images={folder}", f"layer={layer}", "encoding.size=128", "search.steps=100"
+            )
             told.append((
                 f"{COUNT} photographs inverted at {layer}, 128 px: found again among them",
                 f"by pixels {one['found_again_pixels']:.0%}, by features {one['found_again_features']:.0%} "

@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from synth import data
+from synth.core.network import Network
 from synth.encodings.perturbation import Perturbation
-from synth.experiment import Experiment
-from synth.networks.network import Network
-from synth.networks.trained import trained
+from synth.engine.experiment import Experiment
+from synth.networks.bundled import bundled
+from synth.objectives.alternatives import Alternatives
 from synth.objectives.attack import attack
-from synth.objectives.rivals import Rivals
 from synth.searches.deepfool import DeepFool
 from synth.searches.minimal_norm import MinimalNorm
 
@@ -39,7 +39,9 @@ Attack = Callable[[], Tensor]
 
 def rows() -> list[tuple[str, str]]:
     """Median lengths and CPU seconds of each side, and their ratios, as rows of a table."""
-    network = trained("mini_alexnet", device="cpu").eval()  # as the module inside is: Foolbox asks the outer one
+    network = bundled(
+        "mini_alexnet", device="cpu"
+    ).eval()  # as the module inside is: Foolbox asks the outer one
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(SHARED / "data" / "tiny_imagenet_100_val.tar") as archive:
             archive.extractall(folder, filter="data")
@@ -51,12 +53,17 @@ def rows() -> list[tuple[str, str]]:
         peers = {
             "Foolbox DeepFool": foolbox.attacks.L2DeepFoolAttack(),
             "Foolbox DDN, 100 steps": foolbox.attacks.DDNAttack(steps=100),
-            "Foolbox C&W, 5 x 200 steps": foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=5, steps=200),
+            "Foolbox C&W, 5 x 200 steps": foolbox.attacks.L2CarliniWagnerAttack(
+                binary_search_steps=5, steps=200
+            ),
         }
-        sides |= {name: partial(_theirs, network, images, labels, peer) for name, peer in peers.items()}
+        sides |= {
+            name: partial(_theirs, network, images, labels, peer) for name, peer in peers.items()
+        }
         lengths, seconds = _raced(network, images, labels, sides)
     found = [
-        (f"{WHAT}: {name}", f"median {lengths[name]:.4f}, {statistics.median(seconds[name]):.1f} s") for name in sides
+        (f"{WHAT}: {name}", f"median {lengths[name]:.4f}, {statistics.median(seconds[name]):.1f} s")
+        for name in sides
     ]
     for ours, theirs in (
         ("DeepFool", "Foolbox DeepFool"),
@@ -66,14 +73,18 @@ def rows() -> list[tuple[str, str]]:
     ):
         ratio = lengths[ours] / lengths[theirs]
         pace = statistics.median(a / b for a, b in zip(seconds[ours], seconds[theirs], strict=True))
-        found.append((f"the same, {ours} over {theirs}", f"length x {ratio:.3f}, time x {pace:.2f}"))
+        found.append(
+            (f"the same, {ours} over {theirs}", f"length x {ratio:.3f}, time x {pace:.2f}")
+        )
     return found
 
 
 def _right(network: Network, folder: Path) -> tuple[list[str], Tensor, Tensor]:
     """Pictures that are seen as what their folder is named for: their paths, themselves [n, 3, h, w], and classes."""
     paths, images, labels = [], [], []
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in data.SUFFIXES)[::EVERY]:
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in data.SUFFIXES)[
+        ::EVERY
+    ]:
         picture = data.picture(path)
         image, label = picture.at(network.size), network.classes.index(path.parent.name)
         with torch.inference_mode():
@@ -87,8 +98,10 @@ def _right(network: Network, folder: Path) -> tuple[list[str], Tensor, Tensor]:
 
 def _ours(network: Network, paths: list[str], search: DeepFool | MinimalNorm) -> Tensor:
     """The steps of a search until there is nothing left to do, reading and decoding of the pictures included."""
-    encoding = Perturbation(images=paths, rounded=False)
-    made = Experiment(network, encoding, Rivals(images=paths), search, watch=attack(images=paths))
+    encoding = Perturbation(images=paths, eight_bit=False)
+    made = Experiment(
+        network, encoding, Alternatives(images=paths), search, monitor=attack(images=paths)
+    )
     state = search.init(made.problem, made.rows)
     for step in range(search.steps):
         state, said = search.step(made.problem, made.rows, state, step)
@@ -97,7 +110,9 @@ def _ours(network: Network, paths: list[str], search: DeepFool | MinimalNorm) ->
     return made.problem.images(said.genome, made.rows)
 
 
-def _theirs(network: Network, images: Tensor, labels: Tensor, peer: foolbox.attacks.Attack) -> Tensor:
+def _theirs(
+    network: Network, images: Tensor, labels: Tensor, peer: foolbox.attacks.Attack
+) -> Tensor:
     model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
     return peer(model, images, labels, epsilons=None)[1]
 

@@ -26,12 +26,12 @@ import torch
 from torch import Tensor
 
 from synth import data
+from synth.core.network import Network
 from synth.encodings.perturbation import Perturbation
-from synth.experiment import Experiment
-from synth.networks.network import Network
+from synth.engine.experiment import Experiment
 from synth.networks.torchvision import torchvision
 from synth.objectives.attack import attack
-from synth.record import Record
+from synth.record.record import Record
 from synth.searches.gradient import Gradient
 
 with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
@@ -41,15 +41,22 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
 FEW = int(os.environ.get("SYNTH_PICTURES", "32"))
 EPSILON, RATE = 8 / 255, 2 / 255
-STEPS = {None: 20, "random": 40}  # away from what is there, and towards a class drawn for each picture
+STEPS = {
+    None: 20,
+    "random": 40,
+}  # away from what is there, and towards a class drawn for each picture
 TIMED, ROUNDS = 8, 5  # pictures in a batch, and how often
-Attack = Callable[[Tensor, Tensor], Tensor]  # pictures and classes: those that are there, or those that are wanted
+Attack = Callable[
+    [Tensor, Tensor], Tensor
+]  # pictures and classes: those that are there, or those that are wanted
 
 
 def rows() -> list[tuple[str, str]]:
     """Fooled pictures of each side, and seconds, as rows of a table."""
     logging.getLogger("synth").setLevel(logging.ERROR)
-    network = torchvision("squeezenet1_1", str(SHARED / "weights" / "squeezenet1_1.fp16.safetensors"))
+    network = torchvision(
+        "squeezenet1_1", str(SHARED / "weights" / "squeezenet1_1.fp16.safetensors")
+    )
     network.eval()  # or torchattacks would give it back in training mode, with its dropout
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(SHARED / "data" / "imagenet_samples_500.tar") as archive:
@@ -64,7 +71,10 @@ def rows() -> list[tuple[str, str]]:
             of = f"{fooled} of {len(right)} fooled, median {middle:g} steps"
             found.append((f"{what}: the {len(right)} of {count} pictures it gets right", of))
             found.append(
-                (f"the same, {len(some)} of them: synth, Foolbox, torchattacks", _beside(network, some, target))
+                (
+                    f"the same, {len(some)} of them: synth, Foolbox, torchattacks",
+                    _beside(network, some, target),
+                )
             )
             what = f"the same, CPU seconds for {TIMED}: synth until fooled and saved; "
             what += "all steps: synth, Foolbox, torchattacks"
@@ -85,15 +95,21 @@ def _right(network: Network, folder: Path) -> tuple[list[str], int]:
     return right, len(paths)
 
 
-def _experiment(network: Network, paths: list[str], target: str | None, until: float | None) -> Experiment:
+def _experiment(
+    network: Network, paths: list[str], target: str | None, until: float | None
+) -> Experiment:
     """The recipe."""
     aim = attack(target, images=paths, measure="cross_entropy")
     search = Gradient(STEPS[target], "sign", RATE, momentum=0.0)
     encoding = Perturbation(images=paths, epsilon=EPSILON, start="random")
-    return Experiment(network, encoding, aim, search, watch=attack(target, images=paths), until=until)
+    return Experiment(
+        network, encoding, aim, search, monitor=attack(target, images=paths), until=until
+    )
 
 
-def _fooled(network: Network, paths: list[str], target: str | None, steps: int) -> tuple[int, float]:
+def _fooled(
+    network: Network, paths: list[str], target: str | None, steps: int
+) -> tuple[int, float]:
     with tempfile.TemporaryDirectory() as folder:
         items = _experiment(network, paths, target, 0.0).run(Record(Path(folder)))["items"]
     fooled = [item["steps"] for item in items if item["success"]]
@@ -103,7 +119,7 @@ def _fooled(network: Network, paths: list[str], target: str | None, steps: int) 
 def _beside(network: Network, paths: list[str], target: str | None) -> str:
     """How many of the same pictures each side fools, towards the same classes."""
     experiment = _experiment(network, paths, target, 0.0)
-    images = experiment.problem.encoding.original(experiment.rows)
+    images = experiment.problem.encoding.originals(experiment.rows)
     targets = experiment.problem.objective.target(experiment.rows)
     assert images is not None
     classes = torch.tensor([one.index for one in targets if one is not None])
@@ -111,7 +127,9 @@ def _beside(network: Network, paths: list[str], target: str | None) -> str:
         items = experiment.run(Record(Path(folder)))["items"]
     told = [sum(item["success"] or False for item in items)]
     for one in (_foolbox(network, target), _torchattacks(network, target)):
-        made = torch.cat([one(part, of) for part, of in zip(images.split(8), classes.split(8), strict=True)])
+        made = torch.cat(
+            [one(part, of) for part, of in zip(images.split(8), classes.split(8), strict=True)]
+        )
         with torch.inference_mode():
             seen = network((made * 255).round() / 255).argmax(1)
         told.append(int(((seen == classes) if target else (seen != classes)).sum()))
@@ -121,7 +139,7 @@ def _beside(network: Network, paths: list[str], target: str | None) -> str:
 def _timed(network: Network, paths: list[str], target: str | None) -> str:
     """Medians of CPU seconds in turns."""
     experiment, stopping = (_experiment(network, paths, target, until) for until in (None, 0.0))
-    images = experiment.problem.encoding.original(experiment.rows)
+    images = experiment.problem.encoding.originals(experiment.rows)
     targets = experiment.problem.objective.target(experiment.rows)
     assert images is not None
     classes = torch.tensor([one.index for one in targets if one is not None])
@@ -138,7 +156,10 @@ def _timed(network: Network, paths: list[str], target: str | None) -> str:
             side()
             taken.append(time.process_time() - began)
     middle = [statistics.median(taken) for taken in seconds]
-    ratios = [statistics.median(b / a for a, b in zip(seconds[1], taken, strict=True)) for taken in seconds[2:]]
+    ratios = [
+        statistics.median(b / a for a, b in zip(seconds[1], taken, strict=True))
+        for taken in seconds[2:]
+    ]
     said = ", ".join(f"{value:.1f}" for value in middle)
     return f"{said}; with all steps they take {ratios[0]:.2f} and {ratios[1]:.2f} times as long"
 

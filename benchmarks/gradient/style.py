@@ -24,10 +24,10 @@ import torch
 from torch import Tensor
 
 from synth import data
-from synth.core import Reading, Rows
+from synth.core import Readout, Rows
+from synth.core.network import Network
 from synth.encodings.canvas import canvas
-from synth.experiment import Experiment
-from synth.networks.network import Network
+from synth.engine.experiment import Experiment
 from synth.networks.torchvision import torchvision
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
@@ -45,7 +45,10 @@ FEW, ROUNDS = 2, 7  # steps timed at once, and how often
 
 def rows() -> list[tuple[str, str]]:
     """Seconds of the whole command, the fall of the Gram loss, and the ratio to the plain loop."""
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(SHARED / "data" / "style_pictures.tar") as tar:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tarfile.open(SHARED / "data" / "style_pictures.tar") as tar,
+    ):
         tar.extractall(folder, filter="data")
         style = str(next(Path(folder).rglob(STYLE)))
         network = torchvision("squeezenet1_1", str(WEIGHTS))
@@ -54,8 +57,14 @@ def rows() -> list[tuple[str, str]]:
     what = f"style transfer, SqueezeNet 1.1, {LONGEST} px, {STEPS} steps"
     return [
         (f"{what}: seconds, {torch.get_num_threads()} threads", f"{seconds:.0f}"),
-        ("the same: Gram loss of the saved picture, less than the content's by", f"{1 - after / before:.1%}"),
-        ("the same objective by Gram matrices alone: a step of a plain torch loop / of ours", f"{ratio:.2f}"),
+        (
+            "the same: Gram loss of the saved picture, less than the content's by",
+            f"{1 - after / before:.1%}",
+        ),
+        (
+            "the same objective by Gram matrices alone: a step of a plain torch loop / of ours",
+            f"{ratio:.2f}",
+        ),
     ]
 
 
@@ -71,7 +80,9 @@ def _whole(network: Network, style: str, folder: Path) -> tuple[float, float, fl
     bound = GramMatch(style).bind(network).at(size)
     nobody = Rows(torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64))
     with torch.no_grad():
-        before, after = (-bound(Reading(network.read(images, bound.layers), images, nobody))["style"][:, 0]).tolist()
+        before, after = (
+            -bound(Readout(network.read(images, bound.layers), images, nobody))["style"][:, 0]
+        ).tolist()
     return result["seconds"], before, after
 
 
@@ -105,7 +116,9 @@ def _timed(call: Callable[[], None]) -> float:
 def _plain(network: Network, content: Tensor, style: str) -> Callable[[], None]:
     """Adam steps as people write them, on a copy of the torchvision module in the usual layout."""
     module = copy.deepcopy(network.module.features).to(memory_format=torch.contiguous_format)  # type: ignore[arg-type]
-    mean, std = (torch.tensor(one).view(1, 3, 1, 1) for one in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    mean, std = (
+        torch.tensor(one).view(1, 3, 1, 1) for one in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
     last = max(int(layer.rsplit(".", 1)[-1]) for layer in STYLE_LAYERS)
 
     def seen(images: Tensor) -> dict[str, Tensor]:
@@ -120,7 +133,9 @@ def _plain(network: Network, content: Tensor, style: str) -> Callable[[], None]:
 
     with torch.no_grad():
         picture = data.picture(style).at((content.shape[2], content.shape[3]))[None]
-        grams = {layer: gram(values) for layer, values in seen(picture).items() if layer in STYLE_LAYERS}
+        grams = {
+            layer: gram(values) for layer, values in seen(picture).items() if layer in STYLE_LAYERS
+        }
         wanted = seen(content)[CONTENT_LAYER]
     image = content.clone().requires_grad_()
     optimiser = torch.optim.Adam([image], lr=0.02)
@@ -130,10 +145,12 @@ def _plain(network: Network, content: Tensor, style: str) -> Callable[[], None]:
             optimiser.zero_grad()
             found: dict[str, Any] = seen(image)
             style_loss = sum(
-                (gram(found[layer]) - one).square().sum() / one.square().sum() for layer, one in grams.items()
+                (gram(found[layer]) - one).square().sum() / one.square().sum()
+                for layer, one in grams.items()
             )
             loss = (
-                style_loss / len(grams) + 0.05 * (found[CONTENT_LAYER] - wanted).square().sum() / wanted.square().sum()
+                style_loss / len(grams)
+                + 0.05 * (found[CONTENT_LAYER] - wanted).square().sum() / wanted.square().sum()
             )
             loss.backward()
             optimiser.step()

@@ -14,7 +14,10 @@ from typing import Any
 
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
 SYNTH = str(Path(sys.executable).with_name("synth"))
-SQUEEZE = ("network=squeezenet1_1", f"network.weights={SHARED}/weights/squeezenet1_1.fp16.safetensors")
+SQUEEZE = (
+    "network=squeezenet1_1",
+    f"network.weights={SHARED}/weights/squeezenet1_1.fp16.safetensors",
+)
 MANY = ("encoding.crop=0", "encoding.batch=64", "search.rate=0.04")  # for thousands of pictures
 SEEDS = (0, 1, 2)
 Row = tuple[str, str]
@@ -27,10 +30,14 @@ def rows() -> list[Row]:
         pictures = _unpacked("imagenet_samples_500", folder)
         small = _unpacked("tiny_imagenet_100_val", folder)
         if pictures is None or not (SHARED / "weights/squeezenet1_1.fp16.safetensors").is_file():
-            found.append(("universal perturbation, SqueezeNet 1.1", f"skipped: nothing under {SHARED}"))
+            found.append(
+                ("universal perturbation, SqueezeNet 1.1", f"skipped: nothing under {SHARED}")
+            )
         else:
             words = (*SQUEEZE, f"images={pictures}", "holdout=100", "network@transfer=mini_alexnet")
-            found += _rates("10/255, SqueezeNet 1.1, 400 ImageNet pictures, 100 kept aside", folder, *words)
+            found += _rates(
+                "10/255, SqueezeNet 1.1, 400 ImageNet pictures, 100 kept aside", folder, *words
+            )
             found += _rates(
                 "10/255, SqueezeNet 1.1, the same towards the brain coral",
                 folder,
@@ -39,11 +46,19 @@ def rows() -> list[Row]:
                 seeds=(0,),
             )
         if small is None:
-            found.append(("universal perturbation, mini AlexNet", f"skipped: nothing under {SHARED}"))
+            found.append(
+                ("universal perturbation, mini AlexNet", f"skipped: nothing under {SHARED}")
+            )
         else:
             words = (f"images={small}", "holdout=500", *MANY)
             found += _rates("10/255, mini AlexNet, validation set, 500 kept aside", folder, *words)
-            found += _rates("20/255, mini AlexNet, the same", folder, *words, "encoding.epsilon=0.078432", seeds=(0,))
+            found += _rates(
+                "20/255, mini AlexNet, the same",
+                folder,
+                *words,
+                "encoding.epsilon=0.078432",
+                seeds=(0,),
+            )
     return found
 
 
@@ -62,7 +77,12 @@ def _rates(name: str, folder: str, *words: str, seeds: tuple[int, ...] = SEEDS) 
     said += f"; {table[0]['network']} {_mean(table, 'fooling_rate')}, random signs there {_mean(table, 'random_signs')}"
     seconds = statistics.median(result["items"][0]["seconds"] for result in results)
     count = f", mean of {len(seeds)} splits" if len(seeds) > 1 else ""
-    return [(f"recipe=universal_perturbation, L-inf {name}{count}", f"{said}; {seconds:.0f} s of search")]
+    return [
+        (
+            f"recipe=universal_perturbation, L-inf {name}{count}",
+            f"{said}; {seconds:.0f} s of search",
+        )
+    ]
 
 
 def _mean(found: list[dict[str, Any]], name: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from synth import data
 from synth.core import Encoding
+from synth.data.sizes import Size, in_shape
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import STARTS, Pixels
-from synth.encodings.sizes import Size, in_shape
 from synth.errors import InputError, nearest
 
 
@@ -35,7 +35,11 @@ def canvas(
             "transfer content=PATH)."
         )
     if content is not None and longest is not None and image is None and images is None:
-        size = in_shape(*data.picture(content, "content").image.size, longest) if size is None else size
+        size = (
+            in_shape(*data.picture(content, "content").image.size, longest)
+            if size is None
+            else size
+        )
         longest = None
     if image is None and images is None and start not in STARTS:
         try:
@@ -47,7 +51,9 @@ def canvas(
             raise InputError(f"start={start}: no such start, and no such picture.{hint}") from error
         image = start
     elif start not in STARTS:
-        raise InputError(f"start={start}: image= or images= name what is changed already; leave one of them out.")
+        raise InputError(
+            f"start={start}: image= or images= name what is changed already; leave one of them out."
+        )
     if image is not None or images is not None:
         return Perturbation(image, images, epsilon, norm, size=size, longest=longest, grey=grey)
     if longest is not None or grey:
@@ -56,5 +62,7 @@ def canvas(
             "encoding.grey=false and encoding.size=[HEIGHT,WIDTH]."
         )
     if epsilon is not None:
-        raise InputError(f"encoding.epsilon={epsilon}: a radius needs a picture around which; write image=PATH.")
+        raise InputError(
+            f"encoding.epsilon={epsilon}: a radius needs a picture around which; write image=PATH."
+        )
     return Pixels(size, start, noise)

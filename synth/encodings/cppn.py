@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from synth import graph
-from synth.core import Encoding, Genome, Images, Rows
-from synth.encodings.points import INPUTS, points_of
-from synth.encodings.sizes import Size, size_of
+from synth.core import Encoding, Genome, Images, Rows, graph
+from synth.data.sizes import Size, size_of
+from synth.encodings._points import INPUTS, points_of
 from synth.errors import InputError
 
 OUTPUTS = 3  # red, green, blue
@@ -43,7 +42,9 @@ def _gaussian(value: Tensor, out: Tensor) -> None:
 
 
 def _linear(value: Tensor, out: Tensor) -> None:
-    torch.clamp(value, -3.0, 3.0, out=out)  # a chain of linear nodes would leave the range of numbers
+    torch.clamp(
+        value, -3.0, 3.0, out=out
+    )  # a chain of linear nodes would leave the range of numbers
 
 
 def _absolute(value: Tensor, out: Tensor) -> None:
@@ -75,8 +76,10 @@ class Cppn(Encoding):
         graphs = graph.blank(len(rows), INPUTS, self.hidden, OUTPUTS, rows.key.device)
         size = graphs.shape[1]
         steps = 2 * OUTPUTS + self.first
-        draw, weight = rows.fold(1).uniform(steps, 4), rows.fold(2).normal(steps)
-        graphs[:, size - OUTPUTS :, graph.FUNCTION] = (rows.fold(3).uniform(OUTPUTS) * len(FUNCTIONS)).floor()
+        draw, weight = rows.fold_in(1).uniform(steps, 4), rows.fold_in(2).normal(steps)
+        graphs[:, size - OUTPUTS :, graph.FUNCTION] = (
+            rows.fold_in(3).uniform(OUTPUTS) * len(FUNCTIONS)
+        ).floor()
         everyone = torch.arange(len(rows), device=graphs.device)
         for colour in range(OUTPUTS):  # one input for certain, a second one for every other graph
             for turn in range(2):
@@ -89,7 +92,9 @@ class Cppn(Encoding):
         for turn in range(2 * OUTPUTS, steps):
             likely = draw[:, turn, 3] < 0.5
             graph.add_node(graphs, likely, draw[:, turn, :3], len(FUNCTIONS))
-            graph.add_connection(graphs, likely, rows.fold(4 + turn).uniform(1)[:, 0], weight[:, turn])
+            graph.add_connection(
+                graphs, likely, rows.fold_in(4 + turn).uniform(1)[:, 0], weight[:, turn]
+            )
         return graphs
 
     def decode(self, genome: Genome, rows: Rows) -> Images:
@@ -105,7 +110,7 @@ class Cppn(Encoding):
     def at(self, size: tuple[int, int]) -> Cppn:
         return Cppn(size, self.hidden, self.first)
 
-    def carry(self, genome: Genome, to: Encoding) -> Genome:
+    def transfer(self, genome: Genome, to: Encoding) -> Genome:
         return genome
 
 
@@ -123,7 +128,10 @@ def _painted(graphs: Tensor, points: Tensor) -> Tensor:
     used = _used(linked)
     used[:, :INPUTS] = False
     which, node = used.nonzero(as_tuple=True)
-    depth, kind = level[which, node], graphs[which, node, graph.FUNCTION].long().clamp_(0, len(FUNCTIONS) - 1)
+    depth, kind = (
+        level[which, node],
+        graphs[which, node, graph.FUNCTION].long().clamp_(0, len(FUNCTIONS) - 1),
+    )
     order = (depth * len(FUNCTIONS) + kind).argsort(stable=True)
     which, node, depth, kind = which[order], node[order], depth[order], kind[order]
 
@@ -150,12 +158,17 @@ def _painted(graphs: Tensor, points: Tensor) -> Tensor:
         begin, end = begins[place], begins[place + len(runs)]
         links = slice(edges[begin], edges[end])
         found = functional.embedding_bag(
-            bags[links], table, first[begin:end] - edges[begin], mode="sum", per_sample_weights=weight[links]
+            bags[links],
+            table,
+            first[begin:end] - edges[begin],
+            mode="sum",
+            per_sample_weights=weight[links],
         )
         for function, low in runs:
             place += 1
             FUNCTIONS[function](
-                found[low - begin : begins[place] - begin], table[INPUTS + low : INPUTS + begins[place]]
+                found[low - begin : begins[place] - begin],
+                table[INPUTS + low : INPUTS + begins[place]],
             )
     colours = table[row[:, size - OUTPUTS :].flatten()]
     return colours.add_(1.0).mul_(0.5).clamp_(0.0, 1.0).view(len(graphs), OUTPUTS, points.shape[1])

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from synth.core import Encoding, Genome, Images, Rows
-from synth.encodings.points import INPUTS, points_of
-from synth.encodings.sizes import Size, size_of
+from synth.data.sizes import Size, size_of
+from synth.encodings._points import INPUTS, points_of
 from synth.errors import InputError
 
 COLOURS = 3
@@ -29,16 +29,26 @@ class CppnWeights(Encoding):
 
     scalable = True
 
-    def __init__(self, size: Size = None, layers: int = 3, width: int = 8, sd: float = 1.0, gain: float = 2.0) -> None:
+    def __init__(
+        self, size: Size = None, layers: int = 3, width: int = 8, sd: float = 1.0, gain: float = 2.0
+    ) -> None:
         if layers < 1:
             raise InputError(f"encoding.layers={layers}: write 1 hidden layer or more.")
         if width < ACTIVATIONS:
-            raise InputError(f"encoding.width={width}: write {ACTIVATIONS} units or more, one of each function.")
+            raise InputError(
+                f"encoding.width={width}: write {ACTIVATIONS} units or more, one of each function."
+            )
         if sd <= 0:
             raise InputError(f"encoding.sd={sd}: write a standard deviation above 0; 1 is usual.")
         if gain <= 0:
             raise InputError(f"encoding.gain={gain}: write a scale of weights above 0; 2 is usual.")
-        self.size, self.layers, self.width, self.sd, self.gain = size_of(size), layers, width, sd, gain
+        self.size, self.layers, self.width, self.sd, self.gain = (
+            size_of(size),
+            layers,
+            width,
+            sd,
+            gain,
+        )
         # units and inputs of each layer; the constant is the last input
         self.shapes = [(width, INPUTS), *[(width, width + 1)] * (layers - 1), (COLOURS, width + 1)]
         self.lengths = [units * inputs for units, inputs in self.shapes]
@@ -51,7 +61,8 @@ class CppnWeights(Encoding):
         assert self.size is not None
         assert self.points is not None
         parts = [
-            part.unflatten(1, shape) for part, shape in zip(genome.split(self.lengths, 1), self.shapes, strict=True)
+            part.unflatten(1, shape)
+            for part, shape in zip(genome.split(self.lengths, 1), self.shapes, strict=True)
         ]
         values = _activated(self._scaled(parts[0]) @ self.points)
         for part in parts[1:-1]:
@@ -71,7 +82,7 @@ class CppnWeights(Encoding):
             other.points = other.points.to(device)
         return other
 
-    def carry(self, genome: Genome, to: Encoding) -> Genome:
+    def transfer(self, genome: Genome, to: Encoding) -> Genome:
         return genome
 
     def _scaled(self, part: Tensor) -> Tensor:
@@ -86,4 +97,6 @@ class CppnWeights(Encoding):
 def _activated(sums: Tensor) -> Tensor:
     """Unit 0 a sine, 1 a Gaussian, 2 a tanh, 3 an absolute value, 4 a sine again; then they stand by function."""
     sine, gaussian, tanh, absolute = (sums[:, first::ACTIVATIONS] for first in range(ACTIVATIONS))
-    return torch.cat([(torch.pi * sine).sin(), (-gaussian.square()).exp(), tanh.tanh(), absolute.abs()], dim=1)
+    return torch.cat(
+        [(torch.pi * sine).sin(), (-gaussian.square()).exp(), tanh.tanh(), absolute.abs()], dim=1
+    )

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from synth.core import Encoding, Genome, Images, Rows
 from synth.data import IMAGENET_MEAN
+from synth.data.sizes import Size, size_of
 from synth.encodings.fourier import COLOUR
-from synth.encodings.sizes import Size, size_of
 from synth.errors import InputError
 
 
@@ -43,15 +43,21 @@ class Dct(Encoding):
         decorrelated: bool = True,
     ) -> None:
         if not 1 <= frequencies <= 512:
-            raise InputError(f"encoding.frequencies={frequencies}: write 1 to 512; a genome has 3 times their square.")
+            raise InputError(
+                f"encoding.frequencies={frequencies}: write 1 to 512; a genome has 3 times their square."
+            )
         if sd < 0:
             raise InputError(f"encoding.sd={sd}: a standard deviation is at least 0.")
         if contrast <= 0:
-            raise InputError(f"encoding.contrast={contrast}: write a deviation of logits above 0; 1 is usual.")
+            raise InputError(
+                f"encoding.contrast={contrast}: write a deviation of logits above 0; 1 is usual."
+            )
         self.size, self.frequencies, self.sd = size_of(size), frequencies, sd
         self.contrast, self.falloff, self.decorrelated = contrast, falloff, decorrelated
         # rows of unit length on average: the colours are mixed, their contrast stays
-        self.colour = COLOUR / COLOUR.square().sum(1).mean().sqrt() if decorrelated else torch.eye(3)
+        self.colour = (
+            COLOUR / COLOUR.square().sum(1).mean().sqrt() if decorrelated else torch.eye(3)
+        )
         self.mean = torch.tensor(IMAGENET_MEAN).logit().view(1, 3, 1, 1)
         each = torch.arange(frequencies, dtype=torch.float64)
         amplitudes = (each[:, None].square() + each.square()).sqrt().clamp_min(1.0) ** -falloff
@@ -78,10 +84,10 @@ class Dct(Encoding):
             setattr(other, name, getattr(other, name).to(device))
         return other
 
-    def carry(self, genome: Genome, to: Encoding) -> Genome:
+    def transfer(self, genome: Genome, to: Encoding) -> Genome:
         return genome
 
-    def origin(self, rows: Rows) -> Genome:
+    def baseline(self, rows: Rows) -> Genome:
         return torch.zeros(1, 1, 1, 1, device=self.colour.device)
 
     def _like(self, size: tuple[int, int] | None) -> Dct:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synth.core import Encoding, Genome, Images, Rows
-from synth.encodings.sizes import Size, size_of
+from synth.data.sizes import Size, size_of
 from synth.errors import InputError
 
 # square root of the covariance of colours over ImageNet, from lucid, divided by its largest column norm
@@ -29,7 +29,9 @@ class Fourier(Encoding):
 
     def __init__(self, size: Size = None, sd: float = 0.01, decorrelated: bool = True) -> None:
         if sd <= 0:
-            raise InputError(f"encoding.sd={sd}: a standard deviation above 0 is needed; 0.01 is usual.")
+            raise InputError(
+                f"encoding.sd={sd}: a standard deviation above 0 is needed; 0.01 is usual."
+            )
         self.size, self.sd, self.decorrelated = size_of(size), sd, decorrelated
         self.colour = COLOUR
         self.scale = torch.ones(()) if self.size is None else _scale(self.size)
@@ -65,7 +67,7 @@ class Fourier(Encoding):
         other.colour, other.scale = self.colour.to(device), self.scale.to(device)
         return other
 
-    def carry(self, genome: Genome, to: Encoding) -> Genome:
+    def transfer(self, genome: Genome, to: Encoding) -> Genome:
         """The low frequencies that both sizes have, rescaled so that the picture keeps its contrast."""
         assert isinstance(to, Fourier)
         assert self.size is not None
@@ -73,14 +75,18 @@ class Fourier(Encoding):
         spectrum = torch.fft.fftshift(torch.view_as_complex(genome) * self.scale, dim=2)
         (h, w), (height, width) = self.size, to.size
         top, columns = height // 2 - h // 2, width // 2 + 1 - (w // 2 + 1)
-        if width > w and w % 2 == 0:  # its last column stood for two frequencies, w/2 and -w/2; from now on for one
+        if (
+            width > w and w % 2 == 0
+        ):  # its last column stood for two frequencies, w/2 and -w/2; from now on for one
             spectrum[..., -1] = spectrum[..., -1] / 2
-        spectrum = functional.pad(torch.view_as_real(spectrum), (0, 0, 0, columns, top, height - h - top))
+        spectrum = functional.pad(
+            torch.view_as_real(spectrum), (0, 0, 0, columns, top, height - h - top)
+        )
         spectrum = torch.fft.ifftshift(torch.view_as_complex(spectrum.contiguous()), dim=2)
         gain = (height * width / (h * w)) ** 0.5  # of the orthonormal transform
         return torch.view_as_real(spectrum * gain / to.scale).contiguous()
 
-    def origin(self, rows: Rows) -> Genome:
+    def baseline(self, rows: Rows) -> Genome:
         return torch.zeros(1, 1, 1, 1, 1, device=self.colour.device)
 
 

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from synth import data
 from synth.core import Encoding, Genome, Images, Rows
-from synth.encodings.sizes import Size, size_of
+from synth.core.network import Network
+from synth.data.sizes import Size, size_of
 from synth.errors import InputError, nearest
+from synth.networks.bundled import bundled
 from synth.networks.generator import Origin, read_generator
-from synth.networks.network import Network
-from synth.networks.trained import trained
 
 log = logging.getLogger(__name__)
 
@@ -62,16 +62,22 @@ class Generator(Encoding):
         if start not in STARTS:
             image = _named(start, image, images)
         if clip is not None and not clip > 0:
-            raise InputError(f"encoding.clip={clip}: write a number of standard deviations above 0, or null.")
+            raise InputError(
+                f"encoding.clip={clip}: write a number of standard deviations above 0, or null."
+            )
         if not 0 <= spread < math.inf:
             raise InputError(f"encoding.spread={spread}: write deviations of 0 or more.")
         if image is not None and images is not None:
-            raise InputError(f"image={image}: images= names where codes start already; leave one of them out.")
+            raise InputError(
+                f"image={image}: images= names where codes start already; leave one of them out."
+            )
         self.kind, self.clip, self.spread, self.size = start, clip, spread, size_of(size)
         self.pictures: list[data.Picture] = []
         if image is not None or images is not None:
-            self.pictures = [data.picture(image)] if image is not None else data.pictures(images or [])
-            self.items = [picture.name for picture in self.pictures]
+            self.pictures = (
+                [data.picture(image)] if image is not None else data.pictures(images or [])
+            )
+            self.names = [picture.name for picture in self.pictures]
         module, self.trained_for = read_generator(weights, "cpu")
         self.codes: Tensor | None = None  # [pictures, *code], once a network has read them
         self.bytes_per_image = _kept_bytes(module, module.mean)
@@ -81,7 +87,11 @@ class Generator(Encoding):
         shape = self.module.code
         if self.pictures:
             assert self.codes is not None, "no network has read the pictures yet"
-            codes = self.codes.expand(len(rows), *shape) if len(self.codes) == 1 else self.codes[rows.item]
+            codes = (
+                self.codes.expand(len(rows), *shape)
+                if len(self.codes) == 1
+                else self.codes[rows.item]
+            )
         elif self.kind == "random":
             codes = self.module.mean + self.spread * self.module.deviation * rows.normal(*shape)
         else:
@@ -115,28 +125,37 @@ class Generator(Encoding):
         reader, layer = _reader(network, self.trained_for), self.trained_for.layer
         shape, code = reader.layers.get(layer), self.module.code
         if shape != code:
-            has = f"{layer} of {reader.name} is {list(shape)}" if shape else f"{reader.name} has no {layer}"
+            has = (
+                f"{layer} of {reader.name} is {list(shape)}"
+                if shape
+                else f"{reader.name} has no {layer}"
+            )
             raise InputError(
                 f"image: codes of pictures are read at {layer}, {list(code)}, of {self.trained_for.network}, for which "
                 f"the generator was trained, but {has}; leave image= and images= out, or name a generator= that fits."
             )
         with torch.inference_mode():
-            images = torch.stack([picture.at(reader.size) for picture in self.pictures]).to(reader.device)
+            images = torch.stack([picture.at(reader.size) for picture in self.pictures]).to(
+                reader.device
+            )
             codes = [reader.read(part, [layer])[layer] for part in images.split(64)]
         other = copy.copy(self)
         other.codes = torch.cat(codes)
         return other
 
-    def carry(self, genome: Genome, to: Encoding) -> Genome:
+    def transfer(self, genome: Genome, to: Encoding) -> Genome:
         return genome
 
-    def origin(self, rows: Rows) -> Genome:
+    def baseline(self, rows: Rows) -> Genome:
         return torch.zeros(1, *[1] * len(self.module.code), device=self.low.device)
 
-    def began(self, rows: Rows) -> Images | None:
+    def initial_images(self, rows: Rows) -> Images | None:
         if not self.pictures or self.size is None:
             return None
-        each = [self.pictures[i if len(self.pictures) > 1 else 0].at(self.size) for i in rows.item.tolist()]
+        each = [
+            self.pictures[i if len(self.pictures) > 1 else 0].at(self.size)
+            for i in rows.item.tolist()
+        ]
         return torch.stack(each).to(self.low.device)
 
     def _place(self, module: Any) -> None:
@@ -151,11 +170,16 @@ class Generator(Encoding):
 def _named(start: str, image: str | None, images: str | Sequence[str] | None) -> str:
     """`start`, which is none of the STARTS, as the picture that it has to be; InputError where it is none."""
     if image is not None or images is not None:
-        raise InputError(f"start={start}: image= or images= name where codes start already; leave one of them out.")
+        raise InputError(
+            f"start={start}: image= or images= name where codes start already; leave one of them out."
+        )
     try:
         data.picture(start, "start")
     except InputError as error:
-        hint = nearest(start, (*STARTS, *data.BUNDLED)) or f" Write one of {', '.join(STARTS)}, or a picture."
+        hint = (
+            nearest(start, (*STARTS, *data.BUNDLED))
+            or f" Write one of {', '.join(STARTS)}, or a picture."
+        )
         raise InputError(f"start={start}: no such start, and no such picture.{hint}") from error
     return start
 
@@ -165,7 +189,7 @@ def _reader(network: Network, origin: Origin) -> Network:
     if network.sha256 == origin.sha256:
         return network
     with suppress(InputError):
-        boxed = trained(origin.network, None, str(network.device))
+        boxed = bundled(origin.network, None, str(network.device))
         if boxed.sha256 == origin.sha256:
             return boxed
     log.warning("image: %s is not the %s that the generator was trained for; its codes may mean other pictures",
@@ -180,7 +204,11 @@ def _kept_bytes(module: nn.Module, code: Tensor) -> float:
     def count(_: nn.Module, __: Any, out: Tensor) -> None:
         values[0] += out.numel()
 
-    handles = [part.register_forward_hook(count) for part in module.modules() if next(part.children(), None) is None]
+    handles = [
+        part.register_forward_hook(count)
+        for part in module.modules()
+        if next(part.children(), None) is None
+    ]
     try:
         with torch.inference_mode():
             module(code[None])

@@ -11,10 +11,9 @@ import math
 import torch
 from torch import Tensor
 
-from synth import randomness
-from synth.core import Encoding, Genome, Images, Rows
+from synth.core import Encoding, Genome, Images, Rows, randomness
+from synth.data.sizes import Size, size_of
 from synth.encodings.fourier import COLOUR, coloured
-from synth.encodings.sizes import Size, size_of
 from synth.errors import InputError
 
 # The mean amplitude of photographs at k cycles a picture is sqrt(h w) * AMPLITUDE / k^FALLOFF (orthonormal
@@ -41,7 +40,9 @@ class Maco(Encoding):
 
     def __init__(self, size: Size = None, contrast: float = 1.0) -> None:
         if contrast <= 0:
-            raise InputError(f"encoding.contrast={contrast}: write a factor above 0; 1 is that of photographs.")
+            raise InputError(
+                f"encoding.contrast={contrast}: write a factor above 0; 1 is that of photographs."
+            )
         self.size, self.contrast, self.colour = size_of(size), contrast, COLOUR
         self.mean = torch.tensor(MEAN).view(1, 3, 1, 1)
         self.magnitude = torch.ones(()) if self.size is None else _magnitude(self.size, contrast)
@@ -70,16 +71,20 @@ class Maco(Encoding):
         )
         return other
 
-    def carry(self, genome: Genome, to: Encoding) -> Genome:
+    def transfer(self, genome: Genome, to: Encoding) -> Genome:
         """The phases of the low frequencies that both sizes have; the others are drawn, the same for every row."""
         assert isinstance(to, Maco)
         assert self.size is not None
         assert to.size is not None
         (h, w), (height, width) = self.size, to.size
         key = torch.tensor([NEW], device=genome.device)
-        drawn = randomness.uniform(key, 3 * height * (width // 2 + 1)).view(1, 3, height, width // 2 + 1)
+        drawn = randomness.uniform(key, 3 * height * (width // 2 + 1)).view(
+            1, 3, height, width // 2 + 1
+        )
         carried = ((2 * drawn - 1) * math.pi).repeat(len(genome), 1, 1, 1)
-        below = (min(h, height) - 1) // 2  # frequencies on either side of 0 that are the same waves in both
+        below = (
+            min(h, height) - 1
+        ) // 2  # frequencies on either side of 0 that are the same waves in both
         columns = (min(w, width) - 1) // 2 + 1
         phase = self._phase(genome)
         carried[:, :, : below + 1, :columns] = phase[:, :, : below + 1, :columns]
@@ -94,7 +99,9 @@ class Maco(Encoding):
         """
         assert self.size is not None
         last = [genome[..., -1:]] if self.size[1] % 2 == 0 else []
-        first, *last = [(column - column.flip(2).roll(1, 2)) / 2 for column in (genome[..., :1], *last)]
+        first, *last = [
+            (column - column.flip(2).roll(1, 2)) / 2 for column in (genome[..., :1], *last)
+        ]
         return torch.cat([first, genome[..., 1 : genome.shape[-1] - len(last)], *last], dim=-1)
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from synth import data
 from synth.core import Encoding, Genome, Images, Rows
-from synth.encodings.ball import STARTS, Ball
-from synth.encodings.sizes import Size, in_shape, size_of
+from synth.data.sizes import Size, in_shape, size_of
+from synth.encodings._ball import STARTS, Ball
 from synth.errors import InputError
 
 EDGE = 1e-6  # how far rounding may take a legal picture out of the box
@@ -30,7 +30,7 @@ class Perturbation(Encoding):
     channel of each column (the start of the square attack: Andriushchenko et al. 2020). In the L2 norm the last two
     have the length `epsilon`.
 
-    `longest` in place of `size` keeps the shape of the one `image`: its longer side has so many pixels. `rounded`
+    `longest` in place of `size` keeps the shape of the one `image`: its longer side has so many pixels. `eight_bit`
     False allows perturbations finer than the 256 levels of a file, for studies of the network and not of pictures.
     `grey` changes luminance alone: the genome is [r, 1, h, w], added to all three channels, so that the colour
     differences of the original (I and Q of YIQ) stay. With `levels` only whole levels of 256 are legal: a search that
@@ -46,30 +46,36 @@ class Perturbation(Encoding):
         start: str = "zeros",
         size: Size = None,
         longest: int | None = None,
-        rounded: bool = True,
+        eight_bit: bool = True,
         grey: bool = False,
         levels: bool = False,
     ) -> None:
         # without a radius only the box binds; the starts that have a length take 1
-        self.ball = Ball(1.0 if epsilon is None else epsilon, norm, rounded, 3 if grey else 1)
+        self.ball = Ball(1.0 if epsilon is None else epsilon, norm, eight_bit, 3 if grey else 1)
         if start not in STARTS:
-            raise InputError(f"encoding.start={start}: a perturbation starts from {', '.join(STARTS)}.")
+            raise InputError(
+                f"encoding.start={start}: a perturbation starts from {', '.join(STARTS)}."
+            )
         if image is not None and images is not None:
             raise InputError(
                 f"image={image}: images= names what is changed already; write image=null, or leave out images=."
             )
         if image is None and images is None:
-            raise InputError("image: a perturbation needs a picture; write image=PATH, or images=FOLDER for several.")
-        if levels and not rounded:
-            raise InputError("encoding.levels=true, encoding.rounded=false: whole levels are rounded; leave one out.")
+            raise InputError(
+                "image: a perturbation needs a picture; write image=PATH, or images=FOLDER for several."
+            )
+        if levels and not eight_bit:
+            raise InputError(
+                "encoding.levels=true, encoding.eight_bit=false: whole levels are rounded; leave one out."
+            )
         if image is not None:
             self.pictures = [data.picture(image)]
         else:
             assert images is not None
             self.pictures = data.pictures(images)
-        self.items = [picture.name for picture in self.pictures]
+        self.names = [picture.name for picture in self.pictures]
         self.epsilon, self.norm = None if epsilon is None else self.ball.epsilon, norm
-        self.kind, self.rounded, self.grey, self.levels = start, rounded, grey, levels
+        self.kind, self.eight_bit, self.grey, self.levels = start, eight_bit, grey, levels
         self.size = size_of(size) if longest is None else self._shaped(longest, size)
         self._place(torch.device("cpu"))
 
@@ -86,7 +92,9 @@ class Perturbation(Encoding):
         if self.levels:  # after the ball: what was shortened is no whole number; the originals' are, so the pictures'
             genome = (genome * 255).round() / 255
         if self.grey:
-            return genome.clamp(-1, 1)  # three channels share it; where one leaves the box, the picture is cut there
+            return genome.clamp(
+                -1, 1
+            )  # three channels share it; where one leaves the box, the picture is cut there
         # the picture lies in the box, so going into the box shrinks every coordinate: the ball still holds
         original = self._of(rows)
         return (original + genome).clamp(0, 1) - original
@@ -100,7 +108,7 @@ class Perturbation(Encoding):
     def around(self, picture: data.Picture) -> Perturbation:
         """The same around another picture, at the same size."""
         other = self._copy()
-        other.pictures, other.items = [picture], [picture.name]
+        other.pictures, other.names = [picture], [picture.name]
         other._place(self.originals.device)
         return other
 
@@ -109,14 +117,14 @@ class Perturbation(Encoding):
         other.originals = self.originals.to(device)
         return other
 
-    def carry(self, genome: Genome, to: Encoding) -> Genome:
+    def transfer(self, genome: Genome, to: Encoding) -> Genome:
         assert to.size is not None
         return torch.nn.functional.interpolate(genome, to.size, mode="bicubic", antialias=True)
 
-    def origin(self, rows: Rows) -> Genome:
+    def baseline(self, rows: Rows) -> Genome:
         return torch.zeros(1, 1, 1, 1, device=self.originals.device)
 
-    def original(self, rows: Rows) -> Images:
+    def originals(self, rows: Rows) -> Images:
         return self._of(rows).expand(len(rows), -1, -1, -1)
 
     def _of(self, rows: Rows) -> Tensor:
@@ -133,7 +141,9 @@ class Perturbation(Encoding):
     def _place(self, device: torch.device) -> None:
         self.originals = torch.zeros(1, 3, 1, 1, device=device)
         if self.size is not None:
-            self.originals = torch.stack([picture.at(self.size) for picture in self.pictures]).to(device)
+            self.originals = torch.stack([picture.at(self.size) for picture in self.pictures]).to(
+                device
+            )
 
     def _copy(self) -> Perturbation:
         other = object.__new__(Perturbation)

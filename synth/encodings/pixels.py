@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from synth.core import Encoding, Genome, Images, Rows
 from synth.data import IMAGENET_MEAN
-from synth.encodings.sizes import Size, size_of
+from synth.data.sizes import Size, size_of
 from synth.errors import InputError, nearest
 
 STARTS = ("noise", "zeros", "mean", "uniform")
@@ -33,7 +33,10 @@ class Pixels(Encoding):
         mean: Sequence[float] = IMAGENET_MEAN,
     ) -> None:
         if start not in STARTS:
-            hint = nearest(start, STARTS) or f" Write one of {', '.join(STARTS)}; for a picture, image=PATH."
+            hint = (
+                nearest(start, STARTS)
+                or f" Write one of {', '.join(STARTS)}; for a picture, image=PATH."
+            )
             raise InputError(f"encoding.start={start}: no such start.{hint}")
         if noise < 0:
             raise InputError(f"encoding.noise={noise}: a standard deviation is at least 0.")
@@ -62,11 +65,11 @@ class Pixels(Encoding):
     def to(self, device: torch.device) -> Pixels:
         return self._like(self.size, self.mean.to(device))
 
-    def carry(self, genome: Genome, to: Encoding) -> Genome:
+    def transfer(self, genome: Genome, to: Encoding) -> Genome:
         assert to.size is not None
         return functional.interpolate(genome, to.size, mode="bicubic", antialias=True).clamp_(0, 1)
 
-    def origin(self, rows: Rows) -> Genome:
+    def baseline(self, rows: Rows) -> Genome:
         return self.mean
 
     def _like(self, size: tuple[int, int] | None, mean: Tensor) -> Pixels:

@@ -9,13 +9,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from synth.core import Encoding, Genome, Images, Rows
-from synth.encodings.ball import STARTS, Ball
-from synth.encodings.sizes import Size, size_of
+from synth.core.randomness import coins
+from synth.data.sizes import Size, size_of
+from synth.data.split import HeldOutSplit, Source, Split
+from synth.encodings._ball import STARTS, Ball
 from synth.errors import InputError
-from synth.holdout import Holdout, Source, Split
-from synth.randomness import coins
 
-DRAW, MIRROR, CROP = 11, 12, 13  # streams of their own: which pictures, which way round, what part of them
+DRAW, MIRROR, CROP = (
+    11,
+    12,
+    13,
+)  # streams of their own: which pictures, which way round, what part of them
 
 
 class Universal(Encoding):
@@ -50,14 +54,16 @@ class Universal(Encoding):
         size: Size = None,
     ) -> None:
         if start not in STARTS:
-            raise InputError(f"encoding.start={start}: a perturbation starts from {', '.join(STARTS)}.")
+            raise InputError(
+                f"encoding.start={start}: a perturbation starts from {', '.join(STARTS)}."
+            )
         if batch < 1:
             raise InputError(f"encoding.batch={batch}: write 1 or more pictures.")
         if not 0 <= crop < 1:
             raise InputError(f"encoding.crop={crop}: write a share of the side, from 0 to below 1.")
         self.ball, self.kind, self.mirror, self.crop = Ball(epsilon, norm), start, mirror, crop
         self.epsilon, self.norm = self.ball.epsilon, norm
-        self.pictures, self.images_per_genome = Holdout(images, holdout, seed), batch
+        self.pictures, self.images_per_genome = HeldOutSplit(images, holdout, seed), batch
         self.size = size_of(size)
         self._place(torch.device("cpu"))
 
@@ -65,9 +71,9 @@ class Universal(Encoding):
         return self.ball.start(self.kind, rows, (3, *self.train.shape[2:]))
 
     def decode(self, genome: Genome, rows: Rows) -> Images:
-        pictures = self.train[self.source(rows)].float().div_(255.0)
+        pictures = self.train[self.picture_index(rows)].float().div_(255.0)
         if self.mirror:
-            turned = coins(rows.fold(MIRROR).key, self.images_per_genome).reshape(-1, 1, 1, 1)
+            turned = coins(rows.fold_in(MIRROR).key, self.images_per_genome).reshape(-1, 1, 1, 1)
             pictures = torch.where(turned, pictures.flip(3), pictures)
         if self.crop:
             pictures = self._cropped(pictures, rows)
@@ -76,13 +82,18 @@ class Universal(Encoding):
     def project(self, genome: Genome, rows: Rows) -> Genome:
         return self.ball.project(genome)
 
-    def source(self, rows: Rows) -> Tensor:
+    def picture_index(self, rows: Rows) -> Tensor:
         if self.images_per_genome == len(self.train):
             return torch.arange(len(self.train), device=self.train.device).repeat(len(rows))
         # the places of the largest of as many numbers as there are pictures are a draw without replacement
-        return rows.fold(DRAW).uniform(len(self.train)).topk(self.images_per_genome, 1).indices.flatten()
+        return (
+            rows.fold_in(DRAW)
+            .uniform(len(self.train))
+            .topk(self.images_per_genome, 1)
+            .indices.flatten()
+        )
 
-    def shown(self, genome: Genome, rows: Rows) -> Images:
+    def export(self, genome: Genome, rows: Rows) -> Images:
         return (0.5 + self.levels(genome) * self.amplified(genome).view(-1, 1, 1, 1)).clamp(0, 1)
 
     def levels(self, genome: Genome) -> Genome:
@@ -105,22 +116,26 @@ class Universal(Encoding):
     def to(self, device: torch.device) -> Universal:
         return self._copy(train=self.train.to(device))
 
-    def carry(self, genome: Genome, to: Encoding) -> Genome:
+    def transfer(self, genome: Genome, to: Encoding) -> Genome:
         assert to.size is not None
-        return self.ball.project(functional.interpolate(genome, to.size, mode="bicubic", antialias=True))
+        return self.ball.project(
+            functional.interpolate(genome, to.size, mode="bicubic", antialias=True)
+        )
 
-    def origin(self, rows: Rows) -> Genome:
+    def baseline(self, rows: Rows) -> Genome:
         return torch.zeros(1, 1, 1, 1, device=self.train.device)
 
     def _cropped(self, pictures: Images, rows: Rows) -> Images:
         """A random part of each picture, its sides at least 1 - `crop` of the whole, at the size of the whole."""
-        drawn = rows.fold(CROP).uniform(self.images_per_genome, 3).flatten(0, 1)
+        drawn = rows.fold_in(CROP).uniform(self.images_per_genome, 3).flatten(0, 1)
         side = 1.0 - self.crop * drawn[:, 0]
         where = torch.zeros(len(pictures), 2, 3, device=pictures.device)
         where[:, 0, 0] = where[:, 1, 1] = side
         where[:, :, 2] = (1.0 - side)[:, None] * (2.0 * drawn[:, 1:] - 1.0)
         grid = functional.affine_grid(where, list(pictures.shape), align_corners=False)
-        return functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+        return functional.grid_sample(
+            pictures, grid, padding_mode="reflection", align_corners=False
+        )
 
     def _place(self, device: torch.device) -> None:
         self.train = torch.zeros(0, 3, 1, 1, dtype=torch.uint8, device=device)

@@ -37,7 +37,10 @@ class Cell:
 
     def reached(self, level: float) -> int | None:
         """The place of the first moment at `level` or more."""
-        return next((at for at, value in enumerate(self.course) if value is not None and value >= level), None)
+        return next(
+            (at for at, value in enumerate(self.course) if value is not None and value >= level),
+            None,
+        )
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,16 @@ def archive_of(run: Run) -> Archive | None:
     cells = [
         Cell(
             (names[place] if place < len(names) else "") or f"cell {place + 1}",
-            tuple(_share(rows[place], column) if place < len(rows) else None for column, _ in moments),
+            tuple(
+                _share(rows[place], column) if place < len(rows) else None for column, _ in moments
+            ),
         )
         for place in range(max(len(rows), len(names)))
     ]
     cells.sort(key=_rank)
-    return Archive(across, tuple(at for _, at in moments), tuple(cells[:CELLS]), max(0, len(cells) - CELLS))
+    return Archive(
+        across, tuple(at for _, at in moments), tuple(cells[:CELLS]), max(0, len(cells) - CELLS)
+    )
 
 
 def coverage_of(archive: Archive) -> Chart | None:
@@ -86,8 +93,12 @@ def coverage_of(archive: Archive) -> Chart | None:
     for level, colour in zip(LEVELS, COLOURS, strict=True):
         held = [sum(value >= level for value in column) for column in known]
         points = tuple((at, here / count) for at, here in zip(archive.moments, held, strict=True))
-        lines.append(Line(f"{level * 100:.0f} % or more: {held[-1]:,} of {count:,}", colour, False, points))
-    means = tuple((at, fmean(column)) for at, column in zip(archive.moments, known, strict=True) if column)
+        lines.append(
+            Line(f"{level * 100:.0f} % or more: {held[-1]:,} of {count:,}", colour, False, points)
+        )
+    means = tuple(
+        (at, fmean(column)) for at, column in zip(archive.moments, known, strict=True) if column
+    )
     lines.append(Line("mean confidence", 7, False, means))
     return framed("Cells at a confidence of", archive.across, lines)
 
@@ -98,13 +109,17 @@ def course_of(archive: Archive, name: str, points: int = CURVE) -> list[float]:
     first, span = archive.moments[0], archive.moments[-1] - archive.moments[0]
     values, place = [], 0
     for point in range(points if course else 0):
-        while place + 1 < len(course) and archive.moments[place + 1] <= first + span * point / (points - 1):
+        while place + 1 < len(course) and archive.moments[place + 1] <= first + span * point / (
+            points - 1
+        ):
             place += 1
         values.append(course[place])
     return [round(value, 3) for value in values if value is not None]
 
 
-def _moments(told: dict[str, Any], rows: Sequence[list[Any]]) -> tuple[str, list[tuple[int, float]]]:
+def _moments(
+    told: dict[str, Any], rows: Sequence[list[Any]]
+) -> tuple[str, list[tuple[int, float]]]:
     """What is counted, and the (column, moment) pairs that can be shown: those that are numbers, and grow."""
     for key, across in (("evaluations", "evaluations"), ("steps", "step")):
         kept: list[tuple[int, float]] = []

@@ -10,10 +10,21 @@ from typing import Any
 from synth.gallery.folder import Item, Picture, Run
 from synth.gallery.inline import link
 from synth.gallery.lineage import lineage_of
-from synth.gallery.numerals import NOTHING, anything, duration, number, passes, percent, plain, words
+from synth.gallery.numerals import (
+    NOTHING,
+    anything,
+    duration,
+    number,
+    passes,
+    percent,
+    plain,
+    words,
+)
 
 UNTITLED = "Untitled"  # what was made for no class, such as a style transfer
-SMALL = 128  # pixels a side; up to here a page enlarges the picture, and its pixels stay sharp squares
+SMALL = (
+    128  # pixels a side; up to here a page enlarges the picture, and its pixels stay sharp squares
+)
 
 # Fields that the enlarged view has lines of its own for; all others follow under their own names.
 TOLD = frozenset(
@@ -67,7 +78,9 @@ class Card:
     contender: str
     predicted: str  # empty where the network sees what it should
     confidence: str
-    share: float | None  # the confidence as a part of one, for the bar; None where it is no probability
+    share: (
+        float | None
+    )  # the confidence as a part of one, for the bar; None where it is no probability
     success: bool | None
     method: str
     effort: str
@@ -104,7 +117,9 @@ def cards_of(runs: Sequence[Run], page: Path, curves: Sequence[Sequence[float]] 
 
 def ratio_of(cards: Sequence[Card]) -> float:
     """Width by height of the plates: what all pictures share, if it is not extreme, else a square."""
-    shapes = {(card.picture.width, card.picture.height) for card in cards if not card.picture.problem}
+    shapes = {
+        (card.picture.width, card.picture.height) for card in cards if not card.picture.problem
+    }
     ratios = {round(width / height, 3) for width, height in shapes if height}
     ratio = ratios.pop() if len(ratios) == 1 else 1.0
     return ratio if 0.5 <= ratio <= 2 else 1.0
@@ -122,7 +137,9 @@ def shown(picture: Picture | None, page: Path, nothing: str = "no picture") -> S
 def _card(run: Run, item: Item, number_: int, plate: str, page: Path) -> Card:
     record = item.record
     contender, search, encoding = _method(run, record)
-    target, predicted, niche = (words(record.get(part)) for part in ("target", "predicted", "niche"))
+    target, predicted, niche = (
+        words(record.get(part)) for part in ("target", "predicted", "niche")
+    )
     if not target:
         target, niche = niche, ""
     success = record.get("success") if isinstance(record.get("success"), bool) else None
@@ -148,7 +165,10 @@ def _card(run: Run, item: Item, number_: int, plate: str, page: Path) -> Card:
         "details": _details(record, contender, search, encoding, effort),
     }
     if item.large and not item.large.problem:
-        data["large"] = [link(item.large.path, page), f"{item.large.width:,} by {item.large.height:,} pixels"]
+        data["large"] = [
+            link(item.large.path, page),
+            f"{item.large.width:,} by {item.large.height:,} pixels",
+        ]
     return Card(
         number=number_,
         plate=plate,
@@ -206,7 +226,10 @@ def _score(record: dict[str, Any]) -> str:
 
 def _effort(record: dict[str, Any], effort: float | None) -> str:
     """What a picture took, and from which seed; no line breaks inside a part."""
-    parts = [f"{plain(effort)} passes" if effort is not None else NOTHING, duration(record.get("seconds"))]
+    parts = [
+        f"{plain(effort)} passes" if effort is not None else NOTHING,
+        duration(record.get("seconds")),
+    ]
     if record.get("seed") is not None:
         parts.append(f"seed {anything(record['seed'])}")
     return " · ".join(part.replace(" ", "\u00a0") for part in parts if part != NOTHING)
@@ -234,7 +257,10 @@ def _details(
     index = record.get("target_index")
     lines = [
         ["Contender", contender],
-        ["Target", words(record.get("target")) + (f" ({anything(index)})" if index is not None else "")],
+        [
+            "Target",
+            words(record.get("target")) + (f" ({anything(index)})" if index is not None else ""),
+        ],
         ["Niche", words(record.get("niche"))],
         ["Was read as", _before(record)],
         ["Read as", words(record.get("predicted"))],

@@ -15,7 +15,10 @@ from synth.gallery.folder import Run
 from synth.gallery.numerals import number, passes, plain
 
 POINTS = 400  # more than a screen shows on a curve of this width
-ITEM_POINTS, ITEMS = 80, 256  # of one picture in the enlarged view; with more pictures pages grow too large
+ITEM_POINTS, ITEMS = (
+    80,
+    256,
+)  # of one picture in the enlarged view; with more pictures pages grow too large
 TERMS = 12
 SIDE = 1000
 Point = tuple[float, float]
@@ -159,7 +162,11 @@ def thinned(values: list[Any], most: int) -> list[Any]:
 
 
 def framed(
-    title: str, across: str, lines: Sequence[Line], second: Sequence[Point] = (), shares: bool = True
+    title: str,
+    across: str,
+    lines: Sequence[Line],
+    second: Sequence[Point] = (),
+    shares: bool = True,
 ) -> Chart | None:
     """The lines in one frame; `second` pairs the axis with what stands below it. None without a line.
 

@@ -10,7 +10,16 @@ from pathlib import Path
 from synth.errors import InputError
 
 RESULT, STEPS = "result.json", "steps.jsonl"
-PICTURE_FOLDERS = ("images", "originals", "differences", "figures", "strip", "strips", "large", "frames")
+PICTURE_FOLDERS = (
+    "images",
+    "originals",
+    "differences",
+    "figures",
+    "strip",
+    "strips",
+    "large",
+    "frames",
+)
 
 
 @dataclass(frozen=True)
@@ -27,9 +36,13 @@ def find_runs(paths: Sequence[Path]) -> Found:
     unfinished: dict[str, Path] = {}
     for path in paths:
         if not path.exists():
-            raise InputError(f"{path}: no such folder. Name a folder that holds runs, such as runs/.")
+            raise InputError(
+                f"{path}: no such folder. Name a folder that holds runs, such as runs/."
+            )
         if not path.is_dir():
-            raise InputError(f"{path}: a file where a folder is meant; name the run folder or one above it.")
+            raise InputError(
+                f"{path}: a file where a folder is meant; name the run folder or one above it."
+            )
         for folder, is_finished in _walk(path):
             (finished if is_finished else unfinished).setdefault(os.path.realpath(folder), folder)
     return Found(tuple(finished.values()), tuple(unfinished.values()))
@@ -45,6 +58,8 @@ def _walk(top: Path) -> Iterator[tuple[Path, bool]]:
         run = RESULT in files or STEPS in files
         # Thousands of pictures lie in images/, and no run does; hidden folders are other programs'.
         left_out = PICTURE_FOLDERS if run else ()
-        folders[:] = sorted(one for one in folders if not one.startswith(".") and one not in left_out)
+        folders[:] = sorted(
+            one for one in folders if not one.startswith(".") and one not in left_out
+        )
         if run:
             yield Path(name), RESULT in files

@@ -18,7 +18,9 @@ from synth.gallery.finding import RESULT, STEPS
 from synth.gallery.numerals import words
 
 Record = dict[str, Any]
-CELL = frozenset(("niche", "strip", "ancestors"))  # any of these in an item makes it a cell of an archive
+CELL = frozenset(
+    ("niche", "strip", "ancestors")
+)  # any of these in an item makes it a cell of an archive
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,14 @@ class Run:
         self.result = _result(folder)
         self._real = os.path.realpath(folder)
         records = _records(self.result, "items", folder)
-        self.is_archive = bool(self.mapping("archive")) or any(CELL & record.keys() for record in records)
+        self.is_archive = bool(self.mapping("archive")) or any(
+            CELL & record.keys() for record in records
+        )
         self.items = tuple(self._item(record) for record in records)
         records = _records(self.result, "figures", folder)
-        figures = ((self._picture(record.get("file")), words(record.get("caption"))) for record in records)
+        figures = (
+            (self._picture(record.get("file")), words(record.get("caption"))) for record in records
+        )
         self.figures = tuple(Figure(picture, caption) for picture, caption in figures if picture)
 
     @property
@@ -90,7 +96,9 @@ class Run:
     @property
     def missing(self) -> tuple[Picture, ...]:
         """The pictures that the result names and the folder cannot show."""
-        shown = [picture for item in self.items for picture in (item.picture, item.strip, item.large)]
+        shown = [
+            picture for item in self.items for picture in (item.picture, item.strip, item.large)
+        ]
         shown += [figure.picture for figure in self.figures]
         return tuple(picture for picture in shown if picture and picture.problem)
 
@@ -111,7 +119,9 @@ class Run:
 
     def _item(self, record: Record) -> Item:
         names = (record.get(key) for key in ("file", "original", "strip", "large", "difference"))
-        return Item(record, *map(self._picture, names), empty=self.is_archive and not record.get("file"))
+        return Item(
+            record, *map(self._picture, names), empty=self.is_archive and not record.get("file")
+        )
 
     def _picture(self, name: Any) -> Picture | None:
         if not isinstance(name, str) or not name:
@@ -134,7 +144,9 @@ def _look(path: Path) -> Picture:
     """Only the header is read, so that thousands of pictures take a moment."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is decompressed here
+            warnings.simplefilter(
+                "ignore", Image.DecompressionBombWarning
+            )  # nothing is decompressed here
             with Image.open(path) as opened:
                 if 0 in opened.size:
                     return Picture(path, problem="picture cannot be read")

@@ -18,7 +18,11 @@ from synth.gallery.numerals import percent, plain
 from synth.gallery.tables import ROWS, Row, Table
 
 SHADES = 20  # of 5 % each below 99 %; what is at 99 % or more has a shade of its own
-ROOMY, TIGHT, TALL = (30, 20), (128, 11), 900  # (cells, pixels a row) for names beside the rows; a height without
+ROOMY, TIGHT, TALL = (
+    (30, 20),
+    (128, 11),
+    900,
+)  # (cells, pixels a row) for names beside the rows; a height without
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ def heat_map_of(archive: Archive, cards: Mapping[str, int]) -> HeatMap:
         names=tuple(cell.name for cell in archive.cells),
         shades=_shades(archive),
         x_ticks=tuple(
-            Tick(100 * (x - first) / (last - first), plain(x)) for x in round_ticks(first, last, widen=False)
+            Tick(100 * (x - first) / (last - first), plain(x))
+            for x in round_ticks(first, last, widen=False)
         ),
         row=row,
         named=count <= TIGHT[0],
@@ -120,7 +125,13 @@ def _alt(archive: Archive) -> str:
 def _table(archive: Archive) -> Table:
     headings = ("Cell", "Last confidence", *(f"{level * 100:.0f} % at" for level in LEVELS))
     rows = tuple(
-        Row(cell.name, "", (percent(cell.final), *(plain(archive.when(cell, level)) for level in LEVELS)))
+        Row(
+            cell.name,
+            "",
+            (percent(cell.final), *(plain(archive.when(cell, level)) for level in LEVELS)),
+        )
         for cell in archive.cells[:ROWS]
     )
-    return Table(f"Cells, with the {archive.across} at which each was reached", headings, rows, (True,) * 4)
+    return Table(
+        f"Cells, with the {archive.across} at which each was reached", headings, rows, (True,) * 4
+    )

@@ -30,9 +30,19 @@ def lineage_of(item: Item, page: Path) -> dict[str, Any] | None:
     elif strip is not None:
         frames = _frames(strip, item.picture, len(ancestors))
         src, ratio, problem = link(strip.path, page), strip.width / strip.height / frames, ""
-    captions = [_caption(record) for record in ancestors] if frames == len(ancestors) else [["", "", ""]] * frames
+    captions = (
+        [_caption(record) for record in ancestors]
+        if frames == len(ancestors)
+        else [["", "", ""]] * frames
+    )
     about = _about(number(item.record.get("generations")), frames)
-    return {"src": src, "ratio": round(ratio, 4), "frames": captions, "about": about, "problem": problem}
+    return {
+        "src": src,
+        "ratio": round(ratio, 4),
+        "frames": captions,
+        "about": about,
+        "problem": problem,
+    }
 
 
 def _frames(strip: Picture, picture: Picture | None, ancestors: int) -> int:

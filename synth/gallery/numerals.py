@@ -45,7 +45,9 @@ def percent(value: Any) -> str:
     known = number(value)
     if known is None:
         return NOTHING
-    if not 0 <= known <= 1:  # a watched number that is no probability, such as a neuron's activation
+    if (
+        not 0 <= known <= 1
+    ):  # a watched number that is no probability, such as a neuron's activation
         return plain(known)
     if 0 < known < 0.001:
         return "< 0.1 %"

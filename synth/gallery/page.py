@@ -76,7 +76,9 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Skipped]]:
 
 def write_page(runs: Sequence[Run], page: Path, title: str | None = None) -> Path:
     """The page of `runs`, which must not be empty; see `build_page`."""
-    html = render(runs, page, title).encode("utf-8", errors="replace")  # lone surrogates are legal JSON
+    html = render(runs, page, title).encode(
+        "utf-8", errors="replace"
+    )  # lone surrogates are legal JSON
     try:
         _write(page, html)
     except OSError as error:
@@ -100,7 +102,11 @@ def render(runs: Sequence[Run], page: Path, title: str | None = None) -> str:
         facts=facts_of(alone) if alone else [],
         findings=findings_of(alone) if alone else [],
         tables=record_tables(alone) if alone else [],
-        figures=[(shown(each.picture, page), _caption(each, run, alone)) for run in runs for each in run.figures],
+        figures=[
+            (shown(each.picture, page), _caption(each, run, alone))
+            for run in runs
+            for each in run.figures
+        ],
         charts=charts_of(alone) if alone else [],
         terms=term_charts(alone) if alone else [],
         runs=runs_table(runs, page) if not alone else None,
@@ -134,7 +140,9 @@ def _cells(archive: Archive, cards: Sequence[Card]) -> dict[str, int]:
     names = [(f"{card.target}, {card.niche}", card.niche, card.target) for card in cards]
     for card, called in list(zip(cards, names, strict=True))[:ITEMS]:
         if not card.data.get("curve"):
-            card.data["curve"] = next(filter(None, (course_of(archive, name) for name in called)), [])
+            card.data["curve"] = next(
+                filter(None, (course_of(archive, name) for name in called)), []
+            )
     pairs = reversed(list(zip(cards, names, strict=True)))
     return {name: card.number for card, called in pairs for name in called if name}
 
@@ -220,6 +228,8 @@ def _filters(runs: Sequence[Run], cards: Sequence[Card]) -> dict[str, list[str]]
 
 def _colophon(runs: Sequence[Run]) -> str:
     """What the pictures were made with, each version and device once over all runs."""
-    versions = (f"{name} {anything(of)}" for run in runs for name, of in run.mapping("versions").items())
+    versions = (
+        f"{name} {anything(of)}" for run in runs for name, of in run.mapping("versions").items()
+    )
     devices = (f"on {run.text('device')}" for run in runs if run.text("device"))
     return ", ".join(dict.fromkeys([*versions, *devices])) or "synth"

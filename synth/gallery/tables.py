@@ -11,11 +11,24 @@ from typing import Any
 from synth.gallery.cards import UNTITLED, Card
 from synth.gallery.folder import Run
 from synth.gallery.inline import link
-from synth.gallery.numerals import NOTHING, anything, duration, number, passes, percent, plain, words
+from synth.gallery.numerals import (
+    NOTHING,
+    anything,
+    duration,
+    number,
+    passes,
+    percent,
+    plain,
+    words,
+)
 
 FINDING_COLUMNS = 6
-LARGE = frozenset(("items", "success", "median_confidence"))  # findings that stand large at a run's head
-COUNTED = frozenset(("items", "success", "forwards", "backwards"))  # those that the table of runs counts itself
+LARGE = frozenset(
+    ("items", "success", "median_confidence")
+)  # findings that stand large at a run's head
+COUNTED = frozenset(
+    ("items", "success", "forwards", "backwards")
+)  # those that the table of runs counts itself
 BEYOND = {  # what only a richer comparison tells of its contenders, with its heading
     "transfer_success": "Transferred",
     "transfer_confidence": "Transfer confidence",
@@ -65,7 +78,9 @@ def lede_of(runs: Sequence[Run]) -> str:
         parts.append(f"{len(items) - empty:,} picture{'s' if len(items) - empty != 1 else ''}")
     if empty:
         parts.append(f"{empty:,} empty {'niches' if empty != 1 else 'niche'}")
-    if told and (len(runs) > 1 or runs[0].contenders):  # one run alone has it among its large figures
+    if told and (
+        len(runs) > 1 or runs[0].contenders
+    ):  # one run alone has it among its large figures
         parts.append(f"{sum(told):,} of {len(told):,} succeeded")
     if len(runs) == 1 and not runs[0].contenders:
         run = runs[0]
@@ -110,7 +125,9 @@ def findings_of(run: Run) -> list[Fact]:
         if value is None and name == "mean_confidence":  # pictures of no class have none
             continue
         if isinstance(value, dict) and value:
-            lines += [(f"{_spaced(name)} · {_spaced(key)}", anything(part)) for key, part in value.items()]
+            lines += [
+                (f"{_spaced(name)} · {_spaced(key)}", anything(part)) for key, part in value.items()
+            ]
         else:
             lines.append((_spaced(name), anything(value)))
     return lines
@@ -118,22 +135,45 @@ def findings_of(run: Run) -> list[Fact]:
 
 def contender_table(run: Run) -> Table:
     """The contenders of a comparison with what each reached and spent, and what some of them were asked beyond."""
-    held = {column for row in run.contenders.values() for column in BEYOND if number(row.get(column)) is not None}
+    held = {
+        column
+        for row in run.contenders.values()
+        for column in BEYOND
+        if number(row.get(column)) is not None
+    }
     beyond = [column for column in BEYOND if column in held]
     rows = tuple(Row(name, "", _contender(row, beyond)) for name, row in run.contenders.items())
     headings = ("Contender", "Method", "Succeeded", "Median confidence", "Mean confidence")
-    headings = (*headings, *(BEYOND[column] for column in beyond), "Passes an item", "Forwards", "Backwards", "Time")
+    headings = (
+        *headings,
+        *(BEYOND[column] for column in beyond),
+        "Passes an item",
+        "Forwards",
+        "Backwards",
+        "Time",
+    )
     return Table("Contenders", headings, rows, (False, *[True] * (7 + len(beyond))))
 
 
 def runs_table(runs: Sequence[Run], page: Path) -> Table:
     """One row a run, with a column for each of the first findings that are numbers and not counted here anyway."""
-    found = [pair for run in runs for pair in run.mapping("findings").items() if not (run.items and pair[0] in COUNTED)]
-    findings = list(dict.fromkeys(name for name, value in found if number(value) is not None))[:FINDING_COLUMNS]
+    found = [
+        pair
+        for run in runs
+        for pair in run.mapping("findings").items()
+        if not (run.items and pair[0] in COUNTED)
+    ]
+    findings = list(dict.fromkeys(name for name, value in found if number(value) is not None))[
+        :FINDING_COLUMNS
+    ]
     rows = []
     for run in runs:
         own = run.folder / "index.html"
-        told = [item.record["success"] for item in run.items if isinstance(item.record.get("success"), bool)]
+        told = [
+            item.record["success"]
+            for item in run.items
+            if isinstance(item.record.get("success"), bool)
+        ]
         efforts = [value for item in run.items if (value := passes(item.record)) is not None]
         cells = (
             run.network,
@@ -161,16 +201,28 @@ def record_tables(run: Run) -> list[Table]:
         headings = list(dict.fromkeys(key for record in value for key in record))
         first, rest = headings[0], headings[1:]
         rows = [
-            Row(anything(record.get(first)), "", tuple(anything(record.get(key), CELL) for key in rest))
+            Row(
+                anything(record.get(first)),
+                "",
+                tuple(anything(record.get(key), CELL) for key in rest),
+            )
             for record in value[:ROWS]
         ]
-        numeric = tuple(any(number(record.get(key)) is not None for record in value) for key in rest)
-        tables.append(Table(_spaced(name).capitalize(), tuple(map(_spaced, headings)), tuple(rows), numeric))
+        numeric = tuple(
+            any(number(record.get(key)) is not None for record in value) for key in rest
+        )
+        tables.append(
+            Table(_spaced(name).capitalize(), tuple(map(_spaced, headings)), tuple(rows), numeric)
+        )
     return tables
 
 
 def _is_table(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) and row for row in value)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(row, dict) and row for row in value)
+    )
 
 
 def target_rows(cards: Sequence[Card], contenders: Sequence[str]) -> list[TargetRow]:
@@ -191,7 +243,8 @@ def _contender(row: dict[str, Any], beyond: Sequence[str]) -> tuple[str, ...]:
     items, won = number(row.get("items")), number(row.get("success"))
     spent = passes(row)
     return (
-        " on ".join(filter(None, (words(row.get("search")), words(row.get("encoding"))))) or NOTHING,
+        " on ".join(filter(None, (words(row.get("search")), words(row.get("encoding")))))
+        or NOTHING,
         f"{plain(won)} / {plain(items)}" if won is not None else NOTHING,
         percent(row.get("median_confidence")),
         percent(row.get("mean_confidence")),
@@ -206,8 +259,14 @@ def _contender(row: dict[str, Any], beyond: Sequence[str]) -> tuple[str, ...]:
 def _beyond(column: str, value: Any, items: float | None) -> str:
     """A cell of a column of BEYOND; a transfer success is a count where it is whole, else a share."""
     if column == "transfer_success":
-        return f"{plain(value)} / {plain(items)}" if isinstance(value, int) and items else percent(value)
-    return {"transfer_confidence": percent, "natural_distance": lambda known: plain(known, 3)}.get(column, plain)(value)
+        return (
+            f"{plain(value)} / {plain(items)}"
+            if isinstance(value, int) and items
+            else percent(value)
+        )
+    return {"transfer_confidence": percent, "natural_distance": lambda known: plain(known, 3)}.get(
+        column, plain
+    )(value)
 
 
 def _finding(name: str, value: Any) -> str:

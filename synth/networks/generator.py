@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from synth.core.hardware import device_of
 from synth.errors import InputError
-from synth.hardware import device_of
-from synth.networks import files
-from synth.networks.trained import BOX
+from synth.networks import weights_io
+from synth.networks.bundled import BOX
 
 WIDEST = 192  # channels of a stage
 HIDDEN = 512  # units between a flat code and the first feature map
@@ -47,7 +47,9 @@ class UpConvolution(nn.Module):
         super().__init__()
         self.code, self.size, self.width = tuple(code), size, width
         if len(self.code) not in (1, 3):
-            raise InputError(f"layer: a generator draws from [units] or [channels, h, w], not from {list(code)}.")
+            raise InputError(
+                f"layer: a generator draws from [units] or [channels, h, w], not from {list(code)}."
+            )
         flat = len(self.code) == 1 or max(self.code[1:]) == 1
         doublings = _doublings(size, FLAT_SIDE if flat else max(self.code[1:]))
         self.side = size >> doublings
@@ -61,8 +63,15 @@ class UpConvolution(nn.Module):
             area = self.side * self.side
             self.enter = nn.Sequential(
                 nn.Flatten(),
-                *(nn.Linear(self.mean.numel(), HIDDEN, bias=False), nn.BatchNorm1d(HIDDEN), nn.LeakyReLU(0.2)),
-                *(nn.Linear(HIDDEN, first * area, bias=False), nn.Unflatten(1, (first, self.side, self.side))),
+                *(
+                    nn.Linear(self.mean.numel(), HIDDEN, bias=False),
+                    nn.BatchNorm1d(HIDDEN),
+                    nn.LeakyReLU(0.2),
+                ),
+                *(
+                    nn.Linear(HIDDEN, first * area, bias=False),
+                    nn.Unflatten(1, (first, self.side, self.side)),
+                ),
                 *(nn.BatchNorm2d(first), nn.LeakyReLU(0.2)),
             )
         else:
@@ -80,7 +89,11 @@ class UpConvolution(nn.Module):
 
     def forward(self, code: Tensor) -> Tensor:
         entered = self.enter((code - self.mean) / self.deviation)
-        return self.colours(self.stages(entered.contiguous(memory_format=torch.channels_last))).float().sigmoid()
+        return (
+            self.colours(self.stages(entered.contiguous(memory_format=torch.channels_last)))
+            .float()
+            .sigmoid()
+        )
 
     @torch.no_grad()
     def measure(self, codes: Tensor) -> None:
@@ -101,10 +114,12 @@ class Origin:
     command: str = ""
 
 
-def write_generator(path: Path, module: UpConvolution, tensors: Mapping[str, Tensor], origin: Origin) -> None:
+def write_generator(
+    path: Path, module: UpConvolution, tensors: Mapping[str, Tensor], origin: Origin
+) -> None:
     """Writes `tensors`, the weights of a module like `module`, with what is needed to build it again."""
     about = {"code": module.code, "size": module.size, "width": module.width, **asdict(origin)}
-    files.write(path, tensors, {WORD: json.dumps(about, ensure_ascii=False)})
+    weights_io.write(path, tensors, {WORD: json.dumps(about, ensure_ascii=False)})
 
 
 def read_generator(
@@ -117,26 +132,34 @@ def read_generator(
     Raises:
         InputError: no such file, a damaged one, one of something else, or one without the statistics of the code.
     """
-    path = BOX / "mini_alexnet.generator.safetensors" if weights is None else Path(weights).expanduser()
+    path = (
+        BOX / "mini_alexnet.generator.safetensors"
+        if weights is None
+        else Path(weights).expanduser()
+    )
     return _read(path, path.stat().st_mtime_ns if path.is_file() else 0, device_of(device), word)
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, _changed: int, device: torch.device, word: str) -> tuple[UpConvolution, Origin]:
-    tensors, metadata = files.read(path, word)
+def _read(
+    path: Path, _changed: int, device: torch.device, word: str
+) -> tuple[UpConvolution, Origin]:
+    tensors, metadata = weights_io.read(path, word)
     try:
         about = json.loads(metadata[WORD])
         module = UpConvolution(about.pop("code"), about.pop("size"), about.pop("width"))
         origin = Origin(**about)
     except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
-        raise InputError(f"{word}={path}: not a generator; give a file of recipe=train_generator.") from error
+        raise InputError(
+            f"{word}={path}: not a generator; give a file of recipe=train_generator."
+        ) from error
     lacking = [name for name in STATISTICS if name not in tensors]
     if lacking:
         raise InputError(
             f"{word}={path}: the statistics of the code are missing ({', '.join(lacking)}), and codes are drawn and "
             "clipped by them; give a file of recipe=train_generator."
         )
-    files.fill(module, tensors, path, "the generator it says it is", word)
+    weights_io.fill(module, tensors, path, "the generator it says it is", word)
     module.requires_grad_(False).eval()
     return module.to(device, memory_format=torch.channels_last), origin
 
@@ -151,7 +174,9 @@ class _Resized(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         if values.shape[2:] == (self.side, self.side):
             return values
-        return functional.interpolate(values, (self.side, self.side), mode="bilinear", antialias=True)
+        return functional.interpolate(
+            values, (self.side, self.side), mode="bilinear", antialias=True
+        )
 
 
 def _convolution(inputs: int, outputs: int) -> list[nn.Module]:

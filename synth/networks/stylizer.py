@@ -17,17 +17,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synth.core import Images
+from synth.core.hardware import device_of
 from synth.errors import InputError, nearest
-from synth.hardware import device_of
-from synth.networks import files
-from synth.networks.trained import BOX
+from synth.networks import weights_io
+from synth.networks.bundled import BOX
 
 SHIPPED = BOX / "stylizer.safetensors"
 NORMS = ("instance", "batch")
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 STRIDE = 4  # pixels that meet in one place of the middle
 NEAR = 0.05  # values this near to 0 and 1 count as that near: beyond, the logit runs away
-SMALLEST = 8  # pixels a side: below it the middle has no border to reflect and no variance to divide by
+SMALLEST = (
+    8  # pixels a side: below it the middle has no border to reflect and no variance to divide by
+)
 
 
 class Stylizer(nn.Module):
@@ -58,7 +60,8 @@ class Stylizer(nn.Module):
         self.width, self.blocks, self.norm = width, blocks, norm
         self.stem = _layer(3, width, 9, norm)
         self.down = nn.Sequential(
-            _layer(width, 2 * width, 3, norm, stride=2), _layer(2 * width, 4 * width, 3, norm, stride=2)
+            _layer(width, 2 * width, 3, norm, stride=2),
+            _layer(2 * width, 4 * width, 3, norm, stride=2),
         )
         self.middle = nn.Sequential(*(_Residual(4 * width, norm) for _ in range(blocks)))
         self.up = nn.Sequential(
@@ -73,7 +76,9 @@ class Stylizer(nn.Module):
         beyond = (0, -width % STRIDE, 0, -height % STRIDE)
         if any(beyond):
             values = functional.pad(values, beyond, mode="reflect")
-        values = self.last(self.up(self.middle(self.down(self.stem(values)))))[:, :, :height, :width].float()
+        values = self.last(self.up(self.middle(self.down(self.stem(values)))))[
+            :, :, :height, :width
+        ].float()
         drawn, kept = values[:, :3], values[:, 3:].sigmoid()
         return (kept * images.logit(NEAR) + drawn).sigmoid().contiguous()
 
@@ -90,10 +95,14 @@ class _Residual(nn.Module):
         return values + self.second(self.first(values))
 
 
-def _layer(inputs: int, outputs: int, kernel: int, norm: str, stride: int = 1, active: bool = True) -> nn.Sequential:
+def _layer(
+    inputs: int, outputs: int, kernel: int, norm: str, stride: int = 1, active: bool = True
+) -> nn.Sequential:
     """A convolution with a reflected border, its normalisation with a scale and a shift, and a ReLU."""
     parts: OrderedDict[str, nn.Module] = OrderedDict(
-        conv=nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, padding_mode="reflect", bias=False),
+        conv=nn.Conv2d(
+            inputs, outputs, kernel, stride, kernel // 2, padding_mode="reflect", bias=False
+        ),
         # a group norm with a group a channel is the instance norm, and five times as fast in this layout of memory
         norm=nn.GroupNorm(outputs, outputs) if norm == "instance" else nn.BatchNorm2d(outputs),
     )
@@ -121,10 +130,12 @@ class About:
 
 def write_stylizer(path: Path, tensors: Mapping[str, Tensor], about: About) -> None:
     """Writes `tensors` atomically, in fp16 but for counters; the metadata is JSON under ``stylizer``."""
-    files.write(path, tensors, {"stylizer": json.dumps(asdict(about), ensure_ascii=False)})
+    weights_io.write(path, tensors, {"stylizer": json.dumps(asdict(about), ensure_ascii=False)})
 
 
-def read_stylizer(weights: str | Path | None = None, device: str = "auto") -> tuple[Stylizer, About]:
+def read_stylizer(
+    weights: str | Path | None = None, device: str = "auto"
+) -> tuple[Stylizer, About]:
     """The stylizer in the file `weights`, the one in the box where null, in eval mode and frozen; no code is run.
 
     Raises:
@@ -132,8 +143,10 @@ def read_stylizer(weights: str | Path | None = None, device: str = "auto") -> tu
     """
     path = SHIPPED if weights is None else Path(weights).expanduser()
     if path.suffix.lower() in PICTURES:
-        raise InputError(f"weights={path}: a picture, and a style has to be learned first: recipe=train_stylizer.")
-    tensors, metadata = files.read(path, word="weights")
+        raise InputError(
+            f"weights={path}: a picture, and a style has to be learned first: recipe=train_stylizer."
+        )
+    tensors, metadata = weights_io.read(path, word="weights")
     try:
         said = json.loads(metadata["stylizer"])
         shape = (int(said["width"]), int(said["blocks"]), str(said["norm"]))
@@ -141,8 +154,12 @@ def read_stylizer(weights: str | Path | None = None, device: str = "auto") -> tu
         about = About(*shape, str(said["style"]), int(said["size"]), *told)
         module = Stylizer(*shape)
     except (KeyError, TypeError, ValueError, InputError) as error:
-        raise InputError(f"weights={path}: not of a stylizer; give a file written by recipe=train_stylizer.") from error
+        raise InputError(
+            f"weights={path}: not of a stylizer; give a file written by recipe=train_stylizer."
+        ) from error
     width, blocks, norm = shape
-    files.fill(module, tensors, path, f"a stylizer of {width=} {blocks=} norm={norm}", word="weights")
+    weights_io.fill(
+        module, tensors, path, f"a stylizer of {width=} {blocks=} norm={norm}", word="weights"
+    )
     module.requires_grad_(False).eval()
     return module.to(device_of(device), memory_format=torch.channels_last), about

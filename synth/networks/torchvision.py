@@ -11,16 +11,20 @@ import torch
 from torchvision import models
 from torchvision.models import WeightsEnum
 
+from synth.core.classes import Classes
+from synth.core.network import Network
 from synth.errors import InputError, nearest
-from synth.networks import files
-from synth.networks.classes import Classes
-from synth.networks.network import Network
+from synth.networks import weights_io
 
 IMAGENET = Path(__file__).parent / "imagenet.tsv"
 
 
 def torchvision(
-    name: str, weights: str | None = None, device: str = "auto", precision: str = "float32", fit: bool = False
+    name: str,
+    weights: str | None = None,
+    device: str = "auto",
+    precision: str = "float32",
+    fit: bool = False,
 ) -> Network:
     """The torchvision classifier `name` with its ImageNet-1k weights (``IMAGENET1K_V1``), or those of a file.
 
@@ -30,9 +34,13 @@ def torchvision(
     """
     choices = models.list_models(module=models)
     if name not in choices:
-        raise InputError(f"network.name={name}: torchvision has no such classifier.{nearest(name, choices)}")
+        raise InputError(
+            f"network.name={name}: torchvision has no such classifier.{nearest(name, choices)}"
+        )
     path = Path(weights) if weights else _fetched(name, _preset(name))
-    return _load(name, path, path.stat().st_mtime_ns if path.is_file() else 0, device, precision, fit)
+    return _load(
+        name, path, path.stat().st_mtime_ns if path.is_file() else 0, device, precision, fit
+    )
 
 
 def _preset(name: str) -> WeightsEnum:
@@ -48,7 +56,9 @@ def _fetched(name: str, preset: WeightsEnum) -> Path:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        digest = path.stem.rsplit("-", 1)[-1]  # torchvision names its files after the start of their SHA-256
+        digest = path.stem.rsplit("-", 1)[
+            -1
+        ]  # torchvision names its files after the start of their SHA-256
         torch.hub.download_url_to_file(url, str(path), hash_prefix=digest)
     except (URLError, OSError, RuntimeError) as error:
         raise InputError(
@@ -64,14 +74,16 @@ def _load(name: str, path: Path, _changed: int, device: str, precision: str, fit
     options = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
     if name in ("googlenet", "inception_v3"):
         options["init_weights"] = False  # spares a slow initialisation that the file overwrites
-    state, _ = files.read(path)
+    state, _ = weights_io.read(path)
     module = models.get_model(name, weights=None, **options)
     if options:  # the auxiliary heads serve training alone
-        state = {key: value for key, value in state.items() if not key.startswith(("aux", "AuxLogits"))}
+        state = {
+            key: value for key, value in state.items() if not key.startswith(("aux", "AuxLogits"))
+        }
         # Their weights were trained on inputs of mean .5 and deviation .5. torchvision turns the usual
         # normalisation into that one inside the model, but only when it loads the weights itself.
         module.transform_input = True  # type: ignore[assignment]
-    files.fill(module, state, path, name)
+    weights_io.fill(module, state, path, name)
     looks = preset.transforms()
     size = looks.crop_size[0]
     return Network(
@@ -81,7 +93,7 @@ def _load(name: str, path: Path, _changed: int, device: str, precision: str, fit
         size=(size, size),
         mean=looks.mean,
         std=looks.std,
-        sha256=files.sha256(path),
+        sha256=weights_io.sha256(path),
         device=device,
         precision=precision,
         fit=fit,

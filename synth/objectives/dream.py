@@ -21,8 +21,12 @@ def dream(
     """`Guided` where a `guide` is named, else `Energy`. `longest` is the guide's, `unit` is for a dream without one."""
     if guide is None:
         if longest is not None:
-            raise InputError(f"objective longest={longest}: it is the size of a guide; write guide=PATH.")
+            raise InputError(
+                f"objective longest={longest}: it is the size of a guide; write guide=PATH."
+            )
         return Energy(layer, unit, rectified, weight)
     if unit is not None:
-        raise InputError(f"unit={unit}: a guide is followed in all channels of a layer; leave out unit= or guide=.")
+        raise InputError(
+            f"unit={unit}: a guide is followed in all channels of a layer; leave out unit= or guide=."
+        )
     return Guided(guide, layer, longest, rectified, weight)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from synth.core import Bound, Objective, Reading, Target
+from synth.core import BoundObjective, Objective, Readout, Target
+from synth.core.network import Network
 from synth.errors import InputError
-from synth.networks.network import Network
 
 
 class Energy(Objective):
@@ -36,32 +36,42 @@ class Energy(Objective):
         self.units = None if unit is None else [unit] if isinstance(unit, int) else list(unit)
         if self.units == []:
             raise InputError("unit=[]: name at least one channel, or null for the whole layer.")
-        if self.units and min(len(self.units), len(self.layers)) > 1 and len(self.units) != len(self.layers):
+        if (
+            self.units
+            and min(len(self.units), len(self.layers)) > 1
+            and len(self.units) != len(self.layers)
+        ):
             raise InputError(
                 f"unit={self.units}: {len(self.units)} channels and {len(self.layers)} layers; "
                 "name one for all, or one for each."
             )
 
-    def bind(self, network: Network) -> Bound:
+    def bind(self, network: Network) -> BoundObjective:
         return _BoundEnergy(self, network)
 
 
-class _BoundEnergy(Bound):
+class _BoundEnergy(BoundObjective):
     def __init__(self, energy: Energy, network: Network) -> None:
         units = energy.units or [None]
         count = max(len(energy.layers), len(units))
         self.rectified = energy.rectified
-        names = [tapped(network, name, energy.rectified) for name in energy.layers] * (count // len(energy.layers))
+        names = [tapped(network, name, energy.rectified) for name in energy.layers] * (
+            count // len(energy.layers)
+        )
         self.parts = list(zip(names, units * (count // len(units)), strict=True))
         for name, unit in self.parts:
             if unit is not None and not 0 <= unit < network.layers[name][0]:
-                raise InputError(f"unit={unit}: {name} has units 0 to {network.layers[name][0] - 1}.")
+                raise InputError(
+                    f"unit={unit}: {name} has units 0 to {network.layers[name][0] - 1}."
+                )
         self.layers = tuple(dict.fromkeys(names))
-        self.items = [Target(name if unit is None else f"{name}:{unit}") for name, unit in self.parts]
+        self.items = [
+            Target(name if unit is None else f"{name}:{unit}") for name, unit in self.parts
+        ]
 
-    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
-        values = [self._energy(reading.taps[name], unit) for name, unit in self.parts]
-        return {"energy": own_column(values, reading.rows.item)}
+    def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
+        values = [self._energy(readout.activations[name], unit) for name, unit in self.parts]
+        return {"energy": own_column(values, readout.rows.item)}
 
     def _energy(self, values: Tensor, unit: int | None) -> Tensor:
         values = values if unit is None else values[:, unit : unit + 1]

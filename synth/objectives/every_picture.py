@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from synth.core import Bound, Objective, Reading, Target
+from synth.core import BoundObjective, Objective, Readout, Target
+from synth.core.network import OUTPUT, Network
+from synth.data.split import HeldOutSplit, Source
 from synth.errors import InputError, nearest
-from synth.holdout import Holdout, Source
-from synth.networks.network import OUTPUT, Network
 from synth.objectives.scores import Names, lead
 
-MEASURES = ("margin", "rate")
+SCORES = ("margin", "rate")
 BATCH = 64
 
 
@@ -39,47 +39,60 @@ class EveryPicture(Objective):
         holdout: float = 0,
         seed: int = 0,
         target: Names | None = None,
-        measure: str = "margin",
+        score: str = "margin",
         confidence: float = 30.0,
         weight: float = 1.0,
     ) -> None:
-        if measure not in MEASURES:
+        if score not in SCORES:
             raise InputError(
-                f"objective measure={measure}: no such measure.{nearest(measure, MEASURES) or ' Write margin or rate.'}"
+                f"objective score={score}: no such score.{nearest(score, SCORES) or ' Write margin or rate.'}"
             )
         if confidence <= 0:
             raise InputError(f"objective confidence={confidence}: write a margin above 0.")
-        self.pictures = Holdout(images, holdout, seed)
-        self.target, self.measure, self.confidence, self.weight = target, measure, confidence, weight
+        self.pictures = HeldOutSplit(images, holdout, seed)
+        self.target, self.score, self.confidence, self.weight = target, score, confidence, weight
 
-    def bind(self, network: Network) -> Bound:
+    def bind(self, network: Network) -> BoundObjective:
         targets = None
         if self.target is not None:
-            targets = network.classes.indices(self.target, network.name)  # an unknown class is said before the looks
+            targets = network.classes.indices(
+                self.target, network.name
+            )  # an unknown class is said before the looks
         pictures = self.pictures.at(network.size).train
         seen = network.scores(part.float() / 255.0 for part in pictures.split(BATCH)).argmax(1)
-        return _BoundEveryPicture(seen, targets, self.measure, self.confidence, network)
+        return _BoundEveryPicture(seen, targets, self.score, self.confidence, network)
 
 
-class _BoundEveryPicture(Bound):
+class _BoundEveryPicture(BoundObjective):
     layers = (OUTPUT,)
 
     def __init__(
-        self, seen: Tensor, targets: list[int] | None, measure: str, confidence: float, network: Network
+        self,
+        seen: Tensor,
+        targets: list[int] | None,
+        score: str,
+        confidence: float,
+        network: Network,
     ) -> None:
-        self.seen, self.measure, self.confidence = seen, measure, confidence
+        self.seen, self.score, self.confidence = seen, score, confidence
         self.targets: Tensor | None = None
-        self.items = [Target("not what is there")]
+        self.items = [Target("untargeted")]
         if targets is not None:
             self.targets = torch.tensor(targets, device=network.device)
             self.items = [Target(network.classes.label(i), i) for i in targets]
 
-    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
-        scores, seen = reading.taps[OUTPUT], self.seen[reading.sources]
+    def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
+        scores, seen = readout.activations[OUTPUT], self.seen[readout.picture_index]
         if self.targets is None:
             margin = -lead(scores, seen[:, None])[:, 0]
         else:
-            wanted = self.targets[reading.rows.item if len(self.targets) > 1 else torch.zeros_like(reading.rows.item)]
-            margin = torch.where(seen == wanted, self.confidence, lead(scores, wanted[:, None])[:, 0])
-        value = margin.clamp_max(self.confidence) if self.measure == "margin" else (margin > 0).float()
-        return {self.measure: value[:, None]}
+            wanted = self.targets[
+                readout.rows.item if len(self.targets) > 1 else torch.zeros_like(readout.rows.item)
+            ]
+            margin = torch.where(
+                seen == wanted, self.confidence, lead(scores, wanted[:, None])[:, 0]
+            )
+        value = (
+            margin.clamp_max(self.confidence) if self.score == "margin" else (margin > 0).float()
+        )
+        return {self.score: value[:, None]}

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from synth import data
-from synth.core import Bound, Objective, Reading, Target
+from synth.core import BoundObjective, Objective, Readout, Target
+from synth.core.network import Network
 from synth.errors import InputError, nearest
-from synth.networks.depths import depths
-from synth.networks.network import Network
-from synth.objectives.colours import in_colours_of, in_luminance_of
+from synth.networks.style_layers import style_layers
+from synth.objectives._colours import in_colours_of, in_luminance_of
 from synth.objectives.energy import tapped
 
 COLOURS = ("style", "content", "grey")
@@ -61,7 +61,7 @@ class GramMatch(Objective):
     `style` may be several pictures with `weights`, which count by their shares: the target is then the mean of their
     matrices, A = sum w_i A_i, which has the same minimiser as the sum of losses, since sum w_i ||G - A_i||^2
     = ||G - A||^2 + a constant. Each keeps its own shape; its longer side is `style_scale` times the picture's.
-    `layers` null lets the network choose (`depths`: relu1_1 to relu5_1 in a VGG); `depth` takes so many of them, from
+    `layers` null lets the network choose (`style_layers`: relu1_1 to relu5_1 in a VGG); `depth` takes so many of them, from
     the shallow on, and a list of depths is an item each. `colours`: those of the ``style``; those of the `content`
     picture, given to the style beforehand by a linear map (Gatys et al. 2016); or ``grey``, the style in the
     luminance of the content, for an encoding that moves luminance alone.
@@ -81,14 +81,18 @@ class GramMatch(Objective):
         weight: float = 1.0,
     ) -> None:
         if not style:
-            raise InputError("style: whose style? Write style=PATH, or style='[PATH,PATH]' for several.")
+            raise InputError(
+                "style: whose style? Write style=PATH, or style='[PATH,PATH]' for several."
+            )
         names = [style] if isinstance(style, str) else list(style)
         self.styles = [data.picture(name, "style") for name in names]
         shares = [1.0] * len(names) if weights is None else list(weights)
         if len(shares) != len(names):
             raise InputError(f"weights: {len(shares)} for {len(names)} styles; write one for each.")
         if min(shares) < 0 or sum(shares) <= 0:
-            raise InputError(f"weights={shares}: they are shares; write numbers of 0 or more, and one above 0.")
+            raise InputError(
+                f"weights={shares}: they are shares; write numbers of 0 or more, and one above 0."
+            )
         if statistic not in STATISTICS:
             hint = nearest(statistic, STATISTICS) or f" Write one of {', '.join(STATISTICS)}."
             raise InputError(f"objective statistic={statistic}: no such statistic.{hint}")
@@ -96,22 +100,28 @@ class GramMatch(Objective):
             hint = nearest(colours, COLOURS) or f" Write one of {', '.join(COLOURS)}."
             raise InputError(f"objective colours={colours}: no such colours.{hint}")
         if colours != "style" and content is None:
-            raise InputError(f"objective colours={colours}: they are those of the content picture; write content=PATH.")
+            raise InputError(
+                f"objective colours={colours}: they are those of the content picture; write content=PATH."
+            )
         if style_scale <= 0:
             raise InputError(f"objective style_scale={style_scale}: write a scale above 0.")
         self.shares = [share / sum(shares) for share in shares]
-        self.content = data.picture(content, "content") if content is not None and colours != "style" else None
+        self.content = (
+            data.picture(content, "content") if content is not None and colours != "style" else None
+        )
         self.layers = [layers] if isinstance(layers, str) else layers
         self.depth = [depth] if isinstance(depth, int) else depth
-        self.by_depth = self.depth is not None and self.depth is depth  # a list: its items are called by their depths
+        self.by_depth = (
+            self.depth is not None and self.depth is depth
+        )  # a list: its items are called by their depths
         if self.depth is not None and not self.depth:
             raise InputError("depth=[]: name at least one depth, or null for all layers.")
         self.statistic, self.scale, self.colours = statistic, style_scale, colours
         self.rectified, self.weight = rectified, weight
 
-    def bind(self, network: Network) -> Bound:
+    def bind(self, network: Network) -> BoundObjective:
         layers = []
-        for name in depths(network) if self.layers is None else self.layers:
+        for name in style_layers(network) if self.layers is None else self.layers:
             if len(network.layers[network.layer(name)]) != 3:
                 raise InputError(
                     f"layers: {name} of {network.name} has no places, and a style is a statistic over places; name "
@@ -122,13 +132,15 @@ class GramMatch(Objective):
             raise InputError(f"layers={layers}: name one layer or more, each once.")
         for depth in self.depth or ():
             if not 1 <= depth <= len(layers):
-                raise InputError(f"depth={depth}: there are {len(layers)} layers; write 1 to {len(layers)}.")
+                raise InputError(
+                    f"depth={depth}: there are {len(layers)} layers; write 1 to {len(layers)}."
+                )
         if self.depth is not None:
             layers = layers[: max(self.depth)]
         return _BoundGram(self, layers, network)
 
 
-class _BoundGram(Bound):
+class _BoundGram(BoundObjective):
     def __init__(self, match: GramMatch, layers: Sequence[str], network: Network) -> None:
         self.match, self.layers, self.network = match, tuple(layers), network
         self.statistic = STATISTICS[match.statistic]
@@ -136,28 +148,32 @@ class _BoundGram(Bound):
         shares = [[(place < depth) / depth for place in range(len(layers))] for depth in each]
         self.shares = torch.tensor(shares, device=network.device)  # of each layer in each item
         told = " + ".join(picture.name for picture in match.styles)
-        self.items = [Target(f"to {layers[depth - 1]}" if match.by_depth else told) for depth in each]
+        self.items = [
+            Target(f"to {layers[depth - 1]}" if match.by_depth else told) for depth in each
+        ]
         self.size: tuple[int, int] | None = None
         self.wanted: list[list[Tensor]] = []  # of each layer, its moments
         self.lengths: list[list[Tensor]] = []
 
-    def at(self, size: tuple[int, int]) -> Bound:
+    def at(self, size: tuple[int, int]) -> BoundObjective:
         if size == self.size:
             return self
         other = _BoundGram(self.match, self.layers, self.network)
         other._look(size)
         return other
 
-    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
+    def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
         if self.size is None:  # nobody said at which size: that of the pictures
-            self._look((reading.images.shape[2], reading.images.shape[3]))
+            self._look((readout.images.shape[2], readout.images.shape[3]))
         found = []
         for name, wanted, lengths in zip(self.layers, self.wanted, self.lengths, strict=True):
-            parts = zip(self.statistic(reading.taps[name]), wanted, lengths, strict=True)
-            apart = [(seen - one).square().flatten(1).sum(1) / length for seen, one, length in parts]
+            parts = zip(self.statistic(readout.activations[name]), wanted, lengths, strict=True)
+            apart = [
+                (seen - one).square().flatten(1).sum(1) / length for seen, one, length in parts
+            ]
             found.append(torch.stack(apart).mean(0))
         distances = torch.stack(found, dim=1)
-        shares = self.shares if len(self.shares) == 1 else self.shares[reading.rows.item]
+        shares = self.shares if len(self.shares) == 1 else self.shares[readout.rows.item]
         return {"style": -(distances * shares).sum(1, keepdim=True)}
 
     def _look(self, size: tuple[int, int]) -> None:
@@ -169,14 +185,21 @@ class _BoundGram(Bound):
         found = [self._of(picture, size, content) for picture in self.match.styles]
         shares = self.match.shares
         self.wanted = [
-            [sum(share * part for share, part in zip(shares, parts, strict=True)) for parts in zip(*layer, strict=True)]
+            [
+                sum(share * part for share, part in zip(shares, parts, strict=True))
+                for parts in zip(*layer, strict=True)
+            ]
             for layer in zip(*found, strict=True)
         ]
         # a layer that is silent, or everywhere alike, has no length to measure by: its distance is a plain one
         lengths = [[part.square().sum() for part in layer] for layer in self.wanted]
-        self.lengths = [[torch.where(length > 0, length, 1.0) for length in layer] for layer in lengths]
+        self.lengths = [
+            [torch.where(length > 0, length, 1.0) for length in layer] for layer in lengths
+        ]
 
-    def _of(self, picture: data.Picture, size: tuple[int, int], content: Tensor | None) -> list[tuple[Tensor, ...]]:
+    def _of(
+        self, picture: data.Picture, size: tuple[int, int], content: Tensor | None
+    ) -> list[tuple[Tensor, ...]]:
         """The statistic of one style at each layer, [1, c, c] and what else it has."""
         width, height = picture.image.size
         factor = self.match.scale * max(size) / max(height, width)
@@ -193,7 +216,9 @@ class _BoundGram(Bound):
             )
         style = picture.at(shape)[None].to(self.network.device)
         if content is not None:
-            style = (in_luminance_of if self.match.colours == "grey" else in_colours_of)(style, content)
+            style = (in_luminance_of if self.match.colours == "grey" else in_colours_of)(
+                style, content
+            )
         with torch.no_grad():
             seen = self.network.read(style, self.layers)
             return [self.statistic(seen[name]) for name in self.layers]
@@ -203,7 +228,9 @@ class _BoundGram(Bound):
         if not self.network.reads(shape, self.layers):
             return False
         with torch.inference_mode():
-            seen = self.network.read(torch.zeros(1, 3, *shape, device=self.network.device), self.layers)
+            seen = self.network.read(
+                torch.zeros(1, 3, *shape, device=self.network.device), self.layers
+            )
         return all(values.shape[2] * values.shape[3] > 1 for values in seen.values())
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from synth import data
-from synth.core import Bound, Images, Objective, Reading, Target
+from synth.core import BoundObjective, Images, Objective, Readout, Target
+from synth.core.network import Network
 from synth.errors import InputError
-from synth.networks.network import Network
 from synth.objectives.energy import layers_of, own_column, tapped
 
 CHUNK = 1 << 24  # products of features that are held at a time, 64 MiB
@@ -40,12 +40,14 @@ class Guided(Objective):
         if guide is None:
             raise InputError("guide: there is no picture to follow; write guide=PATH.")
         if longest is not None and not 8 <= longest <= 8192:
-            raise InputError(f"objective longest={longest}: write the guide's longer side, from 8 to 8192 pixels.")
+            raise InputError(
+                f"objective longest={longest}: write the guide's longer side, from 8 to 8192 pixels."
+            )
         self.picture = data.picture(guide, "guide")
         self.guide, self.layers, self.longest = guide, layers_of(layer), longest
         self.rectified, self.weight = rectified, weight
 
-    def bind(self, network: Network) -> Bound:
+    def bind(self, network: Network) -> BoundObjective:
         return _BoundGuided(self, network)
 
     def seen(self, network: Network, layers: Sequence[str]) -> Images:
@@ -61,7 +63,7 @@ class Guided(Objective):
         return self.picture.at(size)[None].to(network.device)
 
 
-class _BoundGuided(Bound):
+class _BoundGuided(BoundObjective):
     def __init__(self, guided: Guided, network: Network) -> None:
         names = [tapped(network, name, guided.rectified) for name in guided.layers]
         for name in names:
@@ -73,20 +75,24 @@ class _BoundGuided(Bound):
         self.layers, self.rectified = tuple(dict.fromkeys(names)), guided.rectified
         self.names, self.items = names, [Target(name) for name in names]
         with torch.inference_mode():
-            taps = network.read(guided.seen(network, self.layers), self.layers)
+            activations = network.read(guided.seen(network, self.layers), self.layers)
         # outside the mode: what autograd is to multiply by may not be an inference tensor
-        self.features = {name: self._flat(taps[name])[0].clone() for name in self.layers}  # [c, q]
+        self.features = {
+            name: self._flat(activations[name])[0].clone() for name in self.layers
+        }  # [c, q]
         for name, features in self.features.items():
             if not bool(features.any()):
-                raise InputError(f"guide={guided.guide}: {name} sees nothing in it; name another picture or layer=.")
+                raise InputError(
+                    f"guide={guided.guide}: {name} sees nothing in it; name another picture or layer=."
+                )
 
-    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
+    def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
         values = []
         for name in self.names:
-            found = self._flat(reading.taps[name])
+            found = self._flat(readout.activations[name])
             target = matched(found.detach(), self.features[name])
             values.append((found * target).sum((1, 2)) / found[0].numel())
-        return {"guided": own_column(values, reading.rows.item)}
+        return {"guided": own_column(values, readout.rows.item)}
 
     def _flat(self, values: Tensor) -> Tensor:
         return (values.clamp_min(0) if self.rectified else values).flatten(2)

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from synth.core import Bound, Images, Objective, Reading, Target
+from synth.core import BoundObjective, Images, Objective, Readout, Target
+from synth.core.network import OUTPUT, Network
 from synth.errors import InputError, nearest
-from synth.networks.network import OUTPUT, Network
-from synth.objectives.scores import MEASURES, Names, measured
+from synth.objectives.scores import SCORES, Names, score_of
 
 
 def brightness(images: Images) -> Tensor:
@@ -50,11 +50,16 @@ DESCRIPTORS: dict[str, Callable[[Images], Tensor]] = {
     "symmetry": symmetry,
 }
 # where the cells of a descriptor begin and end: most pictures lie in a part of its range
-RANGES = {"brightness": (0.15, 0.85), "colourfulness": (0.0, 0.8), "detail": (0.0, 0.5), "symmetry": (0.0, 1.0)}
+RANGES = {
+    "brightness": (0.15, 0.85),
+    "colourfulness": (0.0, 0.8),
+    "detail": (0.0, 0.5),
+    "symmetry": (0.0, 1.0),
+}
 
 
 class Niches(Objective):
-    """A `measure` (as `ClassScore` has them) of each class of `target` in every cell of a grid over `descriptors`.
+    """A `score` (as `ClassScore` has them) of each class of `target` in every cell of a grid over `descriptors`.
 
     `descriptors` maps ``brightness``, ``colourfulness``, ``detail`` or ``symmetry`` to a number of steps; what lies
     beyond the first or last step belongs to it. An item is a class in a cell, in the order of the classes.
@@ -64,13 +69,15 @@ class Niches(Objective):
         self,
         target: Names,
         descriptors: Mapping[str, int],
-        measure: str = "probability",
+        score: str = "probability",
         weight: float = 1.0,
     ) -> None:
-        if measure not in MEASURES:
-            raise InputError(f"objective measure={measure}: no such measure.{nearest(measure, MEASURES)}")
+        if score not in SCORES:
+            raise InputError(f"objective score={score}: no such score.{nearest(score, SCORES)}")
         if target == "random":
-            raise InputError("target=random: here every picture competes for every target; write their names, or all.")
+            raise InputError(
+                "target=random: here every picture competes for every target; write their names, or all."
+            )
         for name, steps in descriptors.items():
             if name not in DESCRIPTORS:
                 hint = nearest(name, DESCRIPTORS) or f" Write one of {', '.join(DESCRIPTORS)}."
@@ -79,29 +86,34 @@ class Niches(Objective):
                 raise InputError(f"descriptors.{name}={steps}: write 1 or more steps.")
         if not descriptors:
             raise InputError(f"descriptors: empty; name one or two of {', '.join(DESCRIPTORS)}.")
-        self.names, self.descriptors, self.measure, self.weight = target, dict(descriptors), measure, weight
+        self.names, self.descriptors, self.score, self.weight = (
+            target,
+            dict(descriptors),
+            score,
+            weight,
+        )
 
-    def bind(self, network: Network) -> Bound:
+    def bind(self, network: Network) -> BoundObjective:
         return _BoundNiches(self, network)
 
 
-class _BoundNiches(Bound):
+class _BoundNiches(BoundObjective):
     layers = (OUTPUT,)
 
     def __init__(self, niches: Niches, network: Network) -> None:
         indices = network.classes.indices(niches.names, network.name)
-        self.measure, self.descriptors = niches.measure, niches.descriptors
+        self.score, self.descriptors = niches.score, niches.descriptors
         self.index = torch.tensor(indices, device=network.device)
         steps = (range(count) for count in niches.descriptors.values())
         cells = [_said(cell, niches.descriptors) for cell in itertools.product(*steps)]
         self.items = [Target(network.classes.label(i), i, cell) for i in indices for cell in cells]
         self.cells, self.columns = len(cells), len(self.items)
 
-    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
-        scores = measured(reading.taps[OUTPUT], self.measure)[:, self.index]
-        inside = torch.nn.functional.one_hot(self._cell(reading.images.detach()), self.cells).bool()
+    def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
+        scores = score_of(readout.activations[OUTPUT], self.score)[:, self.index]
+        inside = torch.nn.functional.one_hot(self._cell(readout.images.detach()), self.cells).bool()
         columns = scores[:, :, None].masked_fill(~inside[:, None, :], -torch.inf)
-        return {f"niche_{self.measure}": columns.flatten(1)}
+        return {f"niche_{self.score}": columns.flatten(1)}
 
     def _cell(self, images: Images) -> Tensor:
         """The cell each picture falls into, [n]."""

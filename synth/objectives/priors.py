@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from synth.core import Bound, Objective, Reading
+from synth.core import BoundObjective, Objective, Readout
 from synth.data import IMAGENET_MEAN
 from synth.errors import InputError
 
@@ -22,16 +22,16 @@ class L2(Objective):
     def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, weight: float = 1.0) -> None:
         self.mean, self.weight = tuple(mean), weight
 
-    def bind(self, network: Any) -> Bound:
+    def bind(self, network: Any) -> BoundObjective:
         return _BoundL2(torch.tensor(self.mean, device=network.device).view(1, 3, 1, 1))
 
 
-class _BoundL2(Bound):
+class _BoundL2(BoundObjective):
     def __init__(self, mean: Tensor) -> None:
         self.mean = mean
 
-    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
-        return {"l2": _L2.apply(reading.images, self.mean)}
+    def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
+        return {"l2": _L2.apply(readout.images, self.mean)}
 
 
 class TotalVariation(Objective):
@@ -46,16 +46,16 @@ class TotalVariation(Objective):
     def __init__(self, beta: float = 2.0, per_pixel: bool = False, weight: float = 1.0) -> None:
         self.beta, self.per_pixel, self.weight = beta, per_pixel, weight
 
-    def bind(self, network: Any) -> Bound:
+    def bind(self, network: Any) -> BoundObjective:
         return _BoundVariation(self.beta, self.per_pixel)
 
 
-class _BoundVariation(Bound):
+class _BoundVariation(BoundObjective):
     def __init__(self, beta: float, per_pixel: bool) -> None:
         self.beta, self.per_pixel = beta, per_pixel
 
-    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
-        images = reading.images
+    def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
+        images = readout.images
         if self.beta == 2:
             found = _SquaredVariation.apply(images)
         else:
@@ -82,20 +82,26 @@ class AlphaNorm(Objective):
         weight: float = 1.0,
     ) -> None:
         if alpha < 1:
-            raise InputError(f"objective alpha={alpha}: below 1 it is no norm; Mahendran & Vedaldi write 6.")
+            raise InputError(
+                f"objective alpha={alpha}: below 1 it is no norm; Mahendran & Vedaldi write 6."
+            )
         self.alpha, self.mean, self.per_pixel, self.weight = alpha, tuple(mean), per_pixel, weight
 
-    def bind(self, network: Any) -> Bound:
-        return _BoundAlpha(self.alpha, torch.tensor(self.mean, device=network.device).view(1, 3, 1, 1), self.per_pixel)
+    def bind(self, network: Any) -> BoundObjective:
+        return _BoundAlpha(
+            self.alpha,
+            torch.tensor(self.mean, device=network.device).view(1, 3, 1, 1),
+            self.per_pixel,
+        )
 
 
-class _BoundAlpha(Bound):
+class _BoundAlpha(BoundObjective):
     def __init__(self, alpha: float, mean: Tensor, per_pixel: bool) -> None:
         self.alpha, self.mean, self.per_pixel = alpha, mean, per_pixel
 
-    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
-        found = -(reading.images - self.mean).abs().pow(self.alpha).sum((1, 2, 3))[:, None]
-        return {"alpha_norm": found / _pixels(reading.images) if self.per_pixel else found}
+    def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
+        found = -(readout.images - self.mean).abs().pow(self.alpha).sum((1, 2, 3))[:, None]
+        return {"alpha_norm": found / _pixels(readout.images) if self.per_pixel else found}
 
 
 def _pixels(images: Tensor) -> int:

@@ -9,18 +9,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from synth import data
-from synth.core import Bound, Objective, Reading, Rows, Target
+from synth.core import BoundObjective, Objective, Readout, Rows, Target
+from synth.core.network import OUTPUT, Network
 from synth.errors import InputError, nearest
-from synth.networks.network import OUTPUT, Network
 from synth.objectives.scores import lead
 
-MEASURES = ("margin", "cross_entropy", "probability")
+SCORES = ("margin", "cross_entropy", "probability")
 FOLDER = "folder"  # the label that each picture's own folder gives
 BATCH = 64
 
 
 class Untargeted(Objective):
-    """How far a picture is from being seen as its original is, by one of three `measure`s.
+    """How far a picture is from being seen as its original is, by one of three `score`s.
 
     With scores z before the softmax, probabilities p and the original's class y, ``margin``: max_{j != y} z_j - z_y,
     above 0 exactly where the network is fooled (Carlini & Wagner 2017, with the sign of an ascent and no lower
@@ -39,47 +39,59 @@ class Untargeted(Objective):
         image: str | None = None,
         images: str | Sequence[str] | None = None,
         label: str | int | Sequence[str | int] | None = None,
-        measure: str = "margin",
+        score: str = "margin",
         weight: float = 1.0,
     ) -> None:
-        if measure not in MEASURES:
-            hint = nearest(measure, MEASURES) or f" There are {', '.join(MEASURES)}."
-            raise InputError(f"objective measure={measure}: no such measure.{hint}")
+        if score not in SCORES:
+            hint = nearest(score, SCORES) or f" There are {', '.join(SCORES)}."
+            raise InputError(f"objective score={score}: no such score.{hint}")
         if (image is None) == (images is None):
-            raise InputError("image: there is no picture to be led away from; write image=PATH, or images=FOLDER.")
-        self.sets_out = True
-        self.image, self.images, self.label, self.measure, self.weight = image, images, label, measure, weight
+            raise InputError(
+                "image: there is no picture to be led away from; write image=PATH, or images=FOLDER."
+            )
+        self.needs_original = True
+        self.image, self.images, self.label, self.score, self.weight = (
+            image,
+            images,
+            label,
+            score,
+            weight,
+        )
 
-    def bind(self, network: Network) -> Bound:
+    def bind(self, network: Network) -> BoundObjective:
         if self.label is not None and self.label != FOLDER:
-            return _BoundUntargeted(network.classes.indices(self.label, network.name, "label"), self.measure, network)
+            return _BoundUntargeted(
+                network.classes.indices(self.label, network.name, "label"), self.score, network
+            )
         if self.image is not None:
             pictures = [data.picture(self.image)]
         else:
             assert self.images is not None
             pictures = data.pictures(self.images)
         shown = _seen(network, pictures) if self.label is None else _of_folders(network, pictures)
-        return _BoundUntargeted(shown, self.measure, network)
+        return _BoundUntargeted(shown, self.score, network)
 
 
-class _BoundUntargeted(Bound):
+class _BoundUntargeted(BoundObjective):
     layers = (OUTPUT,)
 
-    def __init__(self, indices: Sequence[int], measure: str, network: Network) -> None:
-        self.measure = measure
+    def __init__(self, indices: Sequence[int], score: str, network: Network) -> None:
+        self.score = score
         self.index = torch.tensor(indices, device=network.device)
-        self.items = [Target(f"not {network.classes.label(i)}", i, away=True) for i in indices]
+        self.items = [
+            Target(f"not {network.classes.label(i)}", i, untargeted=True) for i in indices
+        ]
 
-    def __call__(self, reading: Reading) -> Mapping[str, Tensor]:
-        scores = reading.taps[OUTPUT]
-        index = self._indices(reading.rows)[:, None]
-        if self.measure == "margin":
+    def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
+        scores = readout.activations[OUTPUT]
+        index = self._indices(readout.rows)[:, None]
+        if self.score == "margin":
             value = -lead(scores, index)
-        elif self.measure == "cross_entropy":
+        elif self.score == "cross_entropy":
             value = -functional.log_softmax(scores, dim=1).gather(1, index)
         else:
             value = 1.0 - functional.softmax(scores, dim=1).gather(1, index)
-        return {self.measure: value}
+        return {self.score: value}
 
     def _indices(self, rows: Rows) -> Tensor:
         return self.index.expand(len(rows)) if len(self.index) == 1 else self.index[rows.item]
@@ -88,7 +100,9 @@ class _BoundUntargeted(Bound):
 def _seen(network: Network, pictures: Sequence[data.Picture]) -> list[int]:
     """The class that `network` sees in each picture at its own size."""
     parts = [pictures[first : first + BATCH] for first in range(0, len(pictures), BATCH)]
-    scores = network.scores(torch.stack([picture.at(network.size) for picture in part]) for part in parts)
+    scores = network.scores(
+        torch.stack([picture.at(network.size) for picture in part]) for part in parts
+    )
     return scores.argmax(1).tolist()
 
 

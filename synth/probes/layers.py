@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from synth.networks.network import OUTPUT, Network
-from synth.record import Record, versions
+from synth.core.network import OUTPUT, Network
+from synth.record.record import Record, versions
 
 
 class Layers:
@@ -21,7 +21,12 @@ class Layers:
         """Prints the table and gives it as findings."""
         network = self.network
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for column, side in (("layer", "left"), ("kind", "left"), ("output", "right"), ("parameters", "right")):
+        for column, side in (
+            ("layer", "left"),
+            ("kind", "left"),
+            ("output", "right"),
+            ("parameters", "right"),
+        ):
             table.add_column(column, justify=side)  # type: ignore[arg-type]
         rows = []
         for name, shape in network.layers.items():
@@ -45,6 +50,10 @@ class Layers:
             "device": str(network.device),
             "versions": versions(),
             "items": [],
-            "findings": {"parameters": parameters, "classes": len(network.classes), "layers": len(rows)},
+            "findings": {
+                "parameters": parameters,
+                "classes": len(network.classes),
+                "layers": len(rows),
+            },
             "layers": rows,
         }

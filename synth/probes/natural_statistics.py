@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from synth import data
-from synth.naturalness import BATCH, SUFFIX, measured
-from synth.networks.network import Network
-from synth.record import Record, versions
+from synth.core.network import Network
+from synth.metrics.naturalness import BATCH, SUFFIX, measure_statistics
+from synth.record.record import Record, versions
 
 
 class NaturalStatistics:
@@ -25,12 +25,17 @@ class NaturalStatistics:
     def run(self, record: Record) -> dict[str, Any]:
         """Writes the file; the findings tell how far the pictures themselves lie apart."""
         network = self.network
-        known = measured(network, self.pictures)
+        known = measure_statistics(network, self.pictures)
         name = f"{network.name}{SUFFIX}"
         known.save(record.folder / name)
-        parts = [self.pictures[first : first + BATCH] for first in range(0, len(self.pictures), BATCH)]
+        parts = [
+            self.pictures[first : first + BATCH] for first in range(0, len(self.pictures), BATCH)
+        ]
         far = torch.cat(
-            [known.distances(network, torch.stack([one.at(network.size) for one in part])) for part in parts]
+            [
+                known.distances(network, torch.stack([one.at(network.size) for one in part]))
+                for part in parts
+            ]
         )
         low, middle, high = far.quantile(torch.tensor([0.05, 0.5, 0.95])).tolist()
         return {

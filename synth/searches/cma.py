@@ -12,9 +12,9 @@ import math
 import torch
 from torch import Tensor
 
-from synth.core import Genome, Problem, Rows, Search, State, Step
+from synth.core import Genome, Problem, Rows, Search, State, StepReport
 from synth.errors import InputError, nearest
-from synth.searches.cma_rates import Rates, rates
+from synth.searches._cma_rates import Rates, rates
 
 COVARIANCES = ("diagonal", "full")
 LONGEST = 2000  # numbers in a genome with a full covariance: a few matrices of 32 MB an item, a second a decomposition
@@ -51,9 +51,13 @@ class CmaEs(Search):
         if generations < 1:
             raise InputError(f"search.generations={generations}: write 1 or more.")
         if population is not None and population < 2:
-            raise InputError(f"search.population={population}: half of it are parents; write 2 or more, or null.")
+            raise InputError(
+                f"search.population={population}: half of it are parents; write 2 or more, or null."
+            )
         if not 0 < sigma < math.inf:
-            raise InputError(f"search.sigma={sigma}: the first step is a standard deviation above 0; write 0.3, say.")
+            raise InputError(
+                f"search.sigma={sigma}: the first step is a standard deviation above 0; write 0.3, say."
+            )
         if covariance not in COVARIANCES:
             hint = nearest(covariance, COVARIANCES) or " Write diagonal or full."
             raise InputError(f"search.covariance={covariance}: no such covariance.{hint}")
@@ -74,7 +78,7 @@ class CmaEs(Search):
         state = {
             "genome": genome,
             "score": torch.full((count,), -torch.inf, device=genome.device),
-            "watch": torch.zeros(count, device=genome.device),
+            "monitor": torch.zeros(count, device=genome.device),
             "mean": mean,
             "sigma": torch.full_like(mean[:, 0], self.sigma),
             "path": torch.zeros_like(mean),
@@ -90,16 +94,20 @@ class CmaEs(Search):
     def passes(self, stochastic: bool, items: int = 1) -> int:
         return self._size(self._length) + stochastic
 
-    def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
-        rows, noisy, best = rows.fold(step), problem.stochastic, state["genome"]
-        samples = self.ask(state, rows.fold(1))
+    def step(
+        self, problem: Problem, rows: Rows, state: State, step: int
+    ) -> tuple[State, StepReport]:
+        rows, noisy, best = rows.fold_in(step), problem.stochastic, state["genome"]
+        samples = self.ask(state, rows.fold_in(1))
         if noisy:
             samples = torch.cat([state["mean"][:, None], samples], dim=1)
         count, size = samples.shape[:2]
-        crowd = rows.fold(2).spread(size)
+        crowd = rows.fold_in(2).split(size)
         asked = samples.to(best.dtype).view(count * size, *best.shape[1:])
         genomes = problem.project(asked, crowd)
-        samples = samples + (genomes - asked).view_as(samples)  # where nothing was projected, nothing is rounded
+        samples = samples + (genomes - asked).view_as(
+            samples
+        )  # where nothing was projected, nothing is rounded
         found = problem.evaluate(genomes, crowd)
         fitness = found.scores[:, 0].view(count, size)
         fitness = fitness.masked_fill(~fitness.isfinite(), -torch.inf)
@@ -107,24 +115,33 @@ class CmaEs(Search):
         wins = fitness.gather(1, leader[:, None])[:, 0] > (-torch.inf if noisy else state["score"])
         everyone = torch.arange(count, device=leader.device)
         leaders = {"genome": genomes.view(count, size, *best.shape[1:]), "score": fitness}
-        leaders["watch"] = found.watch.view_as(fitness)
-        held = {name: _where(wins, value[everyone, leader], state[name]) for name, value in leaders.items()}
+        leaders["monitor"] = found.monitor.view_as(fitness)
+        held = {
+            name: _where(wins, value[everyone, leader], state[name])
+            for name, value in leaders.items()
+        }
         state = {**self.tell(state, samples[:, noisy:], fitness[:, noisy:]), **held}
-        spent = torch.full((count,), size * found.forwards, dtype=torch.int64, device=fitness.device)
-        return state, Step(
+        spent = torch.full(
+            (count,), size * found.forwards, dtype=torch.int64, device=fitness.device
+        )
+        return state, StepReport(
             genome=state["genome"],
             score=state["score"],
-            watch=state["watch"],
+            monitor=state["monitor"],
             forwards=spent,
             backwards=torch.zeros_like(spent),
-            statistics={**_summed(fitness[:, noisy:]), "sigma": state["sigma"], "axis_ratio": self._ratio(state)},
+            statistics={
+                **_summed(fitness[:, noisy:]),
+                "sigma": state["sigma"],
+                "axis_ratio": self._ratio(state),
+            },
         )
 
     def ask(self, state: State, rows: Rows) -> Tensor:
         """One generation of each item, not yet projected: float64 [n, population, d]."""
         count, length = state["mean"].shape
         size = self._size(length)
-        draws = rows.spread(size).normal(length).double().view(count, size, length)
+        draws = rows.split(size).normal(length).double().view(count, size, length)
         if self.diagonal:
             moves = draws.mul_(state["covariance"].sqrt()[:, None])
         else:
@@ -160,11 +177,16 @@ class CmaEs(Search):
         else:
             pulls = weights
         alive = valid[:, 0]  # items with a score to learn from; the others keep what they have
-        pulls = torch.cat([rate.rank_mu * pulls, rate.rank_one * alive[:, None].to(mean.dtype)], dim=1)
+        pulls = torch.cat(
+            [rate.rank_mu * pulls, rate.rank_one * alive[:, None].to(mean.dtype)], dim=1
+        )
         lost = rate.rank_one + rate.rank_mu * weights.sum(1)
         kept_covariance = 1 - lost + (1 - steady) * rate.rank_one * rate.path * (2 - rate.path)
         covariance = self._adapted(
-            state["covariance"], kept_covariance.where(alive, 1.0), pulls, torch.cat([moves, path[:, None]], dim=1)
+            state["covariance"],
+            kept_covariance.where(alive, 1.0),
+            pulls,
+            torch.cat([moves, path[:, None]], dim=1),
         )
         told = {
             "mean": mean + sigma[:, None] * move,
@@ -172,7 +194,9 @@ class CmaEs(Search):
             "path": path,
             "path_sigma": path_sigma,
         }
-        told = {name: _where(alive, value, state[name]) for name, value in told.items()} | {"covariance": covariance}
+        told = {name: _where(alive, value, state[name]) for name, value in told.items()} | {
+            "covariance": covariance
+        }
         state = {**state, **told, "generation": state["generation"] + 1}
         return state if self.diagonal else _decomposed(state, rate)
 
@@ -191,7 +215,9 @@ class CmaEs(Search):
         """C^(-1/2) times each of `moves` [n, m, d]."""
         if self.diagonal:
             return moves / state["covariance"].sqrt()[:, None]
-        return _products(_products(moves, state["basis"]) / state["lengths"][:, None], state["basis"].mT)
+        return _products(
+            _products(moves, state["basis"]) / state["lengths"][:, None], state["basis"].mT
+        )
 
     def _ratio(self, state: State) -> Tensor:
         """The longest axis of each distribution by its shortest, [n]."""
@@ -233,7 +259,9 @@ def _eigen(matrices: Tensor) -> tuple[Tensor, Tensor]:
         values, vectors = torch.linalg.eigh(matrices)
         return values, vectors.contiguous()
     found = [torch.linalg.eigh(matrix.clone()) for matrix in matrices]
-    return torch.stack([values for values, _ in found]), torch.stack([vectors for _, vectors in found])
+    return torch.stack([values for values, _ in found]), torch.stack(
+        [vectors for _, vectors in found]
+    )
 
 
 def _products(ones: Tensor, others: Tensor) -> Tensor:
@@ -243,7 +271,9 @@ def _products(ones: Tensor, others: Tensor) -> Tensor:
     """
     if ones.device.type != "cpu":
         return ones @ others
-    return torch.stack([one.clone() @ other.clone() for one, other in zip(ones, others, strict=True)])
+    return torch.stack(
+        [one.clone() @ other.clone() for one, other in zip(ones, others, strict=True)]
+    )
 
 
 def _where(chosen: Tensor, new: Tensor, old: Tensor) -> Tensor:

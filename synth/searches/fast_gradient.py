@@ -6,9 +6,9 @@ import math
 
 import torch
 
-from synth.core import Genome, Problem, Rows, Search, State, Step, ones
+from synth.core import Genome, Problem, Rows, Search, State, StepReport, ones
 from synth.errors import InputError, nearest
-from synth.searches import norms
+from synth.searches import _norms
 
 RULES = {"sign": "linf", "unit": "l2"}  # by the norm in which the step has its length
 
@@ -30,7 +30,9 @@ class FastGradient(Search):
 
     def __init__(self, rate: float = 2 / 255, rule: str = "sign") -> None:
         if rule not in RULES:
-            raise InputError(f"search.rule={rule}: no such rule.{nearest(rule, RULES) or ' Write sign or unit.'}")
+            raise InputError(
+                f"search.rule={rule}: no such rule.{nearest(rule, RULES) or ' Write sign or unit.'}"
+            )
         if not (rate > 0 and math.isfinite(rate)):
             raise InputError(f"search.rate={rate}: write a length above 0.")
         self.rate, self.rule = rate, rule
@@ -45,19 +47,21 @@ class FastGradient(Search):
     def passes(self, stochastic: bool, items: int = 1) -> int:
         return 4  # two forwards and a backward, which counts 2
 
-    def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
-        rows = rows.fold(step) if problem.stochastic else rows
+    def step(
+        self, problem: Problem, rows: Rows, state: State, step: int
+    ) -> tuple[State, StepReport]:
+        rows = rows.fold_in(step) if problem.stochastic else rows
         genome = state["genome"]
         before = problem.evaluate(genome, rows, ones)
         assert before.gradient is not None
-        direction, _ = norms.steepest(before.gradient[0], RULES[self.rule])
+        direction, _ = _norms.steepest(before.gradient[0], RULES[self.rule])
         genome = problem.project(torch.add(genome, direction, alpha=self.rate), rows)
         found = problem.evaluate(genome, rows)
         spent = torch.ones(len(rows), dtype=torch.int64, device=genome.device)
-        return {"genome": genome}, Step(
+        return {"genome": genome}, StepReport(
             genome=genome,
             score=found.scores[:, 0],
-            watch=found.watch,
+            monitor=found.monitor,
             forwards=spent * (before.forwards + found.forwards),
             backwards=spent * before.backwards,
             terms={name: value[:, 0] for name, value in found.terms.items()},

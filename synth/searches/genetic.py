@@ -14,12 +14,12 @@ import torch
 from deap import base, tools
 from torch import Tensor
 
-from synth.core import Genome, Problem, Rows, Search, State, Step
+from synth.core import Genome, Problem, Rows, Search, State, StepReport
 from synth.errors import InputError
+from synth.searches._variation import check, mutated, partners, statistics
 from synth.searches.operators.combined_mutation import later
 from synth.searches.operators.crossover import NoCrossover
-from synth.searches.survival import MuPlusLambda, Survival, ranked, taken
-from synth.searches.variation import check, mutated, partners, statistics
+from synth.searches.operators.survival import MuPlusLambda, Survival, ranked, taken
 
 
 class Fitness(base.Fitness):
@@ -68,7 +68,10 @@ class Genetic(Search):
             )
         if migrate < 1:
             raise InputError(f"search.migrate={migrate}: write 1 or more generations.")
-        self.steps, self.population = generations + 1, population  # step 0 evaluates the first population
+        self.steps, self.population = (
+            generations + 1,
+            population,
+        )  # step 0 evaluates the first population
         self.islands, self.migrate = islands, migrate
         self.survive: Survival = survive or MuPlusLambda()
         self.brood = self.survive.brood(population // islands)  # children of an island
@@ -81,31 +84,45 @@ class Genetic(Search):
         self.statistics = statistics()
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
-        crowd = rows.spread(self.population)
+        crowd = rows.split(self.population)
         if genome is None:
             genomes = problem.start(crowd)
         else:  # the given genome leads a population of its mutants
-            genomes = self.toolbox.mutate(genome[:, None].repeat_interleave(self.population, 1), rows)
+            genomes = self.toolbox.mutate(
+                genome[:, None].repeat_interleave(self.population, 1), rows
+            )
             genomes[:, 0] = genome
             genomes = problem.project(genomes.flatten(0, 1), crowd)
         check(self.toolbox.mutate.func, genomes[0])
         genomes = genomes.unflatten(0, (len(rows), self.population))
         unknown = torch.full((len(rows), self.population), -torch.inf, device=genomes.device)
-        identity = torch.arange(self.population, device=genomes.device).expand(len(rows), -1).clone()
-        state = {"population": genomes, "fitness": unknown, "watch": torch.zeros_like(unknown), "id": identity}
+        identity = (
+            torch.arange(self.population, device=genomes.device).expand(len(rows), -1).clone()
+        )
+        state = {
+            "population": genomes,
+            "fitness": unknown,
+            "monitor": torch.zeros_like(unknown),
+            "id": identity,
+        }
         if self.adapts:
             state["strength"] = torch.ones_like(unknown)
         if not self.survive.elitist:  # the best so far may die, and is kept apart
-            state |= {f"champion.{name}": state[name][:, :1].clone() for name in ("population", "fitness", "watch")}
+            state |= {
+                f"champion.{name}": state[name][:, :1].clone()
+                for name in ("population", "fitness", "monitor")
+            }
         return state
 
     def passes(self, stochastic: bool, items: int = 1) -> int:
         first = self.population  # step 0 evaluates all, whatever a generation has
         return max(first, self.islands * self.brood + (self.population if stochastic else 0))
 
-    def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
-        rows = rows.fold(step)
-        champion = {name: state[f"champion.{name}"] for name in ("population", "fitness", "watch")
+    def step(
+        self, problem: Problem, rows: Rows, state: State, step: int
+    ) -> tuple[State, StepReport]:
+        rows = rows.fold_in(step)
+        champion = {name: state[f"champion.{name}"] for name in ("population", "fitness", "monitor")
                     if f"champion.{name}" in state}  # fmt: skip
         crowd = {name: value for name, value in state.items() if not name.startswith("champion.")}
         if step == 0:
@@ -114,21 +131,25 @@ class Genetic(Search):
             births = _births(rows, crowd, crowd["id"], torch.full_like(crowd["id"], -1), first=0)
         else:
             crowd, spent, invalid, births = self._generation(problem, rows, crowd, step)
-        best = crowd["fitness"].argmax(1, keepdim=True)  # islands stand side by side: the best is anywhere
-        leader = {name: taken(crowd[name], best) for name in ("population", "fitness", "watch")}
+        best = crowd["fitness"].argmax(
+            1, keepdim=True
+        )  # islands stand side by side: the best is anywhere
+        leader = {name: taken(crowd[name], best) for name in ("population", "fitness", "monitor")}
         if champion and not problem.stochastic:
             better = leader["fitness"] > champion["fitness"]
             leader = {
-                name: torch.where(better.view(-1, 1, *[1] * (value.ndim - 2)), value, champion[name])
+                name: torch.where(
+                    better.view(-1, 1, *[1] * (value.ndim - 2)), value, champion[name]
+                )
                 for name, value in leader.items()
             }
         passes = torch.full((len(rows),), spent, dtype=torch.int64, device=rows.item.device)
         if champion:
             crowd |= {f"champion.{name}": value for name, value in leader.items()}
-        return crowd, Step(
+        return crowd, StepReport(
             genome=leader["population"][:, 0],
             score=leader["fitness"][:, 0],
-            watch=leader["watch"][:, 0],
+            monitor=leader["monitor"][:, 0],
             forwards=passes,
             backwards=torch.zeros_like(passes),
             statistics=self.statistics.compile([crowd["fitness"]]) | {"invalid": invalid},
@@ -137,41 +158,65 @@ class Genetic(Search):
 
     def hall_of_fame(self, state: State, item: int, most: int = 8) -> tools.HallOfFame:
         """The `most` fittest of an item's population as DEAP's `HallOfFame` of `Individual`."""
-        hall = tools.HallOfFame(most, similar=lambda one, other: torch.equal(one.genome, other.genome))
+        hall = tools.HallOfFame(
+            most, similar=lambda one, other: torch.equal(one.genome, other.genome)
+        )
         order = state["fitness"][item].argsort(descending=True, stable=True)[:most]
-        best = zip(state["population"][item, order], state["fitness"][item, order].tolist(), strict=True)
+        best = zip(
+            state["population"][item, order], state["fitness"][item, order].tolist(), strict=True
+        )
         hall.update([Individual(genome, fitness) for genome, fitness in best])
         return hall
 
-    def _generation(self, problem: Problem, rows: Rows, crowd: State, step: int) -> tuple[State, int, Tensor, Tensor]:
+    def _generation(
+        self, problem: Problem, rows: Rows, crowd: State, step: int
+    ) -> tuple[State, int, Tensor, Tensor]:
         """Parents, children, survivors: the next crowd, passes an item, invalid children [n], births."""
-        items, apart = len(rows), rows.spread(self.islands) if self.islands > 1 else rows
-        parents, spent, invalid = crowd, 0, torch.zeros(items, dtype=torch.int64, device=rows.item.device)
+        items, apart = len(rows), rows.split(self.islands) if self.islands > 1 else rows
+        parents, spent, invalid = (
+            crowd,
+            0,
+            torch.zeros(items, dtype=torch.int64, device=rows.item.device),
+        )
         if problem.stochastic:
             parents, spent, invalid = self._evaluated(problem, rows, crowd)
             parents = self._ordered(parents)
         parents = {name: self._split(value) for name, value in parents.items()}
-        chosen = self.toolbox.select(parents["fitness"], self.brood, apart.fold(1))
-        children = self.toolbox.mate(taken(parents["population"], chosen), apart.fold(2))
+        chosen = self.toolbox.select(parents["fitness"], self.brood, apart.fold_in(1))
+        children = self.toolbox.mate(taken(parents["population"], chosen), apart.fold_in(2))
         brood: State = {}
         strength = taken(parents["strength"], chosen) if self.adapts else None
         mutate = later(self.toolbox.mutate.func, step)
-        children, strength = mutated(mutate, children, apart.fold(3), strength, apart.fold(5))
-        whole = children.unflatten(0, (items, self.islands)).flatten(1, 2) if self.islands > 1 else children
-        litter = rows.spread(whole.shape[1])
+        children, strength = mutated(mutate, children, apart.fold_in(3), strength, apart.fold_in(5))
+        whole = (
+            children.unflatten(0, (items, self.islands)).flatten(1, 2)
+            if self.islands > 1
+            else children
+        )
+        litter = rows.split(whole.shape[1])
         brood["population"] = problem.project(whole.flatten(0, 1), litter).view_as(whole)
         first = self.population + (step - 1) * whole.shape[1]
-        brood["id"] = torch.arange(first, first + whole.shape[1], device=whole.device).expand(items, -1)
+        brood["id"] = torch.arange(first, first + whole.shape[1], device=whole.device).expand(
+            items, -1
+        )
         if strength is not None:
             brood["strength"] = strength.view(items, -1)
-        found, born, unfit = self._evaluated(problem, rows.fold(4), brood)
-        rivals = {name: found[name].reshape(len(apart), self.brood, *found[name].shape[2:]) for name in parents}
-        following = self.survive(parents, rivals)
+        found, born, unfit = self._evaluated(problem, rows.fold_in(4), brood)
+        alternatives = {
+            name: found[name].reshape(len(apart), self.brood, *found[name].shape[2:])
+            for name in parents
+        }
+        following = self.survive(parents, alternatives)
         if self.islands > 1 and step % self.migrate == 0:
             following = self._migrated(following)
-        following = {name: value.reshape(items, self.population, *value.shape[2:]) for name, value in following.items()}
+        following = {
+            name: value.reshape(items, self.population, *value.shape[2:])
+            for name, value in following.items()
+        }
         of = taken(parents["id"], chosen)
-        born_of = torch.stack([of, partners(of, self.crosses)], dim=2).view(items, whole.shape[1], 2)
+        born_of = torch.stack([of, partners(of, self.crosses)], dim=2).view(
+            items, whole.shape[1], 2
+        )
         return (
             following,
             spent + born,
@@ -183,26 +228,40 @@ class Genetic(Search):
         """`crowd` with the fitness of its individuals, the passes an item that took, how many were invalid, [n]."""
         population = crowd["population"]
         self.toolbox.register("evaluate", problem.evaluate)
-        found = self.toolbox.evaluate(population.flatten(0, 1), rows.spread(population.shape[1]))
+        found = self.toolbox.evaluate(population.flatten(0, 1), rows.split(population.shape[1]))
         fitness = found.scores[:, 0].view(population.shape[:2])
         valid = fitness.isfinite()
-        whole = crowd | {"fitness": fitness.masked_fill(~valid, -torch.inf), "watch": found.watch.view_as(fitness)}
+        whole = crowd | {
+            "fitness": fitness.masked_fill(~valid, -torch.inf),
+            "monitor": found.monitor.view_as(fitness),
+        }
         return whole, found.forwards * population.shape[1], (~valid).sum(1)
 
     def _ordered(self, crowd: State) -> State:
         """A whole population with the best of each island first."""
-        parts = ranked({name: self._split(value) for name, value in crowd.items()}, self.population // self.islands)
+        parts = ranked(
+            {name: self._split(value) for name, value in crowd.items()},
+            self.population // self.islands,
+        )
         return {name: value.reshape(crowd[name].shape) for name, value in parts.items()}
 
     def _split(self, value: Tensor) -> Tensor:
         """[n, population, ...] as [n * islands, population of an island, ...]."""
-        return value.reshape(len(value) * self.islands, self.population // self.islands, *value.shape[2:])
+        return value.reshape(
+            len(value) * self.islands, self.population // self.islands, *value.shape[2:]
+        )
 
     def _migrated(self, crowd: State) -> State:
         """The best of each island in the place of the worst of the next; both stay ranked."""
-        guests = {name: value.unflatten(0, (-1, self.islands))[:, :, :1].roll(1, 1) for name, value in crowd.items()}
+        guests = {
+            name: value.unflatten(0, (-1, self.islands))[:, :, :1].roll(1, 1)
+            for name, value in crowd.items()
+        }
         return ranked(
-            {name: torch.cat([crowd[name][:, :-1], guests[name].flatten(0, 1)], dim=1) for name in crowd},
+            {
+                name: torch.cat([crowd[name][:, :-1], guests[name].flatten(0, 1)], dim=1)
+                for name in crowd
+            },
             self.population // self.islands,
         )
 
@@ -219,7 +278,9 @@ def _births(rows: Rows, crowd: State, parents: Tensor, mates: Tensor, first: int
         none = torch.full_like(child, -1)
         return torch.stack([rows.item[item], child, none, none], dim=1)
     born = child - first
-    return torch.stack([rows.item[item], child, parents[item, born], mates[item, born]], dim=1).unique(dim=0)
+    return torch.stack(
+        [rows.item[item], child, parents[item, born], mates[item, born]], dim=1
+    ).unique(dim=0)
 
 
 def logbook(records: Iterable[Mapping[str, Any]]) -> tools.Logbook:

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from synth.core import Genome, Problem, Rows, Search, State, Step, ones
+from synth.core import Genome, Problem, Rows, Search, State, StepReport, ones
 from synth.errors import InputError, nearest
 from synth.searches.regularisers import Regularisers
 
@@ -51,15 +51,21 @@ class Gradient(Search):
         regularisers: Regularisers | None = None,
     ) -> None:
         if rule not in RULES:
-            raise InputError(f"search.rule={rule}: no such rule.{nearest(rule, RULES) or f' Write one of {RULES}.'}")
+            raise InputError(
+                f"search.rule={rule}: no such rule.{nearest(rule, RULES) or f' Write one of {RULES}.'}"
+            )
         if steps < 1:
             raise InputError(f"search.steps={steps}: write 1 or more.")
         if rate <= 0:
             raise InputError(f"search.rate={rate}: write a rate above 0.")
         if rate_end is not None and rate_end < 0:
-            raise InputError(f"search.rate_end={rate_end}: write a rate of 0 or more, or null for a constant one.")
+            raise InputError(
+                f"search.rate_end={rate_end}: write a rate of 0 or more, or null for a constant one."
+            )
         if not (0 <= momentum < 1 and 0 <= momentum2 < 1):
-            raise InputError(f"search.momentum={momentum}, momentum2={momentum2}: write shares in [0, 1).")
+            raise InputError(
+                f"search.momentum={momentum}, momentum2={momentum2}: write shares in [0, 1)."
+            )
         if noise < 0:
             raise InputError(f"search.noise={noise}: a standard deviation is at least 0.")
         self.steps, self.rule, self.rate, self.rate_end = steps, rule, rate, rate_end
@@ -68,7 +74,9 @@ class Gradient(Search):
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         if not problem.differentiable:
-            raise InputError("search=gradient: this encoding has no gradient; use search=genetic, or another encoding.")
+            raise InputError(
+                "search=gradient: this encoding has no gradient; use search=genetic, or another encoding."
+            )
         genome = problem.start(rows) if genome is None else genome
         state = {"genome": genome}
         if self.rule in ADAPTIVE or self.momentum:
@@ -80,26 +88,30 @@ class Gradient(Search):
     def passes(self, stochastic: bool, items: int = 1) -> int:
         return 3  # forwards count 1 and backwards 2
 
-    def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
+    def step(
+        self, problem: Problem, rows: Rows, state: State, step: int
+    ) -> tuple[State, StepReport]:
         genome = state["genome"]
-        found = problem.evaluate(genome, rows.fold(step) if problem.stochastic else rows, ones)
+        found = problem.evaluate(genome, rows.fold_in(step) if problem.stochastic else rows, ones)
         assert found.gradient is not None
         gradient = found.gradient[0]
         state = dict(state)
         moved = self._moved(genome, gradient, state, step)
         if step < RESCUE:
             hop = self._rate(step) * (step + 1) ** 0.5
-            moved = _woken(moved, genome, gradient, rows.fold(NOISE + 1).fold(step), hop)
+            moved = _woken(moved, genome, gradient, rows.fold_in(NOISE + 1).fold_in(step), hop)
         if self.noise:
-            moved = torch.add(moved, rows.fold(NOISE).fold(step).normal(*genome.shape[1:]), alpha=self.noise)
+            moved = torch.add(
+                moved, rows.fold_in(NOISE).fold_in(step).normal(*genome.shape[1:]), alpha=self.noise
+            )
         if self.regularisers.active:
-            moved = self.regularisers(moved, gradient, problem.origin(rows), step)
+            moved = self.regularisers(moved, gradient, problem.baseline(rows), step)
         state["genome"] = problem.project(moved, rows)
         spent = torch.ones(len(rows), dtype=torch.int64, device=genome.device)
-        return state, Step(
+        return state, StepReport(
             genome=genome,
             score=found.scores[:, 0],
-            watch=found.watch,
+            monitor=found.monitor,
             forwards=spent * found.forwards,
             backwards=spent * found.backwards,
             terms={name: value[:, 0] for name, value in found.terms.items()},
@@ -115,19 +127,31 @@ class Gradient(Search):
         rate = self._rate(step)
         if self.rule in ADAPTIVE:
             first = state["first"].lerp_(gradient, 1 - self.momentum)
-            second = state["second"].mul_(self.momentum2).addcmul_(gradient, gradient, value=1 - self.momentum2)
+            second = (
+                state["second"]
+                .mul_(self.momentum2)
+                .addcmul_(gradient, gradient, value=1 - self.momentum2)
+            )
             # both bias corrections in one number, as Kingma & Ba note at the end of their section 2; all rows
             # began at step 0, since those that are done leave and none ever joins
             count = step + 1
             correction = math.sqrt(1 - self.momentum2**count) / (1 - self.momentum**count)
-            if self.rule == "nadam":  # a step of momentum ahead: each part with the correction of its own step
-                ahead = self.momentum * (1 - self.momentum**count) / (1 - self.momentum ** (count + 1))
+            if (
+                self.rule == "nadam"
+            ):  # a step of momentum ahead: each part with the correction of its own step
+                ahead = (
+                    self.momentum * (1 - self.momentum**count) / (1 - self.momentum ** (count + 1))
+                )
                 first = (first * ahead).add_(gradient, alpha=1 - self.momentum)
             return torch.addcdiv(genome, first, second.sqrt().add_(1e-8), value=rate * correction)
         if self.rule == "normalised":
-            gradient = gradient / (gradient.abs().flatten(1).mean(1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12)
+            gradient = gradient / (
+                gradient.abs().flatten(1).mean(1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12
+            )
         if self.rule == "unit":
-            gradient = gradient / (gradient.flatten(1).norm(dim=1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12)
+            gradient = gradient / (
+                gradient.flatten(1).norm(dim=1).view(-1, *[1] * (gradient.ndim - 1)) + 1e-12
+            )
         if self.momentum:
             gradient = state["first"].mul_(self.momentum).add_(gradient)
         return torch.add(genome, gradient.sign() if self.rule == "sign" else gradient, alpha=rate)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from synth.core import Genome, Problem, Rows, Search, State, Step, ones
+from synth.core import Genome, Problem, Rows, Search, State, StepReport, ones
 from synth.errors import InputError
 
 
@@ -23,16 +23,24 @@ class LBFGS(Search):
 
     gradient = True
 
-    def __init__(self, steps: int = 100, memory: int = 10, tries: int = 10, first: float = 0.05) -> None:
+    def __init__(
+        self, steps: int = 100, memory: int = 10, tries: int = 10, first: float = 0.05
+    ) -> None:
         if steps < 1 or memory < 1 or tries < 1:
-            raise InputError(f"search: steps={steps}, memory={memory}, tries={tries}; write 1 or more of each.")
+            raise InputError(
+                f"search: steps={steps}, memory={memory}, tries={tries}; write 1 or more of each."
+            )
         if first <= 0:
-            raise InputError(f"search.first={first}: the length of the first step's largest change must be above 0.")
+            raise InputError(
+                f"search.first={first}: the length of the first step's largest change must be above 0."
+            )
         self.steps, self.memory, self.tries, self.first = steps, memory, tries, first
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         if not problem.differentiable:
-            raise InputError("search=lbfgs: this encoding has no gradient; use search=genetic, or another encoding.")
+            raise InputError(
+                "search=lbfgs: this encoding has no gradient; use search=genetic, or another encoding."
+            )
         if problem.stochastic:
             raise InputError(
                 "search=lbfgs: it needs the same score twice; write transform=none, or use search=gradient."
@@ -46,13 +54,19 @@ class LBFGS(Search):
             "slope": torch.zeros_like(genome),
             "moves": empty,
             "turns": empty.clone(),
-            "inverse": genome.new_zeros(count, self.memory),  # 1 / (move . turn); 0 marks an empty place
+            "inverse": genome.new_zeros(
+                count, self.memory
+            ),  # 1 / (move . turn); 0 marks an empty place
         }
 
     def passes(self, stochastic: bool, items: int = 1) -> int:
-        return 3 + 3 * self.tries + 1  # the first look, a line search that fails, and the look at where it stays
+        return (
+            3 + 3 * self.tries + 1
+        )  # the first look, a line search that fails, and the look at where it stays
 
-    def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
+    def step(
+        self, problem: Problem, rows: Rows, state: State, step: int
+    ) -> tuple[State, StepReport]:
         count = len(rows)
         state = dict(state)
         forwards = torch.zeros(count, dtype=torch.int64, device=rows.item.device)
@@ -70,16 +84,20 @@ class LBFGS(Search):
         direction = torch.where(uphill[:, None], direction, slope)
         rise = torch.where(uphill, rise, slope.square().sum(1))
         fresh = ~(state["inverse"] != 0).any(1) | ~uphill
-        length = torch.where(fresh, self.first / direction.abs().amax(1).clamp_min(1e-12), torch.ones_like(rise))
+        length = torch.where(
+            fresh, self.first / direction.abs().amax(1).clamp_min(1e-12), torch.ones_like(rise)
+        )
 
         best = {"genome": genome.clone(), "score": state["score"].clone(), "slope": slope.clone()}
-        watch = genome.new_zeros(count)
+        monitor = genome.new_zeros(count)
         terms: dict[str, Tensor] = {}
         open_rows = torch.arange(count, device=genome.device)
         moved = torch.zeros(count, dtype=torch.bool, device=genome.device)
         for _ in range(self.tries):
             who = rows.select(open_rows)
-            tried = (genome + length[:, None] * direction)[open_rows].view(-1, *state["genome"].shape[1:])
+            tried = (genome + length[:, None] * direction)[open_rows].view(
+                -1, *state["genome"].shape[1:]
+            )
             tried = problem.project(tried, who)
             found = problem.evaluate(tried, who, ones)
             assert found.gradient is not None
@@ -89,8 +107,11 @@ class LBFGS(Search):
             good = score >= state["score"][open_rows] + 1e-4 * length[open_rows] * rise[open_rows]
             done = open_rows[good]
             best["genome"][done] = tried[good].flatten(1)
-            best["score"][done], best["slope"][done] = score[good], found.gradient[0][good].flatten(1)
-            watch[done], moved[done] = found.watch[good], True
+            best["score"][done], best["slope"][done] = (
+                score[good],
+                found.gradient[0][good].flatten(1),
+            )
+            monitor[done], moved[done] = found.monitor[good], True
             for name, value in found.terms.items():
                 terms.setdefault(name, genome.new_zeros(count))[done] = value[good, 0]
             length[open_rows[~good]] *= 0.5
@@ -101,14 +122,16 @@ class LBFGS(Search):
             who = rows.select(open_rows)
             stay = problem.evaluate(state["genome"][open_rows], who)
             forwards[open_rows] += stay.forwards
-            watch[open_rows] = stay.watch
+            monitor[open_rows] = stay.monitor
             for name, value in stay.terms.items():
                 terms.setdefault(name, genome.new_zeros(count))[open_rows] = value[:, 0]
         self._remember(state, best["genome"] - genome, slope - best["slope"], moved)
         shape = state["genome"].shape
         state["genome"], state["slope"] = best["genome"].view(shape), best["slope"].view(shape)
         state["score"] = best["score"]
-        return state, Step(state["genome"], best["score"], watch, forwards, backwards, terms)
+        return state, StepReport(
+            state["genome"], best["score"], monitor, forwards, backwards, terms
+        )
 
     def _direction(self, slope: Tensor, state: State) -> Tensor:
         """The two-loop recursion (algorithm 7.4) on all rows at once; empty places have inverse 0 and drop out."""
@@ -119,7 +142,9 @@ class LBFGS(Search):
             vector = vector - factor[:, None] * turns[:, i]
             factors.append(factor)
         newest = turns[:, -1].square().sum(1)
-        scale = torch.where(newest > 0, 1 / (inverse[:, -1] * newest).clamp_min(1e-20), torch.ones_like(newest))
+        scale = torch.where(
+            newest > 0, 1 / (inverse[:, -1] * newest).clamp_min(1e-20), torch.ones_like(newest)
+        )
         vector = vector * scale[:, None]
         for i, factor in zip(range(self.memory), reversed(factors), strict=True):
             back = inverse[:, i] * (turns[:, i] * vector).sum(1)
@@ -138,4 +163,6 @@ class LBFGS(Search):
         stuck = ~moved
         if bool(stuck.any()):
             for name in ("moves", "turns", "inverse"):
-                state[name] = torch.where(stuck.view(-1, *[1] * (state[name].ndim - 1)), 0.0, state[name])
+                state[name] = torch.where(
+                    stuck.view(-1, *[1] * (state[name].ndim - 1)), 0.0, state[name]
+                )

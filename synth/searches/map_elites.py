@@ -13,12 +13,12 @@ import torch
 from deap import base
 from torch import Tensor
 
-from synth.core import Genome, Problem, Rows, Search, State, Step
+from synth.core import Genome, Problem, Rows, Search, State, StepReport
+from synth.core.lineage import Ancestors
 from synth.errors import InputError
-from synth.lineage import Ancestors
+from synth.searches._variation import check, mutated, partners, statistics
 from synth.searches.operators.combined_mutation import later
 from synth.searches.operators.crossover import NoCrossover
-from synth.searches.variation import check, mutated, partners, statistics
 
 FRAMES = 8  # ancestors remembered of each elite
 
@@ -34,7 +34,7 @@ class MapElites(Search):
     counted in the statistics as ``invalid``. Every elite remembers a few of its ancestors, evenly along its line.
     """
 
-    coupled = True
+    shared_population = True
 
     def __init__(
         self,
@@ -91,16 +91,22 @@ class MapElites(Search):
     def passes(self, stochastic: bool, items: int = 1) -> int:
         return -(-self.batch // items)
 
-    def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
-        one = rows.select(slice(1)).fold(step)  # the batch belongs to all cells: its draws are the first one's
+    def step(
+        self, problem: Problem, rows: Rows, state: State, step: int
+    ) -> tuple[State, StepReport]:
+        one = rows.select(slice(1)).fold_in(
+            step
+        )  # the batch belongs to all cells: its draws are the first one's
         cells = (
-            self._drawn(state, one.fold(1), self.focus if step > self.settle else 0.0)
+            self._drawn(state, one.fold_in(1), self.focus if step > self.settle else 0.0)
             if step
             else torch.arange(self.batch, device=rows.item.device) % len(rows)
         )
-        crowd = Rows(rows.item[cells], one.spread(self.batch).key)
+        crowd = Rows(rows.item[cells], one.split(self.batch).key)
         if step:
-            children, strength, parents, mates = self._children(problem, state, cells, crowd, one, step)
+            children, strength, parents, mates = self._children(
+                problem, state, cells, crowd, one, step
+            )
         else:
             children, strength = problem.start(crowd), None
             children[: len(rows)] = state["elite"][: self.batch]
@@ -117,14 +123,19 @@ class MapElites(Search):
         state["id"][won], state["born"][won] = step * self.batch + child, step
         if strength is not None:
             state["strength"][won] = strength[0, child]
-        spent = torch.full((len(rows),), self.batch // len(rows), dtype=torch.int64, device=rows.item.device)
+        spent = torch.full(
+            (len(rows),), self.batch // len(rows), dtype=torch.int64, device=rows.item.device
+        )
         # shared, the remainder in turn, so that the sum is what the network did
-        spent[(step * self.batch + torch.arange(self.batch % len(rows), device=spent.device)) % len(rows)] += 1
+        spent[
+            (step * self.batch + torch.arange(self.batch % len(rows), device=spent.device))
+            % len(rows)
+        ] += 1
         invalid = (~valid).any(1).sum().expand(len(rows))
-        return state, Step(
+        return state, StepReport(
             genome=state["elite"],
             score=state["fitness"],
-            watch=state["fitness"],
+            monitor=state["fitness"],
             forwards=spent * found.forwards,
             backwards=torch.zeros_like(spent),
             statistics={
@@ -132,7 +143,9 @@ class MapElites(Search):
                 for name, value in self.statistics.compile([state["fitness"][None]]).items()
             }
             | {"invalid": invalid},
-            births=torch.stack([rows.item[won], state["id"][won], parents[child], mates[child]], dim=1),
+            births=torch.stack(
+                [rows.item[won], state["id"][won], parents[child], mates[child]], dim=1
+            ),
         )
 
     def _children(
@@ -142,10 +155,15 @@ class MapElites(Search):
         mutate = later(self.toolbox.mutate.func, step)
         parents, whole = state["id"][cells], state["elite"][cells][None]
         if self.mates:
-            whole = self.toolbox.mate(whole, one.fold(2))
+            whole = self.toolbox.mate(whole, one.fold_in(2))
         strength = state["strength"][cells][None] if self.adapts else None
-        whole, strength = mutated(mutate, whole, one.fold(3), strength, one.fold(4))
-        return problem.project(whole[0], crowd), strength, parents, partners(parents[None], self.mates)[0]
+        whole, strength = mutated(mutate, whole, one.fold_in(3), strength, one.fold_in(4))
+        return (
+            problem.project(whole[0], crowd),
+            strength,
+            parents,
+            partners(parents[None], self.mates)[0],
+        )
 
     def ancestors(self, state: State) -> Ancestors:
         def line(frames: Tensor, own: Tensor) -> Tensor:
@@ -171,7 +189,11 @@ class MapElites(Search):
         draws = rows.uniform(self.batch)[0]
         ranks = (draws * count).long()
         worse = (count // 2 + draws * (count - count // 2)).long()
-        return order[torch.where(torch.arange(self.batch, device=draws.device) < focus * self.batch, worse, ranks)]
+        return order[
+            torch.where(
+                torch.arange(self.batch, device=draws.device) < focus * self.batch, worse, ranks
+            )
+        ]
 
     def _remember(self, state: State, won: Tensor, parent: Tensor) -> None:
         """The line of an elite that is about to enter the cells `won` is its parent's, and the parent.
@@ -179,7 +201,9 @@ class MapElites(Search):
         A line keeps the ancestors whose place in it is a multiple of `frame_every`; when it is full, every other
         one goes and the distance doubles: evenly spaced whatever its length, and the first stays for ever.
         """
-        born = state["id"][parent] >= 0  # what was begun with was never measured, and is nobody's ancestor
+        born = (
+            state["id"][parent] >= 0
+        )  # what was begun with was never measured, and is nobody's ancestor
         count, every = state["frame_count"][parent], state["frame_every"][parent]
         full = (count == FRAMES) & (state["generations"][parent] % every == 0)
         places = torch.arange(FRAMES, device=won.device)

@@ -47,7 +47,9 @@ class Regularisers:
             )
         for word in CLIPS:
             if not 0 <= getattr(self, word) < 100:
-                raise InputError(f"search.regularisers.{word}={getattr(self, word)}: write a percentage in [0, 100).")
+                raise InputError(
+                    f"search.regularisers.{word}={getattr(self, word)}: write a percentage in [0, 100)."
+                )
 
     @property
     def active(self) -> bool:
@@ -59,14 +61,18 @@ class Regularisers:
         """Whether any switch is on that looks at places and their neighbours."""
         return bool(self.blur_every) or any(getattr(self, word) for word in CLIPS)
 
-    def __call__(self, genome: Tensor, gradient: Tensor, origin: Tensor | None, step: int) -> Tensor:
-        """`genome` after a step whose gradient was `gradient`; `origin` broadcasts against it.
+    def __call__(
+        self, genome: Tensor, gradient: Tensor, baseline: Tensor | None, step: int
+    ) -> Tensor:
+        """`genome` after a step whose gradient was `gradient`; `baseline` broadcasts against it.
 
         Decay works on genomes of any shape, the others on those of pixels, [r, c, h, w].
         """
-        if origin is None or (genome.ndim != 4 and self._spatial):
-            raise InputError("search.regularisers: they need a genome of pixels; use encoding=pixels or canvas.")
-        away = genome - origin
+        if baseline is None or (genome.ndim != 4 and self._spatial):
+            raise InputError(
+                "search.regularisers: they need a genome of pixels; use encoding=pixels or canvas."
+            )
+        away = genome - baseline
         if self.decay:
             away = away * (1 - self.decay)
         if self.blur_every and (step + 1) % self.blur_every == 0:
@@ -76,8 +82,10 @@ class Regularisers:
         if self.clip_gradients:
             away = away * _largest(gradient.norm(dim=1, keepdim=True), self.clip_gradients)
         if self.clip_contributions:
-            away = away * _largest((gradient * away).sum(1, keepdim=True).abs(), self.clip_contributions)
-        return origin + away
+            away = away * _largest(
+                (gradient * away).sum(1, keepdim=True).abs(), self.clip_contributions
+            )
+        return baseline + away
 
 
 def _largest(norms: Tensor, percentage: float) -> Tensor:

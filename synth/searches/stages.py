@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from synth.core import Encoding, Genome, Problem, Rows, Search, State, Step, Transform
+from synth.core import Encoding, Genome, Problem, Rows, Search, State, StepReport, Transform
 from synth.errors import InputError
 
 STREAM = 1 << 21  # the streams of later stages; below it are those of steps and of purposes
@@ -38,7 +38,9 @@ class Stages(Search):
 
     gradient = True
 
-    def __init__(self, search: Search, stages: Mapping[str, Stage | None] | Sequence[Stage | None]) -> None:
+    def __init__(
+        self, search: Search, stages: Mapping[str, Stage | None] | Sequence[Stage | None]
+    ) -> None:
         given = list(stages.values()) if isinstance(stages, Mapping) else list(stages)
         self.stages = [stage for stage in given if stage is not None]
         if not self.stages:
@@ -49,28 +51,38 @@ class Stages(Search):
                     f"search.stages: steps={stage.steps}, scale={stage.scale}; write steps >= 1 and scale in (0, 1]."
                 )
         if self.stages[-1].scale != 1.0:
-            raise InputError(f"search.stages: the last has scale={self.stages[-1].scale}; it must be 1, the full size.")
+            raise InputError(
+                f"search.stages: the last has scale={self.stages[-1].scale}; it must be 1, the full size."
+            )
         self.searches = [_of_length(stage.search or search, stage.steps) for stage in self.stages]
         if any(isinstance(one, Stages) for one in self.searches):
-            raise InputError("search.search: stages go through no stages of their own; name all of them in one list.")
-        if any(one.coupled for one in self.searches):
-            raise InputError("search.search: items that live from one another cannot go through stages.")
+            raise InputError(
+                "search.search: stages go through no stages of their own; name all of them in one list."
+            )
+        if any(one.shared_population for one in self.searches):
+            raise InputError(
+                "search.search: items that live from one another cannot go through stages."
+            )
         self.gradient = any(one.gradient for one in self.searches)
-        self.rivals = all(one.rivals for one in self.searches)
+        self.alternatives = all(one.alternatives for one in self.searches)
         self.steps = sum(stage.steps for stage in self.stages)
         self._known: dict[int, tuple[Problem, Problem]] = {}
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
-        for place, search in enumerate(self.searches):  # what does not go together is refused before a run begins
+        for place, search in enumerate(
+            self.searches
+        ):  # what does not go together is refused before a run begins
             here = self._problem(problem, place)
-            if place < len(self.stages) - 1 and "genome" not in search.init(here, rows.select(slice(1))):
+            if place < len(self.stages) - 1 and "genome" not in search.init(
+                here, rows.select(slice(1))
+            ):
                 raise InputError(
                     f"search.search: {type(search).__name__.lower()} keeps a population, or a change from a start, of "
                     "which nothing could be carried to the next stage; use gradient, lbfgs or cma."
                 )
         first = self._problem(problem, 0)
         if genome is not None:
-            genome = first.project(problem.carry(genome, first), rows)
+            genome = first.project(problem.transfer(genome, first), rows)
         return self.searches[0].init(first, rows, genome)
 
     def passes(self, stochastic: bool, items: int = 1) -> int:
@@ -80,7 +92,9 @@ class Stages(Search):
             dearest = max(dearest, one.passes(stochastic or drawn, items))
         return dearest
 
-    def step(self, problem: Problem, rows: Rows, state: State, step: int) -> tuple[State, Step]:
+    def step(
+        self, problem: Problem, rows: Rows, state: State, step: int
+    ) -> tuple[State, StepReport]:
         place, within = 0, min(step, self.steps - 1)
         while within >= self.stages[place].steps:
             within -= self.stages[place].steps
@@ -88,15 +102,17 @@ class Stages(Search):
         within += max(0, step - (self.steps - 1))  # a budget may ask for more than the schedule has
         here = self._problem(problem, place)
         if place:
-            rows = rows.fold(STREAM + place)
+            rows = rows.fold_in(STREAM + place)
         if within == 0 and place:
             before = self._problem(problem, place - 1)
-            genome = here.project(before.carry(state["genome"], here), rows)
+            genome = here.project(before.transfer(state["genome"], here), rows)
             state = self.searches[place].init(here, rows, genome)
         state, said = self.searches[place].step(here, rows, state, within)
         if here is problem:
             return state, said
-        return state, replace(said, genome=problem.project(here.carry(said.genome, problem), rows))
+        return state, replace(
+            said, genome=problem.project(here.transfer(said.genome, problem), rows)
+        )
 
     def _problem(self, problem: Problem, place: int) -> Problem:
         """The problem of a stage; made once, since comparing with another picture means looking at it."""
@@ -108,7 +124,10 @@ class Stages(Search):
             if isinstance(encoding, Encoding) and stage.scale != 1.0:
                 assert encoding.size is not None
                 parts["size"] = tuple(max(8, round(side * stage.scale)) for side in encoding.size)
-            known = self._known[place] = (problem, self._at(problem, parts, stage) if parts else problem)
+            known = self._known[place] = (
+                problem,
+                self._at(problem, parts, stage) if parts else problem,
+            )
         return known[1]
 
     def _at(self, problem: Problem, parts: Mapping[str, Any], stage: Stage) -> Problem:

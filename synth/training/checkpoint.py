@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from synth.atomic import write_atomically
 from synth.errors import InputError
+from synth.record.atomic import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,9 @@ class Checkpoints:
             OSError: disk full and the like; both files are then as they were.
         """
         buffer = io.BytesIO()
-        torch.save(state, buffer)  # into memory first: torch turns a full disk into a RuntimeError without errno
+        torch.save(
+            state, buffer
+        )  # into memory first: torch turns a full disk into a RuntimeError without errno
         fresh = self.folder / "checkpoint.next.pt"
         write_atomically(fresh, buffer.getbuffer().tobytes())
         if self.newest.exists():
@@ -59,7 +61,9 @@ class Checkpoints:
                 return state
             log.warning("%s is cut short or damaged; looking for the checkpoint before it.", path)
         if present:
-            raise InputError(f"{self.folder}: no checkpoint there is whole; delete them, or give another folder.")
+            raise InputError(
+                f"{self.folder}: no checkpoint there is whole; delete them, or give another folder."
+            )
         return None
 
 
@@ -69,5 +73,12 @@ def _read(path: Path) -> dict[str, Any] | None:
             if archive.testzip() is not None:  # torch.load itself does not compare the checksums
                 return None
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError):
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        zipfile.BadZipFile,
+        pickle.UnpicklingError,
+    ):
         return None

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from synth.atomic import write_atomically
+from synth.record.atomic import write_atomically
 
 TRAIN, TEST, OTHER = "#7a869a", "#c2410c", "#0f766e"
 INK, RULE = "#1f2933", "#e4e7eb"
@@ -23,7 +23,9 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, float | int]]) -> None:
     write_atomically(path, "".join(json.dumps(dict(row)) + "\n" for row in rows).encode())
 
 
-def draw_curves(path: Path, rows: Sequence[Mapping[str, float | int]], panels: Mapping[str, Sequence[str]]) -> None:
+def draw_curves(
+    path: Path, rows: Sequence[Mapping[str, float | int]], panels: Mapping[str, Sequence[str]]
+) -> None:
     """Draws one panel for each of `panels` (title to the names of its numbers) over the rows' ``step``, as a
     PNG.
 
@@ -35,22 +37,31 @@ def draw_curves(path: Path, rows: Sequence[Mapping[str, float | int]], panels: M
     for place, (title, names) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), place)
         present = [name for name in names if rows and name in rows[0]]
-        share = all(0 <= row[name] <= 1 for row in rows for name in present) and "loss" not in title.lower()
+        share = (
+            all(0 <= row[name] <= 1 for row in rows for name in present)
+            and "loss" not in title.lower()
+        )
         _panel(axes, rows, present, 100.0 if share else 1.0)
-        axes.set_title(title + (" (%)" if share else ""), loc="left", fontsize=11, color=INK, fontweight="bold")
+        axes.set_title(
+            title + (" (%)" if share else ""), loc="left", fontsize=11, color=INK, fontweight="bold"
+        )
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor="white")
     write_atomically(path, buffer.getvalue())
 
 
-def _panel(axes: Axes, rows: Sequence[Mapping[str, float | int]], names: Sequence[str], factor: float) -> None:
+def _panel(
+    axes: Axes, rows: Sequence[Mapping[str, float | int]], names: Sequence[str], factor: float
+) -> None:
     epochs = [row["step"] for row in rows]
     strong = [name for name in names if not name.startswith("train_")]
     for name in names:
         values = [factor * row[name] for row in rows]
         colour = TRAIN if name.startswith("train_") else TEST if name == strong[0] else OTHER
         label = f"{name.replace('_', ' ')}  {values[-1]:.3g}"
-        axes.plot(epochs, values, color=colour, linewidth=1.8, label=label, marker="o", markersize=2.5)
+        axes.plot(
+            epochs, values, color=colour, linewidth=1.8, label=label, marker="o", markersize=2.5
+        )
     axes.set_xlabel("epoch", color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color=RULE, linewidth=0.8)

@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from synth.atomic import disk_full_said, write_atomically
+from synth.core.randomness import key_of
 from synth.errors import InputError
-from synth.interrupt import Interrupt
-from synth.progress import Steps
-from synth.randomness import key_of
+from synth.record.atomic import disk_full_said, write_atomically
+from synth.record.interrupt import Interrupt
+from synth.record.progress import Steps
 from synth.training.checkpoint import Checkpoints
 from synth.training.curves import draw_curves, write_rows
 from synth.training.samples import FOLDER
@@ -62,7 +62,9 @@ class Plan:
             if value < 1:
                 raise InputError(f"{name}={value}: a whole number, at least 1.")
         if self.early_stopping is not None and self.early_stopping < 1:
-            raise InputError(f"early_stopping={self.early_stopping}: epochs of patience, at least 1, or null.")
+            raise InputError(
+                f"early_stopping={self.early_stopping}: epochs of patience, at least 1, or null."
+            )
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint must agree with."""
@@ -86,10 +88,14 @@ class Loop:
         self.stopped_early = False
         self.batch = min(plan.batch, task.samples)
         self.steps = task.samples // self.batch
-        self._rates = {name: [g["lr"] for g in o.param_groups] for name, o in task.optimisers().items()}
+        self._rates = {
+            name: [g["lr"] for g in o.param_groups] for name, o in task.optimisers().items()
+        }
         self._epoch, self._step = 0, 0
         self._totals: dict[str, Tensor] = {}
-        self._last_good: Tensor | None = None  # on the device: the step after which the totals were finite
+        self._last_good: Tensor | None = (
+            None  # on the device: the step after which the totals were finite
+        )
         self._seconds = 0.0
         self._saved = self._looked = time.monotonic()
 
@@ -108,7 +114,11 @@ class Loop:
         """
         kept = "The last good checkpoint is kept: free some space and give the same command again."
         devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-        with disk_full_said(self.folder, kept), torch.random.fork_rng(devices), Interrupt() as interrupt:
+        with (
+            disk_full_said(self.folder, kept),
+            torch.random.fork_rng(devices),
+            Interrupt() as interrupt,
+        ):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._resume()
             with Steps("training", self.plan.epochs * self.steps, SAID_EVERY) as bar:
@@ -119,13 +129,17 @@ class Loop:
                     self._draw()
             if self.plan.early_stopping is not None:
                 self._return_to_best()
-        for module in self.task.modules().values():  # those of a training that was over already have seen no epoch end
+        for module in (
+            self.task.modules().values()
+        ):  # those of a training that was over already have seen no epoch end
             module.eval()
         return self.rows
 
     def _train_epoch(self, bar: Steps, interrupt: Interrupt) -> None:
         started = time.monotonic() - self._seconds
-        order = torch.randperm(self.task.samples, generator=_generator(self.plan.seed, "order", self._epoch))
+        order = torch.randperm(
+            self.task.samples, generator=_generator(self.plan.seed, "order", self._epoch)
+        )
         for module in self.task.modules().values():
             module.train()
         while self._step < self.steps:
@@ -147,11 +161,17 @@ class Loop:
 
     def _line(self, row: Row) -> str:
         """A finished epoch in a line."""
-        numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items() if name not in {"step", "seconds"})
+        numbers = "  ".join(
+            f"{name} {value:.4g}" for name, value in row.items() if name not in {"step", "seconds"}
+        )
         return f"epoch {int(row['step'])}/{self.plan.epochs}  {numbers}  {row['seconds']:.0f} s"
 
     def _leave(self, where: str) -> NoReturn:
-        log.warning("Stopped %s; saved. The same command with folder=%s goes on from there.", where, self.folder)
+        log.warning(
+            "Stopped %s; saved. The same command with folder=%s goes on from there.",
+            where,
+            self.folder,
+        )
         raise KeyboardInterrupt
 
     def _train_step(self, order: Tensor) -> None:
@@ -163,13 +183,19 @@ class Loop:
         batch = order[self._step * self.batch : (self._step + 1) * self.batch]
         terms = self.task.train_step(batch, Progress(self._epoch, self._step, share, generator))
         if not self._totals:
-            self._totals = {name: torch.zeros_like(term, dtype=torch.float32) for name, term in terms.items()}
+            self._totals = {
+                name: torch.zeros_like(term, dtype=torch.float32) for name, term in terms.items()
+            }
         self._step += 1
         for name, term in terms.items():
             self._totals[name] += term
         # A total that is not finite stays so: one number on the device keeps the step, and nobody waits here.
         finite = torch.stack([total.isfinite().all() for total in self._totals.values()]).all()
-        before = torch.zeros_like(finite, dtype=torch.int64) if self._last_good is None else self._last_good
+        before = (
+            torch.zeros_like(finite, dtype=torch.int64)
+            if self._last_good is None
+            else self._last_good
+        )
         self._last_good = torch.where(finite, self._step, before)
 
     def _close_epoch(self, started: float) -> Row:
@@ -184,7 +210,13 @@ class Loop:
         elapsed = time.monotonic() - started
         self._epoch, self._step, self._seconds = self._epoch + 1, 0, 0.0
         self._totals, self._last_good = {}, None
-        row: Row = {"step": self._epoch, **means, **measured, "rate": rate, "seconds": round(elapsed, 3)}
+        row: Row = {
+            "step": self._epoch,
+            **means,
+            **measured,
+            "rate": rate,
+            "seconds": round(elapsed, 3),
+        }
         self.rows.append(row)
         self._keep(row)
         self._save()
@@ -200,7 +232,7 @@ class Loop:
             self.task.export(path, row)
         if self.plan.early_stopping is None:
             return
-        best = min(range(len(self.rows)), key=lambda place: self.rows[place][self.task.watched])
+        best = min(range(len(self.rows)), key=lambda place: self.rows[place][self.task.monitored])
         if best == len(self.rows) - 1:
             tensors = {
                 f"{name}/{key}": value.detach().cpu().contiguous()
@@ -217,7 +249,11 @@ class Loop:
     def _return_to_best(self) -> None:
         tensors = load_file(self._best)
         for name, module in self.task.modules().items():
-            own = {key.removeprefix(name + "/"): value for key, value in tensors.items() if key.startswith(name + "/")}
+            own = {
+                key.removeprefix(name + "/"): value
+                for key, value in tensors.items()
+                if key.startswith(name + "/")
+            }
             module.load_state_dict(own)
 
     def _set_rates(self, factor: float) -> None:
@@ -234,13 +270,19 @@ class Loop:
         self._looked = time.monotonic()
         good = self._step if self._last_good is None else int(self._last_good.item())
         if good < self._step:
-            raise InputError(self._lost(f"the loss became NaN or infinite in step {good + 1} of {self.steps}"))
+            raise InputError(
+                self._lost(f"the loss became NaN or infinite in step {good + 1} of {self.steps}")
+            )
         first = next(iter(self._totals.values()), None)
         return math.nan if first is None else first.item() / self._step
 
     def _lost(self, what: str) -> str:
         kept = self.checkpoints.newest
-        where = f"The last good state is {kept}" if kept.exists() else "No checkpoint had been written yet"
+        where = (
+            f"The last good state is {kept}"
+            if kept.exists()
+            else "No checkpoint had been written yet"
+        )
         return f"epoch {self._epoch + 1}: {what}. {where}; try a lower rate in another folder."
 
     def _save(self) -> None:
@@ -248,7 +290,11 @@ class Loop:
         state = self.task.state_dict()
         for name, weights in state["modules"].items():
             if not all(tensor.isfinite().all() for tensor in weights.values()):
-                raise InputError(self._lost(f"weights of {name} became NaN or infinite before step {self._step + 1}"))
+                raise InputError(
+                    self._lost(
+                        f"weights of {name} became NaN or infinite before step {self._step + 1}"
+                    )
+                )
         loop = {
             "plan": self.plan.record(),
             "rows": self.rows,
@@ -280,7 +326,12 @@ class Loop:
         self._totals = {name: total.to(device) for name, total in loop["totals"].items()}
         self._last_good = torch.tensor(self._step, device=device)
         write_rows(self.folder / "steps.jsonl", self.rows)
-        log.info("Going on from %s: epoch %d, step %d.", self.checkpoints.newest, self._epoch + 1, self._step)
+        log.info(
+            "Going on from %s: epoch %d, step %d.",
+            self.checkpoints.newest,
+            self._epoch + 1,
+            self._step,
+        )
 
     def _draw(self) -> None:
         if self.rows:

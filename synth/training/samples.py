@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from synth import data
-from synth.atomic import write_atomically
 from synth.core import Images
+from synth.record.atomic import write_atomically
 
 FOLDER = "samples"  # of a run, for the sheets of its epochs
 

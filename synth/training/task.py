@@ -30,7 +30,7 @@ class Progress:
 class Task(ABC):
     """Owns models, optimisers, losses and data. The loop owns epochs, order, rates, files and stopping."""
 
-    watched = "validation_loss"
+    monitored = "validation_loss"
     """The number of `validate` that early stopping watches; lower is better."""
 
     @property
@@ -74,7 +74,9 @@ class Task(ABC):
         """Everything that the next step depends on, as tensors, numbers and strings."""
         return {
             "modules": {name: module.state_dict() for name, module in self.modules().items()},
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers().items()},
+            "optimisers": {
+                name: optimiser.state_dict() for name, optimiser in self.optimisers().items()
+            },
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

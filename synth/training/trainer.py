@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from synth.core.hardware import device_of, low_precision
+from synth.core.network import Network
 from synth.errors import InputError
-from synth.hardware import device_of, low_precision
-from synth.networks import files
-from synth.networks.network import Network
-from synth.record import versions
+from synth.networks import weights_io
+from synth.record.record import versions
 from synth.training.loop import Loop, Plan
 from synth.training.task import Task
 
@@ -47,14 +47,22 @@ class Trainer:
     @property
     def hardware(self) -> str:
         """What it trains on, for the card."""
-        where = f"CPU, {torch.get_num_threads()} threads" if self.device.type == "cpu" else str(self.device)
+        where = (
+            f"CPU, {torch.get_num_threads()} threads"
+            if self.device.type == "cpu"
+            else str(self.device)
+        )
         return f"{where}, {'bf16 autocast' if self.low_precision else 'fp32'}"
 
     def check_device(self, network: Network) -> None:
         """Raises InputError where `network`, which looks at what is trained, does so on another device."""
-        own, other = (torch.empty(0, device=each).device for each in (self.device, network.device))  # cuda is cuda:0
+        own, other = (
+            torch.empty(0, device=each).device for each in (self.device, network.device)
+        )  # cuda is cuda:0
         if own != other:
-            raise InputError(f"device={own}: {network.name} is on {other}; write device={other}, or move the network.")
+            raise InputError(
+                f"device={own}: {network.name} is on {other}; write device={other}, or move the network."
+            )
 
     def train(self, task: Task, folder: Path, settings: Mapping[str, Setting]) -> Loop:
         """Trains `task` to the end, or goes on with what is in `folder`; `settings` must be those of then."""
@@ -62,7 +70,9 @@ class Trainer:
         loop.run()
         return loop
 
-    def result(self, folder: Path, findings: Mapping[str, Any], figures: Mapping[str, str]) -> dict[str, Any]:
+    def result(
+        self, folder: Path, findings: Mapping[str, Any], figures: Mapping[str, str]
+    ) -> dict[str, Any]:
         """The result record of a finished training: no items, `findings`, and `figures`, files with their captions.
 
         Figures that are not in `folder` are left out: a kill may come between a checkpoint and the sheet after it.
@@ -71,7 +81,9 @@ class Trainer:
             "items": [],
             "findings": dict(findings),
             "figures": [
-                {"file": name, "caption": caption} for name, caption in figures.items() if (folder / name).exists()
+                {"file": name, "caption": caption}
+                for name, caption in figures.items()
+                if (folder / name).exists()
             ],
             "status": "done",
             "device": str(self.device),
@@ -96,7 +108,11 @@ def fingerprint(*pictures: Tensor, about: object = None) -> str:
 
 
 def settings_of_pictures(
-    training: Any, validation: Any, given: bool, holdout: float | int, mark: Callable[..., str] = fingerprint
+    training: Any,
+    validation: Any,
+    given: bool,
+    holdout: float | int,
+    mark: Callable[..., str] = fingerprint,
 ) -> dict[str, Setting]:
     """What a checkpoint must agree with of the pictures; where they lie may change.
 
@@ -111,7 +127,7 @@ def settings_of_pictures(
 
 def setting_of_weights(weights: Path | None) -> Setting:
     """The hash of the file that a training sets out from, where there is one."""
-    return f"sha256 {files.sha256(weights)}" if weights else None
+    return f"sha256 {weights_io.sha256(weights)}" if weights else None
 
 
 def short(digest: str) -> str:

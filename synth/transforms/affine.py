@@ -37,7 +37,9 @@ class Jitter(Affine):
 
     def __init__(self, share: float = 0.06) -> None:
         if not 0 <= share < 1:
-            raise InputError(f"transform.jitter.share={share}: write a share of the side in [0, 1).")
+            raise InputError(
+                f"transform.jitter.share={share}: write a share of the side in [0, 1)."
+            )
         self.share = share
 
     def matrix(self, rows: Rows, size: tuple[int, int]) -> Tensor:
@@ -55,12 +57,16 @@ class Scale(Affine):
 
     def __init__(self, least: float = 0.9, most: float = 1.1) -> None:
         if not 0 < least <= most:
-            raise InputError(f"transform.scale: least={least}, most={most}; write 0 < least <= most.")
+            raise InputError(
+                f"transform.scale: least={least}, most={most}; write 0 < least <= most."
+            )
         self.least, self.most = least, most
 
     def matrix(self, rows: Rows, size: tuple[int, int]) -> Tensor:
         factor = self.least + (self.most - self.least) * rows.uniform(1)[:, 0]
-        return torch.diag_embed(torch.stack([1 / factor, 1 / factor, torch.ones_like(factor)], dim=1))
+        return torch.diag_embed(
+            torch.stack([1 / factor, 1 / factor, torch.ones_like(factor)], dim=1)
+        )
 
 
 class Rotate(Affine):
@@ -72,10 +78,12 @@ class Rotate(Affine):
     def matrix(self, rows: Rows, size: tuple[int, int]) -> Tensor:
         angle = (2 * rows.uniform(1)[:, 0] - 1) * (self.degrees * math.pi / 180)
         cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-        aspect = size[0] / size[1]  # a turn in pixels, written in positions that are stretched to [-1, 1]
-        return torch.stack([cos, -sin * aspect, zero, sin / aspect, cos, zero, zero, zero, zero + 1], dim=1).view(
-            -1, 3, 3
-        )
+        aspect = (
+            size[0] / size[1]
+        )  # a turn in pixels, written in positions that are stretched to [-1, 1]
+        return torch.stack(
+            [cos, -sin * aspect, zero, sin / aspect, cos, zero, zero, zero, zero + 1], dim=1
+        ).view(-1, 3, 3)
 
 
 def resample(images: Images, matrices: Tensor) -> Images:
@@ -94,7 +102,7 @@ class Chain(Transform):
     def __call__(self, images: Images, rows: Rows) -> Images:
         move: Tensor | None = None
         for place, step in enumerate(self.steps):
-            own = rows.fold(place)
+            own = rows.fold_in(place)
             if isinstance(step, Affine):
                 matrix = step.matrix(own, (images.shape[2], images.shape[3]))
                 move = matrix if move is None else move @ matrix

@@ -24,12 +24,16 @@ class Crop(Transform):
         height, width = images.shape[2] - self.margin, images.shape[3] - self.margin
         if min(height, width) < 1:
             size = f"{images.shape[2]}x{images.shape[3]}"
-            raise InputError(f"transform.margin={self.margin}: leaves nothing of pictures of {size}; write less.")
+            raise InputError(
+                f"transform.margin={self.margin}: leaves nothing of pictures of {size}; write less."
+            )
         corner = (rows.uniform(2) * (self.margin + 1)).long()
         down = corner[:, :1] + torch.arange(height, device=images.device)
         right = corner[:, 1:] + torch.arange(width, device=images.device)
         each = torch.arange(len(images), device=images.device)[:, None, None]
-        return images.permute(0, 2, 3, 1)[each, down[:, :, None], right[:, None, :]].permute(0, 3, 1, 2)
+        return images.permute(0, 2, 3, 1)[each, down[:, :, None], right[:, None, :]].permute(
+            0, 3, 1, 2
+        )
 
 
 class Pad(Transform):
@@ -39,7 +43,9 @@ class Pad(Transform):
 
     def __init__(self, pixels: int = 12, grey: float = 0.5) -> None:
         if pixels < 0 or not 0 <= grey <= 1:
-            raise InputError(f"transform.pad: pixels={pixels}, grey={grey}; write pixels >= 0 and grey in [0, 1].")
+            raise InputError(
+                f"transform.pad: pixels={pixels}, grey={grey}; write pixels >= 0 and grey in [0, 1]."
+            )
         self.pixels, self.grey = pixels, grey
 
     def __call__(self, images: Images, rows: Rows) -> Images:

@@ -21,9 +21,13 @@ class Window(Transform):
 
     def __init__(self, side: float = 0.5, spread: float = 0.05, wander: float = 0.15) -> None:
         if not 0 < side <= 1:
-            raise InputError(f"transform.window.side={side}: write a share of the picture in (0, 1].")
+            raise InputError(
+                f"transform.window.side={side}: write a share of the picture in (0, 1]."
+            )
         if spread < 0 or wander < 0:
-            raise InputError(f"transform.window: spread={spread}, wander={wander}; standard deviations are at least 0.")
+            raise InputError(
+                f"transform.window: spread={spread}, wander={wander}; standard deviations are at least 0."
+            )
         self.side, self.spread, self.wander = side, spread, wander
 
     def __call__(self, images: Images, rows: Rows) -> Images:

@@ -12,12 +12,12 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from synth.cli import build
+from synth.cli.command import build
 
 # what a part cannot do without, by kind/name; SMALL, what makes it quick
 NEEDS = {
     "encoding/perturbation": ["+images=[china,flower]", "encoding.epsilon=0.1"],
-    "encoding/multifaceted": ["+images=[china,flower]", "encoding.facets=2"],
+    "encoding/multifaceted": ["+images=[china,flower]", "encoding.clusters=2"],
     "objective/features": ["+image=china"],
     "objective/gram": ["+style=china"],
     "encoding/universal": ["+images=[china,flower]", "encoding.batch=2", "encoding.mirror=false"],
@@ -26,7 +26,10 @@ NEEDS = {
     "objective/guided": ["+guide=flower"],
     "objective/rivals": ["+image=china"],
     "objective/untargeted": ["+image=china"],
-    "objective/weighted": ["+objective@objective.terms.class=class_logit", "+objective@objective.terms.tv=l2"],
+    "objective/weighted": [
+        "+objective@objective.terms.class=class_logit",
+        "+objective@objective.terms.tv=l2",
+    ],
     "network/torchvision": ["network.name=squeezenet1_1"],
     "recipe/render": ["run=earlier", "size=8"],
     "recipe/fast_gradient_sign": ["image=china"],
@@ -48,7 +51,15 @@ SMALL = {
     "search/genetic": ["search.population=6"],
 }
 # every name that means "how long", wherever it stands in a recipe, and what is enough for a test
-SHORT = {"steps": 2, "generations": 2, "population": 4, "epochs": 1, "batch": 4, "iterations": 2, "frames": 2}
+SHORT = {
+    "steps": 2,
+    "generations": 2,
+    "population": 4,
+    "epochs": 1,
+    "batch": 4,
+    "iterations": 2,
+    "frames": 2,
+}
 
 
 def names(kind: str) -> list[str]:

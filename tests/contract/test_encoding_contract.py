@@ -38,7 +38,7 @@ def test_shapes_and_range(name: str) -> None:
         assert len(genome) == COUNT
         assert bool(genome.isfinite().all())
         for far in (0.0, 0.1, 30.0):
-            legal = encoding.project(genome + far * rows.fold(1).normal(*genome.shape[1:]), rows)
+            legal = encoding.project(genome + far * rows.fold_in(1).normal(*genome.shape[1:]), rows)
             assert legal.shape == genome.shape
             images = _pictures(encoding, legal, rows)
             assert 0 <= float(images.min()) <= float(images.max()) <= 1
@@ -53,7 +53,7 @@ def test_rows_are_their_own(name: str) -> None:
         genome = encoding.start(rows)
         assert torch.equal(encoding.start(rows), genome)
         assert torch.equal(encoding.start(rows.select(swapped)), genome[swapped])
-        moved = encoding.project(genome + 0.05 * rows.fold(1).normal(*genome.shape[1:]), rows)
+        moved = encoding.project(genome + 0.05 * rows.fold_in(1).normal(*genome.shape[1:]), rows)
         images = _pictures(encoding, moved, rows).unflatten(0, (COUNT, -1))
         others = _pictures(encoding, moved[swapped], rows.select(swapped)).unflatten(0, (COUNT, -1))
         torch.testing.assert_close(others, images[swapped], rtol=0, atol=1e-6)
@@ -76,10 +76,10 @@ def test_gradients_reach_the_genome(name: str) -> None:
 def test_the_original_is_a_picture_a_row(name: str) -> None:
     rows = rows_of(COUNT, "contract")
     for encoding, size in _each_size(name):
-        original = encoding.original(rows)
+        original = encoding.originals(rows)
         if original is not None:
             assert original.shape[1:] == (3, *size)
             assert 0 <= float(original.min()) <= float(original.max()) <= 1
-        origin = encoding.origin(rows)
-        if origin is not None:
-            assert (encoding.start(rows) - origin).shape == encoding.start(rows).shape
+        baseline = encoding.baseline(rows)
+        if baseline is not None:
+            assert (encoding.start(rows) - baseline).shape == encoding.start(rows).shape

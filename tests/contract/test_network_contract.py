@@ -12,11 +12,13 @@ from hydra.utils import get_object
 from parts import NEEDS, composed, names, part
 from torchvision import models
 
+from synth.core.network import OUTPUT, Network
 from synth.networks import architectures
-from synth.networks.network import OUTPUT, Network
 
 OURS = [
-    name for name in names("network") if composed(f"network={name}")["network"].get("name") in architectures.names()
+    name
+    for name in names("network")
+    if composed(f"network={name}")["network"].get("name") in architectures.names()
 ]
 
 
@@ -45,7 +47,9 @@ def _check(network: Network, classes: int) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_network_of_ours(name: str, tmp_path: Path) -> None:
-    file = write_weights(tmp_path / "tiny.safetensors", composed(f"network={name}")["network"]["name"])
+    file = write_weights(
+        tmp_path / "tiny.safetensors", composed(f"network={name}")["network"]["name"]
+    )
     _check(part("network", name, f"network.weights={file}", "device=cpu"), classes=10)
 
 
@@ -54,9 +58,13 @@ def test_a_network_of_torchvision(tmp_path: Path) -> None:
         torch.manual_seed(0)
         state = models.squeezenet1_1(weights=None).state_dict()
     torch.save(state, tmp_path / "squeezenet1_1.pth")
-    network = part("network", "squeezenet1_1", f"network.weights={tmp_path}/squeezenet1_1.pth", "device=cpu")
+    network = part(
+        "network", "squeezenet1_1", f"network.weights={tmp_path}/squeezenet1_1.pth", "device=cpu"
+    )
     _check(network, classes=1000)
     assert network.classes.index("goldfish") == 1
     assert network.classes.index("n01443537") == 1
-    same = part("network", "torchvision", f"network.weights={tmp_path}/squeezenet1_1.pth", "device=cpu")
+    same = part(
+        "network", "torchvision", f"network.weights={tmp_path}/squeezenet1_1.pth", "device=cpu"
+    )
     assert same is network  # loaded once in a process

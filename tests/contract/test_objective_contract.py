@@ -9,24 +9,28 @@ import torch
 from parts import names, part
 from small_worlds import rows_of
 
-from synth.core import Bound, Objective, Reading
-from synth.networks import trained
-from synth.networks.network import Network
+from synth.core import BoundObjective, Objective, Readout
+from synth.core.network import Network
+from synth.networks import bundled
 
 pytest_plugins = "console_fixtures"
 COUNT = 3
-COMPARES = {"diversity"}  # the pictures of one genome with each other: of a single one there is nothing to say
+COMPARES = {
+    "diversity"
+}  # the pictures of one genome with each other: of a single one there is nothing to say
 
 
 @pytest.fixture(scope="module")
 def box(weights: Path) -> Network:
     """The layers and sizes of the network in the box, which the YAML files name."""
-    return trained.trained("mini_alexnet", str(weights), "cpu")
+    return bundled.bundled("mini_alexnet", str(weights), "cpu")
 
 
-def _terms(bound: Bound, network: Network, images: torch.Tensor) -> dict[str, torch.Tensor]:
+def _terms(
+    bound: BoundObjective, network: Network, images: torch.Tensor
+) -> dict[str, torch.Tensor]:
     rows = rows_of(len(images), "contract")
-    return dict(bound(Reading(network.read(images, bound.layers), images, rows)))
+    return dict(bound(Readout(network.read(images, bound.layers), images, rows)))
 
 
 @pytest.mark.parametrize("name", names("objective"))
@@ -40,14 +44,19 @@ def test_scores_keep_their_rows(name: str, box: Network) -> None:
     assert terms
     for value in terms.values():
         assert value.shape == (COUNT, bound.columns)
-        assert bool((value.isfinite() | (value == -torch.inf)).all())  # minus infinity: not that column's picture
+        assert bool(
+            (value.isfinite() | (value == -torch.inf)).all()
+        )  # minus infinity: not that column's picture
         assert bool(value.isfinite().any(1).all())
     changed = images.clone()
     changed[0] = changed[0] / 2
     for key, value in _terms(bound, box, changed).items():
-        torch.testing.assert_close(value[1:], terms[key][1:], rtol=1e-4, atol=1e-4)  # the first row's change is its own
+        torch.testing.assert_close(
+            value[1:], terms[key][1:], rtol=1e-4, atol=1e-4
+        )  # the first row's change is its own
     assert name in COMPARES or any(
-        not torch.equal(value[0], terms[key][0]) for key, value in _terms(bound, box, changed).items()
+        not torch.equal(value[0], terms[key][0])
+        for key, value in _terms(bound, box, changed).items()
     )
     targets = bound.target(rows_of(COUNT, "contract"))
     assert len(targets) == COUNT

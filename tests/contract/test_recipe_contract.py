@@ -31,7 +31,11 @@ def _short(name: str, weights: Path) -> list[str]:
     words = [f"recipe={name}", *NEEDS.get(f"recipe/{name}", [])]
     for path, value in _walk(tree):
         last = path.rsplit(".", 1)[-1]
-        if last in SHORT and path not in given and (value is None or isinstance(value, int | float)):
+        if (
+            last in SHORT
+            and path not in given
+            and (value is None or isinstance(value, int | float))
+        ):
             words.append(f"{path}={min(SHORT[last], value or SHORT[last])}")
     if tree.get("target") is not None and "target" not in given:
         words.append("target=[goldfish,lemon]")
@@ -77,11 +81,17 @@ def test_a_recipe_runs_and_leaves_a_whole_folder(
     assert result.keys() >= {"recipe", "status", "versions", "items", "findings"}
     if result["items"]:
         assert result.keys() >= {"seconds", "device", "network", "search", "encoding"}
-    assert {path.name for path in (folder / ".hydra").iterdir()} == {"config.yaml", "hydra.yaml", "overrides.yaml"}
+    assert {path.name for path in (folder / ".hydra").iterdir()} == {
+        "config.yaml",
+        "hydra.yaml",
+        "overrides.yaml",
+    }
     assert not list(folder.rglob("*.partial"))
     assert not list(folder.glob("checkpoint.*"))
     pictures = {path.relative_to(folder).as_posix() for path in folder.glob("images/*.png")}
-    found = [item for item in result["items"] if item["file"] is not None]  # a cell of a map may stay empty
+    found = [
+        item for item in result["items"] if item["file"] is not None
+    ]  # a cell of a map may stay empty
     assert found or not result["items"]
     assert pictures == {item["file"] for item in found}
     for item in found:

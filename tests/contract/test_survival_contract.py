@@ -13,8 +13,15 @@ from synth.searches.genetic import Genetic
 @pytest.mark.parametrize("islands", [1, 2])
 @pytest.mark.parametrize("name", names("search/survive"))
 def test_a_scheme_of_survival_serves_the_genetic_search(name: str, islands: int) -> None:
-    words = f"search/survive={name}", "search.population=12", "search.generations=40", "search.mutate.sigma=1.0"
-    search = part("search", "genetic", *words, *([f"search.islands={islands}"] if islands > 1 else []))
+    words = (
+        f"search/survive={name}",
+        "search.population=12",
+        "search.generations=40",
+        "search.mutate.sigma=1.0",
+    )
+    search = part(
+        "search", "genetic", *words, *([f"search.islands={islands}"] if islands > 1 else [])
+    )
     assert isinstance(search, Genetic)
     assert search.islands == islands
     problem, rows = one_max(12), rows_of(3)

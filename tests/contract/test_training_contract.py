@@ -6,7 +6,7 @@ import pytest
 import torch
 from parts import composed, names
 
-from synth.cli import build
+from synth.cli.command import build
 
 
 @pytest.mark.parametrize("name", names("training"))

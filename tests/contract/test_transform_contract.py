@@ -35,10 +35,13 @@ def test_draws_come_from_the_rows(name: str) -> None:
     seen = transform(images, rows)
     assert torch.equal(transform(images, rows), seen)
     some = torch.tensor([3, 1])
-    torch.testing.assert_close(transform(images[some], rows.select(some)), seen[some], rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        transform(images[some], rows.select(some)), seen[some], rtol=0, atol=1e-6
+    )
     same = images[:1].expand(COUNT, -1, -1, -1)
     alike = [
-        torch.equal(one, other) for one, other in zip(*[transform(same, rows.fold(i)) for i in (1, 2)], strict=True)
+        torch.equal(one, other)
+        for one, other in zip(*[transform(same, rows.fold_in(i)) for i in (1, 2)], strict=True)
     ]
     assert all(alike) != transform.stochastic
 

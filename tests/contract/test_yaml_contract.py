@@ -25,8 +25,14 @@ def _targets(node: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]
 
 def _chosen(settings: Any) -> set[str]:
     """The keys of a part's own parts: ``select`` of `select: tournament`, ``of`` of `mutate@of: smooth`."""
-    entries = [next(iter(entry)) for entry in settings.get("defaults", []) if isinstance(entry, dict)]
-    return {entry.rsplit("/", 1)[-1].rsplit("@", 1)[-1].split(".")[0] for entry in entries if "override" not in entry}
+    entries = [
+        next(iter(entry)) for entry in settings.get("defaults", []) if isinstance(entry, dict)
+    ]
+    return {
+        entry.rsplit("/", 1)[-1].rsplit("@", 1)[-1].split(".")[0]
+        for entry in entries
+        if "override" not in entry
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
@@ -44,8 +50,12 @@ def test_keys_are_parameters(path: Path) -> None:
         if not recipe:
             keys = keys - {"defaults"} | (_chosen(settings) if not where else set())
             assert keys <= takes, f"{where}: {target} takes no {keys - takes}"
-            needed = {parameter.name for parameter in parameters if parameter.default is parameter.empty}
-            assert needed <= keys or node.get("_partial_"), f"{where}: {target} needs {needed - keys}"
+            needed = {
+                parameter.name for parameter in parameters if parameter.default is parameter.empty
+            }
+            assert needed <= keys or node.get("_partial_"), (
+                f"{where}: {target} needs {needed - keys}"
+            )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
@@ -59,7 +69,10 @@ def test_a_recipe_has_self_nowhere_and_overrides_last(path: Path) -> None:
         assert not defaults or defaults[-1] == "_self_", "what the part says has the last word"
         return
     assert "_self_" not in defaults, "put first, it silently drops what the recipe says"
-    kinds = ["override" in str(next(iter(entry))) if isinstance(entry, dict) else False for entry in defaults]
+    kinds = [
+        "override" in str(next(iter(entry))) if isinstance(entry, dict) else False
+        for entry in defaults
+    ]
     assert kinds == sorted(kinds), "override lines come last"
     assert path.read_text(encoding="utf-8").startswith("# @package _global_\n")
 

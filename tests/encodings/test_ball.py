@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_worlds import rows_of
 
-from synth.encodings.ball import STARTS, Ball
+from synth.encodings._ball import STARTS, Ball
 
 SHAPE = (3, 6, 5)
 
@@ -19,7 +19,12 @@ def test_the_nearest_point_of_the_ball_is_nearer_than_any_other() -> None:
         for kind in STARTS:
             other = ball.start(kind, rows_of(4, "other"), SHAPE)
             torch.testing.assert_close(ball.project(other), other)
-            assert bool(((far - near).flatten(1).norm(dim=1) <= (far - other).flatten(1).norm(dim=1) + 1e-6).all())
+            assert bool(
+                (
+                    (far - near).flatten(1).norm(dim=1)
+                    <= (far - other).flatten(1).norm(dim=1) + 1e-6
+                ).all()
+            )
 
 
 def test_random_fills_the_ball_and_corners_are_signs() -> None:

@@ -18,7 +18,10 @@ def test_it_has_the_shape_of_the_content_whatever_it_starts_from() -> None:
         made = canvas(start, content="china", longest=64)
         assert isinstance(made, kind)
         assert made.size == (43, 64)  # 427x640
-    assert canvas("noise", content="china", longest=64, size=20).size == (20, 20)  # what is said outright counts
+    assert canvas("noise", content="china", longest=64, size=20).size == (
+        20,
+        20,
+    )  # what is said outright counts
     assert canvas("flower", content="china").size is None
 
 

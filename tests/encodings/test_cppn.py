@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small_worlds import rows_of
 from torch import Tensor
 
-from synth import graph
+from synth.core import graph
 from synth.encodings.cppn import BOUND, FUNCTIONS, INPUTS, OUTPUTS, Cppn
 from synth.errors import InputError
 from synth.searches.operators.topology import TopologyMutation
@@ -43,28 +43,37 @@ def plain_colours(one: list[list[float]], x: float, y: float) -> list[float]:
             values[node] = PLAIN[int(one[node][0])](total)
         return values[node]
 
-    return [min(max((value(node) + 1) / 2, 0.0), 1.0) for node in range(len(one) - OUTPUTS, len(one))]
+    return [
+        min(max((value(node) + 1) / 2, 0.0), 1.0) for node in range(len(one) - OUTPUTS, len(one))
+    ]
 
 
 def plain_picture(one: Tensor, height: int, width: int) -> Tensor:
     short, rows = min(height, width), one.double().tolist()
     points = [
-        [plain_colours(rows, (2 * j + 1 - width) / short, (2 * i + 1 - height) / short) for j in range(width)]
+        [
+            plain_colours(rows, (2 * j + 1 - width) / short, (2 * i + 1 - height) / short)
+            for j in range(width)
+        ]
         for i in range(height)
     ]
     return torch.tensor(points).permute(2, 0, 1)
 
 
-def grown(encoding: Cppn, count: int, rounds: int, words: str = "grown", sigma: float = 0.3) -> Tensor:
+def grown(
+    encoding: Cppn, count: int, rounds: int, words: str = "grown", sigma: float = 0.3
+) -> Tensor:
     rows = rows_of(count, words)
     graphs = encoding.start(rows)
     for step in range(rounds):
-        graphs = TopologyMutation(sigma=sigma)(graphs[:, None], rows.fold(50 + step))[:, 0]
+        graphs = TopologyMutation(sigma=sigma)(graphs[:, None], rows.fold_in(50 + step))[:, 0]
         graphs = encoding.project(graphs, rows)
     return graphs
 
 
-def drawn(hidden: int, edges: list[tuple[int, int, float]], kinds: dict[int, tuple[int, float]]) -> Tensor:
+def drawn(
+    hidden: int, edges: list[tuple[int, int, float]], kinds: dict[int, tuple[int, float]]
+) -> Tensor:
     """One graph of `edges` (from, to, weight) whose nodes have the `kinds` (function, place)."""
     one = graph.blank(1, INPUTS, hidden, OUTPUTS, torch.device("cpu"))
     for node, (function, place) in kinds.items():
@@ -82,7 +91,9 @@ def test_pictures_are_those_of_plain_python(size: tuple[int, int], rounds: int) 
     images = encoding.decode(graphs, rows_of(5))
     assert images.shape == (5, 3, *size)
     for one, image in zip(graphs, images, strict=True):
-        torch.testing.assert_close(image.double(), plain_picture(one, *size).double(), rtol=0, atol=2e-4)
+        torch.testing.assert_close(
+            image.double(), plain_picture(one, *size).double(), rtol=0, atol=2e-4
+        )
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.3, 3.0, math.inf]))
@@ -94,10 +105,14 @@ def test_any_numbers_paint_what_plain_python_paints(seed: int, spread: float) ->
         noise[torch.rand(2, 10, 12, generator=draws) < 0.1] = math.nan
         noise[torch.rand(2, 10, 12, generator=draws) < 0.1] = -math.inf
     graphs = encoding.project(noise, rows_of(2))
-    graphs[..., 2:] = (graphs[..., 2:] * 0.2).clamp(-0.6, 0.6)  # steep functions would tell float32 from float64
+    graphs[..., 2:] = (graphs[..., 2:] * 0.2).clamp(
+        -0.6, 0.6
+    )  # steep functions would tell float32 from float64
     images = encoding.decode(graphs, rows_of(2))
     for one, image in zip(graphs, images, strict=True):
-        torch.testing.assert_close(image.double(), plain_picture(one, 8, 8).double(), rtol=0, atol=1e-3)
+        torch.testing.assert_close(
+            image.double(), plain_picture(one, 8, 8).double(), rtol=0, atol=1e-3
+        )
 
 
 def test_each_function_by_its_formula() -> None:
@@ -121,9 +136,13 @@ def test_nodes_that_lead_nowhere_do_not_matter() -> None:
 
 
 def test_a_node_without_a_way_in_paints_its_function_of_nothing() -> None:
-    one = drawn(1, [(4, 5, 1.0)], {4: (COSINE, 0.5), 5: (LINEAR, 1.0), 6: (COSINE, 1.0), 7: (GAUSSIAN, 1.0)})
+    one = drawn(
+        1, [(4, 5, 1.0)], {4: (COSINE, 0.5), 5: (LINEAR, 1.0), 6: (COSINE, 1.0), 7: (GAUSSIAN, 1.0)}
+    )
     image = Cppn((8, 8), hidden=1, first=0).decode(one, rows_of(1))
-    assert torch.equal(image, torch.ones_like(image))  # cos 0 = 1 by a connection, cos 0 and exp 0 directly
+    assert torch.equal(
+        image, torch.ones_like(image)
+    )  # cos 0 = 1 by a connection, cos 0 and exp 0 directly
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 13), (11, 17), (64, 64)])
@@ -143,14 +162,18 @@ def test_a_picture_three_times_as_large_holds_the_small_one(size: tuple[int, int
     small, rows = Cppn(size), rows_of(6)
     large = small.at((3 * size[0], 3 * size[1]))
     graphs = grown(small, 6, 15)
-    assert torch.equal(small.carry(graphs, large), graphs)
+    assert torch.equal(small.transfer(graphs, large), graphs)
     torch.testing.assert_close(
         large.decode(graphs, rows)[..., 1::3, 1::3], small.decode(graphs, rows), rtol=0, atol=2e-6
     )
 
 
 def test_twice_as_large_a_picture_averages_to_the_small_one_where_it_is_smooth() -> None:
-    one = drawn(1, [(X, 5, 0.5), (Y, 6, 0.4), (X, 7, 0.3), (Y, 7, -0.2)], dict.fromkeys((5, 6, 7), (SINE, 1.0)))
+    one = drawn(
+        1,
+        [(X, 5, 0.5), (Y, 6, 0.4), (X, 7, 0.3), (Y, 7, -0.2)],
+        dict.fromkeys((5, 6, 7), (SINE, 1.0)),
+    )
     small, large = Cppn((32, 32), 1, 0), Cppn((64, 64), 1, 0)
     means = torch.nn.functional.avg_pool2d(large.decode(one, rows_of(1)), 2)
     torch.testing.assert_close(means, small.decode(one, rows_of(1)), rtol=0, atol=1e-3)
@@ -160,7 +183,9 @@ def test_what_sees_only_the_distance_is_round_and_what_sees_abs_x_is_a_mirror() 
     kinds = {4: (ABSOLUTE, 0.3), 5: (GAUSSIAN, 1.0), 6: (SIGMOID, 1.0), 7: (SINE, 1.0)}
     edges = [(DISTANCE, 5, 1.5), (X, 4, 1.0), (4, 6, 2.0), (Y, 6, 1.0), (X, 7, 1.0)]
     for size in ((12, 12), (9, 16)):
-        red, green, blue = Cppn(size, hidden=1, first=0).decode(drawn(1, edges, kinds), rows_of(1))[0]
+        red, green, blue = Cppn(size, hidden=1, first=0).decode(drawn(1, edges, kinds), rows_of(1))[
+            0
+        ]
         assert torch.equal(red, red.flip(0))
         assert torch.equal(red, red.flip(1))
         assert torch.equal(green, green.flip(1))
@@ -211,21 +236,37 @@ def test_what_cannot_be_is_refused() -> None:
 # what is typed: what the one line must say
 TYPED = {
     "recipe=fooling_gradient encoding=cppn": ["no gradient"],
-    "recipe=map_elites encoding=pixels": ["search.mutate=topology", "encoding=cppn", "search/mutate=gaussian"],
+    "recipe=map_elites encoding=pixels": [
+        "search.mutate=topology",
+        "encoding=cppn",
+        "search/mutate=gaussian",
+    ],
     "recipe=fooling_cppn encoding=pixels": ["search.mutate=topology", "search/mutate=gaussian"],
-    "recipe=map_elites objective.terms.class.target=random": ["target=random", "write their names, or all"],
-    "recipe=map_elites objective@objective.terms.class=class_logit target=[lemon,teapot]": ["every_class", "2 items"],
+    "recipe=map_elites objective.terms.class.target=random": [
+        "target=random",
+        "write their names, or all",
+    ],
+    "recipe=map_elites objective@objective.terms.class=class_logit target=[lemon,teapot]": [
+        "every_class",
+        "2 items",
+    ],
     "recipe=map_elites search.batch=0": ["search.batch=0"],
     "recipe=map_elites search.steps=0": ["search.steps=0"],
     "recipe=map_elites search.mutate.rewire=1.5": ["search.mutate.rewire=1.5"],
     "recipe=map_elites search.mutate.sigma=nan": ["search.mutate.sigma=nan"],
     "recipe=map_elites encoding.hidden=0": ["encoding.hidden=0"],
-    "recipe=illumination objective.terms.niche.descriptors.bright=3": ["descriptors.bright", "brightness"],
+    "recipe=illumination objective.terms.niche.descriptors.bright=3": [
+        "descriptors.bright",
+        "brightness",
+    ],
     "recipe=illumination objective.terms.niche.descriptors.detail=0": ["descriptors.detail=0"],
     "recipe=fooling_cppn search.population=0": ["search.population=0"],
     "recipe=fooling_cppn search.population=-1": ["search.population=-1"],
     "recipe=fooling_cppn search/survive=coma": ["search/survive=coma", "comma"],
-    "recipe=fooling_cppn search/survive=generational search.population=1": ["search.survive.elites=1", "population"],
+    "recipe=fooling_cppn search/survive=generational search.population=1": [
+        "search.survive.elites=1",
+        "population",
+    ],
     "recipe=fooling_cppn search.islands=5": ["search.islands=5", "64"],
 }
 
@@ -251,6 +292,12 @@ def test_mistyped(typed: str, synth: Synth, weights: Path) -> None:
     ],
 )
 def test_the_smallest_runs(typed: str, synth: Synth, weights: Path) -> None:
-    ran = synth(*typed.split(), "target=[lemon,pizza]", f"network.weights={weights}", "folder=out", "device=cpu")
+    ran = synth(
+        *typed.split(),
+        "target=[lemon,pizza]",
+        f"network.weights={weights}",
+        "folder=out",
+        "device=cpu",
+    )
     assert ran.code == 0, ran.err
     assert Path("out/index.html").is_file()

@@ -15,7 +15,9 @@ from synth.encodings.cppn_weights import CppnWeights
 from synth.errors import InputError
 
 
-def painted(genome: np.ndarray, layers: int, width: int, gain: float, x: float, y: float) -> list[float]:
+def painted(
+    genome: np.ndarray, layers: int, width: int, gain: float, x: float, y: float
+) -> list[float]:
     """The colour of one point, unit by unit."""
     functions = (lambda s: math.sin(math.pi * s), lambda s: math.exp(-s * s), math.tanh, abs)
     values, place = [x, y, math.hypot(x, y), 1.0], 0
@@ -60,9 +62,13 @@ def test_symmetries_are_those_of_the_inputs() -> None:
     assert float((mirrored - mirrored.flip(3)).abs().max()) > 0.1
     mirrored = encoding.decode(without(encoding, genome, 0), rows)  # no x
     torch.testing.assert_close(mirrored, mirrored.flip(3), atol=2e-4, rtol=0)
-    rings = CppnWeights((24, 24)).decode(without(encoding, genome, 0, 1), rows)  # neither: a quarter turn
+    rings = CppnWeights((24, 24)).decode(
+        without(encoding, genome, 0, 1), rows
+    )  # neither: a quarter turn
     torch.testing.assert_close(rings, rings.rot90(1, (2, 3)), atol=2e-4, rtol=0)
-    plain = encoding.decode(without(encoding, genome, 0, 1, 2), rows)  # the constant alone: one colour
+    plain = encoding.decode(
+        without(encoding, genome, 0, 1, 2), rows
+    )  # the constant alone: one colour
     torch.testing.assert_close(plain, plain[..., :1, :1].expand_as(plain))
 
 
@@ -71,7 +77,7 @@ def test_a_genome_is_the_same_picture_at_every_size() -> None:
     large = small.at((1024, 1024))
     assert small.scalable
     genome = small.start(rows)
-    assert small.carry(genome, large) is genome
+    assert small.transfer(genome, large) is genome
     shrunk = functional.avg_pool2d(large.decode(genome, rows), 16)
     away = (shrunk - small.decode(genome, rows)).abs()
     assert float(away.mean()) < 0.003

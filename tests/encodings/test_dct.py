@@ -27,24 +27,32 @@ def amplitudes(frequencies: int, contrast: float, falloff: float) -> np.ndarray:
 @pytest.mark.parametrize(("h", "w"), SIZES)
 @pytest.mark.parametrize("decorrelated", [True, False])
 @pytest.mark.parametrize("falloff", [0.0, 1.0, 1.5])
-def test_decode_is_scipys_inverse_transform(h: int, w: int, decorrelated: bool, falloff: float) -> None:
+def test_decode_is_scipys_inverse_transform(
+    h: int, w: int, decorrelated: bool, falloff: float
+) -> None:
     encoding = Dct((h, w), 10, contrast=1.3, falloff=falloff, decorrelated=decorrelated)
     rows = rows_of(3)
     genome = encoding.start(rows)
     assert genome.shape == (3, 3, 10, 10)
     spectrum = np.zeros((3, 3, h, w))
     spectrum[..., :10, :10] = genome.numpy() * amplitudes(10, 1.3, falloff)
-    logit = idctn(spectrum, axes=(2, 3), norm="ortho") * np.sqrt(h * w)  # amplitudes of waves, whatever the size
+    logit = idctn(spectrum, axes=(2, 3), norm="ortho") * np.sqrt(
+        h * w
+    )  # amplitudes of waves, whatever the size
     if decorrelated:
         colour = COLOUR.numpy() / np.sqrt((COLOUR.numpy() ** 2).sum(1).mean())
         logit = np.moveaxis(np.moveaxis(logit, 1, -1) @ colour.T, -1, 1)
-    np.testing.assert_allclose(encoding.decode(genome, rows).numpy(), 1 / (1 + np.exp(-logit - MEAN)), atol=2e-6)
+    np.testing.assert_allclose(
+        encoding.decode(genome, rows).numpy(), 1 / (1 + np.exp(-logit - MEAN)), atol=2e-6
+    )
 
 
 def test_nothing_is_the_mean_colour() -> None:
     encoding, rows = Dct((10, 12), 4), rows_of(2)
-    picture = encoding.decode(torch.zeros(2, 3, 4, 4) + encoding.origin(rows), rows)
-    torch.testing.assert_close(picture, torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1).expand(2, 3, 10, 12))
+    picture = encoding.decode(torch.zeros(2, 3, 4, 4) + encoding.baseline(rows), rows)
+    torch.testing.assert_close(
+        picture, torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1).expand(2, 3, 10, 12)
+    )
     loud = 100 * rows.normal(3, 4, 4)
     assert encoding.project(loud, rows) is loud
 
@@ -52,7 +60,9 @@ def test_nothing_is_the_mean_colour() -> None:
 @pytest.mark.parametrize("falloff", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("frequencies", [4, 16])
 @pytest.mark.parametrize("decorrelated", [True, False])
-def test_a_normal_genome_has_the_contrast_asked_for(falloff: float, frequencies: int, decorrelated: bool) -> None:
+def test_a_normal_genome_has_the_contrast_asked_for(
+    falloff: float, frequencies: int, decorrelated: bool
+) -> None:
     encoding = Dct(32, frequencies, contrast=0.8, falloff=falloff, decorrelated=decorrelated)
     rows = rows_of(400, "contrast")
     logits = encoding.decode(encoding.start(rows), rows).double().logit().numpy() - MEAN
@@ -65,9 +75,13 @@ def test_a_genome_is_the_same_picture_at_every_size(times: int) -> None:
     large = small.at((12 * times, 18 * times))
     assert small.scalable
     genome = small.start(rows)
-    assert small.carry(genome, large) is genome
-    middle = slice(times // 2, None, times)  # an odd number of pixels in each old one: the middle keeps its place
-    torch.testing.assert_close(large.decode(genome, rows)[..., middle, middle], small.decode(genome, rows))
+    assert small.transfer(genome, large) is genome
+    middle = slice(
+        times // 2, None, times
+    )  # an odd number of pixels in each old one: the middle keeps its place
+    torch.testing.assert_close(
+        large.decode(genome, rows)[..., middle, middle], small.decode(genome, rows)
+    )
 
 
 def test_waves_too_fine_for_a_picture_are_left_out() -> None:
@@ -86,7 +100,9 @@ def test_gradient_by_finite_differences() -> None:
     (gradient,) = torch.autograd.grad((encoding.decode(genome, rows) * weights).sum(), genome)
     way = rows_of(1, "way").normal(3, 5, 5)
     with torch.no_grad():
-        ahead, behind = (encoding.decode(genome + sign * 1e-2 * way, rows).double() for sign in (1, -1))
+        ahead, behind = (
+            encoding.decode(genome + sign * 1e-2 * way, rows).double() for sign in (1, -1)
+        )
     slope = float(((ahead - behind) * weights).sum() / 2e-2)
     assert float((gradient * way).sum()) == pytest.approx(slope, rel=2e-3)
 
@@ -96,7 +112,13 @@ def test_starts_of_another_spread() -> None:
     assert float(Dct(16, sd=0.2).start(rows).std()) == pytest.approx(0.2, rel=0.03)
     assert float(Dct(16, sd=0.0).start(rows).abs().max()) == 0
     kept = Dct(16, 5, 0.2, 0.7, 1.5, False).at((9, 9)).to(torch.device("cpu"))
-    assert (kept.size, kept.frequencies, kept.sd, kept.contrast, kept.falloff) == ((9, 9), 5, 0.2, 0.7, 1.5)
+    assert (kept.size, kept.frequencies, kept.sd, kept.contrast, kept.falloff) == (
+        (9, 9),
+        5,
+        0.2,
+        0.7,
+        1.5,
+    )
     assert not kept.decorrelated
 
 

@@ -39,7 +39,9 @@ def test_decode_is_numpys_inverse_transform(h: int, w: int, decorrelated: bool) 
 def test_nothing_is_grey_and_everything_is_a_picture() -> None:
     encoding, rows = Fourier((10, 12)), rows_of(2)
     zero = torch.zeros_like(encoding.start(rows))
-    assert torch.equal(encoding.decode(zero + encoding.origin(rows), rows), torch.full((2, 3, 10, 12), 0.5))
+    assert torch.equal(
+        encoding.decode(zero + encoding.baseline(rows), rows), torch.full((2, 3, 10, 12), 0.5)
+    )
     loud = 100 * rows.normal(3, 10, 7, 2)
     assert encoding.project(loud, rows) is loud
     picture = encoding.decode(loud, rows)
@@ -68,7 +70,7 @@ def test_growing_keeps_the_picture_and_interpolates_between(h: int, w: int, time
     small, rows = Fourier((h, w), sd=0.7), rows_of(3)
     large = small.at((times * h, times * w))
     genome = small.start(rows)
-    grown = large.decode(small.carry(genome, large), rows)
+    grown = large.decode(small.transfer(genome, large), rows)
     kept = small.decode(genome, rows)
     np.testing.assert_allclose(grown[..., ::times, ::times].numpy(), kept.numpy(), atol=2e-5)
     logit = torch.logit(kept.double()).numpy()
@@ -78,15 +80,21 @@ def test_growing_keeps_the_picture_and_interpolates_between(h: int, w: int, time
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [((8, 8), (11, 13)), ((9, 9), (12, 10)), ((8, 9), (9, 8)), ((7 + 1, 12), (15, 12))]
+    ("old", "new"),
+    [((8, 8), (11, 13)), ((9, 9), (12, 10)), ((8, 9), (9, 8)), ((7 + 1, 12), (15, 12))],
 )
 def test_there_and_back_again(old: tuple[int, int], new: tuple[int, int]) -> None:
     small, rows = Fourier(old, sd=0.5), rows_of(2)
     genome = small.start(rows)
     large = small.at((max(old[0], new[0]), max(old[1], new[1])))
-    back = large.carry(small.carry(genome, large), small)
+    back = large.transfer(small.transfer(genome, large), small)
     h, w = old
-    inner = (slice(None), slice(None), [row for row in range(h) if 2 * row != h], slice(0, (w - 1) // 2 + 1))
+    inner = (
+        slice(None),
+        slice(None),
+        [row for row in range(h) if 2 * row != h],
+        slice(0, (w - 1) // 2 + 1),
+    )
     torch.testing.assert_close(back[inner], genome[inner], atol=1e-5, rtol=1e-5)
 
 
@@ -94,7 +102,7 @@ def test_carrying_to_the_same_size_changes_nothing() -> None:
     for size in SIZES:
         encoding, rows = Fourier(size), rows_of(2)
         genome = encoding.start(rows)
-        torch.testing.assert_close(encoding.carry(genome, encoding.at(size)), genome)
+        torch.testing.assert_close(encoding.transfer(genome, encoding.at(size)), genome)
 
 
 def test_shrinking_is_a_low_pass() -> None:
@@ -103,8 +111,10 @@ def test_shrinking_is_a_low_pass() -> None:
     genome = large.start(rows)
     genome[:, :, 5:20] = 0  # only what (12, 12) can hold, its highest frequency left out
     genome[:, :, :, 5:] = 0
-    shrunk = small.decode(large.carry(genome, small), rows)
-    torch.testing.assert_close(shrunk, large.decode(genome, rows)[..., ::2, ::2], atol=2e-5, rtol=1e-5)
+    shrunk = small.decode(large.transfer(genome, small), rows)
+    torch.testing.assert_close(
+        shrunk, large.decode(genome, rows)[..., ::2, ::2], atol=2e-5, rtol=1e-5
+    )
 
 
 def test_gradient_by_finite_differences() -> None:
@@ -114,7 +124,9 @@ def test_gradient_by_finite_differences() -> None:
     (gradient,) = torch.autograd.grad((encoding.decode(genome, rows) * weights).sum(), genome)
     way = rows_of(1, "way").normal(3, 8, 5, 2)
     with torch.no_grad():
-        ahead, behind = (encoding.decode(genome + sign * 1e-2 * way, rows).double() for sign in (1, -1))
+        ahead, behind = (
+            encoding.decode(genome + sign * 1e-2 * way, rows).double() for sign in (1, -1)
+        )
     slope = float(((ahead - behind) * weights).sum() / 2e-2)
     assert float((gradient * way).sum()) == pytest.approx(slope, rel=2e-3)
 

@@ -13,15 +13,15 @@ from small_worlds import rows_of, tiny_module
 from torch import Tensor
 
 from synth import data
-from synth.encodings.facets import Facets
+from synth.core.network import Network
 from synth.encodings.generator import Generator
+from synth.encodings.several_images import SeveralImages
+from synth.engine.experiment import Experiment
+from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
-from synth.experiment import Experiment
-from synth.fitness import ImageProblem
 from synth.networks.generator import Origin, UpConvolution, write_generator
-from synth.networks.network import Network
 from synth.objectives.scores import ClassScore
-from synth.record import Record
+from synth.record.record import Record
 from synth.searches.gradient import Gradient
 from synth.searches.regularisers import Regularisers
 from synth.transforms.affine import Chain
@@ -29,7 +29,9 @@ from synth.transforms.affine import Chain
 FLAT, MAP = (192,), (12, 4, 4)  # of `small_worlds`' network: flatten, and pool2
 
 
-def written(path: Path, code: Sequence[int] = FLAT, layer: str = "flatten", sha256: str = "0" * 64) -> UpConvolution:
+def written(
+    path: Path, code: Sequence[int] = FLAT, layer: str = "flatten", sha256: str = "0" * 64
+) -> UpConvolution:
     """A generator of random weights, in the file `path`; its units differ in mean and deviation, its least are 0."""
     module = UpConvolution(code, size=16, width=4)
     with torch.no_grad():
@@ -64,9 +66,11 @@ def test_a_genome_is_a_code_and_its_picture_what_the_generator_draws(
         drawn = module(genome)
     torch.testing.assert_close(encoding.decode(genome, rows), drawn, rtol=0, atol=1e-6)
     larger = encoding.at((32, 24))
-    torch.testing.assert_close(larger.decode(genome, rows), data.fitted(drawn, (32, 24)), rtol=0, atol=1e-6)
-    assert encoding.carry(genome, larger) is genome
-    assert (genome - encoding.origin(rows)).equal(genome)
+    torch.testing.assert_close(
+        larger.decode(genome, rows), data.fitted(drawn, (32, 24)), rtol=0, atol=1e-6
+    )
+    assert encoding.transfer(genome, larger) is genome
+    assert (genome - encoding.baseline(rows)).equal(genome)
     assert not any(weight.requires_grad for weight in encoding.module.parameters())
     assert not encoding.module.training
 
@@ -75,7 +79,7 @@ def test_the_gradient_is_that_of_finite_differences(file: Path) -> None:
     encoding, rows = Generator(str(file)).at((16, 16)), rows_of(2, "codes")
     encoding._place(_double(encoding.module))
     genome = encoding.start(rows).double().requires_grad_()
-    direction = rows.fold(1).normal(*FLAT).double()
+    direction = rows.fold_in(1).normal(*FLAT).double()
 
     def score(code: Tensor) -> Tensor:
         return encoding.decode(code, rows).double().square().sum()
@@ -88,7 +92,9 @@ def test_the_gradient_is_that_of_finite_differences(file: Path) -> None:
 
 
 @pytest.mark.parametrize("clip", [0.5, 3.0, None])
-def test_units_stay_within_so_many_deviations_and_never_below_their_least(file: Path, clip: float | None) -> None:
+def test_units_stay_within_so_many_deviations_and_never_below_their_least(
+    file: Path, clip: float | None
+) -> None:
     encoding, rows = Generator(str(file), clip=clip), rows_of(2, "codes")
     mean, deviation, least = encoding.module.mean, encoding.module.deviation, encoding.module.least
     genome = 20 * rows.normal(*FLAT)
@@ -99,21 +105,29 @@ def test_units_stay_within_so_many_deviations_and_never_below_their_least(file: 
             if clip is not None:
                 low = max(low, float(mean[unit] - clip * deviation[unit]))
                 high = float(mean[unit] + clip * deviation[unit])
-            assert float(legal[row, unit]) == pytest.approx(min(max(float(genome[row, unit]), low), high), abs=1e-6)
+            assert float(legal[row, unit]) == pytest.approx(
+                min(max(float(genome[row, unit]), low), high), abs=1e-6
+            )
     assert encoding.project(legal, rows).equal(legal)
 
 
 def test_random_starts_have_the_statistics_of_the_units(file: Path) -> None:
     encoding = Generator(str(file), clip=None)
-    encoding.low = torch.full_like(encoding.low, -torch.inf)  # as they are drawn, before what is behind a ReLU is cut
+    encoding.low = torch.full_like(
+        encoding.low, -torch.inf
+    )  # as they are drawn, before what is behind a ReLU is cut
     codes = encoding.start(rows_of(4000, "codes"))
     module = encoding.module
-    torch.testing.assert_close(codes.mean(0), module.mean, rtol=0, atol=5 * float(module.deviation.max()) / 4000**0.5)
+    torch.testing.assert_close(
+        codes.mean(0), module.mean, rtol=0, atol=5 * float(module.deviation.max()) / 4000**0.5
+    )
     torch.testing.assert_close(codes.std(0) / module.deviation, torch.ones(FLAT), rtol=0, atol=0.07)
     half = Generator(str(file), clip=None, spread=0.5)
     half.low = encoding.low
     rows = rows_of(5, "codes")
-    torch.testing.assert_close(half.start(rows) - module.mean, 0.5 * (encoding.start(rows) - module.mean))
+    torch.testing.assert_close(
+        half.start(rows) - module.mean, 0.5 * (encoding.start(rows) - module.mean)
+    )
     legal = Generator(str(file)).start(rows)
     assert bool((legal >= module.least).all())
     assert bool((legal <= module.mean + 3 * module.deviation + 1e-6).all())
@@ -128,25 +142,31 @@ def test_starts_that_are_no_draws(file: Path) -> None:
 
 def test_a_picture_starts_from_what_the_layer_says_of_it(file: Path, network: Network) -> None:
     encoding = Generator(str(file), images=["china", "flower"]).at((16, 16)).bind(network)
-    assert list(encoding.items or ()) == ["china.jpg", "flower.jpg"]
+    assert list(encoding.names or ()) == ["china.jpg", "flower.jpg"]
     rows = rows_of(2, "codes")
     images = torch.stack([data.picture(name).at((16, 16)) for name in ("china", "flower")])
     codes = network.read(images, ["flatten"])["flatten"]
     torch.testing.assert_close(encoding.start(rows), encoding.project(codes, rows))
-    torch.testing.assert_close(encoding.began(rows), images)
+    torch.testing.assert_close(encoding.initial_images(rows), images)
     one = Generator(str(file), start="flower").at((16, 16)).bind(network)
     torch.testing.assert_close(one.start(rows), encoding.project(codes[1:], rows).expand(2, -1))
-    assert encoding.original(rows) is None  # of a code there is no distance to a picture
+    assert encoding.originals(rows) is None  # of a code there is no distance to a picture
 
 
-def test_a_layer_that_does_not_fit_is_told_with_both_shapes(tmp_path: Path, network: Network) -> None:
+def test_a_layer_that_does_not_fit_is_told_with_both_shapes(
+    tmp_path: Path, network: Network
+) -> None:
     written(tmp_path / "other.safetensors", (96, 2, 1), "pool2")
-    with pytest.raises(InputError, match=r"pool2, \[96, 2, 1\], of tiny.*pool2 of tiny is \[12, 4, 4\]"):
+    with pytest.raises(
+        InputError, match=r"pool2, \[96, 2, 1\], of tiny.*pool2 of tiny is \[12, 4, 4\]"
+    ):
         Generator(str(tmp_path / "other.safetensors"), image="china").bind(network)
     written(tmp_path / "lacking.safetensors", FLAT, "relu6")
     with pytest.raises(InputError, match=r"relu6, \[192\], of tiny.*tiny has no relu6"):
         Generator(str(tmp_path / "lacking.safetensors"), image="china").bind(network)
-    Generator(str(tmp_path / "lacking.safetensors")).bind(network)  # without a picture nothing has to be read
+    Generator(str(tmp_path / "lacking.safetensors")).bind(
+        network
+    )  # without a picture nothing has to be read
 
 
 def test_another_network_of_that_name_is_told(
@@ -159,10 +179,10 @@ def test_another_network_of_that_name_is_told(
 
 
 def test_facets_of_codes(file: Path) -> None:
-    facets, rows = Facets(Generator(str(file)), 3, 16), rows_of(2, "codes")
+    facets, rows = SeveralImages(Generator(str(file)), 3, 16), rows_of(2, "codes")
     genome = facets.start(rows)
     assert genome.shape == (2, 3, *FLAT)
-    assert (genome - facets.origin(rows)).equal(genome)
+    assert (genome - facets.baseline(rows)).equal(genome)
     assert facets.decode(genome, rows).shape == (6, 3, 16, 16)
     assert facets.bytes_per_image == facets.encoding.bytes_per_image > 0
 
@@ -181,9 +201,13 @@ def test_memory_is_counted_with_what_the_generator_keeps(file: Path, network: Ne
     assert encoding.bytes_per_image == 4 * sum(values)
 
 
-def test_a_run_shrinks_codes_and_goes_on_as_if_it_had_not_stopped(file: Path, network: Network, tmp_path: Path) -> None:
+def test_a_run_shrinks_codes_and_goes_on_as_if_it_had_not_stopped(
+    file: Path, network: Network, tmp_path: Path
+) -> None:
     def experiment(steps: int) -> Experiment:
-        search = Gradient(steps, "normalised", 0.02, momentum=0.0, regularisers=Regularisers(decay=0.01))
+        search = Gradient(
+            steps, "normalised", 0.02, momentum=0.0, regularisers=Regularisers(decay=0.01)
+        )
         return Experiment(network, Generator(str(file)), ClassScore(["lemon", "teapot"]), search)
 
     whole = experiment(6)

@@ -28,7 +28,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three noisy 12x16 pictures that reach black and white."""
     path = tmp_path_factory.mktemp("pictures")
     for number in range(PICTURES):
-        noisy = np.random.default_rng(number).integers(-60, 316, (12, 16, 3)).clip(0, 255).astype(np.uint8)
+        noisy = (
+            np.random.default_rng(number)
+            .integers(-60, 316, (12, 16, 3))
+            .clip(0, 255)
+            .astype(np.uint8)
+        )
         Image.fromarray(noisy).save(path / f"{number}.png")
     return path
 
@@ -64,7 +69,9 @@ def test_after_project_ball_and_box_hold_and_again_changes_nothing(
     torch.testing.assert_close(encoding.project(inside, rows), inside, atol=2e-7, rtol=1e-5)
     torch.testing.assert_close(encoding.decode(inside, rows), pictures + inside, atol=1e-6, rtol=0)
     if epsilon is None or (norm == "linf" and width * 5 < epsilon):
-        torch.testing.assert_close(encoding.decode(inside, rows), (pictures + genome).clamp(0, 1), atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            encoding.decode(inside, rows), (pictures + genome).clamp(0, 1), atol=1e-6, rtol=0
+        )
 
 
 @given(st.integers(1, 64), st.integers(0, 9))
@@ -76,7 +83,9 @@ def test_rounding_to_8_bits_stays_in_the_ball(folder: Path, levels: int, seed: i
         saved = np.asarray(to_image(picture), dtype=int)
         original = np.asarray(Image.open(folder / f"{number}.png"), dtype=int)
         assert np.abs(saved - original).max() <= levels
-        assert np.abs(saved - original).max() == levels  # normal steps of deviation 1 reach it somewhere
+        assert (
+            np.abs(saved - original).max() == levels
+        )  # normal steps of deviation 1 reach it somewhere
 
 
 def test_the_nearest_point_of_each_ball(folder: Path) -> None:
@@ -99,7 +108,7 @@ def test_what_is_saved_lies_in_the_ball_whatever_its_radius(folder: Path, epsilo
     rows = rows_of(3)
     images = encoding.decode(encoding.project(rows.normal(3, 12, 16), rows), rows)
     saved = (images * 255).round() / 255
-    assert (saved - encoding.original(rows)).abs().max() <= epsilon + 1e-6
+    assert (saved - encoding.originals(rows)).abs().max() <= epsilon + 1e-6
 
 
 def test_a_radius_below_one_level_is_refused(folder: Path) -> None:
@@ -109,20 +118,20 @@ def test_a_radius_below_one_level_is_refused(folder: Path) -> None:
 
 def test_rows_find_their_picture_by_item(folder: Path) -> None:
     encoding = Perturbation(images=str(folder), size=(12, 16))
-    assert list(encoding.items) == ["0.png", "1.png", "2.png"]
+    assert list(encoding.names) == ["0.png", "1.png", "2.png"]
     rows = rows_at(2, 0, 2)
     nothing = torch.zeros(3, 3, 12, 16)
     for place, item in enumerate((2, 0, 2)):
         torch.testing.assert_close(encoding.decode(nothing, rows)[place], stored(folder, item))
-        torch.testing.assert_close(encoding.original(rows)[place], stored(folder, item))
-    assert torch.equal(encoding.start(rows) + encoding.origin(rows), nothing)
+        torch.testing.assert_close(encoding.originals(rows)[place], stored(folder, item))
+    assert torch.equal(encoding.start(rows) + encoding.baseline(rows), nothing)
 
 
 def test_one_picture_serves_any_number_of_rows(folder: Path) -> None:
     encoding, rows = Perturbation(image=str(folder / "1.png"), size=(12, 16)), rows_of(4)
-    assert len(encoding.items) == 1
+    assert len(encoding.names) == 1
     assert encoding.decode(encoding.start(rows), rows).shape == (4, 3, 12, 16)
-    original = encoding.original(rows)
+    original = encoding.originals(rows)
     assert original.shape == (4, 3, 12, 16)
     assert all(torch.equal(one, stored(folder, 1)) for one in original)
 
@@ -130,23 +139,31 @@ def test_one_picture_serves_any_number_of_rows(folder: Path) -> None:
 def test_random_starts_fill_the_ball(folder: Path) -> None:
     rows = rows_of(300, "random")
     grey = torch.full((1, 3, 12, 16), 0.5)
-    square = Perturbation(image=str(folder / "0.png"), epsilon=25 / 255, start="random", size=(12, 16))
+    square = Perturbation(
+        image=str(folder / "0.png"), epsilon=25 / 255, start="random", size=(12, 16)
+    )
     square.originals = grey
     values = square.start(rows).double()
     assert stats.kstest(values[:40].flatten().numpy() / (50 / 255) + 0.5, "uniform").pvalue > 0.01
-    ball = Perturbation(image=str(folder / "0.png"), epsilon=2.0, norm="l2", start="random", size=(12, 16))
+    ball = Perturbation(
+        image=str(folder / "0.png"), epsilon=2.0, norm="l2", start="random", size=(12, 16)
+    )
     ball.originals = grey
     flat = ball.start(rows).double().flatten(1)
     lengths = flat.norm(dim=1)
     assert stats.kstest(lengths.numpy() / 2.0, "uniform").pvalue > 0.01
     ways = flat / lengths[:, None]
-    assert (ways @ ways.T - torch.eye(300)).abs().max() < 6 / (3 * 12 * 16) ** 0.5  # directions of no preference
+    assert (ways @ ways.T - torch.eye(300)).abs().max() < 6 / (
+        3 * 12 * 16
+    ) ** 0.5  # directions of no preference
 
 
 def test_starts_in_the_corners_of_the_ball(folder: Path) -> None:
     rows = rows_of(200, "signs")
     for start, drawn in (("signs", 12 * 16), ("stripes", 16)):
-        encoding = Perturbation(image=str(folder / "0.png"), epsilon=8 / 255, start=start, size=(12, 16))
+        encoding = Perturbation(
+            image=str(folder / "0.png"), epsilon=8 / 255, start=start, size=(12, 16)
+        )
         encoding.originals = torch.full((1, 3, 12, 16), 0.5)
         signs = encoding.start(rows) * 255 / 8
         torch.testing.assert_close(signs.abs(), torch.ones_like(signs))
@@ -155,7 +172,9 @@ def test_starts_in_the_corners_of_the_ball(folder: Path) -> None:
         assert (signs[:, :, :1] == signs).all() == (start == "stripes")
         assert not (signs[:, :1] == signs).all()
         assert torch.equal(encoding.start(rows.select(torch.tensor([7]))) * 255 / 8, signs[7:8])
-        ball = Perturbation(image=str(folder / "0.png"), epsilon=2.0, norm="l2", start=start, size=(12, 16))
+        ball = Perturbation(
+            image=str(folder / "0.png"), epsilon=2.0, norm="l2", start=start, size=(12, 16)
+        )
         ball.originals = torch.full((1, 3, 12, 16), 0.5)
         torch.testing.assert_close(ball.start(rows).flatten(1).norm(dim=1), torch.full((200,), 2.0))
 
@@ -164,10 +183,10 @@ def test_another_size_and_carrying(folder: Path) -> None:
     encoding = Perturbation(images=str(folder), epsilon=0.1, size=(12, 16))
     large = encoding.at((24, 32))
     rows = rows_of(PICTURES)
-    assert large.original(rows).shape == (3, 3, 24, 32)
-    assert encoding.original(rows).shape == (3, 3, 12, 16)
+    assert large.originals(rows).shape == (3, 3, 24, 32)
+    assert encoding.originals(rows).shape == (3, 3, 12, 16)
     flat = torch.full((3, 3, 12, 16), 0.05)
-    torch.testing.assert_close(encoding.carry(flat, large), torch.full((3, 3, 24, 32), 0.05))
+    torch.testing.assert_close(encoding.transfer(flat, large), torch.full((3, 3, 24, 32), 0.05))
     assert torch.equal(encoding.to(torch.device("cpu")).originals, encoding.originals)
 
 
@@ -222,5 +241,8 @@ def test_whole_levels_are_what_a_file_holds() -> None:
     torch.testing.assert_close(values, values.round(), rtol=0, atol=1e-4)
     torch.testing.assert_close(encoding.project(genome, rows), genome, rtol=0, atol=1e-6)
     assert 0 < float(genome.abs().max()) <= 6 / 255 + 1e-6
-    with pytest.raises(InputError, match=r"encoding\.levels=true, encoding\.rounded=false: whole levels are rounded"):
-        Perturbation(image="china", levels=True, rounded=False)
+    with pytest.raises(
+        InputError,
+        match=r"encoding\.levels=true, encoding\.rounded=false: whole levels are rounded",
+    ):
+        Perturbation(image="china", levels=True, eight_bit=False)

@@ -16,7 +16,9 @@ from synth.encodings.perturbation import STARTS, Perturbation
 from synth.encodings.pixels import Pixels
 from synth.errors import InputError
 
-YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])  # of NTSC
+YIQ = torch.tensor(
+    [[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]]
+)  # of NTSC
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,12 @@ def photograph(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize(
     ("shape", "longest", "size"),
-    [((40, 60), 30, (20, 30)), ((60, 40), 30, (30, 20)), ((40, 60), 100, (67, 100)), ((9, 90), 20, (8, 20))],
+    [
+        ((40, 60), 30, (20, 30)),
+        ((60, 40), 30, (30, 20)),
+        ((40, 60), 100, (67, 100)),
+        ((9, 90), 20, (8, 20)),
+    ],
 )
 def test_the_longer_side_has_so_many_pixels_and_the_shape_stays(
     shape: tuple[int, int], longest: int, size: tuple[int, int], tmp_path: Path
@@ -60,9 +67,12 @@ def colours(images: Tensor) -> Tensor:
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_grey_changes_luminance_and_no_colour(norm: str, photograph: str) -> None:
     epsilon = 0.2 if norm == "linf" else 4.0
-    encoding, rows = Perturbation(photograph, epsilon=epsilon, norm=norm, size=(40, 60), grey=True), rows_of(3)
+    encoding, rows = (
+        Perturbation(photograph, epsilon=epsilon, norm=norm, size=(40, 60), grey=True),
+        rows_of(3),
+    )
     genome = encoding.project(rows.normal(1, 40, 60), rows)
-    before, after = encoding.original(rows), encoding.decode(genome, rows)
+    before, after = encoding.originals(rows), encoding.decode(genome, rows)
     changed = colours(after - before)
     torch.testing.assert_close(changed[:, 1:], torch.zeros(3, 2, 40, 60), atol=1e-4, rtol=0)
     torch.testing.assert_close(changed[:, :1], genome, atol=1e-6, rtol=1e-5)
@@ -76,40 +86,44 @@ def test_grey_changes_luminance_and_no_colour(norm: str, photograph: str) -> Non
 @pytest.mark.parametrize("start", STARTS)
 def test_a_grey_start_lies_in_the_ball_of_pictures(start: str, norm: str, photograph: str) -> None:
     epsilon, rows = (0.2 if norm == "linf" else 4.0), rows_of(50)
-    encoding = Perturbation(photograph, epsilon=epsilon, norm=norm, start=start, size=(40, 60), grey=True)
+    encoding = Perturbation(
+        photograph, epsilon=epsilon, norm=norm, start=start, size=(40, 60), grey=True
+    )
     genome = encoding.start(rows)
     assert genome.shape == (50, 1, 40, 60)
-    away = (encoding.decode(genome, rows) - encoding.original(rows)).flatten(1)
+    away = (encoding.decode(genome, rows) - encoding.originals(rows)).flatten(1)
     length = away.abs().amax(1) if norm == "linf" else away.norm(dim=1)
     assert float(length.max()) <= epsilon + 1e-5
     if start in ("signs", "stripes"):
         torch.testing.assert_close(length, torch.full((50,), epsilon), atol=1e-5, rtol=1e-5)
     if start == "random" and norm == "l2":  # lengths are uniform: their mean is half the radius
-        assert float(length.mean()) == pytest.approx(epsilon / 2, abs=4 * epsilon / (12 * 50) ** 0.5)
+        assert float(length.mean()) == pytest.approx(
+            epsilon / 2, abs=4 * epsilon / (12 * 50) ** 0.5
+        )
 
 
 def test_what_leaves_the_box_is_cut_in_each_channel_alone(photograph: str) -> None:
     encoding, rows = Perturbation(photograph, size=(40, 60), grey=True), rows_of(1)
     seen = encoding.decode(encoding.project(torch.full((1, 1, 40, 60), 0.5), rows), rows)
-    torch.testing.assert_close(seen, (encoding.original(rows) + 0.5).clamp(0, 1))
+    torch.testing.assert_close(seen, (encoding.originals(rows) + 0.5).clamp(0, 1))
 
 
 def test_a_radius_may_be_finer_than_a_file_where_it_is_said(photograph: str) -> None:
-    fine = Perturbation(photograph, epsilon=0.001, size=16, rounded=False)
-    assert (fine.epsilon, fine.rounded) == (0.001, False)
-    assert Perturbation(photograph, epsilon=0.0314, size=16, rounded=False).epsilon == 0.0314
+    fine = Perturbation(photograph, epsilon=0.001, size=16, eight_bit=False)
+    assert (fine.epsilon, fine.eight_bit) == (0.001, False)
+    assert Perturbation(photograph, epsilon=0.0314, size=16, eight_bit=False).epsilon == 0.0314
     whole = Perturbation(photograph, epsilon=0.0333, size=16)
-    assert (whole.epsilon, whole.rounded) == (8 / 255, True)
+    assert (whole.epsilon, whole.eight_bit) == (8 / 255, True)
     rows = rows_of(2)
     assert float(fine.project(rows.normal(3, 16, 16), rows).abs().max()) <= 0.001 + 1e-7
     for other in (fine.at((8, 8)), fine.to(torch.device("cpu"))):
-        assert (other.epsilon, other.rounded) == (0.001, False)
+        assert (other.epsilon, other.eight_bit) == (0.001, False)
 
 
 def test_a_canvas_starts_from_a_picture(photograph: str) -> None:
     encoding, rows = canvas(start=photograph, size=(40, 60)), rows_of(1)
     assert isinstance(encoding, Perturbation)
-    assert list(encoding.items) == ["photograph.png"]
+    assert list(encoding.names) == ["photograph.png"]
     pixels = torch.from_numpy(np.array(Image.open(photograph))).permute(2, 0, 1) / 255
     torch.testing.assert_close(encoding.decode(encoding.start(rows), rows)[0], pixels)
     assert isinstance(canvas(start="zeros", size=16), Pixels)
@@ -122,7 +136,10 @@ def test_a_canvas_starts_from_a_picture(photograph: str) -> None:
     [
         ({"start": "nois"}, "start=nois: no such start, and no such picture. Did you mean noise"),
         ({"start": "missing.png"}, r"start=missing\.png: no such file"),
-        ({"start": "flower", "image": "china"}, r"start=flower: image= or images= name what is changed already"),
+        (
+            {"start": "flower", "image": "china"},
+            r"start=flower: image= or images= name what is changed already",
+        ),
         ({"start": "bogus", "images": ["china"]}, r"start=bogus: "),
         ({"longest": 30}, "longest= and grey= keep something of a picture; write image=PATH"),
         ({"grey": True}, "longest= and grey="),
@@ -139,4 +156,6 @@ def test_whole_levels_stay_whole_in_an_l2_ball() -> None:
     rows = rows_of(1, "whole")
     found = encoding.project(0.3 * rows.normal(3, 16, 16), rows) * 255
     torch.testing.assert_close(found, found.round(), rtol=0, atol=1e-3)
-    assert float(found.norm() / 255) == pytest.approx(0.5, abs=0.05)  # shortened first, then rounded
+    assert float(found.norm() / 255) == pytest.approx(
+        0.5, abs=0.05
+    )  # shortened first, then rounded

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from small_worlds import rows_of
 
+from synth.data.sizes import size_of
 from synth.encodings.pixels import IMAGENET_MEAN, Pixels
-from synth.encodings.sizes import size_of
 from synth.errors import InputError
 
 
@@ -32,7 +32,9 @@ def test_the_other_starts() -> None:
     mean = Pixels((8, 12), "mean").start(rows)
     assert torch.equal(mean, torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1).expand(5, 3, 8, 12))
     mean.add_(1)  # a tensor of its own, not a view of one number
-    assert torch.equal(Pixels((8, 12), "mean").origin(rows), torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+    assert torch.equal(
+        Pixels((8, 12), "mean").baseline(rows), torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
+    )
     uniform = Pixels(32, "uniform").start(rows)
     assert stats.kstest(uniform.double().flatten().numpy(), "uniform").pvalue > 0.01
     assert len(uniform.flatten(1).unique(dim=0)) == 5
@@ -51,32 +53,44 @@ def test_another_size_is_the_same_picture() -> None:
     small, large = Pixels((8, 10)), Pixels((8, 10)).at((16, 30))
     assert (small.size, large.size) == ((8, 10), (16, 30))
     ramp = torch.linspace(0.1, 0.9, 10).expand(2, 3, 8, 10)
-    grown = small.carry(ramp, large)
+    grown = small.transfer(ramp, large)
     assert grown.shape == (2, 3, 16, 30)
     exact = torch.linspace(0.1, 0.9, 10)[1:-1].numpy()
-    np.testing.assert_allclose(grown[0, 0, 5, 4:-3:3], exact, atol=1e-3)  # the middles of the grown pixels
-    back = large.carry(grown, small)
+    np.testing.assert_allclose(
+        grown[0, 0, 5, 4:-3:3], exact, atol=1e-3
+    )  # the middles of the grown pixels
+    back = large.transfer(grown, small)
     torch.testing.assert_close(back, ramp, atol=0.03, rtol=0)
-    extreme = small.carry((torch.rand(1, 3, 8, 10) > 0.5).float(), large)
+    extreme = small.transfer((torch.rand(1, 3, 8, 10) > 0.5).float(), large)
     assert extreme.min() >= 0
     assert extreme.max() <= 1
     kept = Pixels((8, 10), "uniform", 0.3, (0.1, 0.2, 0.3)).at((9, 9)).to(torch.device("cpu"))
-    assert (kept.kind, kept.noise, kept.mean.flatten().tolist()) == ("uniform", 0.3, pytest.approx([0.1, 0.2, 0.3]))
+    assert (kept.kind, kept.noise, kept.mean.flatten().tolist()) == (
+        "uniform",
+        0.3,
+        pytest.approx([0.1, 0.2, 0.3]),
+    )
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(InputError, match=r"encoding\.start=nois: no such start\. Did you mean noise\?"):
+    with pytest.raises(
+        InputError, match=r"encoding\.start=nois: no such start\. Did you mean noise\?"
+    ):
         Pixels(8, "nois")
     with pytest.raises(InputError, match=r"encoding\.noise=-1"):
         Pixels(8, noise=-1)
 
 
-@pytest.mark.parametrize(("size", "pair"), [(None, None), (8, (8, 8)), ([9, 8192], (9, 8192)), ((64, 32), (64, 32))])
+@pytest.mark.parametrize(
+    ("size", "pair"), [(None, None), (8, (8, 8)), ([9, 8192], (9, 8192)), ((64, 32), (64, 32))]
+)
 def test_sizes(size, pair) -> None:
     assert size_of(size) == pair
 
 
 @pytest.mark.parametrize("size", [0, 7, -3, 8193, [16], [16, 16, 16], [16, 7], []])
 def test_sizes_out_of_range_are_refused(size) -> None:
-    with pytest.raises(InputError, match=r"write one number, or \[height, width\], from 8 to 8192 pixels"):
+    with pytest.raises(
+        InputError, match=r"write one number, or \[height, width\], from 8 to 8192 pixels"
+    ):
         size_of(size)

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from synth.core import Rows, ones
 from synth.encodings.universal import Universal
+from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
-from synth.fitness import ImageProblem
 from synth.objectives.every_picture import EveryPicture
 from synth.transforms.affine import Chain
 
@@ -29,13 +29,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten noisy 16x16 pictures that reach black and white."""
     path = tmp_path_factory.mktemp("many")
     for number in range(COUNT):
-        noisy = np.random.default_rng(number).integers(-60, 316, (16, 16, 3)).clip(0, 255).astype(np.uint8)
+        noisy = (
+            np.random.default_rng(number)
+            .integers(-60, 316, (16, 16, 3))
+            .clip(0, 255)
+            .astype(np.uint8)
+        )
         Image.fromarray(noisy).save(path / f"{number}.png")
     return path
 
 
 def stored(folder: Path) -> Tensor:
-    pixels = [np.asarray(Image.open(path), dtype=np.float32) / 255 for path in sorted(folder.glob("*.png"))]
+    pixels = [
+        np.asarray(Image.open(path), dtype=np.float32) / 255
+        for path in sorted(folder.glob("*.png"))
+    ]
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
 
 
@@ -46,36 +54,42 @@ def plain(folder: Path, **words: object) -> Universal:
 def test_images_are_the_drawn_pictures_plus_the_perturbation(folder: Path) -> None:
     encoding, rows = plain(folder), rows_of(3, "draw")
     genome = encoding.project(rows.normal(3, 16, 16), rows)
-    drawn = encoding.source(rows)
+    drawn = encoding.picture_index(rows)
     assert drawn.shape == (12,)
     expected = (stored(folder)[drawn] + genome.repeat_interleave(4, 0)).clamp(0, 1)
     assert torch.equal(encoding.decode(genome, rows), expected)
 
 
-def test_a_row_draws_without_replacement_its_own_pictures_and_others_in_other_steps(folder: Path) -> None:
+def test_a_row_draws_without_replacement_its_own_pictures_and_others_in_other_steps(
+    folder: Path,
+) -> None:
     encoding, rows = plain(folder), rows_of(3, "draw")
-    drawn = encoding.source(rows).view(3, 4)
+    drawn = encoding.picture_index(rows).view(3, 4)
     assert all(len(set(row.tolist())) == 4 for row in drawn)
-    assert torch.equal(encoding.source(rows.select(torch.tensor([2, 0]))).view(2, 4), drawn[[2, 0]])
-    assert torch.equal(encoding.source(rows), drawn.flatten())
-    assert not torch.equal(encoding.source(rows.fold(1)).view(3, 4), drawn)
-    counts = torch.cat([encoding.source(rows.fold(step)) for step in range(300)]).bincount(minlength=COUNT)
+    assert torch.equal(
+        encoding.picture_index(rows.select(torch.tensor([2, 0]))).view(2, 4), drawn[[2, 0]]
+    )
+    assert torch.equal(encoding.picture_index(rows), drawn.flatten())
+    assert not torch.equal(encoding.picture_index(rows.fold_in(1)).view(3, 4), drawn)
+    counts = torch.cat(
+        [encoding.picture_index(rows.fold_in(step)) for step in range(300)]
+    ).bincount(minlength=COUNT)
     assert stats.chisquare(counts.numpy()).pvalue > 0.01
 
 
 def test_pictures_kept_aside_are_never_drawn(folder: Path) -> None:
     encoding = plain(folder, holdout=5, seed=2)
     assert len(encoding.train) == 5
-    kept = encoding.split((16, 16)).held
+    kept = encoding.split((16, 16)).held_out
     assert not (encoding.train[:, None] == kept[None]).flatten(2).all(2).any()
-    assert int(encoding.source(rows_of(3, "draw")).max()) < 5
+    assert int(encoding.picture_index(rows_of(3, "draw")).max()) < 5
 
 
 def test_mirror_turns_half_of_them_and_crop_shows_parts(folder: Path) -> None:
     rows = rows_of(50, "turn")
     encoding, pictures = plain(folder, mirror=True), stored(folder)
     images = encoding.decode(torch.zeros(50, 3, 16, 16), rows)
-    there = pictures[encoding.source(rows)]
+    there = pictures[encoding.picture_index(rows)]
     same, turned = ((images == one).flatten(1).all(1) for one in (there, there.flip(3)))
     assert bool((same ^ turned).all())
     assert 70 < int(turned.sum()) < 130
@@ -99,7 +113,9 @@ def test_a_part_of_a_ramp_is_a_flatter_ramp(tmp_path: Path) -> None:
 
 
 @given(st.sampled_from(["linf", "l2"]), st.floats(0.004, 1), st.floats(0, 3), st.integers(0, 9))
-def test_the_ball_holds_also_in_8_bits(folder: Path, norm: str, epsilon: float, width: float, seed: int) -> None:
+def test_the_ball_holds_also_in_8_bits(
+    folder: Path, norm: str, epsilon: float, width: float, seed: int
+) -> None:
     encoding = plain(folder, epsilon=epsilon, norm=norm)
     rows = rows_of(2, seed)
     inside = encoding.project(rows.normal(3, 16, 16) * width, rows)
@@ -115,19 +131,23 @@ def test_whole_levels_are_what_rounded_pictures_change_by(folder: Path) -> None:
     encoding, rows = plain(folder), rows_of(1, "levels")
     genome = encoding.project(0.03 * rows.normal(3, 16, 16), rows)
     whole = (stored(folder) + encoding.levels(genome)).clamp(0, 1) * 255
-    rounded = ((stored(folder) + genome).clamp(0, 1) * 255).round()
-    torch.testing.assert_close(whole, rounded, atol=1e-3, rtol=0)
+    eight_bit = ((stored(folder) + genome).clamp(0, 1) * 255).round()
+    torch.testing.assert_close(whole, eight_bit, atol=1e-3, rtol=0)
 
 
 def test_what_is_shown_is_the_perturbation_amplified_about_mid_grey(folder: Path) -> None:
     encoding, rows = plain(folder), rows_of(2, "shown")
-    genome = encoding.project(rows.normal(3, 16, 16) * torch.tensor([0.1, 0.004]).view(2, 1, 1, 1), rows)
-    shown = encoding.shown(genome, rows)
+    genome = encoding.project(
+        rows.normal(3, 16, 16) * torch.tensor([0.1, 0.004]).view(2, 1, 1, 1), rows
+    )
+    shown = encoding.export(genome, rows)
     assert shown.shape == genome.shape
     assert 0 <= float(shown.min()) <= float(shown.max()) <= 1
     back = (shown - 0.5) / encoding.amplified(genome).view(2, 1, 1, 1)
     torch.testing.assert_close(back * 255, (genome * 255).round(), atol=1e-3, rtol=0)
-    assert torch.equal(encoding.shown(torch.zeros(1, 3, 16, 16), rows_of(1)), torch.full((1, 3, 16, 16), 0.5))
+    assert torch.equal(
+        encoding.export(torch.zeros(1, 3, 16, 16), rows_of(1)), torch.full((1, 3, 16, 16), 0.5)
+    )
 
 
 @pytest.mark.parametrize("start", ["zeros", "random", "signs", "stripes"])
@@ -148,19 +168,22 @@ def test_another_size_carries_the_perturbation(folder: Path) -> None:
     larger = encoding.at((32, 24))
     assert larger.train.shape == (COUNT, 3, 32, 24)
     flat = torch.full((1, 3, 16, 16), 0.02)
-    torch.testing.assert_close(encoding.carry(flat, larger), torch.full((1, 3, 32, 24), 0.02))
-    carried = encoding.carry(encoding.project(rows.normal(3, 16, 16), rows), larger)
+    torch.testing.assert_close(encoding.transfer(flat, larger), torch.full((1, 3, 32, 24), 0.02))
+    carried = encoding.transfer(encoding.project(rows.normal(3, 16, 16), rows), larger)
     assert float(carried.abs().max()) <= encoding.epsilon + 1e-7
 
 
 def test_the_gradient_is_the_mean_of_the_gradients_of_the_pictures(folder: Path) -> None:
     network = wrapped(tiny_module())
-    encoding, bound = plain(folder, batch=6), EveryPicture(str(folder), confidence=0.05).bind(network)
+    encoding, bound = (
+        plain(folder, batch=6),
+        EveryPicture(str(folder), confidence=0.05).bind(network),
+    )
     problem = ImageProblem(network, encoding, Chain(), bound, bound)
     rows = rows_of(2, "gradient")
-    genome = encoding.project(rows.fold(9).normal(3, 16, 16), rows)
+    genome = encoding.project(rows.fold_in(9).normal(3, 16, 16), rows)
     found = problem.evaluate(genome, rows, ones)
-    pictures, drawn = stored(folder), encoding.source(rows).view(2, 6)
+    pictures, drawn = stored(folder), encoding.picture_index(rows).view(2, 6)
     for row in range(2):
         scores, gradients = [], []
         for place in drawn[row].tolist():
@@ -173,7 +196,9 @@ def test_the_gradient_is_the_mean_of_the_gradients_of_the_pictures(folder: Path)
             gradients.append(torch.autograd.grad(score, change)[0])
         assert float(found.scores[row, 0]) == pytest.approx(sum(scores) / 6, abs=1e-5)
         assert found.gradient is not None
-        torch.testing.assert_close(found.gradient[0, row], torch.stack(gradients).mean(0), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            found.gradient[0, row], torch.stack(gradients).mean(0), atol=1e-5, rtol=1e-4
+        )
     assert (found.forwards, found.backwards) == (6, 6)
 
 
@@ -181,7 +206,15 @@ def test_rows_of_a_problem_see_other_pictures_at_every_step(folder: Path) -> Non
     encoding = plain(folder)
     assert encoding.stochastic
     rows: Rows = rows_of(1, "step")
-    assert len({tuple(sorted(encoding.source(rows.fold(step)).tolist())) for step in range(20)}) > 10
+    assert (
+        len(
+            {
+                tuple(sorted(encoding.picture_index(rows.fold_in(step)).tolist()))
+                for step in range(20)
+            }
+        )
+        > 10
+    )
 
 
 def test_bad_input_is_said_in_one_line(folder: Path) -> None:

@@ -19,10 +19,15 @@ def picture(seed: int, detail: float, size: int) -> Image.Image:
     random = np.random.default_rng(seed)
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     angle, radius = np.arctan2(y, x), np.hypot(x, y)
-    waves = [np.sin((2 + random.uniform(0, 16) * detail) * part + random.uniform(0, 6)) for part in (x, y, radius)]
+    waves = [
+        np.sin((2 + random.uniform(0, 16) * detail) * part + random.uniform(0, 6))
+        for part in (x, y, radius)
+    ]
     waves.append(np.sin(random.integers(1, 7) * angle + 6 * detail * radius))
     mix = np.tensordot(random.normal(size=(3, 4)), np.stack(waves), 1)
-    return Image.fromarray((255 / (1 + np.exp(-2 * (0.2 + detail) * mix))).astype("uint8").transpose(1, 2, 0))
+    return Image.fromarray(
+        (255 / (1 + np.exp(-2 * (0.2 + detail) * mix))).astype("uint8").transpose(1, 2, 0)
+    )
 
 
 def strip(seed: int, details: Sequence[float], size: int) -> Image.Image:
@@ -40,7 +45,11 @@ def courses(count: int, moments: int) -> np.ndarray:
     rise = 1 / (1 + np.exp(-steep * (np.linspace(0, 1, moments) - middle)))
     noisy = rise * random.uniform(0.9, 1.0, rise.shape) + 0.004
     return np.maximum.accumulate(
-        np.clip(np.where(rise > 0.97, rise * (0.9905 + random.uniform(0, 0.0094, (count, 1))), noisy), 0, 0.9999),
+        np.clip(
+            np.where(rise > 0.97, rise * (0.9905 + random.uniform(0, 0.0094, (count, 1))), noisy),
+            0,
+            0.9999,
+        ),
         axis=1,
     )
 
@@ -62,7 +71,13 @@ def write_archive(
     course = courses(count, MOMENTS)
     items = []
     for place in range(count):
-        told = {"target": names[place], "target_index": place, "seed": 0, "search": "mapelites", "linf": None}
+        told = {
+            "target": names[place],
+            "target_index": place,
+            "seed": 0,
+            "search": "mapelites",
+            "linf": None,
+        }
         if place in empty:
             items.append({**told, "file": None, "confidence": None, "success": None})
             continue
@@ -73,14 +88,30 @@ def write_archive(
         strip(place, scores, size).save(folder / f"strips/{place:03d}.png")
         steps = [int(moment) * EVERY // 10 for moment in at]
         steps_and_scores = enumerate(zip(steps, scores, strict=True))
-        ancestors = [{"id": 31 * place + k, "step": step, "score": score} for k, (step, score) in steps_and_scores]
+        ancestors = [
+            {"id": 31 * place + k, "step": step, "score": score}
+            for k, (step, score) in steps_and_scores
+        ]
         items.append(
             {
                 **told,
                 **{"file": f"images/{place:03d}.png", "large": f"large/{place:03d}.png"},
-                **{"strip": f"strips/{place:03d}.png", "ancestors": ancestors, "generations": 20 + 7 * place % 90},
-                **{"confidence": scores[-1], "predicted": names[place], "success": scores[-1] >= 0.99},
-                **{"score": scores[-1], "steps": steps[-1], "forwards": EVERY * MOMENTS, "backwards": 0},
+                **{
+                    "strip": f"strips/{place:03d}.png",
+                    "ancestors": ancestors,
+                    "generations": 20 + 7 * place % 90,
+                },
+                **{
+                    "confidence": scores[-1],
+                    "predicted": names[place],
+                    "success": scores[-1] >= 0.99,
+                },
+                **{
+                    "score": scores[-1],
+                    "steps": steps[-1],
+                    "forwards": EVERY * MOMENTS,
+                    "backwards": 0,
+                },
                 "seconds": 0.5 * place,
             }
         )
@@ -89,9 +120,23 @@ def write_archive(
         rows[place] = [None] * MOMENTS
     evaluations = [EVERY * (moment + 1) for moment in range(MOMENTS)]
     result = {
-        **{"recipe": "map_elites", "status": "done", "seconds": 754.2, "device": "cpu", "search": "mapelites"},
-        **{"network": {"name": "mini_alexnet", "sha256": "ab" * 32}, "versions": {"synth": "0.1.0"}},
-        **{"encoding": "cppn", "overrides": [], "items": items, "findings": {"items": count, "mean_confidence": 0.83}},
+        **{
+            "recipe": "map_elites",
+            "status": "done",
+            "seconds": 754.2,
+            "device": "cpu",
+            "search": "mapelites",
+        },
+        **{
+            "network": {"name": "mini_alexnet", "sha256": "ab" * 32},
+            "versions": {"synth": "0.1.0"},
+        },
+        **{
+            "encoding": "cppn",
+            "overrides": [],
+            "items": items,
+            "findings": {"items": count, "mean_confidence": 0.83},
+        },
         "archive": {
             **{"evaluations": evaluations, "steps": [at // 10 for at in evaluations]},
             **{"names": names, "confidence": rows},

@@ -19,8 +19,17 @@ from synth.gallery.heatmap import HeatMap, heat_map_of, shade_of
 DAMAGED = [
     {"evaluations": 3, "names": {}, "confidence": "none"},
     {"confidence": [[0.1, "x", None, 2.0, True], [], 7, [0.5]]},
-    {"evaluations": [5, 4, 3], "steps": ["a", None], "names": [None, 3, ["b"]], "confidence": [[0.1, 0.2, 0.3]]},
-    {"evaluations": [0, 10, 10, float("nan"), 20], "names": ["a", "b"], "confidence": [[0, 0.5], [0.1] * 9]},
+    {
+        "evaluations": [5, 4, 3],
+        "steps": ["a", None],
+        "names": [None, 3, ["b"]],
+        "confidence": [[0.1, 0.2, 0.3]],
+    },
+    {
+        "evaluations": [0, 10, 10, float("nan"), 20],
+        "names": ["a", "b"],
+        "confidence": [[0, 0.5], [0.1] * 9],
+    },
     {"evaluations": [1, 2], "names": ["a"], "confidence": []},
     {"confidence": [[10**400, -1, float("inf")]]},
     ["no", "object"],
@@ -38,7 +47,9 @@ def told(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.array(record["confidence"], dtype=float), np.array(record["evaluations"])
 
 
-def test_cells_stand_in_the_order_in_which_they_reached_their_goal(make_archive: MakeArchive) -> None:
+def test_cells_stand_in_the_order_in_which_they_reached_their_goal(
+    make_archive: MakeArchive,
+) -> None:
     folder = make_archive()
     archive = read(folder)
     confidence, evaluations = told(folder)
@@ -49,7 +60,9 @@ def test_cells_stand_in_the_order_in_which_they_reached_their_goal(make_archive:
     rest = [cell.final for cell in archive.cells if cell.reached(0.99) is None]
     assert len(rest) > 1
     assert rest == sorted(rest, reverse=True)
-    assert sorted(cell.name for cell in archive.cells) == sorted(f"class {place}" for place in range(30))
+    assert sorted(cell.name for cell in archive.cells) == sorted(
+        f"class {place}" for place in range(30)
+    )
 
 
 def test_coverage_counts_cells_at_each_level(make_archive: MakeArchive) -> None:
@@ -69,7 +82,9 @@ def drawn(heat_map: HeatMap, rows: int, across: np.ndarray) -> np.ndarray:
     """[rows, points] shades that the map's rectangles show at `across` of 0 to 1000; -1 where there is none."""
     shown = np.full((rows, len(across)), -1)
     for shade in heat_map.shades:
-        for left, down, right, back in re.findall(r"M([\d.]+) (\d+)H([\d.]+)v1H([\d.]+)z", shade.path):
+        for left, down, right, back in re.findall(
+            r"M([\d.]+) (\d+)H([\d.]+)v1H([\d.]+)z", shade.path
+        ):
             assert left == back
             inside = (across > float(left)) & (across < float(right))
             assert (shown[int(down), inside] == -1).all(), "two rectangles overlap"
@@ -81,7 +96,11 @@ def test_the_map_shows_at_every_point_the_nearest_moment(make_archive: MakeArchi
     archive = read(make_archive(empty=(3,)))
     heat_map = heat_map_of(archive, {})
     moments = np.array(archive.moments)
-    at = np.sort(np.concatenate([moments[:-1] + share * np.diff(moments) for share in (0.02, 0.48, 0.52, 0.98)]))
+    at = np.sort(
+        np.concatenate(
+            [moments[:-1] + share * np.diff(moments) for share in (0.02, 0.48, 0.52, 0.98)]
+        )
+    )
     across = 1000 * (at - moments[0]) / (moments[-1] - moments[0])
     nearest = np.abs(at[:, None] - moments).argmin(1)
     expected = [
@@ -99,8 +118,13 @@ def test_the_script_reads_the_courses_in_whole_per_cent(make_archive: MakeArchiv
     ):
         assert name == cell.name
         assert card == (3 if name == "class 3" else None)
-        held = [max(place for place in range(0, len(changes), 2) if changes[place] <= column) for column in range(60)]
-        assert [changes[place + 1] for place in held] == [int(value * 100 + 1e-9) for value in cell.course]
+        held = [
+            max(place for place in range(0, len(changes), 2) if changes[place] <= column)
+            for column in range(60)
+        ]
+        assert [changes[place + 1] for place in held] == [
+            int(value * 100 + 1e-9) for value in cell.course
+        ]
 
 
 def test_shades_grow_and_the_last_begins_where_it_says() -> None:
@@ -119,7 +143,9 @@ def test_a_curve_is_even_in_evaluations_where_moments_are_not() -> None:
 def test_a_thousand_cells_at_a_thousand_moments_stay_small(make_run: MakeRun) -> None:
     steep = np.linspace(1, 4, 1200)[:, None]
     confidence = np.clip(np.linspace(0, 1, 1000) ** steep, 0, 1).round(4).tolist()
-    archive = read(make_run(items=[], archive={"evaluations": list(range(1000)), "confidence": confidence}))
+    archive = read(
+        make_run(items=[], archive={"evaluations": list(range(1000)), "confidence": confidence})
+    )
     heat_map = heat_map_of(archive, {})
     assert len(archive.moments) == 240
     assert (archive.moments[0], archive.moments[-1]) == (0, 999)
@@ -141,7 +167,13 @@ def test_a_damaged_archive_shows_what_can_be_read(make_run: MakeRun, damaged: ob
 
 def test_ragged_rows_and_missing_names(make_run: MakeRun) -> None:
     archive = read(
-        make_run(archive={"steps": [1, 2, 3], "names": ["a", "", "c"], "confidence": [[0.1, 0.2], [1.0] * 9]})
+        make_run(
+            archive={
+                "steps": [1, 2, 3],
+                "names": ["a", "", "c"],
+                "confidence": [[0.1, 0.2], [1.0] * 9],
+            }
+        )
     )
     assert archive.across == "step"
     assert [(cell.name, cell.course) for cell in archive.cells] == [

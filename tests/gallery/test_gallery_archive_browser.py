@@ -24,7 +24,9 @@ NAMES = [HOSTILE, *(f"class {place}" for place in range(1, 100))]
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_archive(tmp_path_factory.mktemp("runs #"), count=100, size=8, names=NAMES, empty=(1, 50))
+    folder = write_archive(
+        tmp_path_factory.mktemp("runs #"), count=100, size=8, names=NAMES, empty=(1, 50)
+    )
     (folder / "strips/003.png").unlink()
     return build_run_page(folder)
 
@@ -45,14 +47,20 @@ def resize(browser: Chrome, width: int, height: int = 900) -> None:
 
 
 def box(browser: Chrome, selector: str) -> dict[str, float]:
-    return run(browser, "return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", selector)
+    return run(
+        browser,
+        "return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()",
+        selector,
+    )
 
 
 def enlarge(browser: Chrome, place: int) -> None:
     run(browser, "document.querySelector(`[data-card='${arguments[0]}'] .plate`).click()", place)
 
 
-def point(browser: Chrome, x: float, y: float, event: str = "pointermove", kind: str = "mouse") -> str:
+def point(
+    browser: Chrome, x: float, y: float, event: str = "pointermove", kind: str = "mouse"
+) -> str:
     """Moves the pointer to the shares `x` and `y` of the map; gives what the page then says of the place."""
     script = """const frame = document.getElementById('map-frame'), box = frame.getBoundingClientRect();
     const [x, y, name, pointerType] = arguments;
@@ -63,11 +71,17 @@ def point(browser: Chrome, x: float, y: float, event: str = "pointermove", kind:
 
 
 @pytest.mark.parametrize("width", [390, 800, 1400])
-def test_the_page_fits_its_window_and_the_archive_is_seen_as_a_whole(opened: Chrome, width: int) -> None:
+def test_the_page_fits_its_window_and_the_archive_is_seen_as_a_whole(
+    opened: Chrome, width: int
+) -> None:
     resize(opened, width)
-    wanted, given = run(opened, "const page = document.documentElement; return [page.scrollWidth, page.clientWidth]")
+    wanted, given = run(
+        opened, "const page = document.documentElement; return [page.scrollWidth, page.clientWidth]"
+    )
     assert wanted <= given
-    columns = run(opened, "return getComputedStyle(document.getElementById('units')).gridTemplateColumns").split()
+    columns = run(
+        opened, "return getComputedStyle(document.getElementById('units')).gridTemplateColumns"
+    ).split()
     assert len(columns) == {390: 4, 800: 8, 1400: 15}[width]
     if width == 1400:
         assert box(opened, "#units")["height"] < 950
@@ -91,10 +105,15 @@ def test_the_film_strip_shows_each_ancestor_its_own_part(opened: Chrome) -> None
       return [(window.left - own.left) / own.width, window.width / own.width, image.naturalWidth];
     })))"""
     parts = opened.execute_async_script(script)
-    assert [left for left, _, _ in parts] == pytest.approx([place / 8 for place in range(8)], abs=1e-3)
+    assert [left for left, _, _ in parts] == pytest.approx(
+        [place / 8 for place in range(8)], abs=1e-3
+    )
     assert [width for _, width, _ in parts] == pytest.approx([1 / 8] * 8, abs=1e-3)
     assert {natural for _, _, natural in parts} == {64}
-    captions = run(opened, "return [...document.querySelectorAll('#view-frames li')].map((one) => one.textContent)")
+    captions = run(
+        opened,
+        "return [...document.querySelectorAll('#view-frames li')].map((one) => one.textContent)",
+    )
     assert re.fullmatch(r"step 40[\d.<]+ %", captions[0].replace("\u00a0", " "))
     assert find(opened, "#view-generations").text == "34 generations, 8 of them shown"
     assert find(opened, "#view-large a").get_attribute("href").endswith("/large/002.png")
@@ -112,7 +131,8 @@ def test_on_a_narrow_screen_the_strip_scrolls_and_the_view_does_not(opened: Chro
     resize(opened, 390, 844)
     enlarge(opened, 2)
     wide, given = run(
-        opened, "const film = document.querySelector('.film'); return [film.scrollWidth, film.clientWidth]"
+        opened,
+        "const film = document.querySelector('.film'); return [film.scrollWidth, film.clientWidth]",
     )
     assert wide > given
     view = box(opened, "#view")
@@ -125,7 +145,9 @@ def test_on_a_narrow_screen_the_strip_scrolls_and_the_view_does_not(opened: Chro
 
 def test_the_map_names_what_lies_under_the_pointer(opened: Chrome) -> None:
     before = find(opened, "#map-here").text
-    names = run(opened, "return [...document.querySelectorAll('#map .y li')].map((one) => one.textContent)")
+    names = run(
+        opened, "return [...document.querySelectorAll('#map .y li')].map((one) => one.textContent)"
+    )
     assert set(names) == set(NAMES)
     for row in (0, 40, 99):
         said = point(opened, 0.9999, (row + 0.5) / 100)
@@ -158,15 +180,23 @@ def test_the_scale_runs_from_the_paper_to_the_ink(opened: Chrome, theme: str) ->
     shades = colours(opened)
     assert len(shades) == 21
     assert shades == sorted(shades, reverse=theme == "light")
-    drawn = run(opened, "return getComputedStyle(document.querySelector('#map path:last-child')).fill")
+    drawn = run(
+        opened, "return getComputedStyle(document.querySelector('#map path:last-child')).fill"
+    )
     assert sum(map(int, re.findall(r"\d+", drawn))) == shades[20]
 
 
 def test_the_map_has_words_and_a_table_for_those_who_do_not_see_it(opened: Chrome) -> None:
     words = find(opened, "#map svg").get_attribute("aria-label")
-    assert re.match(r"Confidence of 100 cells over 12,000 evaluations: \d+ reach 99.0 %, first class \d+ at ", words)
+    assert re.match(
+        r"Confidence of 100 cells over 12,000 evaluations: \d+ reach 99.0 %, first class \d+ at ",
+        words,
+    )
     find(opened, ".course summary").click()
-    rows = run(opened, "return [...document.querySelectorAll('.course tbody tr')].map((row) => row.innerText)")
+    rows = run(
+        opened,
+        "return [...document.querySelectorAll('.course tbody tr')].map((row) => row.innerText)",
+    )
     assert len(rows) == 100
     assert rows[-1].split("\t")[1:] == ["\N{EN DASH}"] * 4
 

@@ -46,12 +46,21 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         },
         {"target": HOSTILE, "confidence": 0.8, "file": "images/<b>&'\".png", "seconds": 2},
     ]
-    steps = [{"step": step, "best": step / 9, "mean": step / 10, "items": [step / 9] * 4} for step in range(9)]
+    steps = [
+        {"step": step, "best": step / 9, "mean": step / 10, "items": [step / 9] * 4}
+        for step in range(9)
+    ]
     single = write_run(root, "single", items, steps)
-    pair = [{"contender": name, "target": target} for target in ("fox", "bee") for name in ("gradient", "genetic")]
+    pair = [
+        {"contender": name, "target": target}
+        for target in ("fox", "bee")
+        for name in ("gradient", "genetic")
+    ]
     files = [{"file": f"images/{place}.png"} for place in range(4)]
     rows = {"gradient": {"items": 2}, "genetic": {"items": 2}}
-    both = write_run(root, "both", [one | file for one, file in zip(pair, files, strict=True)], contenders=rows)
+    both = write_run(
+        root, "both", [one | file for one, file in zip(pair, files, strict=True)], contenders=rows
+    )
     return {
         "single": build_run_page(single),
         "comparison": build_run_page(both),
@@ -60,7 +69,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def opened(browser: Chrome, pages: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Chrome]:
+def opened(
+    browser: Chrome, pages: dict[str, Path], request: pytest.FixtureRequest
+) -> Iterator[Chrome]:
     browser.get(pages[getattr(request, "param", "single")].as_uri())
     yield browser
     assert [entry["message"] for entry in browser.get_log("browser")] == []
@@ -152,10 +163,15 @@ def test_what_was_changed_stands_between_original_and_result(opened: Chrome) -> 
     assert find(opened, "#view-times").text == "difference \u00d7 64"
     ids = "view-original", "view-amplified", "view-picture"
     lefts = [
-        run(opened, "return document.getElementById(arguments[0]).getBoundingClientRect().left", one) for one in ids
+        run(
+            opened, "return document.getElementById(arguments[0]).getBoundingClientRect().left", one
+        )
+        for one in ids
     ]
     assert lefts == sorted(lefts)
-    assert [run(opened, "return document.getElementById(arguments[0]).naturalWidth", one) for one in ids] == [8, 8, 8]
+    assert [
+        run(opened, "return document.getElementById(arguments[0]).naturalWidth", one) for one in ids
+    ] == [8, 8, 8]
     assert not find(opened, "#view-difference").is_displayed()  # what it shows stands there already
     told = find(opened, "#view-details").text
     assert f"Was read as\n{HOSTILE}, 25" in told
@@ -182,7 +198,9 @@ def test_a_comparison_filters_inside_its_rows(opened: Chrome) -> None:
     assert find(opened, "#count").text == "2 of 4"
 
 
-def test_without_scripts_pictures_and_captions_still_stand(browser: Chrome, pages: dict[str, Path]) -> None:
+def test_without_scripts_pictures_and_captions_still_stand(
+    browser: Chrome, pages: dict[str, Path]
+) -> None:
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         browser.get(pages["single"].as_uri())

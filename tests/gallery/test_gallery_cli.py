@@ -42,23 +42,31 @@ def test_one_page_over_all_runs_and_what_was_left_out(
     assert str(inside) not in line
 
 
-def test_a_run_folder_gets_its_own_page(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_folder_gets_its_own_page(
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = make_run()
     assert said(capsys, folder) == f"{folder}/index.html: 1 run, 2 pictures, 0 skipped\n"
     assert "<title>Fooling</title>" in (folder / "index.html").read_text()
 
 
-def test_output_and_title(make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_and_title(
+    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     one, two = make_run("one"), make_run("two")
     page = tmp_path / "new/folder/page.html"
-    assert "2 runs, 4 pictures" in said(capsys, one, two, one, "--output", page, "--title", "Mine <&>")
+    assert "2 runs, 4 pictures" in said(
+        capsys, one, two, one, "--output", page, "--title", "Mine <&>"
+    )
     assert "<title>Mine &lt;&amp;&gt;</title>" in page.read_text()
     assert "name another for all: --output" in said(capsys, one, two, code=2)
     assert not (one / "index.html").exists()
     assert "ends in .html" in said(capsys, one, "--output", one / "result.json", code=2)
 
 
-def test_nothing_to_show_leaves_with_two(make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_show_leaves_with_two(
+    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "no such folder" in said(capsys, tmp_path / "nowhere", code=2)
     assert "no finished run here" in said(capsys, tmp_path, code=2)
     folder = make_run()

@@ -11,7 +11,13 @@ from synth.gallery.folder import Run
 
 def test_one_search_by_step_with_passes_below(make_run: MakeRun) -> None:
     steps = [
-        {"step": step, "best": 0.25 * step, "mean": 0.0, "forwards": 10 * step, "backwards": 10 * step}
+        {
+            "step": step,
+            "best": 0.25 * step,
+            "mean": 0.0,
+            "forwards": 10 * step,
+            "backwards": 10 * step,
+        }
         for step in range(5)
     ]
     (chart,) = charts_of(Run(make_run(steps=steps)))
@@ -52,7 +58,10 @@ def test_terms_keep_their_own_scale(make_run: MakeRun) -> None:
 
 
 def test_long_runs_are_thinned_but_keep_both_ends(make_run: MakeRun) -> None:
-    steps = [{"step": step, "best": step / 5000, "mean": 0, "items": [step / 5000, 1]} for step in range(5000)]
+    steps = [
+        {"step": step, "best": step / 5000, "mean": 0, "items": [step / 5000, 1]}
+        for step in range(5000)
+    ]
     run = Run(make_run(steps=steps))
     points = charts_of(run)[0].lines[0].points
     assert len(points) == 400
@@ -72,5 +81,11 @@ def test_an_energy_between_0_and_1_is_no_confidence(make_run: MakeRun) -> None:
     steps = [{"step": step, "best": 0.1 * step, "mean": 0.1 * step} for step in range(4)]
     (sure,) = charts_of(Run(make_run(items=[{}], steps=steps)))
     assert (sure.title, sure.lines[0].name, sure.share) == ("Confidence", "confidence", True)
-    (energy,) = charts_of(Run(make_run("second", items=[{"confidence": None, "target_index": None}], steps=steps)))
-    assert (energy.title, energy.lines[0].name, energy.share) == ("Watched number", "watched", False)
+    (energy,) = charts_of(
+        Run(make_run("second", items=[{"confidence": None, "target_index": None}], steps=steps))
+    )
+    assert (energy.title, energy.lines[0].name, energy.share) == (
+        "Watched number",
+        "watched",
+        False,
+    )

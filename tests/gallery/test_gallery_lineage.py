@@ -15,7 +15,11 @@ from synth.gallery import build_run_page
 from synth.gallery.folder import Run
 from synth.gallery.lineage import lineage_of
 
-ANCESTORS = [{"id": 3, "step": 0, "score": 0.0121}, {"id": 1700, "step": 12, "score": 0.9}, {"id": 18, "step": 1300}]
+ANCESTORS = [
+    {"id": 3, "step": 0, "score": 0.0121},
+    {"id": 1700, "step": 12, "score": 0.9},
+    {"id": 18, "step": 1300},
+]
 
 
 def lineage(folder: Path) -> dict[str, Any]:
@@ -60,7 +64,9 @@ def test_frames_and_captions(make_run: MakeRun) -> None:
         ((8, 8), ANCESTORS * 1000, 1),
     ],
 )
-def test_as_many_frames_as_fit(make_run: MakeRun, size: tuple[int, int], ancestors: Any, frames: int) -> None:
+def test_as_many_frames_as_fit(
+    make_run: MakeRun, size: tuple[int, int], ancestors: Any, frames: int
+) -> None:
     told = lineage(with_strip(make_run, size, ancestors=ancestors))
     assert len(told["frames"]) == frames
     agree = isinstance(ancestors, list) and len(ancestors) == frames
@@ -68,7 +74,9 @@ def test_as_many_frames_as_fit(make_run: MakeRun, size: tuple[int, int], ancesto
 
 
 def test_a_missing_strip_leaves_the_captions(make_run: MakeRun) -> None:
-    folder = make_run(items=[{"strip": "strips/000.png", "ancestors": ANCESTORS, "generations": "many"}])
+    folder = make_run(
+        items=[{"strip": "strips/000.png", "ancestors": ANCESTORS, "generations": "many"}]
+    )
     told = lineage(folder)
     assert (told["src"], told["problem"], told["about"]) == ("", "picture missing", "")
     assert [frame[0] for frame in told["frames"]] == ["step 0", "step 12", "step 1,300"]
@@ -77,7 +85,10 @@ def test_a_missing_strip_leaves_the_captions(make_run: MakeRun) -> None:
 
 def test_nothing_from_outside_the_folder(make_run: MakeRun, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "secret.png")
-    folder = make_run("run", [{"strip": "../secret.png", "large": "../secret.png"}, {"strip": "link/secret.png"}, {}])
+    folder = make_run(
+        "run",
+        [{"strip": "../secret.png", "large": "../secret.png"}, {"strip": "link/secret.png"}, {}],
+    )
     (folder / "link").symlink_to(tmp_path)
     (folder / "images/002.png").unlink()
     (folder / "images/002.png").symlink_to(tmp_path / "secret.png")
@@ -90,7 +101,11 @@ def test_a_page_links_strips_and_large_pictures_beside_it(make_archive: MakeArch
     folder = make_archive(count=3)
     page = build_run_page(folder).read_text()
     cards = json.loads(page.split('id="data">')[1].split("</script>")[0])["cards"]
-    assert [card["lineage"]["src"] for card in cards] == [f"strips/{place:03d}.png" for place in range(3)]
-    assert [card["large"] for card in cards] == [[f"large/{place:03d}.png", "64 by 64 pixels"] for place in range(3)]
+    assert [card["lineage"]["src"] for card in cards] == [
+        f"strips/{place:03d}.png" for place in range(3)
+    ]
+    assert [card["large"] for card in cards] == [
+        [f"large/{place:03d}.png", "64 by 64 pixels"] for place in range(3)
+    ]
     assert all(len(card["lineage"]["frames"]) == 8 for card in cards)
     assert "ancestors" not in dict(cards[0]["details"])

@@ -33,7 +33,13 @@ def test_percent_never_promises_a_certainty_that_is_not_there(share: object, tex
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1536, "1,536"), (14.2345, "14.23"), (-0.3, f"{MINUS}0.3"), (1e-9, f"1e{MINUS}09"), (10**400, NOTHING)],
+    [
+        (1536, "1,536"),
+        (14.2345, "14.23"),
+        (-0.3, f"{MINUS}0.3"),
+        (1e-9, f"1e{MINUS}09"),
+        (10**400, NOTHING),
+    ],
 )
 def test_plain_numbers(value: object, text: str) -> None:
     assert plain(value) == text

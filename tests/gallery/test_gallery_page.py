@@ -35,7 +35,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.shape.append((tag, tuple(name for name, _ in attributes)))
-        self.links += [value or "" for name, value in attributes if name in ("src", "href", "srcset", "action")]
+        self.links += [
+            value or "" for name, value in attributes if name in ("src", "href", "srcset", "action")
+        ]
         kind = dict(attributes).get("type")
         self._inside = {"script": "data" if kind else "code", "style": "style"}.get(tag, "")
 
@@ -51,7 +53,9 @@ class Page(HTMLParser):
 
 def test_hostile_names_change_no_element(make_run: MakeRun) -> None:
     fields = ("target", "predicted", "search", "encoding", "made_up")
-    tame = make_run("tame", [dict.fromkeys(fields, "tame") | {"predicted": "other", "file": "images/a.png"}])
+    tame = make_run(
+        "tame", [dict.fromkeys(fields, "tame") | {"predicted": "other", "file": "images/a.png"}]
+    )
     wild = make_run(
         "<img src=x onerror=alert(1)>",
         [dict.fromkeys(fields, HOSTILE) | {"predicted": "x" + HOSTILE, "file": HOSTILE_FILE}],
@@ -76,9 +80,14 @@ def test_every_link_is_relative_and_leads_to_a_file(make_run: MakeRun, tmp_path:
     for page in (tmp_path / "runs/index.html", tmp_path / "elsewhere/deep/page.html"):
         found = Page(build_page([one, two], page))
         links = [url for url in found.links if url != "data:,"] + [
-            card[key] for card in json.loads(found.data)["cards"] for key in ("src", "original") if card[key]
+            card[key]
+            for card in json.loads(found.data)["cards"]
+            for key in ("src", "original")
+            if card[key]
         ]
-        links += [card["difference"][0] for card in json.loads(found.data)["cards"] if card["difference"]]
+        links += [
+            card["difference"][0] for card in json.loads(found.data)["cards"] if card["difference"]
+        ]
         assert len(links) >= 12
         for url in links:
             assert ":" not in url
@@ -89,7 +98,9 @@ def test_every_link_is_relative_and_leads_to_a_file(make_run: MakeRun, tmp_path:
         assert "http" not in page.read_text().replace("http-equiv", "")
 
 
-def test_a_page_is_written_whole_or_not_at_all(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_is_written_whole_or_not_at_all(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = make_run()
     page = build_run_page(folder)
     assert stat.S_IMODE(page.stat().st_mode) == 0o666 & ~_umask()
@@ -131,7 +142,9 @@ def test_missing_damaged_and_foreign_pictures_are_said(make_run: MakeRun, tmp_pa
 
 
 def test_numbers_that_are_none_read_as_a_dash(make_run: MakeRun) -> None:
-    folder = make_run(items=[{"confidence": float("nan"), "score": float("inf")}], findings={"top1": float("nan")})
+    folder = make_run(
+        items=[{"confidence": float("nan"), "score": float("inf")}], findings={"top1": float("nan")}
+    )
     page = Page(build_run_page(folder))
     assert "NaN" in (folder / "result.json").read_text()
     assert "nan" not in page.text.lower().split()
@@ -141,7 +154,9 @@ def test_numbers_that_are_none_read_as_a_dash(make_run: MakeRun) -> None:
 
 def test_a_training_shows_findings_and_figures(make_run: MakeRun) -> None:
     folder = make_run(
-        items=[], steps=[{"step": 1, "train_loss": 2.0}], findings={"top1": 0.5125, "layers": {"conv1": 3}}
+        items=[],
+        steps=[{"step": 1, "train_loss": 2.0}],
+        findings={"top1": 0.5125, "layers": {"conv1": 3}},
     )
     result = json.loads((folder / "result.json").read_text())
     result["figures"] = [{"file": "curves.png", "caption": "Epoch by epoch."}]
@@ -152,14 +167,32 @@ def test_a_training_shows_findings_and_figures(make_run: MakeRun) -> None:
 
 
 def test_lists_of_records_become_tables(make_run: MakeRun) -> None:
-    layers = [{"layer": "conv1", "shape": [48, 32], "parameters": 7056}, {"layer": HOSTILE, "extra": None}]
+    layers = [
+        {"layer": "conv1", "shape": [48, 32], "parameters": 7056},
+        {"layer": HOSTILE, "extra": None},
+    ]
     page = Page(
-        build_run_page(make_run(items=[], layers=layers, findings={"layers": 2, "units": [{"unit": 3, "iou": 0.25}]}))
+        build_run_page(
+            make_run(
+                items=[], layers=layers, findings={"layers": 2, "units": [{"unit": 3, "iou": 0.25}]}
+            )
+        )
     )
-    for text in ("Layers", "conv1", "48, 32", "7,056", "extra", "Units", "0.25", " ".join(HOSTILE.split())):
+    for text in (
+        "Layers",
+        "conv1",
+        "48, 32",
+        "7,056",
+        "extra",
+        "Units",
+        "0.25",
+        " ".join(HOSTILE.split()),
+    ):
         assert text in page.text
     assert [tag for tag, _ in page.shape].count("tr") == 5
-    assert "img" not in [tag for tag, _ in page.shape[: [tag for tag, _ in page.shape].index("dialog")]]
+    assert "img" not in [
+        tag for tag, _ in page.shape[: [tag for tag, _ in page.shape].index("dialog")]
+    ]
 
 
 def comparison(make_run: MakeRun) -> Path:
@@ -183,7 +216,10 @@ def comparison(make_run: MakeRun) -> Path:
             for step in range(1, 4)
         ],
         search=None,
-        contenders={name: {"search": name, "items": 2, "success": 1, "forwards": 12, "backwards": 0} for name in names},
+        contenders={
+            name: {"search": name, "items": 2, "success": 1, "forwards": 12, "backwards": 0}
+            for name in names
+        },
     )
 
 
@@ -197,7 +233,9 @@ def test_a_comparison_stands_side_by_side_by_target(make_run: MakeRun) -> None:
     assert "1 / 2" in html
 
 
-def test_a_page_of_many_runs_lists_them_with_their_findings(make_run: MakeRun, tmp_path: Path) -> None:
+def test_a_page_of_many_runs_lists_them_with_their_findings(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
     one = make_run("runs/one", findings={"fooling_rate_heldout": 0.875})
     two = make_run("runs/two", status="interrupted")
     build_run_page(one)
@@ -216,7 +254,9 @@ def test_no_run_is_one_clear_line(tmp_path: Path) -> None:
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=4,
 )
 
@@ -226,12 +266,34 @@ def objects(*names: str) -> st.SearchStrategy[dict[str, object]]:
 
 
 items = objects(
-    *("file", "original", "target", "confidence", "success", "seed", "forwards", "contender", "extra"),
-    *("niche", "strip", "large", "ancestors", "generations", "transfer_success", "natural_distance"),
+    *(
+        "file",
+        "original",
+        "target",
+        "confidence",
+        "success",
+        "seed",
+        "forwards",
+        "contender",
+        "extra",
+    ),
+    *(
+        "niche",
+        "strip",
+        "large",
+        "ancestors",
+        "generations",
+        "transfer_success",
+        "natural_distance",
+    ),
 )
 rows = st.lists(st.lists(st.none() | st.floats() | values, max_size=4) | values, max_size=4)
-archives = st.fixed_dictionaries({}, optional=dict.fromkeys(("evaluations", "steps", "names", "confidence"), rows))
-steps = objects("step", "best", "mean", "terms", "forwards", "backwards", "seconds", "items", "contender")
+archives = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("evaluations", "steps", "names", "confidence"), rows)
+)
+steps = objects(
+    "step", "best", "mean", "terms", "forwards", "backwards", "seconds", "items", "contender"
+)
 
 
 @settings(deadline=None, max_examples=60)
@@ -253,12 +315,16 @@ steps = objects("step", "best", "mean", "terms", "forwards", "backwards", "secon
     values | st.lists(items, max_size=3),
     st.lists(steps, max_size=4),
 )
-def test_no_record_however_odd_breaks_a_page(result: dict, archive: object, records: object, lines: list[dict]) -> None:
+def test_no_record_however_odd_breaks_a_page(
+    result: dict, archive: object, records: object, lines: list[dict]
+) -> None:
     result = {**result, "archive": archive}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "result.json").write_text(json.dumps(result | {"items": records}))
-        (folder / "steps.jsonl").write_text("\n".join(json.dumps(line) for line in lines) + '\n{"step": 9, "be')
+        (folder / "steps.jsonl").write_text(
+            "\n".join(json.dumps(line) for line in lines) + '\n{"step": 9, "be'
+        )
         try:
             page = Page(build_run_page(folder))
         except InputError as error:

@@ -12,19 +12,41 @@ from synth.gallery import build_run_page
 from synth.gallery.folder import Run
 from synth.gallery.tables import contender_table, findings_of, runs_table
 
-FINDINGS = {"success": 2, "items": 2, "mean_confidence": 0.505, "median_confidence": 0.5, "forwards": 9, "backwards": 8}
+FINDINGS = {
+    "success": 2,
+    "items": 2,
+    "mean_confidence": 0.505,
+    "median_confidence": 0.5,
+    "forwards": 9,
+    "backwards": 8,
+}
 
 
 def columns(run: Run) -> dict[str, list[str]]:
     table = contender_table(run)
-    assert all(len(row.cells) == len(table.headings) - 1 == len(table.numeric) for row in table.rows)
-    return {heading: [row.cells[place] for row in table.rows] for place, heading in enumerate(table.headings[1:])}
+    assert all(
+        len(row.cells) == len(table.headings) - 1 == len(table.numeric) for row in table.rows
+    )
+    return {
+        heading: [row.cells[place] for row in table.rows]
+        for place, heading in enumerate(table.headings[1:])
+    }
 
 
 def test_a_comparison_gets_a_column_for_what_it_measured(make_run: MakeRun) -> None:
     rows: dict[str, Any] = {
-        "gradient": {"items": 8, "transfer_success": 3, "transfer_confidence": 0.125, "natural_distance": 0.41234},
-        "genetic": {"items": 8, "transfer_success": 0.5, "passes_to_success": 1200.5, "natural_distance": "far"},
+        "gradient": {
+            "items": 8,
+            "transfer_success": 3,
+            "transfer_confidence": 0.125,
+            "natural_distance": 0.41234,
+        },
+        "genetic": {
+            "items": 8,
+            "transfer_success": 0.5,
+            "passes_to_success": 1200.5,
+            "natural_distance": "far",
+        },
         "cma": {"items": 8, "transfer_success": None},
     }
     found = columns(Run(make_run(contenders=rows)))
@@ -42,11 +64,18 @@ def test_a_plain_comparison_has_the_usual_columns(make_run: MakeRun) -> None:
 
 def details(folder: Path) -> dict[str, str]:
     page = build_run_page(folder).read_text()
-    return dict(json.loads(page.split('id="data">')[1].split("</script>")[0])["cards"][0]["details"])
+    return dict(
+        json.loads(page.split('id="data">')[1].split("</script>")[0])["cards"][0]["details"]
+    )
 
 
 def test_the_enlarged_view_says_what_was_measured(make_run: MakeRun) -> None:
-    fields = {"transfer_success": False, "transfer_confidence": 0.03, "natural_distance": 0.51, "passes_to_success": 80}
+    fields = {
+        "transfer_success": False,
+        "transfer_confidence": 0.03,
+        "natural_distance": 0.51,
+        "passes_to_success": 80,
+    }
     lines = details(make_run("one", [{**fields, "generations": 57, "niche": "dark, smooth"}]))
     assert lines["Transfer"] == "fails, 3.0 %"
     assert lines["Natural distance"] == "0.51"
@@ -58,7 +87,10 @@ def test_the_enlarged_view_says_what_was_measured(make_run: MakeRun) -> None:
 
 
 def test_the_table_of_runs_says_nothing_twice(make_run: MakeRun, tmp_path: Path) -> None:
-    runs = [Run(make_run("a", findings=FINDINGS)), Run(make_run("b", items=[], findings={"success": 7, "top1": 0.5}))]
+    runs = [
+        Run(make_run("a", findings=FINDINGS)),
+        Run(make_run("b", items=[], findings={"success": 7, "top1": 0.5})),
+    ]
     table = runs_table(runs, tmp_path / "index.html")
     assert table.headings == (
         *("Run", "Network", "Method", "Pictures", "Succeeded"),

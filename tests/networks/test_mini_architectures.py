@@ -22,7 +22,9 @@ def test_the_alexnet_has_the_lectures_names_and_shapes() -> None:
     for name, layer in mini_alexnet(classes=10).eval().named_children():
         features = layer(features)
         shapes[name] = tuple(features.shape[1:])
-    convolutions = [name for k in range(1, 6) for name in (f"conv{k}", f"norm{k}", f"relu{k}", f"pool{k}")]
+    convolutions = [
+        name for k in range(1, 6) for name in (f"conv{k}", f"norm{k}", f"relu{k}", f"pool{k}")
+    ]
     convolutions = [name for name in convolutions if name not in {"pool3", "pool4"}]
     connected = [name for k in (6, 7) for name in (f"fc{k}", f"norm{k}", f"relu{k}", f"dropout{k}")]
     assert list(shapes) == [*convolutions, "flatten", *connected, "fc8"]
@@ -35,11 +37,14 @@ def test_the_alexnet_has_the_lectures_names_and_shapes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("builder", "weights", "multiply_adds"), [(mini_alexnet, 2.04e6, 73.5e6), (mini_resnet, 1.11e6, 69.5e6)]
+    ("builder", "weights", "multiply_adds"),
+    [(mini_alexnet, 2.04e6, 73.5e6), (mini_resnet, 1.11e6, 69.5e6)],
 )
 def test_what_they_cost(builder: Builder, weights: float, multiply_adds: float) -> None:
     network = builder().eval()
-    assert sum(weight.numel() for weight in network.parameters()) == pytest.approx(weights, rel=0.01)
+    assert sum(weight.numel() for weight in network.parameters()) == pytest.approx(
+        weights, rel=0.01
+    )
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         assert network(torch.rand(1, 3, 64, 64)).shape == (1, 100)
     assert counter.get_total_flops() / 2 == pytest.approx(multiply_adds, rel=0.01)
@@ -61,7 +66,9 @@ def test_every_weight_gets_a_gradient_and_dropout_is_an_argument(builder: Builde
     network = builder(classes=7, dropout=0.25)
     assert {module.p for module in network.modules() if isinstance(module, nn.Dropout)} == {0.25}
     network(torch.rand(4, 3, 64, 64)).square().sum().backward()
-    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in network.parameters())
+    assert all(
+        weight.grad is not None and weight.grad.abs().sum() > 0 for weight in network.parameters()
+    )
 
 
 @pytest.mark.parametrize(("inputs", "stride"), [(6, 1), (4, 1), (6, 2)])

@@ -61,11 +61,17 @@ def test_instance_norm_is_what_ulyanov_says() -> None:
     found = layer.norm(layer.conv(values)).detach().numpy()
     seen = layer.conv(values).detach().double().numpy()
     mean, variance = seen.mean((2, 3), keepdims=True), seen.var((2, 3), keepdims=True)
-    scale, shift = (one.detach().double().numpy()[:, None, None] for one in (layer.norm.weight, layer.norm.bias))
-    np.testing.assert_allclose(found, (seen - mean) / np.sqrt(variance + 1e-5) * scale + shift, atol=1e-4)
+    scale, shift = (
+        one.detach().double().numpy()[:, None, None] for one in (layer.norm.weight, layer.norm.bias)
+    )
+    np.testing.assert_allclose(
+        found, (seen - mean) / np.sqrt(variance + 1e-5) * scale + shift, atol=1e-4
+    )
     mine = nn.InstanceNorm2d(8, affine=True)
     mine.load_state_dict(layer.norm.state_dict())
-    assert torch.allclose(layer.norm(values.repeat(1, 2, 1, 1)), mine(values.repeat(1, 2, 1, 1)), atol=1e-4)
+    assert torch.allclose(
+        layer.norm(values.repeat(1, 2, 1, 1)), mine(values.repeat(1, 2, 1, 1)), atol=1e-4
+    )
 
 
 def test_a_picture_is_drawn_alike_in_any_company() -> None:
@@ -102,7 +108,10 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
 
     refused(tmp_path / "none.safetensors", "no such file")
     Image.new("RGB", (9, 9)).save(tmp_path / "style.png")
-    refused(tmp_path / "style.png", "a picture, and a style has to be learned first: recipe=train_stylizer")
+    refused(
+        tmp_path / "style.png",
+        "a picture, and a style has to be learned first: recipe=train_stylizer",
+    )
     (tmp_path / "bytes.safetensors").write_bytes(b"\0" * 99)
     refused(tmp_path / "bytes.safetensors", "not a whole safetensors file")
     refused(SHIPPED.parent / "mini_alexnet.safetensors", "not of a stylizer")

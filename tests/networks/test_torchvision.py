@@ -36,7 +36,9 @@ def test_a_file_fills_the_module_and_imagenet_normalises_it(tmp_path: Path) -> N
     normal = models.SqueezeNet1_1_Weights.IMAGENET1K_V1.transforms()
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (normal.mean, normal.std))
     with torch.no_grad():
-        torch.testing.assert_close(network(images), module((images - mean) / std), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            network(images), module((images - mean) / std), atol=1e-5, rtol=1e-4
+        )
     assert network.size == (224, 224)
     assert network.classes.label(1) == "goldfish"
     assert network.classes.index("n01443537") == network.classes.index("goldfish") == 1
@@ -44,7 +46,9 @@ def test_a_file_fills_the_module_and_imagenet_normalises_it(tmp_path: Path) -> N
 
 
 def test_googlenet_sees_inputs_of_mean_and_deviation_one_half(tmp_path: Path) -> None:
-    module, path = saved("googlenet", tmp_path, aux_logits=True, init_weights=False, transform_input=False)
+    module, path = saved(
+        "googlenet", tmp_path, aux_logits=True, init_weights=False, transform_input=False
+    )
     for part in module.modules():  # uninitialised convolutions would be anything
         if isinstance(part, (torch.nn.Conv2d, torch.nn.Linear)):
             part.reset_parameters()
@@ -52,16 +56,21 @@ def test_googlenet_sees_inputs_of_mean_and_deviation_one_half(tmp_path: Path) ->
     network = torchvision("googlenet", str(path), "cpu")
     images = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        torch.testing.assert_close(network(images), module((images - 0.5) / 0.5), atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(
+            network(images), module((images - 0.5) / 0.5), atol=1e-5, rtol=1e-3
+        )
 
 
 def test_another_networks_weights_and_unknown_names_are_refused(tmp_path: Path) -> None:
     _, path = saved("squeezenet1_0", tmp_path)
-    with pytest.raises(InputError, match="the weights of another network than squeezenet1_1") as error:
+    with pytest.raises(
+        InputError, match="the weights of another network than squeezenet1_1"
+    ) as error:
         torchvision("squeezenet1_1", str(path), "cpu")
     assert "\n" not in str(error.value)
     with pytest.raises(
-        InputError, match=r"network\.name=resnet5: torchvision has no such classifier\. Did you mean .*resnet50"
+        InputError,
+        match=r"network\.name=resnet5: torchvision has no such classifier\. Did you mean .*resnet50",
     ):
         torchvision("resnet5")
 
@@ -74,12 +83,17 @@ def test_without_cache_or_web_the_message_says_which_file_to_get(
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    with pytest.raises(InputError, match=r"put resnet18-f37072fd\.pth there, or write network\.weights=FILE"):
+    with pytest.raises(
+        InputError, match=r"put resnet18-f37072fd\.pth there, or write network\.weights=FILE"
+    ):
         torchvision("resnet18")
 
 
 def test_real_weights_know_real_photographs() -> None:
-    weights, tar = SHARED / "weights" / "squeezenet1_1.fp16.safetensors", SHARED / "data" / "imagenet_samples_500.tar"
+    weights, tar = (
+        SHARED / "weights" / "squeezenet1_1.fp16.safetensors",
+        SHARED / "data" / "imagenet_samples_500.tar",
+    )
     for path in (weights, tar):
         if not path.exists():
             pytest.skip(f"{path.name} is not below SYNTH_SHARED ({SHARED})")
@@ -93,6 +107,10 @@ def test_real_weights_know_real_photographs() -> None:
             images.append(Picture(member.name, picture).at((224, 224)))
             wanted.append(network.classes.index(member.name.split("/")[1]))
     with torch.inference_mode():
-        found = torch.cat([network(torch.stack(images[i : i + 10])) for i in range(0, len(images), 10)])
+        found = torch.cat(
+            [network(torch.stack(images[i : i + 10])) for i in range(0, len(images), 10)]
+        )
     right = (found.argmax(1) == torch.tensor(wanted)).float().mean()
-    assert right > 0.5  # 65 % on all of them; a wrong mean, class order or channel order leaves far less
+    assert (
+        right > 0.5
+    )  # 65 % on all of them; a wrong mean, class order or channel order leaves far less

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from synth.errors import InputError
-from synth.networks import files
+from synth.networks import weights_io
 from synth.networks.generator import Origin, UpConvolution, read_generator, write_generator
 
 ORIGIN = Origin("tiny", "relu2", "0" * 64, "synth ...")
@@ -22,7 +22,8 @@ def drawn(code: tuple[int, ...], size: int, width: int = 4) -> UpConvolution:
 
 
 @pytest.mark.parametrize(
-    ("code", "size"), [((5,), 64), ((5,), 16), ((7, 1, 1), 32), ((6, 8, 8), 64), ((6, 13, 13), 224), ((3, 7, 5), 48)]
+    ("code", "size"),
+    [((5,), 64), ((5,), 16), ((7, 1, 1), 32), ((6, 8, 8), 64), ((6, 13, 13), 224), ((3, 7, 5), 48)],
 )
 def test_pictures_have_the_size_asked_for(code: tuple[int, ...], size: int) -> None:
     images = drawn(code, size)(torch.randn(2, *code)).detach()
@@ -33,7 +34,9 @@ def test_pictures_have_the_size_asked_for(code: tuple[int, ...], size: int) -> N
 
 def test_codes_are_measured_by_their_statistics() -> None:
     """A generator that has measured its codes draws of them what one that has not draws of standardised ones."""
-    codes = torch.rand(50, 5) * torch.tensor([1.0, 10.0, 0.1, 3.0, 0.0]) + torch.tensor([0.0, 5.0, 1.0, 0.0, 2.0])
+    codes = torch.rand(50, 5) * torch.tensor([1.0, 10.0, 0.1, 3.0, 0.0]) + torch.tensor(
+        [0.0, 5.0, 1.0, 0.0, 2.0]
+    )
     module, plain = drawn((5,), 16), drawn((5,), 16)
     module.measure(codes)
     values = codes.numpy()
@@ -41,7 +44,9 @@ def test_codes_are_measured_by_their_statistics() -> None:
     assert module.least.numpy() == pytest.approx(values.min(0))
     assert module.deviation[:4].numpy() == pytest.approx(values.std(0)[:4], rel=1e-4)
     assert float(module.deviation[4]) == 1.0  # a unit that never varies
-    standard = (codes - codes.mean(0)) / torch.where(module.deviation == 1, 1.0, codes.std(0, correction=0))
+    standard = (codes - codes.mean(0)) / torch.where(
+        module.deviation == 1, 1.0, codes.std(0, correction=0)
+    )
     assert torch.allclose(module(codes), plain(standard), atol=1e-5)
 
 
@@ -86,12 +91,20 @@ def test_other_files_are_refused_in_a_line(tmp_path: Path) -> None:
     refused("^generator=.*: not a whole safetensors file")
     save_file({"a": torch.zeros(2)}, path)
     refused("not a generator; give a file of recipe=train_generator")
-    files.write(path, module.state_dict(), {"generator": json.dumps({"code": [5], "size": 16})})
+    weights_io.write(
+        path, module.state_dict(), {"generator": json.dumps({"code": [5], "size": 16})}
+    )
     refused("not a generator")
-    tensors = {name: value for name, value in module.state_dict().items() if name not in ("deviation", "least")}
+    tensors = {
+        name: value
+        for name, value in module.state_dict().items()
+        if name not in ("deviation", "least")
+    }
     write_generator(path, module, tensors, ORIGIN)
     refused(r"the statistics of the code are missing \(deviation, least\)")
     write_generator(path, drawn((5,), 16, width=8), module.state_dict(), ORIGIN)
     refused("the weights of another network than the generator it says it is")
-    write_generator(path, module, {**module.state_dict(), "mean": torch.full((5,), torch.nan)}, ORIGIN)
+    write_generator(
+        path, module, {**module.state_dict(), "mean": torch.full((5,), torch.nan)}, ORIGIN
+    )
     refused("mean holds NaN")

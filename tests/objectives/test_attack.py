@@ -13,14 +13,14 @@ from scipy import special
 from small_worlds import NAMES, rows_of
 from torch import Tensor
 
-from synth.core import Reading
+from synth.core import Readout
+from synth.core.network import Network
 from synth.encodings.perturbation import Perturbation
+from synth.engine.experiment import Experiment
 from synth.errors import InputError
-from synth.experiment import Experiment
-from synth.networks.network import Network
-from synth.objectives.attack import MEASURES, attack
+from synth.objectives.attack import SCORES, attack
 from synth.objectives.untargeted import Untargeted
-from synth.record import Record
+from synth.record.record import Record
 from synth.searches.gradient import Gradient
 
 FOLDERS = ("goldfish", "n00000001", "School_Bus")
@@ -39,30 +39,39 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pictures(folder: Path) -> Tensor:
-    pixels = [np.asarray(Image.open(path), dtype=np.float32) / 255 for path in sorted(folder.glob("*/*.png"))]
+    pixels = [
+        np.asarray(Image.open(path), dtype=np.float32) / 255
+        for path in sorted(folder.glob("*/*.png"))
+    ]
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
 
 
-def by_hand(scores: np.ndarray, index: int, measure: str, sign: float) -> float:
+def by_hand(scores: np.ndarray, index: int, score: str, sign: float) -> float:
     """The measure from the scores of one picture: `sign` is 1 towards the class `index`, -1 away from it."""
     chances = special.softmax(scores)
-    if measure == "margin":
+    if score == "margin":
         return sign * (scores[index] - max(np.delete(scores, index)))
-    if measure == "cross_entropy":
+    if score == "cross_entropy":
         return sign * np.log(chances[index])
     return chances[index] if sign > 0 else 1 - chances[index]
 
 
-@pytest.mark.parametrize("measure", list(MEASURES))
+@pytest.mark.parametrize("measure", list(SCORES))
 @pytest.mark.parametrize("target", [None, "teapot"])
-def test_the_number_it_climbs(target: str | None, measure: str, loud_network: Network, folder: Path) -> None:
+def test_the_number_it_climbs(
+    target: str | None, score: str, loud_network: Network, folder: Path
+) -> None:
     images = pictures(folder)
-    bound = attack(target, images=str(folder), measure=measure).bind(loud_network)
+    bound = attack(target, images=str(folder), score=score).bind(loud_network)
     with torch.no_grad():
-        (value,) = bound(Reading(loud_network.read(images, bound.layers), images, rows_of(3))).values()
+        (value,) = bound(
+            Readout(loud_network.read(images, bound.layers), images, rows_of(3))
+        ).values()
         scores = loud_network(images).double().numpy()
     index = [2] * 3 if target else [int(one.argmax()) for one in scores]
-    wanted = [by_hand(one, i, measure, 1 if target else -1) for one, i in zip(scores, index, strict=True)]
+    wanted = [
+        by_hand(one, i, score, 1 if target else -1) for one, i in zip(scores, index, strict=True)
+    ]
     np.testing.assert_allclose(value[:, 0], wanted, rtol=1e-4, atol=1e-5)
 
 
@@ -89,7 +98,13 @@ def test_what_is_wrong_from_the_start_is_said_and_not_counted(
         shutil.copy(path, paths[-1])
     caplog.set_level("INFO")
     aim = attack(images=paths, label="folder")
-    made = Experiment(loud_network, Perturbation(images=paths, epsilon=0.3), aim, Gradient(5, "sign", 0.1), until=0.0)
+    made = Experiment(
+        loud_network,
+        Perturbation(images=paths, epsilon=0.3),
+        aim,
+        Gradient(5, "sign", 0.1),
+        until=0.0,
+    )
     found = made.run(Record(tmp_path))
     assert found["findings"]["already"] == wrong
     assert found["findings"]["counted"] == 3 - wrong
@@ -98,27 +113,44 @@ def test_what_is_wrong_from_the_start_is_said_and_not_counted(
         assert item["original_predicted"] == NAMES[saw]
         assert item.get("already", False) == (saw != shows)
         assert (item["success"] is None) == (saw != shows)
-    assert f"{wrong} of 3 pictures are seen as wanted before anything is done, and not counted: not " in caplog.text
+    assert (
+        f"{wrong} of 3 pictures are seen as wanted before anything is done, and not counted: not "
+        in caplog.text
+    )
     assert f"of {3 - wrong} reached their target" in caplog.text
 
 
 def test_what_cannot_be_is_refused(loud_network: Network, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no class to go for, and no picture to be led away from; write target=NAME"):
+    with pytest.raises(
+        InputError,
+        match="no class to go for, and no picture to be led away from; write target=NAME",
+    ):
         attack()
-    with pytest.raises(InputError, match="label=lemon: a target is named, so what the pictures show plays no part"):
+    with pytest.raises(
+        InputError, match="label=lemon: a target is named, so what the pictures show plays no part"
+    ):
         attack("goldfish", "china", label="lemon")
-    with pytest.raises(InputError, match=r"objective measure=margn: no such measure\. Did you mean margin"):
-        attack("goldfish", measure="margn")
-    with pytest.raises(InputError, match=r"measure=logit: no such measure\. There are margin, cross_entropy, prob"):
-        attack("goldfish", measure="logit")
-    with pytest.raises(InputError, match=r"target=goldfsh: tiny has no such class\. Did you mean goldfish"):
+    with pytest.raises(
+        InputError, match=r"objective measure=margn: no such measure\. Did you mean margin"
+    ):
+        attack("goldfish", score="margn")
+    with pytest.raises(
+        InputError, match=r"measure=logit: no such measure\. There are margin, cross_entropy, prob"
+    ):
+        attack("goldfish", score="logit")
+    with pytest.raises(
+        InputError, match=r"target=goldfsh: tiny has no such class\. Did you mean goldfish"
+    ):
         attack("goldfsh").bind(loud_network)
-    with pytest.raises(InputError, match=r"label=folder: china\.jpg comes with synth and lies in no class folder"):
+    with pytest.raises(
+        InputError, match=r"label=folder: china\.jpg comes with synth and lies in no class folder"
+    ):
         attack(image="china", label="folder").bind(loud_network)
     (tmp_path / "unicorn").mkdir()
     Image.new("RGB", (16, 16)).save(tmp_path / "unicorn" / "a.png")
     with pytest.raises(
-        InputError, match=r"label=folder: a\.png lies in the folder unicorn, and tiny has no such class"
+        InputError,
+        match=r"label=folder: a\.png lies in the folder unicorn, and tiny has no such class",
     ):
         Untargeted(images=str(tmp_path), label="folder").bind(loud_network)
 
@@ -130,7 +162,12 @@ def test_nothing_to_fool_is_refused_before_the_run(loud_network: Network, folder
     other = next(name for name in NAMES if name != seen)
     for words, told in (
         ({"target": seen}, f"target={seen}: tiny sees that already"),
-        ({"label": other}, f"label={other}: tiny sees {seen} from the start, so there is nothing to fool"),
+        (
+            {"label": other},
+            f"label={other}: tiny sees {seen} from the start, so there is nothing to fool",
+        ),
     ):
         with pytest.raises(InputError, match=told):
-            Experiment(loud_network, Perturbation(str(path)), attack(image=str(path), **words), Gradient(2))
+            Experiment(
+                loud_network, Perturbation(str(path)), attack(image=str(path), **words), Gradient(2)
+            )

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synth.objectives.colours import in_colours_of, in_luminance_of, luminance
+from synth.objectives._colours import in_colours_of, in_luminance_of, luminance
 
 
 def picture(seed: int, centre: float) -> Tensor:
@@ -25,7 +25,9 @@ def test_mean_and_covariance_are_those_of_the_other() -> None:
 
 
 def test_a_picture_keeps_its_own_colours() -> None:
-    torch.testing.assert_close(in_colours_of(picture(0, 0.4), picture(0, 0.4)), picture(0, 0.4), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        in_colours_of(picture(0, 0.4), picture(0, 0.4)), picture(0, 0.4), atol=1e-3, rtol=0
+    )
 
 
 def test_grey_pictures_are_no_trouble() -> None:

@@ -9,14 +9,14 @@ import pytest
 import torch
 from small_worlds import rows_of, tiny_module, wrapped
 
-from synth.core import Reading
-from synth.encodings.facets import Facets
+from synth.core import Readout
 from synth.encodings.fourier import Fourier
-from synth.experiment import Experiment
+from synth.encodings.several_images import SeveralImages
+from synth.engine.experiment import Experiment
 from synth.objectives.diversity import Diversity
 from synth.objectives.scores import Channel
 from synth.objectives.weighted import WeightedSum
-from synth.record import Record
+from synth.record.record import Record
 from synth.searches.gradient import Gradient
 from synth.transforms.affine import Jitter
 
@@ -32,24 +32,31 @@ def cosines(grams: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("views", [1, 2])
 def test_it_is_minus_the_mean_cosine_to_the_other_facets(views: int) -> None:
-    values = torch.rand(2 * 3 * views, 12, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    values = torch.rand(
+        2 * 3 * views, 12, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     rows = rows_of(2).repeat(3 * views)
     bound = Diversity("conv2").bind(wrapped(tiny_module()))
     assert bound.layers == (LAYER,)  # what the unit detects, after normalisation and ReLU
     images = torch.rand(len(values), 3, 16, 16)
-    (found,) = bound(Reading({LAYER: values}, images, rows, None, 3, views)).values()
+    (found,) = bound(Readout({LAYER: values}, images, rows, None, 3, views)).values()
     assert found.shape == (len(values), 1)
     for row in range(2):
         grams = []
         for facet in range(3):
             first = (row * 3 + facet) * views
-            each = [v.reshape(12, -1) @ v.reshape(12, -1).T for v in values[first : first + views].numpy()]
+            each = [
+                v.reshape(12, -1) @ v.reshape(12, -1).T
+                for v in values[first : first + views].numpy()
+            ]
             grams.append(np.mean(each, axis=0))
         matrix = cosines(np.stack(grams))
         for facet in range(3):
             own = -(matrix[facet].sum() - 1) / 2
             first = (row * 3 + facet) * views
-            assert found[first : first + views, 0].tolist() == pytest.approx([own] * views, rel=1e-5)
+            assert found[first : first + views, 0].tolist() == pytest.approx(
+                [own] * views, rel=1e-5
+            )
         pairs = matrix[np.triu_indices(3, 1)].mean()
         mean = float(found[row * 3 * views : (row + 1) * 3 * views].mean())
         assert mean == pytest.approx(-pairs, rel=1e-5)
@@ -57,21 +64,32 @@ def test_it_is_minus_the_mean_cosine_to_the_other_facets(views: int) -> None:
 
 def test_one_picture_a_genome_has_nothing_to_differ_from() -> None:
     bound = Diversity("fc").bind(wrapped(tiny_module()))
-    reading = Reading({"fc": torch.rand(4, 5)}, torch.rand(4, 3, 16, 16), rows_of(4))
-    assert bound(reading)["diversity"].abs().max() < 1e-6
+    readout = Readout({"fc": torch.rand(4, 5)}, torch.rand(4, 3, 16, 16), rows_of(4))
+    assert bound(readout)["diversity"].abs().max() < 1e-6
 
 
 def test_facets_grow_apart_only_where_it_has_weight(tmp_path: Path) -> None:
     network = wrapped(tiny_module(gain=4.0))
     alike = []
     for weight in (0.0, 3.0):
-        objective = WeightedSum({"unit": Channel("conv2", [1, 2]), "diversity": Diversity("conv2", weight)})
+        objective = WeightedSum(
+            {"unit": Channel("conv2", [1, 2]), "diversity": Diversity("conv2", weight)}
+        )
         search = Gradient(30, rate=0.1)
-        experiment = Experiment(network, Facets(Fourier(), 3), objective, search, transform=Jitter(0.1), views=2)
+        experiment = Experiment(
+            network, SeveralImages(Fourier(), 3), objective, search, transform=Jitter(0.1), views=2
+        )
         record = Record(tmp_path / str(weight))
         result = experiment.run(record)
         images = torch.stack([record.read_back(item["file"]) for item in result["items"]])
         values = network.read(images, [LAYER])[LAYER].flatten(2).double().numpy()
         grams = values @ values.transpose(0, 2, 1)
-        alike.append(np.mean([cosines(grams[first : first + 3])[np.triu_indices(3, 1)].mean() for first in (0, 3)]))
+        alike.append(
+            np.mean(
+                [
+                    cosines(grams[first : first + 3])[np.triu_indices(3, 1)].mean()
+                    for first in (0, 3)
+                ]
+            )
+        )
     assert alike[1] < alike[0] - 0.1

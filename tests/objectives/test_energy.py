@@ -9,9 +9,9 @@ import torch
 from small_worlds import rows_of, tiny_module, wrapped
 from torch import Tensor
 
-from synth.core import Reading, Rows
+from synth.core import Readout, Rows
+from synth.core.network import Network
 from synth.errors import InputError
-from synth.networks.network import Network
 from synth.objectives.dream import dream
 from synth.objectives.energy import Energy
 from synth.objectives.guided import Guided
@@ -30,7 +30,7 @@ def pictures(count: int, size: int = 16) -> Tensor:
 def score(objective: Any, network: Network, images: Tensor, rows: Rows | None = None) -> Tensor:
     bound = objective.bind(network)
     rows = rows_of(len(images), "energy") if rows is None else rows
-    (value,) = bound(Reading(network.read(images, bound.layers), images, rows)).values()
+    (value,) = bound(Readout(network.read(images, bound.layers), images, rows)).values()
     assert value.shape == (len(images), 1)
     return value[:, 0]
 
@@ -49,33 +49,54 @@ def by_layers(images: Tensor, last: str) -> Tensor:
 
 @pytest.mark.parametrize(
     ("said", "meant"),
-    [("conv1", "relu1"), ("conv2", "relu2"), ("norm2", "relu2"), ("relu2", "relu2"), ("pool1", "pool1")],
+    [
+        ("conv1", "relu1"),
+        ("conv2", "relu2"),
+        ("norm2", "relu2"),
+        ("relu2", "relu2"),
+        ("pool1", "pool1"),
+    ],
 )
-def test_it_is_half_the_mean_square_of_what_leaves_the_relu(said: str, meant: str, network: Network) -> None:
+def test_it_is_half_the_mean_square_of_what_leaves_the_relu(
+    said: str, meant: str, network: Network
+) -> None:
     images = pictures(3)
     found = score(Energy(said), network, images)
-    torch.testing.assert_close(found, by_layers(images, meant).square().flatten(1).mean(1) / 2, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(
+        found, by_layers(images, meant).square().flatten(1).mean(1) / 2, rtol=1e-5, atol=1e-7
+    )
     assert Energy(said).bind(network).items[0].name == meant  # type: ignore[index]
 
 
-def test_not_rectified_it_is_the_layers_own_output_negative_numbers_and_all(network: Network) -> None:
+def test_not_rectified_it_is_the_layers_own_output_negative_numbers_and_all(
+    network: Network,
+) -> None:
     images = pictures(2)
     for name in ("conv2", "norm2", "fc"):
         found = score(Energy(name, rectified=False), network, images)
         own = by_layers(images, name)
         torch.testing.assert_close(found, own.square().flatten(1).mean(1) / 2, rtol=1e-5, atol=1e-7)
         assert bool((own < 0).any())
-    positive = by_layers(images, "fc").clamp_min(0)  # no ReLU follows it: it is cut at 0 all the same
-    torch.testing.assert_close(score(Energy("fc"), network, images), positive.square().flatten(1).mean(1) / 2)
+    positive = by_layers(images, "fc").clamp_min(
+        0
+    )  # no ReLU follows it: it is cut at 0 all the same
+    torch.testing.assert_close(
+        score(Energy("fc"), network, images), positive.square().flatten(1).mean(1) / 2
+    )
 
 
 def test_its_gradient_at_the_layer_is_the_activation_itself(network: Network) -> None:
     images = pictures(2)
     bound = Energy("conv2").bind(network)
-    taps = {name: value.clone().requires_grad_() for name, value in network.read(images, bound.layers).items()}
-    (value,) = bound(Reading(taps, images, rows_of(2, "energy"))).values()
-    (slope,) = torch.autograd.grad(value.sum(), taps["relu2"])
-    torch.testing.assert_close(slope * taps["relu2"][0].numel(), taps["relu2"].detach())
+    activations = {
+        name: value.clone().requires_grad_()
+        for name, value in network.read(images, bound.layers).items()
+    }
+    (value,) = bound(Readout(activations, images, rows_of(2, "energy"))).values()
+    (slope,) = torch.autograd.grad(value.sum(), activations["relu2"])
+    torch.testing.assert_close(
+        slope * activations["relu2"][0].numel(), activations["relu2"].detach()
+    )
 
 
 def test_a_channel_alone(network: Network) -> None:
@@ -87,7 +108,10 @@ def test_a_channel_alone(network: Network) -> None:
     several = score(Energy("conv2", [3, 0, 7, 3]), network, images)
     chosen = activation[torch.arange(4), torch.tensor([3, 0, 7, 3])]
     torch.testing.assert_close(several, chosen.square().flatten(1).mean(1) / 2)
-    assert [one.name for one in Energy("conv2", [3, 0]).bind(network).items or ()] == ["relu2:3", "relu2:0"]
+    assert [one.name for one in Energy("conv2", [3, 0]).bind(network).items or ()] == [
+        "relu2:3",
+        "relu2:0",
+    ]
 
 
 def test_a_list_of_layers_is_an_item_each_wherever_its_row_stands(network: Network) -> None:
@@ -106,7 +130,9 @@ def test_a_row_moves_for_its_own_layer_alone(network: Network) -> None:
     both = score(Energy(["conv1", "conv2"]), network, images)
     (slopes,) = torch.autograd.grad(both.sum(), images)
     for place, layer in enumerate(("conv1", "conv2")):
-        (slope,) = torch.autograd.grad(score(Energy(layer), network, images).unbind()[place], images)
+        (slope,) = torch.autograd.grad(
+            score(Energy(layer), network, images).unbind()[place], images
+        )
         torch.testing.assert_close(slopes[place], slope[place])
 
 
@@ -114,14 +140,19 @@ def test_the_size_of_the_picture_hardly_changes_it(network: Network) -> None:
     image = torch.nn.functional.interpolate(pictures(1, 8), (16, 16), mode="bilinear")
     large = image.repeat(1, 1, 3, 3)
     torch.testing.assert_close(
-        score(Energy("conv1"), network, large), score(Energy("conv1"), network, image), rtol=0.2, atol=0
+        score(Energy("conv1"), network, large),
+        score(Energy("conv1"), network, image),
+        rtol=0.2,
+        atol=0,
     )
 
 
 def test_a_mixture_adds_layers_by_their_weights(network: Network) -> None:
     images = pictures(2)
-    mixed = WeightedSum({"early": Energy("conv1", weight=0.5), "late": Energy("conv2", weight=2.0)}).bind(network)
-    terms = mixed(Reading(network.read(images, mixed.layers), images, rows_of(2, "mixed")))
+    mixed = WeightedSum(
+        {"early": Energy("conv1", weight=0.5), "late": Energy("conv2", weight=2.0)}
+    ).bind(network)
+    terms = mixed(Readout(network.read(images, mixed.layers), images, rows_of(2, "mixed")))
     torch.testing.assert_close(terms["early"][:, 0], 0.5 * score(Energy("conv1"), network, images))
     torch.testing.assert_close(terms["late"][:, 0], 2.0 * score(Energy("conv2"), network, images))
 

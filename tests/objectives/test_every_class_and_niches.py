@@ -13,53 +13,72 @@ from hypothesis import strategies as st
 from small_worlds import NAMES, rows_of
 from torch import Tensor
 
-from synth.core import Reading
+from synth.core import Readout
+from synth.core.network import OUTPUT, Network
 from synth.errors import InputError
-from synth.networks.network import OUTPUT, Network
 from synth.objectives.every_class import EveryClass
-from synth.objectives.niches import DESCRIPTORS, RANGES, Niches, brightness, colourfulness, detail, symmetry
+from synth.objectives.niches import (
+    DESCRIPTORS,
+    RANGES,
+    Niches,
+    brightness,
+    colourfulness,
+    detail,
+    symmetry,
+)
 from synth.objectives.weighted import WeightedSum
 
 
-def reading(network: Network, images: Tensor) -> Reading:
+def readout(network: Network, images: Tensor) -> Readout:
     with torch.no_grad():
-        return Reading({OUTPUT: network(images)}, images, rows_of(len(images)))
+        return Readout({OUTPUT: network(images)}, images, rows_of(len(images)))
 
 
-def plain_measure(scores: np.ndarray, measure: str) -> np.ndarray:
+def plain_measure(scores: np.ndarray, score: str) -> np.ndarray:
     logs = scores - scores.max() - np.log(np.exp(scores - scores.max()).sum())
-    return {"logit": scores, "log_probability": logs, "probability": np.exp(logs)}[measure]
+    return {"logit": scores, "log_probability": logs, "probability": np.exp(logs)}[score]
 
 
 def some(count: int, spread: float = 1.0) -> Tensor:
     """Pictures dark and bright, plain and busy."""
     noise = rows_of(count, "niches").uniform(3, 16, 16)
     level = torch.linspace(0, 1, count)[:, None, None, None]
-    return (level + spread * (noise - 0.5) * torch.linspace(0, 1, count).flip(0)[:, None, None, None]).clamp(0, 1)
+    return (
+        level + spread * (noise - 0.5) * torch.linspace(0, 1, count).flip(0)[:, None, None, None]
+    ).clamp(0, 1)
 
 
 @pytest.mark.parametrize("measure", ["logit", "log_probability", "probability"])
-def test_a_column_is_its_class(network: Network, measure: str) -> None:
-    bound = EveryClass(["lemon", 0, "teapot"], measure).bind(network)
+def test_a_column_is_its_class(network: Network, score: str) -> None:
+    bound = EveryClass(["lemon", 0, "teapot"], score).bind(network)
     images = some(4)
-    (columns,) = bound(reading(network, images)).values()
+    (columns,) = bound(readout(network, images)).values()
     assert columns.shape == (4, bound.columns) == (4, 3)
     with torch.no_grad():
         scores = network(images).double().numpy()
     for row, one in zip(columns, scores, strict=True):
-        np.testing.assert_allclose(row, plain_measure(one, measure)[[3, 0, 2]], rtol=1e-4, atol=1e-6)
-    assert [(target.name, target.index) for target in bound.items] == [("lemon", 3), ("goldfish", 0), ("teapot", 2)]
+        np.testing.assert_allclose(row, plain_measure(one, score)[[3, 0, 2]], rtol=1e-4, atol=1e-6)
+    assert [(target.name, target.index) for target in bound.items] == [
+        ("lemon", 3),
+        ("goldfish", 0),
+        ("teapot", 2),
+    ]
     assert EveryClass().bind(network).columns == len(NAMES)
 
 
 PLAIN = {
     "brightness": lambda p: p.mean(),
     "colourfulness": lambda p: (p.max(0) - p.min(0)).mean(),
-    "detail": lambda p: min(1.0, np.abs(np.diff(p, axis=1)).mean() + np.abs(np.diff(p, axis=2)).mean()),
+    "detail": lambda p: min(
+        1.0, np.abs(np.diff(p, axis=1)).mean() + np.abs(np.diff(p, axis=2)).mean()
+    ),
     "symmetry": lambda p: min(
         1.0,
         max(
-            0.0, 1 - np.abs(p - p[:, :, ::-1]).mean() / max(1e-6, 2 * np.abs(p - p.mean((1, 2), keepdims=True)).mean())
+            0.0,
+            1
+            - np.abs(p - p[:, :, ::-1]).mean()
+            / max(1e-6, 2 * np.abs(p - p.mean((1, 2), keepdims=True)).mean()),
         ),
     ),
 }
@@ -67,7 +86,9 @@ PLAIN = {
 
 @pytest.mark.parametrize("name", DESCRIPTORS)
 def test_descriptors_are_those_of_numpy(name: str) -> None:
-    images = torch.cat([some(12), torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)).round()])
+    images = torch.cat(
+        [some(12), torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)).round()]
+    )
     wanted = [PLAIN[name](one) for one in images.double().numpy()]
     np.testing.assert_allclose(DESCRIPTORS[name](images), wanted, atol=1e-5)
     assert RANGES.keys() == DESCRIPTORS.keys()
@@ -93,12 +114,12 @@ def test_descriptors_of_pictures_one_knows() -> None:
     st.sampled_from(["probability", "logit"]),
 )
 def test_a_picture_counts_in_its_own_niche_of_each_class_alone(
-    network_once: Network, names: list[str], steps: list[int], measure: str
+    network_once: Network, names: list[str], steps: list[int], score: str
 ) -> None:
     grid = dict(zip(names, steps, strict=False))
-    bound = Niches(["lemon", "teapot"], grid, measure).bind(network_once)
+    bound = Niches(["lemon", "teapot"], grid, score).bind(network_once)
     images = some(9)
-    look = reading(network_once, images)
+    look = readout(network_once, images)
     (columns,) = bound(look).values()
     cells = [*itertools.product(*[range(count) for count in grid.values()])]
     assert columns.shape == (9, bound.columns) == (9, 2 * len(cells))
@@ -107,19 +128,27 @@ def test_a_picture_counts_in_its_own_niche_of_each_class_alone(
         for name, cell in itertools.product(["lemon", "teapot"], cells)
     ]
     assert [(target.name, target.niche) for target in bound.items] == wanted_names
-    for picture, row, scores in zip(images.double().numpy(), columns, look.taps[OUTPUT].double().numpy(), strict=True):
+    for picture, row, scores in zip(
+        images.double().numpy(), columns, look.activations[OUTPUT].double().numpy(), strict=True
+    ):
         shares = {
-            word: (PLAIN[word](picture) - RANGES[word][0]) / (RANGES[word][1] - RANGES[word][0]) * count
+            word: (PLAIN[word](picture) - RANGES[word][0])
+            / (RANGES[word][1] - RANGES[word][0])
+            * count
             for word, count in grid.items()
         }
-        cell = tuple(min(max(math.floor(share), 0), grid[word] - 1) for word, share in shares.items())
+        cell = tuple(
+            min(max(math.floor(share), 0), grid[word] - 1) for word, share in shares.items()
+        )
         there = {place for place, value in enumerate(row.tolist()) if value != -math.inf}
         if all(abs(share - round(share)) > 1e-3 for share in shares.values()):
             assert there == {cells.index(cell), len(cells) + cells.index(cell)}
         else:
             assert len(there) == 2
-        values = plain_measure(scores, measure)
-        np.testing.assert_allclose(sorted(row[sorted(there)].tolist()), sorted([values[3], values[2]]), rtol=1e-4)
+        values = plain_measure(scores, score)
+        np.testing.assert_allclose(
+            sorted(row[sorted(there)].tolist()), sorted([values[3], values[2]]), rtol=1e-4
+        )
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +161,7 @@ def network_once() -> Network:
 def test_what_cannot_be_is_refused(network: Network) -> None:
     grid = {"brightness": 2}
     for wrong, told in (
-        (lambda: EveryClass(measure="probabilty"), "probability"),
+        (lambda: EveryClass(score="probabilty"), "probability"),
         (lambda: EveryClass("random"), "target=random"),
         (lambda: EveryClass("goldfsh").bind(network), "goldfish"),
         (lambda: Niches("lemon", grid, "confidence"), "measure=confidence"),
@@ -145,5 +174,7 @@ def test_what_cannot_be_is_refused(network: Network) -> None:
     ):
         with pytest.raises(InputError, match=told):
             wrong()
-    both = WeightedSum({"a": EveryClass("all"), "b": EveryClass("all", "logit", weight=0.5)}).bind(network)
+    both = WeightedSum({"a": EveryClass("all"), "b": EveryClass("all", "logit", weight=0.5)}).bind(
+        network
+    )
     assert both.columns == len(NAMES)

@@ -12,11 +12,11 @@ from torch import Tensor
 from torchvision import models
 
 from synth import data
-from synth.core import Bound, Reading
+from synth.core import BoundObjective, Readout
+from synth.core.network import Network
 from synth.encodings.pixels import Pixels
+from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
-from synth.fitness import ImageProblem
-from synth.networks.network import Network
 from synth.objectives.features import FeatureMatch
 from synth.objectives.weighted import WeightedSum
 from synth.searches.gradient import Gradient
@@ -24,8 +24,12 @@ from synth.transforms.affine import Chain
 from synth.transforms.crop import Crop
 
 
-def read(bound: Bound, network: Network, images: Tensor, source: Tensor | None = None) -> Tensor:
-    (value,) = bound(Reading(network.read(images, bound.layers), images, rows_of(len(images)), source)).values()
+def read(
+    bound: BoundObjective, network: Network, images: Tensor, source: Tensor | None = None
+) -> Tensor:
+    (value,) = bound(
+        Readout(network.read(images, bound.layers), images, rows_of(len(images)), source)
+    ).values()
     assert value.shape == (len(images), 1)
     return value[:, 0]
 
@@ -52,12 +56,16 @@ def test_one_picture_at_the_size_that_is_asked_for(network: Network) -> None:
     assert bound.layers == ("relu2",)
     wanted = data.picture("china").at((24, 16))
     found = read(bound, network, images)
-    np.testing.assert_allclose(found, [-error(network, "relu2", image, wanted) for image in images], rtol=1e-4)
+    np.testing.assert_allclose(
+        found, [-error(network, "relu2", image, wanted) for image in images], rtol=1e-4
+    )
     assert abs(float(read(bound, network, wanted[None])[0])) < 1e-9
     plain = FeatureMatch("conv2", content="china", rectified=False).bind(network).at((24, 16))
     assert plain.layers == ("conv2",)
     np.testing.assert_allclose(
-        read(plain, network, images), [-error(network, "conv2", i, wanted) for i in images], rtol=1e-4
+        read(plain, network, images),
+        [-error(network, "conv2", i, wanted) for i in images],
+        rtol=1e-4,
     )
     (target,) = set(plain.target(rows_of(3)))
     assert target is not None
@@ -73,8 +81,10 @@ def test_an_item_each_layer(network: Network) -> None:
     expected = [-error(network, layer, image, wanted)
                 for layer, image in zip(["relu1", "relu2", "fc"], images, strict=True)]  # fmt: skip
     np.testing.assert_allclose(read(bound, network, images), expected, rtol=1e-4)
-    rows = rows_of(3).select(torch.tensor([2]))  # the last item alone: who it is, not where it stands
-    alone = bound(Reading(network.read(images[2:], bound.layers), images[2:], rows))["features"]
+    rows = rows_of(3).select(
+        torch.tensor([2])
+    )  # the last item alone: who it is, not where it stands
+    alone = bound(Readout(network.read(images[2:], bound.layers), images[2:], rows))["features"]
     np.testing.assert_allclose(alone[:, 0], expected[2:], rtol=1e-4)
 
 
@@ -93,21 +103,30 @@ def test_an_item_each_picture(network: Network, folder: Path) -> None:
 
 def test_the_network_chooses_the_last_resolution_but_one(network: Network) -> None:
     assert FeatureMatch(image="china").bind(network).layers == ("relu1",)
-    squeezenet = wrapped(models.squeezenet1_1(weights=None), [str(i) for i in range(1000)], (64, 64))
+    squeezenet = wrapped(
+        models.squeezenet1_1(weights=None), [str(i) for i in range(1000)], (64, 64)
+    )
     assert FeatureMatch(image="china").bind(squeezenet).layers == ("features.6",)
 
 
 def test_gradient_by_finite_differences(network: Network) -> None:
     network.double()
     bound = FeatureMatch(["conv1", "conv2"], image="china").bind(network)
-    images = torch.rand(2, 3, 8, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(
+        2, 3, 8, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
     bound = bound.at((8, 10))
     bound.wanted = {name: value.double() for name, value in bound.wanted.items()}
-    taps = {name: torch.rand(2, *bound.wanted[name].shape[1:], dtype=torch.float64) for name in bound.layers}
-    inputs = tuple(value.requires_grad_() for value in taps.values())
+    activations = {
+        name: torch.rand(2, *bound.wanted[name].shape[1:], dtype=torch.float64)
+        for name in bound.layers
+    }
+    inputs = tuple(value.requires_grad_() for value in activations.values())
 
     def function(*values: Tensor) -> Tensor:
-        return bound(Reading(dict(zip(taps, values, strict=True)), images.float(), rows_of(2)))["features"]
+        return bound(
+            Readout(dict(zip(activations, values, strict=True)), images.float(), rows_of(2))
+        )["features"]
 
     assert torch.autograd.gradcheck(function, inputs)
 
@@ -121,7 +140,11 @@ def test_a_silent_layer_has_a_finite_distance(network: Network) -> None:
 
 
 def test_the_distance_falls_from_noise(network: Network) -> None:
-    bound = WeightedSum({"features": FeatureMatch(["conv1", "conv2"], image="china")}).bind(network).at((16, 16))
+    bound = (
+        WeightedSum({"features": FeatureMatch(["conv1", "conv2"], image="china")})
+        .bind(network)
+        .at((16, 16))
+    )
     problem = ImageProblem(network, Pixels((16, 16)), Chain(), bound, bound)
     search, rows = Gradient(60, rate=0.05), rows_of(2)
     state, score = search.init(problem, rows), []
@@ -133,9 +156,16 @@ def test_the_distance_falls_from_noise(network: Network) -> None:
 
 
 def test_a_picture_of_a_list_is_called_alone_as_beside_others(network: Network) -> None:
-    for images, names in ((["china"], ["china.jpg"]), (["china", "flower"], ["china.jpg", "flower.jpg"])):
-        assert [item.name for item in FeatureMatch("conv1", images=images).bind(network).items or ()] == names
-    assert [item.name for item in FeatureMatch("conv1", image="china").bind(network).items or ()] == ["conv1"]
+    for images, names in (
+        (["china"], ["china.jpg"]),
+        (["china", "flower"], ["china.jpg", "flower.jpg"]),
+    ):
+        assert [
+            item.name for item in FeatureMatch("conv1", images=images).bind(network).items or ()
+        ] == names
+    assert [
+        item.name for item in FeatureMatch("conv1", image="china").bind(network).items or ()
+    ] == ["conv1"]
 
 
 @pytest.mark.parametrize(
@@ -160,4 +190,4 @@ def test_mistakes_that_the_network_tells(network: Network) -> None:
     images = torch.rand(1, 3, 16, 16)
     small = Crop(4)(images, rows_of(1))
     with pytest.raises(InputError, match=r"transform: .* relu1 is compared place by place"):
-        bound(Reading(network.read(small, bound.layers), images, rows_of(1)))
+        bound(Readout(network.read(small, bound.layers), images, rows_of(1)))

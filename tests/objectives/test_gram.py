@@ -11,12 +11,12 @@ from small_worlds import NAMES, rows_of, wrapped
 from torch import Tensor, nn
 
 from synth import data
-from synth.core import Bound, Reading
+from synth.core import BoundObjective, Readout
+from synth.core.network import Network
 from synth.encodings.canvas import canvas
+from synth.engine.experiment import Experiment
+from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
-from synth.experiment import Experiment
-from synth.fitness import ImageProblem
-from synth.networks.network import Network
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch, covariance, gram
 from synth.objectives.weighted import WeightedSum
@@ -26,8 +26,10 @@ from synth.searches.stages import octaves
 from synth.transforms.affine import Chain
 
 
-def read(bound: Bound, network: Network, images: Tensor) -> Tensor:
-    (value,) = bound(Reading(network.read(images, bound.layers), images, rows_of(len(images)))).values()
+def read(bound: BoundObjective, network: Network, images: Tensor) -> Tensor:
+    (value,) = bound(
+        Readout(network.read(images, bound.layers), images, rows_of(len(images)))
+    ).values()
     assert value.shape == (len(images), 1)
     return value[:, 0]
 
@@ -40,12 +42,16 @@ def by_hand(values: Tensor, centred: bool = False) -> np.ndarray:
     return np.einsum("ip,jp->ij", flat, flat) / flat.shape[1]
 
 
-def error(network: Network, layer: str, image: Tensor, target: np.ndarray, centred: bool = False) -> float:
+def error(
+    network: Network, layer: str, image: Tensor, target: np.ndarray, centred: bool = False
+) -> float:
     away = by_hand(network.read(image[None], [layer])[layer][0], centred) - target
     return float((away**2).sum() / (target**2).sum())
 
 
-def style_at(network: Network, layer: str, name: str, size: tuple[int, int], centred: bool = False) -> np.ndarray:
+def style_at(
+    network: Network, layer: str, name: str, size: tuple[int, int], centred: bool = False
+) -> np.ndarray:
     style = data.picture(name).at(size)[None]
     return by_hand(network.read(style, [layer])[layer][0], centred)
 
@@ -53,15 +59,21 @@ def style_at(network: Network, layer: str, name: str, size: tuple[int, int], cen
 def test_matrices_by_hand_and_torch() -> None:
     values = torch.randn(2, 5, 4, 7, generator=torch.Generator().manual_seed(0))
     for place in range(2):
-        np.testing.assert_allclose(gram(values)[place], by_hand(values[place]), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            gram(values)[place], by_hand(values[place]), rtol=1e-4, atol=1e-6
+        )
         expected = torch.cov(values[place].flatten(1), correction=0)
         torch.testing.assert_close(covariance(values)[place], expected, rtol=1e-4, atol=1e-6)
     shifted = values + torch.randn(1, 5, 1, 1)
     torch.testing.assert_close(covariance(shifted), covariance(values), rtol=1e-4, atol=1e-5)
-    turned = values.flatten(2)[:, :, torch.randperm(28)].view_as(values)  # where things stand does not matter
+    turned = values.flatten(2)[:, :, torch.randperm(28)].view_as(
+        values
+    )  # where things stand does not matter
     torch.testing.assert_close(gram(turned), gram(values), rtol=1e-4, atol=1e-6)
     big = torch.full((1, 2, 100, 100), 200.0)
-    assert gram(big.half()).isfinite().all()  # a sum of ten thousand times 40,000 in half precision would not be
+    assert (
+        gram(big.half()).isfinite().all()
+    )  # a sum of ten thousand times 40,000 in half precision would not be
     assert gram(big.half()).dtype == torch.float32
 
 
@@ -72,7 +84,9 @@ def test_the_score_is_the_mean_over_layers(network: Network, statistic: str) -> 
     assert bound.layers == ("relu1", "relu2")
     bound = bound.at((16, 16))
     # china is 640x427: in its own shape 16x11
-    targets = {layer: style_at(network, layer, "china", (11, 16), centred) for layer in bound.layers}
+    targets = {
+        layer: style_at(network, layer, "china", (11, 16), centred) for layer in bound.layers
+    }
     expected = [-np.mean([error(network, layer, image, targets[layer], centred) for layer in bound.layers])
                 for image in images]  # fmt: skip
     np.testing.assert_allclose(read(bound, network, images), expected, rtol=1e-4)
@@ -82,7 +96,11 @@ def test_moments_are_covariance_and_mean_each_by_its_length(network: Network) ->
     images = torch.rand(2, 3, 16, 16)
     bound = GramMatch("china", layers=["relu1"], statistic="moments").bind(network).at((16, 16))
     target = style_at(network, "relu1", "china", (11, 16), True)
-    style = network.read(data.picture("china").at((11, 16))[None], ["relu1"])["relu1"].double().mean((0, 2, 3))
+    style = (
+        network.read(data.picture("china").at((11, 16))[None], ["relu1"])["relu1"]
+        .double()
+        .mean((0, 2, 3))
+    )
     means = network.read(images, ["relu1"])["relu1"].double().mean((2, 3))
     apart = (means - style).square().sum(1) / style.square().sum()
     expected = [-(error(network, "relu1", image, target, True) + float(mean)) / 2
@@ -124,32 +142,42 @@ def test_depths_are_items(network: Network) -> None:
     assert bound.layers == ("relu1", "relu2")
     assert [target.name for target in bound.items or ()] == ["to relu1", "to relu2"]
     alone, whole = (GramMatch("china", depth=depth).bind(network) for depth in ([2], 2))
-    assert [target.name for target in alone.items or ()] == ["to relu2"]  # and draws as it does beside others
+    assert [target.name for target in alone.items or ()] == [
+        "to relu2"
+    ]  # and draws as it does beside others
     assert [target.name for target in whole.items or ()] == ["china.jpg"]
     errors = [[error(network, layer, image, style_at(network, layer, "china", (11, 16))) for layer in bound.layers]
               for image in images]  # fmt: skip
-    np.testing.assert_allclose(read(bound, network, images), [-errors[0][0], -np.mean(errors[1])], rtol=1e-4)
+    np.testing.assert_allclose(
+        read(bound, network, images), [-errors[0][0], -np.mean(errors[1])], rtol=1e-4
+    )
     assert GramMatch("china", depth=1).bind(network).layers == ("relu1",)
 
 
 def test_gradient_by_finite_differences(network: Network) -> None:
-    bound = GramMatch("china", layers=["relu1", "relu2"], statistic="covariance").bind(network).at((16, 16))
-    taps = [torch.rand(2, network.layers[layer][0], 3, 4) for layer in bound.layers]
+    bound = (
+        GramMatch("china", layers=["relu1", "relu2"], statistic="covariance")
+        .bind(network)
+        .at((16, 16))
+    )
+    activations = [torch.rand(2, network.layers[layer][0], 3, 4) for layer in bound.layers]
 
-    def score(taps: list[Tensor]) -> Tensor:
-        named = dict(zip(bound.layers, taps, strict=True))
-        return bound(Reading(named, torch.rand(2, 3, 16, 16), rows_of(2)))["style"].sum()
+    def score(activations: list[Tensor]) -> Tensor:
+        named = dict(zip(bound.layers, activations, strict=True))
+        return bound(Readout(named, torch.rand(2, 3, 16, 16), rows_of(2)))["style"].sum()
 
-    slopes = torch.autograd.grad(score([tap.requires_grad_() for tap in taps]), taps)
+    slopes = torch.autograd.grad(score([tap.requires_grad_() for tap in activations]), activations)
     draws = torch.Generator().manual_seed(0)
-    for which, (tap, slope) in enumerate(zip(taps, slopes, strict=True)):
+    for which, (tap, slope) in enumerate(zip(activations, slopes, strict=True)):
         way = torch.randn(tap.shape, generator=draws)
         ends = []
         for step in (-1e-2, 1e-2):
-            moved = list(taps)
+            moved = list(activations)
             moved[which] = tap + step * way
             ends.append(float(score(moved).detach()))
-        np.testing.assert_allclose((ends[1] - ends[0]) / 2e-2, float((slope * way).sum()), rtol=2e-2)
+        np.testing.assert_allclose(
+            (ends[1] - ends[0]) / 2e-2, float((slope * way).sum()), rtol=2e-2
+        )
 
 
 def _problem(network: Network, size: tuple[int, int], content: float = 0.02) -> ImageProblem:
@@ -159,7 +187,9 @@ def _problem(network: Network, size: tuple[int, int], content: float = 0.02) -> 
     return ImageProblem(network, canvas("china", size=size), Chain(), bound, bound)
 
 
-@pytest.mark.parametrize("search", [Gradient(80, rate=0.03), LBFGS(40), octaves(Gradient(rate=0.03), 2, 2.0, 40)])
+@pytest.mark.parametrize(
+    "search", [Gradient(80, rate=0.03), LBFGS(40), octaves(Gradient(rate=0.03), 2, 2.0, 40)]
+)
 def test_a_style_is_learned(network: Network, search: Gradient | LBFGS) -> None:
     problem, rows = _problem(network, (32, 32)), rows_of(1)
     before = float(problem.evaluate(problem.start(rows), rows).terms["style"])
@@ -177,18 +207,25 @@ def test_targets_are_those_of_the_stage(network: Network) -> None:
     half = problem.at(size=(16, 16))
     assert isinstance(half, ImageProblem)
     image = data.picture("flower").at((16, 16))
-    taps = network.read(image[None], half.objective.layers)
-    found = half.objective(Reading(taps, image[None], rows_of(1)))
-    wanted = style_at(network, "relu1", "flower", (11, 16)), style_at(network, "relu2", "flower", (11, 16))
+    activations = network.read(image[None], half.objective.layers)
+    found = half.objective(Readout(activations, image[None], rows_of(1)))
+    wanted = (
+        style_at(network, "relu1", "flower", (11, 16)),
+        style_at(network, "relu2", "flower", (11, 16)),
+    )
     expected = np.mean([error(network, f"relu{i + 1}", image, wanted[i]) for i in range(2)])
     np.testing.assert_allclose(float(found["style"]), -expected, rtol=1e-4)
 
 
-def test_a_small_picture_file_is_no_mistake_but_a_small_style_is(network: Network, tmp_path: Path) -> None:
+def test_a_small_picture_file_is_no_mistake_but_a_small_style_is(
+    network: Network, tmp_path: Path
+) -> None:
     data.to_image(torch.rand(3, 9, 40)).save(tmp_path / "thin.png")
     thin = GramMatch(str(tmp_path / "thin.png"), layers=["conv2"]).bind(network)
     thin.at((64, 64))
-    with pytest.raises(InputError, match=r"style=thin.png: at 1x6 pixels it is smaller than what relu2 looks at"):
+    with pytest.raises(
+        InputError, match=r"style=thin.png: at 1x6 pixels it is smaller than what relu2 looks at"
+    ):
         thin.at((6, 6))
 
 
@@ -222,13 +259,20 @@ def test_mistakes(words: dict[str, object], message: str) -> None:
         ({"depth": 3}, "depth=3: there are 2 layers; write 1 to 2"),
     ],
 )
-def test_mistakes_that_the_network_tells(network: Network, words: dict[str, object], message: str) -> None:
+def test_mistakes_that_the_network_tells(
+    network: Network, words: dict[str, object], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         GramMatch("china", **words).bind(network)
 
 
 def test_a_content_too_small() -> None:
-    coarse = wrapped(nn.Sequential(nn.Conv2d(3, 4, 8, 8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), NAMES[:4])
+    coarse = wrapped(
+        nn.Sequential(nn.Conv2d(3, 4, 8, 8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        NAMES[:4],
+    )
     objective = GramMatch("china", layers=["1"], style_scale=4)
-    with pytest.raises(InputError, match=r"encoding.size=8x8: smaller than what 1 looks at; write a larger one"):
+    with pytest.raises(
+        InputError, match=r"encoding.size=8x8: smaller than what 1 looks at; write a larger one"
+    ):
         Experiment(coarse, canvas("china", size=8), objective, Gradient(2))

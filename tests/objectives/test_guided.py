@@ -13,9 +13,9 @@ from small_worlds import rows_of, tiny_module, wrapped
 from torch import Tensor
 
 from synth import data
-from synth.core import Reading
+from synth.core import Readout
+from synth.core.network import Network
 from synth.errors import InputError
-from synth.networks.network import Network
 from synth.objectives.guided import Guided, matched
 
 
@@ -27,20 +27,26 @@ def network() -> Network:
 @pytest.fixture(scope="module")
 def guide(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("guide") / "wide.png"
-    Image.fromarray(np.random.default_rng(3).integers(0, 256, (20, 40, 3), dtype=np.uint8)).save(path)
+    Image.fromarray(np.random.default_rng(3).integers(0, 256, (20, 40, 3), dtype=np.uint8)).save(
+        path
+    )
     return str(path)
 
 
 def score(objective: Guided, network: Network, images: Tensor) -> Tensor:
     bound = objective.bind(network)
-    (value,) = bound(Reading(network.read(images, bound.layers), images, rows_of(len(images), "guided"))).values()
+    (value,) = bound(
+        Readout(network.read(images, bound.layers), images, rows_of(len(images), "guided"))
+    ).values()
     return value[:, 0]
 
 
 def test_it_is_the_sum_over_places_of_the_best_dot_product(network: Network, guide: str) -> None:
     images = rows_of(2, "pictures").uniform(3, 12, 18)
     found = score(Guided(guide, "conv2"), network, images)
-    seen = data.picture(guide).at((8, 16))[None]  # in its own shape, its longer side that of the network
+    seen = data.picture(guide).at((8, 16))[
+        None
+    ]  # in its own shape, its longer side that of the network
     features = network.read(seen, ["relu2"])["relu2"][0].numpy()
     for row, values in enumerate(network.read(images, ["relu2"])["relu2"].numpy()):
         whole = 0.0
@@ -54,16 +60,21 @@ def test_it_is_the_sum_over_places_of_the_best_dot_product(network: Network, gui
         assert float(found[row]) == pytest.approx(whole / values.size, rel=1e-4)
 
 
-def test_its_gradient_at_the_layer_is_the_best_feature_of_the_guide(network: Network, guide: str) -> None:
+def test_its_gradient_at_the_layer_is_the_best_feature_of_the_guide(
+    network: Network, guide: str
+) -> None:
     images = rows_of(2, "pictures").uniform(3, 10, 10)
     bound = Guided(guide, "conv2").bind(network)
-    taps = {name: value.clone().requires_grad_() for name, value in network.read(images, bound.layers).items()}
-    (value,) = bound(Reading(taps, images, rows_of(2, "guided"))).values()
-    (slope,) = torch.autograd.grad(value.sum(), taps["relu2"])
+    activations = {
+        name: value.clone().requires_grad_()
+        for name, value in network.read(images, bound.layers).items()
+    }
+    (value,) = bound(Readout(activations, images, rows_of(2, "guided"))).values()
+    (slope,) = torch.autograd.grad(value.sum(), activations["relu2"])
     features = network.read(data.picture(guide).at((8, 16))[None], ["relu2"])["relu2"][0].flatten(1)
-    best = torch.einsum("ncp,cq->npq", taps["relu2"].detach().flatten(2), features).argmax(2)
+    best = torch.einsum("ncp,cq->npq", activations["relu2"].detach().flatten(2), features).argmax(2)
     expected = torch.stack([features[:, one] for one in best]).view_as(slope) / slope[0].numel()
-    seen = taps["relu2"].detach() > 0  # below, nothing passes: that is the ReLU's own rule
+    seen = activations["relu2"].detach() > 0  # below, nothing passes: that is the ReLU's own rule
     torch.testing.assert_close(slope[seen], expected[seen])
 
 
@@ -80,12 +91,12 @@ def test_memory_stays_within_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     largest = 0
     usual = torch.Tensor.argmax
 
-    def watched(self: Tensor, *words: Any) -> Tensor:
+    def monitored(self: Tensor, *words: Any) -> Tensor:
         nonlocal largest
         largest = max(largest, self.numel())
         return usual(self, *words)
 
-    monkeypatch.setattr(torch.Tensor, "argmax", watched)
+    monkeypatch.setattr(torch.Tensor, "argmax", monitored)
     matched(torch.rand(2, 3, 400), torch.rand(3, 50), chunk=1000)
     assert 0 < largest <= 1000
 
@@ -93,16 +104,25 @@ def test_memory_stays_within_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_list_of_layers_is_an_item_each(network: Network, guide: str) -> None:
     images = rows_of(2, "pictures").uniform(3, 16, 16)
     both = score(Guided(guide, ["conv1", "conv2"]), network, images)
-    assert both[0] == pytest.approx(float(score(Guided(guide, "conv1"), network, images)[0]), rel=1e-5)
-    assert both[1] == pytest.approx(float(score(Guided(guide, "conv2"), network, images)[1]), rel=1e-5)
-    assert [one.name for one in Guided(guide, ["conv1", "conv2"]).bind(network).items or ()] == ["relu1", "relu2"]
+    assert both[0] == pytest.approx(
+        float(score(Guided(guide, "conv1"), network, images)[0]), rel=1e-5
+    )
+    assert both[1] == pytest.approx(
+        float(score(Guided(guide, "conv2"), network, images)[1]), rel=1e-5
+    )
+    assert [one.name for one in Guided(guide, ["conv1", "conv2"]).bind(network).items or ()] == [
+        "relu1",
+        "relu2",
+    ]
 
 
 def test_a_picture_that_is_the_guide_matches_itself_best(network: Network, guide: str) -> None:
     """Nowhere else is |x|^2 less than the best product, so its score is at least twice its energy."""
     image = data.picture(guide).at((8, 16))[None]
     values = network.read(image, ["relu2"])["relu2"]
-    assert float(score(Guided(guide, "conv2"), network, image)) >= float(values.square().mean()) * (1 - 1e-5)
+    assert float(score(Guided(guide, "conv2"), network, image)) >= float(values.square().mean()) * (
+        1 - 1e-5
+    )
 
 
 def test_longest_and_rectified_are_the_users(network: Network, guide: str) -> None:

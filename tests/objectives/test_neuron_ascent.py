@@ -6,10 +6,10 @@ import pytest
 import torch
 from small_worlds import tiny_module, wrapped
 
+from synth.core.network import Network
 from synth.encodings.pixels import Pixels
-from synth.experiment import Experiment
-from synth.fitness import ImageProblem
-from synth.networks.network import Network
+from synth.engine.experiment import Experiment
+from synth.engine.fitness import ImageProblem
 from synth.objectives.priors import L2
 from synth.objectives.scores import Neuron
 from synth.objectives.weighted import WeightedSum
@@ -24,10 +24,14 @@ def network() -> Network:
 
 
 @pytest.mark.parametrize(("rule", "rate"), [("sgd", 0.05), ("adam", 0.005), ("unit", 0.02)])
-def test_the_picture_of_a_first_layer_unit_is_its_filter(network: Network, rule: str, rate: float) -> None:
+def test_the_picture_of_a_first_layer_unit_is_its_filter(
+    network: Network, rule: str, rate: float
+) -> None:
     units = [0, 3, 7]
     objective = WeightedSum({"unit": Neuron("conv1", units), "l2": L2(mean=MEAN, weight=2.0)})
-    experiment = Experiment(network, Pixels(start="noise", noise=0.02), objective, Gradient(200, rule, rate, 1e-4))
+    experiment = Experiment(
+        network, Pixels(start="noise", noise=0.02), objective, Gradient(200, rule, rate, 1e-4)
+    )
     search, problem, rows = experiment.search, experiment.problem, experiment.rows
     assert isinstance(problem, ImageProblem)
     state = search.init(problem, rows)
@@ -43,4 +47,6 @@ def test_the_picture_of_a_first_layer_unit_is_its_filter(network: Network, rule:
         assert float(correlation) > 0.95
         rest = away[row].clone()
         rest[:, 7:10, 7:10] = 0
-        assert float(rest.norm()) < 0.05 * float(patch.norm())  # it sees nothing else, and the norm keeps it empty
+        assert float(rest.norm()) < 0.05 * float(
+            patch.norm()
+        )  # it sees nothing else, and the norm keeps it empty

@@ -8,14 +8,14 @@ import torch
 from small_worlds import rows_of
 from torch import Tensor
 
-from synth.core import Objective, Reading
+from synth.core import Objective, Readout
+from synth.core.network import Network
 from synth.errors import InputError
-from synth.networks.network import Network
 from synth.objectives.priors import IMAGENET_MEAN, L2, AlphaNorm, TotalVariation
 
 
 def score(objective: Objective, network: Network, images: Tensor) -> Tensor:
-    (value,) = objective.bind(network)(Reading({}, images, rows_of(len(images)))).values()
+    (value,) = objective.bind(network)(Readout({}, images, rows_of(len(images)))).values()
     assert value.shape == (len(images), 1)
     return value[:, 0]
 
@@ -48,17 +48,20 @@ def test_l2_is_the_squared_distance_to_the_mean_colour(network: Network) -> None
     mean = np.array(IMAGENET_MEAN).reshape(1, 3, 1, 1)
     expected = -((images.double().numpy() - mean) ** 2).sum((1, 2, 3))
     np.testing.assert_allclose(score(L2(), network, images), expected, rtol=1e-5)
-    np.testing.assert_allclose(score(L2(mean=(0, 0, 0)), network, images), -(images**2).sum((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(
+        score(L2(mean=(0, 0, 0)), network, images), -(images**2).sum((1, 2, 3)), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
-    "objective", [L2((0.1, 0.5, 0.9)), TotalVariation(), TotalVariation(1.0), TotalVariation(1.5), AlphaNorm()]
+    "objective",
+    [L2((0.1, 0.5, 0.9)), TotalVariation(), TotalVariation(1.0), TotalVariation(1.5), AlphaNorm()],
 )
 def test_gradients_by_finite_differences(network: Network, objective: Objective) -> None:
     bound = objective.bind(network)
 
     def function(images: Tensor) -> Tensor:
-        return next(iter(bound(Reading({}, images, rows_of(2))).values()))
+        return next(iter(bound(Readout({}, images, rows_of(2))).values()))
 
     images = pictures(2, 4, 5).double().requires_grad_()
     if isinstance(objective, L2 | AlphaNorm):
@@ -77,7 +80,11 @@ def test_the_gradient_of_squared_variation_is_twice_the_laplacian(network: Netwo
     framed = np.pad(images.detach().numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     middle = framed[..., 1:-1, 1:-1]
     laplacian = (
-        framed[..., 2:, 1:-1] + framed[..., :-2, 1:-1] + framed[..., 1:-1, 2:] + framed[..., 1:-1, :-2] - 4 * middle
+        framed[..., 2:, 1:-1]
+        + framed[..., :-2, 1:-1]
+        + framed[..., 1:-1, 2:]
+        + framed[..., 1:-1, :-2]
+        - 4 * middle
     )
     np.testing.assert_allclose(gradient.numpy(), 2 * laplacian, atol=1e-5)
 
@@ -102,15 +109,29 @@ def test_flat_pictures_have_finite_gradients(network: Network) -> None:
 def test_alpha_norm_is_the_sum_of_powers(network: Network, alpha: float) -> None:
     images = pictures(3)
     away = np.abs(images.double().numpy() - np.array(IMAGENET_MEAN).reshape(1, 3, 1, 1))
-    np.testing.assert_allclose(score(AlphaNorm(alpha), network, images), -(away**alpha).sum((1, 2, 3)), rtol=1e-4)
-    assert abs(float(score(AlphaNorm(alpha, (0.5, 0.5, 0.5)), network, torch.full((1, 3, 4, 4), 0.5))[0])) < 1e-6
+    np.testing.assert_allclose(
+        score(AlphaNorm(alpha), network, images), -(away**alpha).sum((1, 2, 3)), rtol=1e-4
+    )
+    assert (
+        abs(
+            float(
+                score(AlphaNorm(alpha, (0.5, 0.5, 0.5)), network, torch.full((1, 3, 4, 4), 0.5))[0]
+            )
+        )
+        < 1e-6
+    )
     with pytest.raises(InputError, match=r"alpha=0.5: below 1"):
         AlphaNorm(0.5)
 
 
 @pytest.mark.parametrize("kind", [AlphaNorm, TotalVariation])
-def test_a_prior_per_pixel_is_the_sum_over_their_number(network: Network, kind: type[Objective]) -> None:
+def test_a_prior_per_pixel_is_the_sum_over_their_number(
+    network: Network, kind: type[Objective]
+) -> None:
     images = pictures(2)
     torch.testing.assert_close(
-        score(kind(per_pixel=True), network, images), score(kind(), network, images) / (7 * 9), rtol=1e-5, atol=0
+        score(kind(per_pixel=True), network, images),
+        score(kind(), network, images) / (7 * 9),
+        rtol=1e-5,
+        atol=0,
     )

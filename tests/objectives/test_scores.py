@@ -11,9 +11,9 @@ from scipy import special, stats
 from small_worlds import NAMES, rows_of
 from torch import Tensor
 
-from synth.core import Objective, Reading, Rows
+from synth.core import Objective, Readout, Rows
+from synth.core.network import OUTPUT, Network
 from synth.errors import InputError
-from synth.networks.network import OUTPUT, Network
 from synth.objectives.scores import Channel, ClassScore, Direction, Neuron
 
 
@@ -24,7 +24,7 @@ def pixels(count: int) -> Tensor:
 def read(network: Network, objective: Objective, images: Tensor, rows: Rows) -> Tensor:
     """The objective's one term, [r], on `images`."""
     bound = objective.bind(network)
-    (value,) = bound(Reading(network.read(images, bound.layers), images, rows)).values()
+    (value,) = bound(Readout(network.read(images, bound.layers), images, rows)).values()
     assert value.shape == (len(rows), bound.columns)
     return value[:, 0]
 
@@ -35,21 +35,26 @@ def read(network: Network, objective: Objective, images: Tensor, rows: Rows) -> 
         ("logit", lambda scores: scores),
         ("log_probability", special.log_softmax),
         ("probability", special.softmax),
-        ("margin", lambda scores: np.array([one - max(np.delete(scores, i)) for i, one in enumerate(scores)])),
+        (
+            "margin",
+            lambda scores: np.array(
+                [one - max(np.delete(scores, i)) for i, one in enumerate(scores)]
+            ),
+        ),
     ],
 )
-def test_class_measures(network: Network, measure: str, formula) -> None:
+def test_class_measures(network: Network, score: str, formula) -> None:
     images = pixels(4)
     scores = network(images).double().numpy()
     expected = np.stack([formula(one) for one in scores])
     targets: list[str | int] = ["lemon", 0, "n00000002", "King_Penguin"]
-    found = read(network, ClassScore(targets, measure), images, rows_of(4))
+    found = read(network, ClassScore(targets, score), images, rows_of(4))
     np.testing.assert_allclose(found, expected[np.arange(4), [3, 0, 2, 1]], atol=1e-5)
     order = torch.tensor([3, 1])
-    found = read(network, ClassScore(targets, measure), images[order], rows_of(4).select(order))
+    found = read(network, ClassScore(targets, score), images[order], rows_of(4).select(order))
     np.testing.assert_allclose(found, expected[[3, 1], [1, 0]], atol=1e-5)
     np.testing.assert_allclose(
-        read(network, ClassScore("teapot", measure), images, rows_of(4)), expected[:, 2], atol=1e-5
+        read(network, ClassScore("teapot", score), images, rows_of(4)), expected[:, 2], atol=1e-5
     )
 
 
@@ -63,18 +68,24 @@ def test_class_targets_have_names_and_indices(network: Network) -> None:
 
 
 def test_a_random_target_is_the_items_own_and_stays(network: Network) -> None:
-    bound, rows, images = ClassScore("random").bind(network), rows_of(400), pixels(1).expand(400, -1, -1, -1)
+    bound, rows, images = (
+        ClassScore("random").bind(network),
+        rows_of(400),
+        pixels(1).expand(400, -1, -1, -1),
+    )
     assert bound.items is None
     targets = [target.index for target in bound.target(rows)]
     assert stats.chisquare(np.bincount(targets, minlength=5)).pvalue > 0.01
     scores = network(pixels(1))[0]
-    for who in (rows, rows.fold(0), rows.fold(17).fold(3), rows.spread(1), rows.repeat(1)):
-        taps = {OUTPUT: scores.expand(400, -1)}
-        (value,) = bound(Reading(taps, images, who)).values()
+    for who in (rows, rows.fold_in(0), rows.fold_in(17).fold_in(3), rows.split(1), rows.repeat(1)):
+        activations = {OUTPUT: scores.expand(400, -1)}
+        (value,) = bound(Readout(activations, images, who)).values()
         assert torch.equal(value[:, 0], scores[torch.tensor(targets)])
         assert [target.index for target in bound.target(who)] == targets
-    crowd = rows.select(slice(0, 3)).fold(2).spread(4)
-    assert [target.index for target in bound.target(crowd)] == [t for t in targets[:3] for _ in range(4)]
+    crowd = rows.select(slice(0, 3)).fold_in(2).split(4)
+    assert [target.index for target in bound.target(crowd)] == [
+        t for t in targets[:3] for _ in range(4)
+    ]
 
 
 @pytest.mark.parametrize("at", [None, (0, 0), (7, 3)])
@@ -94,14 +105,17 @@ def test_a_neuron_keeps_its_place_in_a_picture_of_another_size(network: Network)
     maps = network.read(images, ("conv2",))["conv2"]
     assert maps.shape[2:] == (16, 16)  # where the network's own size gives 8 x 8
     for place, (y, x) in (((0, 0), (1, 1)), ((4, 4), (9, 9)), ((7, 0), (15, 1)), (None, (9, 9))):
-        assert torch.equal(read(network, Neuron("conv2", 5, place), images, rows_of(2)), maps[:, 5, y, x])
+        assert torch.equal(
+            read(network, Neuron("conv2", 5, place), images, rows_of(2)), maps[:, 5, y, x]
+        )
 
 
 def test_a_neuron_of_a_flat_layer_is_its_number(network: Network) -> None:
     images, rows = pixels(3), rows_of(3)
     values = network.read(images, ("fc",))["fc"]
     assert torch.equal(
-        read(network, Neuron("fc", [4, 0, 1]), images, rows), values[torch.arange(3), torch.tensor([4, 0, 1])]
+        read(network, Neuron("fc", [4, 0, 1]), images, rows),
+        values[torch.arange(3), torch.tensor([4, 0, 1])],
     )
     assert torch.equal(read(network, Channel("fc", 2), images, rows), values[:, 2])
     assert [target.name for target in Neuron("output", 3).bind(network).items] == ["output:3"]
@@ -111,10 +125,16 @@ def test_a_channel_is_the_mean_of_its_map(network: Network) -> None:
     images, rows = pixels(3), rows_of(3)
     maps = network.read(images, ("relu1",))["relu1"].double().numpy()
     found = read(network, Channel("relu1", [7, 0, 3]), images, rows)
-    np.testing.assert_allclose(found, [maps[i, unit].mean() for i, unit in enumerate((7, 0, 3))], rtol=1e-5)
-    wide = torch.rand(2, 3, 30, 22, generator=torch.Generator().manual_seed(1))  # another size than the network's
+    np.testing.assert_allclose(
+        found, [maps[i, unit].mean() for i, unit in enumerate((7, 0, 3))], rtol=1e-5
+    )
+    wide = torch.rand(
+        2, 3, 30, 22, generator=torch.Generator().manual_seed(1)
+    )  # another size than the network's
     maps = network.read(wide, ("relu1",))["relu1"]
-    torch.testing.assert_close(read(network, Channel("relu1", 4), wide, rows_of(2)), maps[:, 4].mean((1, 2)))
+    torch.testing.assert_close(
+        read(network, Channel("relu1", 4), wide, rows_of(2)), maps[:, 4].mean((1, 2))
+    )
 
 
 def lucid_direction(values: np.ndarray, vector: np.ndarray, power: float) -> np.ndarray:
@@ -143,7 +163,7 @@ def test_a_direction_is_lucids(network: Network, layer: str, power: float) -> No
 def test_directions_gradient_is_finite_where_the_layer_is_silent(network: Network) -> None:
     bound = Direction("conv1", [1.0] * 8).bind(network)
     values = torch.zeros(2, 8, 4, 4, requires_grad=True)
-    (value,) = bound(Reading({"conv1": values}, pixels(2), rows_of(2))).values()
+    (value,) = bound(Readout({"conv1": values}, pixels(2), rows_of(2))).values()
     (gradient,) = torch.autograd.grad(value.sum(), values)
     assert torch.isfinite(gradient).all()
 
@@ -162,7 +182,9 @@ def test_directions_gradient_is_finite_where_the_layer_is_silent(network: Networ
         (ClassScore([]), "name at least one class"),
     ],
 )
-def test_names_that_do_not_fit_are_refused_when_bound(network: Network, objective: Objective, told: str) -> None:
+def test_names_that_do_not_fit_are_refused_when_bound(
+    network: Network, objective: Objective, told: str
+) -> None:
     with pytest.raises(InputError, match=told):
         objective.bind(network)
 

@@ -12,13 +12,13 @@ from scipy import special
 from small_worlds import NAMES, rows_of, tiny_module, wrapped
 from torch import Tensor
 
-from synth.core import Reading, Rows
+from synth.core import Readout, Rows
+from synth.core.network import OUTPUT, Network
 from synth.encodings.perturbation import Perturbation
+from synth.engine.experiment import Experiment
 from synth.errors import InputError
-from synth.experiment import Experiment
-from synth.networks.network import OUTPUT, Network
 from synth.objectives.untargeted import Untargeted
-from synth.record import Record
+from synth.record.record import Record
 from synth.searches.gradient import Gradient
 
 COUNT = 4
@@ -34,39 +34,48 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stored(folder: Path) -> Tensor:
-    pixels = [np.asarray(Image.open(folder / f"{number}.png"), dtype=np.float32) / 255 for number in range(COUNT)]
+    pixels = [
+        np.asarray(Image.open(folder / f"{number}.png"), dtype=np.float32) / 255
+        for number in range(COUNT)
+    ]
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
 
 
 def score(objective: Untargeted, network: Network, images: Tensor, rows: Rows) -> Tensor:
     bound = objective.bind(network)
-    (value,) = bound(Reading(network.read(images, bound.layers), images, rows)).values()
+    (value,) = bound(Readout(network.read(images, bound.layers), images, rows)).values()
     assert value.shape == (len(rows), 1)
     return value[:, 0]
 
 
-def by_hand(scores: np.ndarray, label: int, measure: str) -> float:
-    if measure == "margin":
+def by_hand(scores: np.ndarray, label: int, score: str) -> float:
+    if score == "margin":
         return max(value for place, value in enumerate(scores) if place != label) - scores[label]
     chances = special.softmax(scores)
-    return -np.log(chances[label]) if measure == "cross_entropy" else 1 - chances[label]
+    return -np.log(chances[label]) if score == "cross_entropy" else 1 - chances[label]
 
 
 @pytest.mark.parametrize("measure", ["margin", "cross_entropy", "probability"])
-def test_measures_by_hand(loud_network: Network, folder: Path, measure: str) -> None:
+def test_measures_by_hand(loud_network: Network, folder: Path, score: str) -> None:
     with torch.no_grad():
         labels = loud_network(stored(folder)).argmax(1).tolist()
     images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         scores = loud_network(images).double().numpy()
     rows = rows_of(COUNT).select(torch.tensor([3, 0, 3]))  # rows find their picture by item
-    found = score(Untargeted(images=str(folder), measure=measure), loud_network, images, rows)
-    wanted = [by_hand(one, labels[item], measure) for one, item in zip(scores, (3, 0, 3), strict=True)]
+    found = score(Untargeted(images=str(folder), score=score), loud_network, images, rows)
+    wanted = [
+        by_hand(one, labels[item], score) for one, item in zip(scores, (3, 0, 3), strict=True)
+    ]
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_of_its_own_picture_the_network_is_never_fooled(loud_network: Network, folder: Path) -> None:
-    assert (score(Untargeted(images=str(folder)), loud_network, stored(folder), rows_of(COUNT)) <= 0).all()
+def test_of_its_own_picture_the_network_is_never_fooled(
+    loud_network: Network, folder: Path
+) -> None:
+    assert (
+        score(Untargeted(images=str(folder)), loud_network, stored(folder), rows_of(COUNT)) <= 0
+    ).all()
 
 
 def test_the_gradient_is_that_of_finite_differences(folder: Path) -> None:
@@ -74,10 +83,12 @@ def test_the_gradient_is_that_of_finite_differences(folder: Path) -> None:
     bound = Untargeted(images=str(folder), label=["lemon", 0, 1, 2]).bind(network)
 
     def margins(scores: Tensor) -> Tensor:
-        (value,) = bound(Reading({OUTPUT: scores}, stored(folder), rows_of(COUNT))).values()
+        (value,) = bound(Readout({OUTPUT: scores}, stored(folder), rows_of(COUNT))).values()
         return value
 
-    scores = torch.randn(COUNT, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    scores = torch.randn(
+        COUNT, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    ).requires_grad_()
     assert torch.autograd.gradcheck(margins, scores)
 
 
@@ -85,28 +96,38 @@ def test_items_are_named_for_what_is_left(loud_network: Network, folder: Path) -
     with torch.no_grad():
         labels = loud_network(stored(folder)).argmax(1).tolist()
     bound = Untargeted(images=str(folder)).bind(loud_network)
-    assert [(one.name, one.index, one.away) for one in bound.items] == [(f"not {NAMES[i]}", i, True) for i in labels]
+    assert [(one.name, one.index, one.untargeted) for one in bound.items] == [
+        (f"not {NAMES[i]}", i, True) for i in labels
+    ]
     one = Untargeted(image=str(folder / "2.png")).bind(loud_network)
     assert [target.index for target in one.target(rows_of(2))] == [labels[2]] * 2
 
 
 def test_labels_in_place_of_what_the_network_says(loud_network: Network, folder: Path) -> None:
-    each = Untargeted(images=str(folder), label=["lemon", "n00000000", 2, "King_Penguin"]).bind(loud_network)
+    each = Untargeted(images=str(folder), label=["lemon", "n00000000", 2, "King_Penguin"]).bind(
+        loud_network
+    )
     assert [one.index for one in each.items] == [3, 0, 2, 1]
     all_alike = Untargeted(images=str(folder), label="teapot").bind(loud_network)
     assert [one.index for one in all_alike.target(rows_of(COUNT))] == [2] * COUNT
     two = Untargeted(images=str(folder), label=["lemon", "teapot"])
-    with pytest.raises(InputError, match="2 targets and 4 pictures: name one target for all, or one for each"):
+    with pytest.raises(
+        InputError, match="2 targets and 4 pictures: name one target for all, or one for each"
+    ):
         Experiment(loud_network, Perturbation(images=str(folder)), two, Gradient(2))
 
 
 def test_what_cannot_be_is_refused(loud_network: Network, folder: Path) -> None:
-    with pytest.raises(InputError, match=r"label=lemmon: tiny has no such class\. Did you mean lemon"):
+    with pytest.raises(
+        InputError, match=r"label=lemmon: tiny has no such class\. Did you mean lemon"
+    ):
         Untargeted(image=str(folder / "0.png"), label="lemmon").bind(loud_network)
     with pytest.raises(InputError, match="label=5: tiny has classes 0 to 4"):
         Untargeted(image=str(folder / "0.png"), label=5).bind(loud_network)
-    with pytest.raises(InputError, match=r"objective measure=margn: no such measure\. Did you mean margin"):
-        Untargeted(image=str(folder / "0.png"), measure="margn")
+    with pytest.raises(
+        InputError, match=r"objective measure=margn: no such measure\. Did you mean margin"
+    ):
+        Untargeted(image=str(folder / "0.png"), score="margn")
     for wrong in ({}, {"image": "a.png", "images": "a"}):
         with pytest.raises(InputError, match=r"write image=PATH, or images=FOLDER"):
             Untargeted(**wrong)
@@ -125,9 +146,13 @@ def test_a_run_ends_where_the_saved_picture_is_seen_as_something_else(
     assert any(item["success"] for item in result["items"])
     for item in result["items"]:
         with Image.open(tmp_path / item["file"]) as image:
-            picture = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1)[None]
+            picture = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1)[
+                None
+            ]
         with torch.no_grad():
             chances = loud_network(picture).softmax(1)[0]
         assert item["target"] == f"not {NAMES[item['target_index']]}"
         assert item["success"] == (int(chances.argmax()) != item["target_index"])
-        assert item["confidence"] == pytest.approx(1 - float(chances[item["target_index"]]), abs=2e-6)
+        assert item["confidence"] == pytest.approx(
+            1 - float(chances[item["target_index"]]), abs=2e-6
+        )

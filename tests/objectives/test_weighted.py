@@ -6,9 +6,9 @@ import pytest
 import torch
 from small_worlds import rows_of
 
-from synth.core import Reading
+from synth.core import Readout
+from synth.core.network import Network
 from synth.errors import InputError
-from synth.networks.network import Network
 from synth.objectives.priors import L2, TotalVariation
 from synth.objectives.scores import Channel, ClassScore
 from synth.objectives.weighted import WeightedSum
@@ -23,20 +23,24 @@ def test_terms_are_the_parts_times_their_weights(network: Network) -> None:
     }
     bound = WeightedSum({**parts, "off": None}).bind(network)
     assert bound.layers == ("output", "relu1")
-    reading = Reading(network.read(images, bound.layers), images, rows)
-    found = bound(reading)
+    readout = Readout(network.read(images, bound.layers), images, rows)
+    found = bound(readout)
     assert list(found) == ["seen", "unseen", "l2"]
     for name, part in parts.items():
-        (alone,) = part.bind(network)(reading).values()
+        (alone,) = part.bind(network)(readout).values()
         torch.testing.assert_close(found[name], part.weight * alone)
 
 
 def test_the_first_term_says_what_the_items_are_after(network: Network) -> None:
     rows = rows_of(3)
-    bound = WeightedSum({"class": ClassScore(["lemon", 0, 1]), "tv": TotalVariation()}).bind(network)
+    bound = WeightedSum({"class": ClassScore(["lemon", 0, 1]), "tv": TotalVariation()}).bind(
+        network
+    )
     assert [target.index for target in bound.target(rows)] == [3, 0, 1]
     assert len(bound.items) == 3
-    one_for_all = WeightedSum({"class": ClassScore("lemon"), "channel": Channel("conv1", [0, 1, 2])}).bind(network)
+    one_for_all = WeightedSum(
+        {"class": ClassScore("lemon"), "channel": Channel("conv1", [0, 1, 2])}
+    ).bind(network)
     assert len(one_for_all.items) == 3
     assert [target.index for target in one_for_all.target(rows)] == [3, 3, 3]
 
@@ -45,8 +49,10 @@ def test_a_sum_within_a_sum(network: Network) -> None:
     images, rows = torch.rand(1, 3, 16, 16), rows_of(1)
     inner = WeightedSum({"a": L2(weight=2.0), "b": TotalVariation(weight=3.0)})
     inner.weight = 10.0
-    outer = WeightedSum({"whole": inner}).bind(network)(Reading({}, images, rows))
-    (l2,), (variation,) = (part.bind(network)(Reading({}, images, rows)).values() for part in (L2(), TotalVariation()))
+    outer = WeightedSum({"whole": inner}).bind(network)(Readout({}, images, rows))
+    (l2,), (variation,) = (
+        part.bind(network)(Readout({}, images, rows)).values() for part in (L2(), TotalVariation())
+    )
     torch.testing.assert_close(outer["whole"], 20 * l2 + 30 * variation)
 
 
@@ -54,4 +60,6 @@ def test_what_does_not_fit_together_is_refused(network: Network) -> None:
     with pytest.raises(InputError, match=r"objective\.terms: empty"):
         WeightedSum({"off": None})
     with pytest.raises(InputError, match=r"they name 2 and 3 targets; name as many in each"):
-        WeightedSum({"class": ClassScore([0, 1]), "channel": Channel("conv1", [0, 1, 2])}).bind(network)
+        WeightedSum({"class": ClassScore([0, 1]), "channel": Channel("conv1", [0, 1, 2])}).bind(
+            network
+        )

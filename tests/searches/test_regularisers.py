@@ -32,7 +32,9 @@ def test_pixels_that_contribute_least_are_set_to_the_origin(percentage: float) -
         ])  # fmt: skip
         kept = torch.from_numpy(lost > np.sort(lost.flatten())[int(99 * percentage / 100) - 1])
         assert int((~kept).sum()) == int(99 * percentage / 100)
-        torch.testing.assert_close(found[row], torch.where(kept, genome[row], ORIGIN[0].expand(3, 9, 11)))
+        torch.testing.assert_close(
+            found[row], torch.where(kept, genome[row], ORIGIN[0].expand(3, 9, 11))
+        )
 
 
 def test_a_percentage_is_below_a_hundred() -> None:
@@ -64,6 +66,8 @@ def test_one_word_exchanges_the_regularisers_and_nothing_else(name: str) -> None
     words = ("decay", "blur_sigma", "blur_every", "clip_pixels", "clip_contributions")
     assert tuple(found.pop(word) for word in words) == PUBLISHED[name]
     assert found == {"clip_gradients": 0.0}
-    changed = _composed("recipe=class_ascent", f"search/regularisers={name}", "search.regularisers.decay=0.5")
+    changed = _composed(
+        "recipe=class_ascent", f"search/regularisers={name}", "search.regularisers.decay=0.5"
+    )
     assert changed["decay"] == 0.5
     assert _composed("recipe=class_ascent")["blur_every"] == 4

@@ -13,10 +13,10 @@ from deap import cma as deaps
 from small_worlds import Analytic, rows_of
 from torch import Tensor
 
-from synth.core import Rows, State, Step
+from synth.core import Rows, State, StepReport
 from synth.errors import InputError
+from synth.searches._cma_rates import rates
 from synth.searches.cma import CmaEs
-from synth.searches.cma_rates import rates
 from synth.searches.genetic import Individual
 
 Function = Callable[[Tensor], Tensor]
@@ -33,7 +33,9 @@ def ellipsoid(x: Tensor) -> Tensor:
 
 def turned(x: Tensor) -> Tensor:
     """The ellipsoid out of line with the axes."""
-    draws = torch.randn(x.shape[-1], x.shape[-1], generator=torch.Generator().manual_seed(0), dtype=x.dtype)
+    draws = torch.randn(
+        x.shape[-1], x.shape[-1], generator=torch.Generator().manual_seed(0), dtype=x.dtype
+    )
     return ellipsoid(x @ torch.linalg.qr(draws).Q)
 
 
@@ -62,7 +64,7 @@ def diagonal(generations: int = 100, **options) -> CmaEs:
 BOTH = pytest.mark.parametrize("strategy", [full, diagonal])
 
 
-def searched(search: CmaEs, problem: Analytic, rows: Rows) -> tuple[list[Step], list[State]]:
+def searched(search: CmaEs, problem: Analytic, rows: Rows) -> tuple[list[StepReport], list[State]]:
     state, said, states = search.init(problem, rows), [], []
     for step in range(search.steps):
         state, one = search.step(problem, rows, state, step)
@@ -77,7 +79,11 @@ def searched(search: CmaEs, problem: Analytic, rows: Rows) -> tuple[list[Step], 
 @pytest.mark.parametrize(("length", "population"), [(5, 8), (12, 10), (6, 30)])
 def test_updates_are_deaps(length: int, population: int) -> None:
     """The same samples and scores, many generations long; DEAP's older learning rates replaced by the tutorial's."""
-    search, rows, problem = full(population=population), rows_of(1, length), minimised(turned, length)
+    search, rows, problem = (
+        full(population=population),
+        rows_of(1, length),
+        minimised(turned, length),
+    )
     rate = rates(length, population, diagonal=False)
     state = search.init(problem, rows)
     theirs = deaps.Strategy(
@@ -88,16 +94,20 @@ def test_updates_are_deaps(length: int, population: int) -> None:
     np.testing.assert_allclose(theirs.weights, rate.weights)
     assert theirs.chiN == pytest.approx(rate.expected)
     for step in range(80):
-        samples = search.ask(state, rows.fold(step))
+        samples = search.ask(state, rows.fold_in(step))
         fitness = -turned(samples)
         state = search.tell(state, samples, fitness)
-        population_of = [Scored(*pair) for pair in zip(samples[0].numpy(), fitness[0].tolist(), strict=True)]
+        population_of = [
+            Scored(*pair) for pair in zip(samples[0].numpy(), fitness[0].tolist(), strict=True)
+        ]
         theirs.update(population_of)
         for ours, other in (
             ("mean", theirs.centroid), ("covariance", theirs.C), ("path", theirs.pc), ("path_sigma", theirs.ps),
             ("sigma", theirs.sigma), ("lengths", theirs.diagD),
         ):  # fmt: skip
-            np.testing.assert_allclose(state[ours][0].numpy(), other, rtol=1e-6, atol=1e-6 * np.abs(other).max())
+            np.testing.assert_allclose(
+                state[ours][0].numpy(), other, rtol=1e-6, atol=1e-6 * np.abs(other).max()
+            )
     assert theirs.sigma < 0.4  # it went somewhere
 
 
@@ -126,7 +136,9 @@ def test_a_long_genome_is_decomposed_now_and_then() -> None:
     assert gap > 2
     _, states = searched(search, problem, rows)
     renewed = [not torch.equal(one["basis"], other["basis"]) for one, other in pairwise(states)]
-    assert [step for step, new in enumerate(renewed, 2) if new] == [step for step in range(2, 13) if step % gap == 0]
+    assert [step for step, new in enumerate(renewed, 2) if new] == [
+        step for step in range(2, 13) if step % gap == 0
+    ]
 
 
 # -- against the cma package ------------------------------------------------------------------------------
@@ -161,11 +173,21 @@ def test_it_takes_as_many_evaluations_as_the_cma_package(
 ) -> None:
     package = pytest.importorskip("cma")
     target, theirs = 1e-6, []
-    ours = spent(strategy(3000, active=active), minimised(function, length), rows_of(7, "count"), target)
+    ours = spent(
+        strategy(3000, active=active), minimised(function, length), rows_of(7, "count"), target
+    )
     for seed in range(1, 4):
         start = np.random.default_rng(seed).standard_normal(length)
-        options = {"seed": seed, "verbose": -9, "ftarget": target, "CMA_active": active, "maxfevals": 60_000}
-        other = package.CMAEvolutionStrategy(start, 0.5, {**options, "CMA_diagonal": strategy is diagonal})
+        options = {
+            "seed": seed,
+            "verbose": -9,
+            "ftarget": target,
+            "CMA_active": active,
+            "maxfevals": 60_000,
+        }
+        other = package.CMAEvolutionStrategy(
+            start, 0.5, {**options, "CMA_diagonal": strategy is diagonal}
+        )
         other.optimize(lambda x: float(function(torch.from_numpy(np.asarray(x)))))
         theirs.append(other.result.evaluations)
     assert 0.67 < np.median(ours) / np.median(theirs) < 1.5
@@ -201,7 +223,7 @@ def test_what_a_step_says_is_what_was_found(strategy: Callable[..., CmaEs]) -> N
     assert (scores[-1] > scores[0]).all()
     for one, state in zip(said, states, strict=True):
         torch.testing.assert_close(one.score, -sphere(one.genome))
-        assert torch.equal(one.watch, one.score)
+        assert torch.equal(one.monitor, one.score)
         assert one.forwards.tolist() == [9, 9, 9]
         assert one.backwards.tolist() == [0, 0, 0]
         assert torch.equal(one.statistics["sigma"], state["sigma"])
@@ -223,7 +245,9 @@ def test_the_population_grows_with_the_genome() -> None:
 @BOTH
 @pytest.mark.parametrize("active", [False, True])
 @pytest.mark.parametrize("length", [5, 33])
-def test_items_are_as_alone_and_may_leave(strategy: Callable[..., CmaEs], active: bool, length: int) -> None:
+def test_items_are_as_alone_and_may_leave(
+    strategy: Callable[..., CmaEs], active: bool, length: int
+) -> None:
     search, problem, rows = strategy(12, active=active), minimised(sphere, length), rows_of(4)
     whole, _ = searched(search, problem, rows)
     part = torch.tensor([2])
@@ -243,7 +267,9 @@ def test_items_are_as_alone_and_may_leave(strategy: Callable[..., CmaEs], active
 
 @BOTH
 @pytest.mark.parametrize("active", [False, True])
-def test_what_is_not_a_number_never_wins_and_is_counted(strategy: Callable[..., CmaEs], active: bool) -> None:
+def test_what_is_not_a_number_never_wins_and_is_counted(
+    strategy: Callable[..., CmaEs], active: bool
+) -> None:
     def score(genome: Tensor, rows: Rows) -> Tensor:
         value = genome[:, 0].clone()
         value[genome[:, 0] > 0] = torch.nan
@@ -262,8 +288,12 @@ def test_what_is_not_a_number_never_wins_and_is_counted(strategy: Callable[..., 
 
 @BOTH
 @pytest.mark.parametrize("active", [False, True])
-def test_all_invalid_is_survived_and_moves_nothing(strategy: Callable[..., CmaEs], active: bool) -> None:
-    problem = Analytic(lambda g, rows: torch.full((len(g),), torch.nan), lambda rows: rows.normal(4))
+def test_all_invalid_is_survived_and_moves_nothing(
+    strategy: Callable[..., CmaEs], active: bool
+) -> None:
+    problem = Analytic(
+        lambda g, rows: torch.full((len(g),), torch.nan), lambda rows: rows.normal(4)
+    )
     search, rows = strategy(3, population=6, active=active), rows_of(2)
     said, states = searched(search, problem, rows)
     before = search.init(problem, rows)
@@ -275,13 +305,17 @@ def test_all_invalid_is_survived_and_moves_nothing(strategy: Callable[..., CmaEs
 
 @BOTH
 @pytest.mark.parametrize("corner", [0.9, 1.4])
-def test_an_optimum_at_or_near_the_wall_is_found(strategy: Callable[..., CmaEs], corner: float) -> None:
+def test_an_optimum_at_or_near_the_wall_is_found(
+    strategy: Callable[..., CmaEs], corner: float
+) -> None:
     """A genome is evaluated where it is legal, and the mean stays there."""
     problem = minimised(lambda x: (x - corner).square().sum(-1), 8, box=(-1.0, 1.0))
     said, states = searched(strategy(250), problem, rows_of(4))
     assert all(float(state["mean"].abs().max()) <= 1 + 1e-6 for state in states)
     assert all(float(one.genome.abs().max()) <= 1 for one in said)
-    torch.testing.assert_close(said[-1].genome, torch.full_like(said[-1].genome, min(corner, 1.0)), atol=2e-3, rtol=0)
+    torch.testing.assert_close(
+        said[-1].genome, torch.full_like(said[-1].genome, min(corner, 1.0)), atol=2e-3, rtol=0
+    )
 
 
 @BOTH
@@ -289,7 +323,9 @@ def test_where_scores_are_noisy_the_mean_speaks_for_itself(
     strategy: Callable[..., CmaEs],
 ) -> None:
     noisy = Analytic(
-        lambda g, rows: -sphere(g) + 2 * rows.normal(1)[:, 0], lambda rows: 3 + rows.normal(5), stochastic=True
+        lambda g, rows: -sphere(g) + 2 * rows.normal(1)[:, 0],
+        lambda rows: 3 + rows.normal(5),
+        stochastic=True,
     )
     rows, search = rows_of(6), strategy(80, population=20)
     said, states = searched(search, noisy, rows)
@@ -314,7 +350,9 @@ def test_the_step_is_bounded_whatever_the_scores(strategy: Callable[..., CmaEs])
 
 
 def test_a_genome_of_any_shape_and_a_given_start() -> None:
-    problem = Analytic(lambda g, rows: -(g - 0.5).square().sum((1, 2, 3)), lambda rows: rows.normal(2, 3, 4))
+    problem = Analytic(
+        lambda g, rows: -(g - 0.5).square().sum((1, 2, 3)), lambda rows: rows.normal(2, 3, 4)
+    )
     rows, given = rows_of(2), torch.full((2, 2, 3, 4), 0.25)
     for strategy in (full, diagonal):
         search = strategy(60)
@@ -328,7 +366,9 @@ def test_a_genome_of_any_shape_and_a_given_start() -> None:
 def test_the_smallest_populations() -> None:
     for population in (2, 3):
         for active in (False, True):
-            said, _ = searched(full(150, population=population, active=active), minimised(sphere, 3), rows_of(4))
+            said, _ = searched(
+                full(150, population=population, active=active), minimised(sphere, 3), rows_of(4)
+            )
             assert float(said[-1].score.median()) > -1e-3
     said, _ = searched(diagonal(200), minimised(sphere, 1), rows_of(3))  # a genome of one number
     assert float(said[-1].score.min()) > -1e-6
@@ -338,10 +378,16 @@ def test_the_smallest_populations() -> None:
     ("wrong", "told"),
     [
         (lambda: full(0), r"search\.generations=0: write 1 or more"),
-        (lambda: full(population=1), r"search\.population=1: half of it are parents; write 2 or more"),
+        (
+            lambda: full(population=1),
+            r"search\.population=1: half of it are parents; write 2 or more",
+        ),
         (lambda: full(sigma=0.0), r"search\.sigma=0\.0"),
         (lambda: full(sigma=math.inf), r"search\.sigma=inf"),
-        (lambda: full(covariance="diagnal"), r"search\.covariance=diagnal: no such covariance\. Did you mean diagonal"),
+        (
+            lambda: full(covariance="diagnal"),
+            r"search\.covariance=diagnal: no such covariance\. Did you mean diagonal",
+        ),
         (
             lambda: full().init(minimised(sphere, 2001), rows_of(1)),
             r"2001 numbers.*Write search\.covariance=diagonal",

@@ -12,18 +12,18 @@ from small_worlds import Analytic, evolved, noisy_pictures, rows_of
 from torch import Tensor
 
 from synth.core import Rows
+from synth.core.network import Network
 from synth.encodings.cppn import Cppn
 from synth.encodings.perturbation import Perturbation
+from synth.engine.experiment import Experiment
 from synth.errors import InputError
-from synth.experiment import Experiment
-from synth.networks.network import Network
-from synth.objectives.rivals import Rivals
+from synth.objectives.alternatives import Alternatives
 from synth.objectives.scores import ClassScore
 from synth.objectives.untargeted import Untargeted
-from synth.record import Record
+from synth.record.record import Record
 from synth.searches import deepfool
+from synth.searches._norms import NORMS
 from synth.searches.deepfool import DeepFool
-from synth.searches.norms import NORMS
 
 COUNT, LENGTH, WAYS = 4, 12, 5
 ORDER = {"l2": 2, "linf": np.inf}
@@ -63,7 +63,9 @@ def test_the_whole_way_is_overshot() -> None:
     problem, weights, first = linear(1)
     said, _ = evolved(DeepFool(2, overshoot=0.5), problem, rows_of(COUNT))
     length = (said[-1].genome - said[0].genome).norm(dim=1)
-    torch.testing.assert_close(length, 1.5 * -first[:, 0] / weights[:, 0].norm(dim=1), rtol=2e-4, atol=0)
+    torch.testing.assert_close(
+        length, 1.5 * -first[:, 0] / weights[:, 0].norm(dim=1), rtol=2e-4, atol=0
+    )
 
 
 def test_of_more_scores_than_candidates_the_highest_are_followed() -> None:
@@ -71,14 +73,18 @@ def test_of_more_scores_than_candidates_the_highest_are_followed() -> None:
     said, _ = evolved(DeepFool(2, overshoot=0.0, candidates=2), problem, rows_of(COUNT))
     distances = -first / weights.norm(dim=2)
     wanted = distances.gather(1, first.topk(2, 1).indices).amin(1)
-    torch.testing.assert_close((said[-1].genome - said[0].genome).norm(dim=1), wanted, rtol=2e-4, atol=0)
+    torch.testing.assert_close(
+        (said[-1].genome - said[0].genome).norm(dim=1), wanted, rtol=2e-4, atol=0
+    )
     assert said[0].backwards.tolist() == [2] * COUNT
     assert DeepFool(candidates=2).passes(stochastic=False) == 5
 
 
 def test_a_row_that_is_over_stays_there_and_asks_for_no_gradient() -> None:
     begin = torch.tensor([[0.0, 0.0], [0.9, 0.1]], dtype=torch.float64)
-    problem = Analytic(lambda genome, rows: genome[:, 0].log1p() - 0.3, lambda rows: begin[rows.item])
+    problem = Analytic(
+        lambda genome, rows: genome[:, 0].log1p() - 0.3, lambda rows: begin[rows.item]
+    )
     said, _ = evolved(DeepFool(8), problem, rows_of(2))
     assert [one.backwards.tolist() for one in said[:2]] == [[1, 1], [1, 0]]
     assert all(torch.equal(one.genome[1], begin[1]) for one in said)
@@ -90,7 +96,9 @@ def test_a_row_that_is_over_stays_there_and_asks_for_no_gradient() -> None:
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_gradient_that_vanishes_is_survived(norm: str) -> None:
-    problem = Analytic(lambda genome, rows: genome.clamp_max(0).sum(1) - 1.0, lambda rows: rows.uniform(3) + 1.0)
+    problem = Analytic(
+        lambda genome, rows: genome.clamp_max(0).sum(1) - 1.0, lambda rows: rows.uniform(3) + 1.0
+    )
     said, _ = evolved(DeepFool(3, norm), problem, rows_of(COUNT))
     assert torch.equal(said[-1].genome, said[0].genome)
     assert bool(said[-1].score.isfinite().all())
@@ -106,36 +114,46 @@ def test_lengths_are_those_of_foolbox(norm: str, loud_network: Network, folder: 
     foolbox = pytest.importorskip("foolbox")
     images = str(folder)
     made = Experiment(
-        loud_network, Perturbation(images=images, rounded=False), Rivals(images=images, count=4), DeepFool(20, norm),
-        watch=Untargeted(images=images),
+        loud_network, Perturbation(images=images, eight_bit=False), Alternatives(images=images, count=4), DeepFool(20, norm),
+        monitor=Untargeted(images=images),
     )  # fmt: skip
     said, _ = evolved(made.search, made.problem, made.rows)
-    originals = made.problem.encoding.original(made.rows)
+    originals = made.problem.encoding.originals(made.rows)
     with torch.no_grad():
         labels = loud_network(originals).argmax(1)
     name = {"l2": "L2DeepFoolAttack", "linf": "LinfDeepFoolAttack"}[norm]
     model = foolbox.PyTorchModel(loud_network.eval(), bounds=(0, 1), device="cpu")
     _, theirs, _ = getattr(foolbox.attacks, name)(steps=20)(model, originals, labels, epsilons=None)
     lengths = [
-        np.linalg.norm(one.flatten(1).numpy(), ord=ORDER[norm], axis=1) for one in (said[-1].genome, theirs - originals)
+        np.linalg.norm(one.flatten(1).numpy(), ord=ORDER[norm], axis=1)
+        for one in (said[-1].genome, theirs - originals)
     ]
     np.testing.assert_allclose(*lengths, rtol=0.05)
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_what_is_saved_fools(norm: str, loud_network: Network, folder: Path, tmp_path: Path) -> None:
+def test_what_is_saved_fools(
+    norm: str, loud_network: Network, folder: Path, tmp_path: Path
+) -> None:
     images = str(folder)
     made = Experiment(
-        loud_network, Perturbation(images=images, levels=True), Rivals(images=images, count=3), DeepFool(30, norm),
-        watch=Untargeted(images=images),
+        loud_network, Perturbation(images=images, levels=True), Alternatives(images=images, count=3), DeepFool(30, norm),
+        monitor=Untargeted(images=images),
     )  # fmt: skip
     result = made.run(Record(tmp_path / "out"))
     assert [item["success"] for item in result["items"]] == [True] * COUNT
 
 
-def test_towards_a_class_there_is_one_score(loud_network: Network, folder: Path, tmp_path: Path) -> None:
+def test_towards_a_class_there_is_one_score(
+    loud_network: Network, folder: Path, tmp_path: Path
+) -> None:
     one = str(folder / "00.png")
-    made = Experiment(loud_network, Perturbation(image=one, levels=True), ClassScore("teapot", "margin"), DeepFool(30))
+    made = Experiment(
+        loud_network,
+        Perturbation(image=one, levels=True),
+        ClassScore("teapot", "margin"),
+        DeepFool(30),
+    )
     (item,) = made.run(Record(tmp_path / "out"))["items"]
     assert (item["predicted"], item["success"]) == ("teapot", True)
 

@@ -8,13 +8,13 @@ from small_worlds import Analytic, evolved, quadratics, rows_of
 from torch.nn import functional
 
 from synth.core import Rows
+from synth.core.network import Network
 from synth.encodings.cppn import Cppn
 from synth.encodings.perturbation import Perturbation
+from synth.engine.experiment import Experiment
 from synth.errors import InputError
-from synth.experiment import Experiment
-from synth.networks.network import Network
 from synth.objectives.attack import attack
-from synth.record import Record
+from synth.record.record import Record
 from synth.searches.fast_gradient import FastGradient
 
 LENGTH, ITEMS = 6, 3
@@ -29,13 +29,17 @@ def test_one_step_of_a_quadratic(rule: str) -> None:
     gradient = torch.einsum("rij,rj->ri", matrices, centres - start)
     direction = gradient.sign() if rule == "sign" else gradient / gradient.norm(dim=1, keepdim=True)
     torch.testing.assert_close(said.genome, start + 0.03 * direction)
-    torch.testing.assert_close(said.score, problem.score(said.genome, rows))  # where it arrived, not where it began
+    torch.testing.assert_close(
+        said.score, problem.score(said.genome, rows)
+    )  # where it arrived, not where it began
     assert (said.forwards.tolist(), said.backwards.tolist()) == ([2] * ITEMS, [1] * ITEMS)
     assert problem.asked == [(ITEMS, True), (ITEMS, False)]
 
 
 def test_it_arrives_inside_the_box() -> None:
-    problem = Analytic(lambda genome, rows: genome.sum(1), lambda rows: rows.uniform(LENGTH), box=(0.0, 1.0))
+    problem = Analytic(
+        lambda genome, rows: genome.sum(1), lambda rows: rows.uniform(LENGTH), box=(0.0, 1.0)
+    )
     (said,), _ = evolved(FastGradient(0.5), problem, rows_of(ITEMS))
     torch.testing.assert_close(said.genome, (problem.start(rows_of(ITEMS)) + 0.5).clamp(max=1.0))
 
@@ -54,7 +58,9 @@ def test_both_looks_of_a_stochastic_problem_are_the_steps_own() -> None:
 
 
 @pytest.mark.parametrize("target", [None, "teapot"])
-def test_it_is_the_equation_of_the_paper(target: str | None, loud_network: Network, tmp_path) -> None:
+def test_it_is_the_equation_of_the_paper(
+    target: str | None, loud_network: Network, tmp_path
+) -> None:
     epsilon = 4 / 255
     aim = attack(target, "china", measure="cross_entropy")
     encoding = Perturbation("china", epsilon=epsilon)
@@ -72,11 +78,25 @@ def test_it_is_the_equation_of_the_paper(target: str | None, loud_network: Netwo
 
 
 def test_a_budget_lets_it_go_on(loud_network: Network, tmp_path) -> None:
-    made = Experiment(loud_network, Perturbation("china", epsilon=0.1), attack(None, "china"), FastGradient(), budget=9)
+    made = Experiment(
+        loud_network,
+        Perturbation("china", epsilon=0.1),
+        attack(None, "china"),
+        FastGradient(),
+        budget=9,
+    )
     (item,) = made.run(Record(tmp_path))["items"]
     assert item["steps"] == 2
-    with pytest.raises(InputError, match="budget=3: one step of fastgradient can take 4 network passes"):
-        Experiment(loud_network, Perturbation("china", epsilon=0.1), attack(None, "china"), FastGradient(), budget=3)
+    with pytest.raises(
+        InputError, match="budget=3: one step of fastgradient can take 4 network passes"
+    ):
+        Experiment(
+            loud_network,
+            Perturbation("china", epsilon=0.1),
+            attack(None, "china"),
+            FastGradient(),
+            budget=3,
+        )
 
 
 def test_what_cannot_be_is_refused(network: Network) -> None:

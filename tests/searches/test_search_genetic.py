@@ -20,8 +20,14 @@ from synth.searches.operators.mutation import GaussianMutation
 from synth.searches.operators.selection import Tournament
 
 
-def evolution(population: int = 16, generations: int = 30, sigma: float = 0.5, rate: float = 0.1, **options) -> Genetic:
-    parts = {"select": Tournament(2), "mate": UniformCrossover(), "mutate": GaussianMutation(sigma, rate)}
+def evolution(
+    population: int = 16, generations: int = 30, sigma: float = 0.5, rate: float = 0.1, **options
+) -> Genetic:
+    parts = {
+        "select": Tournament(2),
+        "mate": UniformCrossover(),
+        "mutate": GaussianMutation(sigma, rate),
+    }
     return Genetic(**{**parts, **options}, generations=generations, population=population)
 
 
@@ -49,16 +55,22 @@ def test_tournament_chooses_as_deaps_does(size: int, deaps_chance: random.Random
     fitness = [3.0, -1.0, 7.0, 2.5, 0.0, 7.5, -4.0, 1.0]
     count = 20_000
     crowd = [Scored(place, value) for place, value in enumerate(fitness)]
-    theirs = np.bincount([one.place for one in tools.selTournament(crowd, count, size)], minlength=8)
+    theirs = np.bincount(
+        [one.place for one in tools.selTournament(crowd, count, size)], minlength=8
+    )
     chosen = Tournament(size)(torch.tensor([fitness] * 4), count // 4, rows_of(4))
     assert chosen.shape == (4, count // 4)
     ours = np.bincount(chosen.flatten(), minlength=8)
-    place = np.argsort(np.argsort(fitness))  # rank j of p wins with ((j + 1)^size - j^size) / p^size
+    place = np.argsort(
+        np.argsort(fitness)
+    )  # rank j of p wins with ((j + 1)^size - j^size) / p^size
     law = ((place + 1) ** size - place**size) / 8**size
     assert stats.chisquare(ours, law * count).pvalue > 0.01
     assert stats.chisquare(theirs, law * count).pvalue > 0.01
     each = np.array([np.bincount(row, minlength=8) for row in chosen])
-    assert stats.chi2_contingency(each[:, law * count / 4 > 5]).pvalue > 0.01  # no item differs from the others
+    assert (
+        stats.chi2_contingency(each[:, law * count / 4 > 5]).pvalue > 0.01
+    )  # no item differs from the others
 
 
 def test_crossover_exchanges_as_deaps_does(deaps_chance: random.Random) -> None:
@@ -67,7 +79,9 @@ def test_crossover_exchanges_as_deaps_does(deaps_chance: random.Random) -> None:
     genomes[:, 1::2] = 1
     children = UniformCrossover()(genomes, rows_of(1))
     first, second = children[0, 0::2], children[0, 1::2]
-    assert torch.equal(first + second, torch.ones(pairs, genes))  # genes are exchanged, none made or lost
+    assert torch.equal(
+        first + second, torch.ones(pairs, genes)
+    )  # genes are exchanged, none made or lost
     theirs = np.array([tools.cxUniform([0] * genes, [1] * genes, 0.5)[0] for _ in range(pairs)])
     ours = first.numpy().astype(int)
     for drawn in (ours, theirs):
@@ -76,7 +90,8 @@ def test_crossover_exchanges_as_deaps_does(deaps_chance: random.Random) -> None:
         usual = law > 5
         assert (
             stats.chisquare(
-                np.append(counts[usual], counts[~usual].sum()), np.append(law[usual], law[~usual].sum())
+                np.append(counts[usual], counts[~usual].sum()),
+                np.append(law[usual], law[~usual].sum()),
             ).pvalue
             > 0.01
         )
@@ -114,7 +129,9 @@ def test_mutation_moves_as_deaps_does(rate: float, deaps_chance: random.Random) 
     individuals, genes, sigma = 400, 50, 0.3
     start = torch.full((2, individuals // 2, genes), 0.25)
     ours = (GaussianMutation(sigma, rate)(start, rows_of(2)) - start).flatten(0, 1).double().numpy()
-    theirs = np.array([tools.mutGaussian([0.0] * genes, 0.0, sigma, rate)[0] for _ in range(individuals)])
+    theirs = np.array(
+        [tools.mutGaussian([0.0] * genes, 0.0, sigma, rate)[0] for _ in range(individuals)]
+    )
     for drawn in (ours, theirs):
         moves = drawn[drawn != 0]
         if rate < 1:
@@ -138,9 +155,13 @@ def test_operators_treat_items_alone() -> None:
     rows, part = rows_of(5), torch.tensor([3, 0])
     genomes = torch.rand(5, 6, 2, 3, generator=torch.Generator().manual_seed(0))
     for operator in (UniformCrossover(0.7), GaussianMutation(0.2, 0.3), GaussianMutation(0.2, 1.0)):
-        assert torch.equal(operator(genomes, rows)[part], operator(genomes[part], rows.select(part)))
+        assert torch.equal(
+            operator(genomes, rows)[part], operator(genomes[part], rows.select(part))
+        )
     fitness = genomes[..., 0, 0]
-    assert torch.equal(Tournament(3)(fitness, 4, rows)[part], Tournament(3)(fitness[part], 4, rows.select(part)))
+    assert torch.equal(
+        Tournament(3)(fitness, 4, rows)[part], Tournament(3)(fitness[part], 4, rows.select(part))
+    )
 
 
 # -- the loop -------------------------------------------------------------------------------------------
@@ -163,7 +184,8 @@ def test_onemax_takes_about_as_long_as_with_deaps_own_loop(deaps_chance: random.
 
     def ended() -> float:
         population = [
-            creator.OneMaxIndividual([float(random.random() < 0.5) for _ in range(length)]) for _ in range(crowd)
+            creator.OneMaxIndividual([float(random.random() < 0.5) for _ in range(length)])
+            for _ in range(crowd)
         ]
         for one in population:
             one.fitness.values = toolbox.evaluate(one)
@@ -180,7 +202,9 @@ def test_onemax_takes_about_as_long_as_with_deaps_own_loop(deaps_chance: random.
 
     theirs = [ended() for _ in range(runs)]
     said, _ = evolved(
-        evolution(crowd, generations, sigma=1.0, rate=0.05), one_max(length), rows_of(runs, "against deap")
+        evolution(crowd, generations, sigma=1.0, rate=0.05),
+        one_max(length),
+        rows_of(runs, "against deap"),
     )
     del creator.OneMaxFitness, creator.OneMaxIndividual
     ours = said[-1].score.tolist()
@@ -189,7 +213,12 @@ def test_onemax_takes_about_as_long_as_with_deaps_own_loop(deaps_chance: random.
 
 
 def sphere(length: int = 6, **options) -> Analytic:
-    return Analytic(lambda g, rows: -(g**2).sum(1), lambda rows: rows.normal(length), differentiable=False, **options)
+    return Analytic(
+        lambda g, rows: -(g**2).sum(1),
+        lambda rows: rows.normal(length),
+        differentiable=False,
+        **options,
+    )
 
 
 @pytest.mark.parametrize("population", [1, 2, 3, 7])
@@ -203,7 +232,7 @@ def test_any_population_never_loses_its_best(population: int) -> None:
         assert torch.equal(state["fitness"], state["fitness"].sort(dim=1, descending=True).values)
         assert torch.equal(one.genome, state["population"][:, 0])
         torch.testing.assert_close(one.score, problem.score(one.genome, rows_of(3)))
-        assert torch.equal(one.watch, one.score)
+        assert torch.equal(one.monitor, one.score)
 
 
 def test_survivors_are_the_best_of_parents_and_children() -> None:
@@ -219,11 +248,15 @@ def test_survivors_are_the_best_of_parents_and_children() -> None:
         everyone = [*state["population"][item], *children.view(2, 5, -1)[item]]
         crowd = [Individual(genome, float(-(genome**2).sum())) for genome in everyone]
         best = tools.selBest(crowd, 5)
-        torch.testing.assert_close(after["population"][item], torch.stack([one.genome for one in best]))
+        torch.testing.assert_close(
+            after["population"][item], torch.stack([one.genome for one in best])
+        )
 
 
 def test_of_equals_the_parents_stay() -> None:
-    flat = Analytic(lambda g, rows: torch.zeros(len(g)), lambda rows: rows.normal(3), differentiable=False)
+    flat = Analytic(
+        lambda g, rows: torch.zeros(len(g)), lambda rows: rows.normal(3), differentiable=False
+    )
     _, states = evolved(evolution(6, 3), flat, rows_of(1))
     assert torch.equal(states[-1]["population"], states[0]["population"])
 
@@ -256,7 +289,9 @@ def test_what_is_not_a_number_never_wins_and_is_counted() -> None:
 
 def test_all_invalid_is_survived() -> None:
     problem = Analytic(
-        lambda g, rows: torch.full((len(g),), torch.nan), lambda rows: rows.normal(2), differentiable=False
+        lambda g, rows: torch.full((len(g),), torch.nan),
+        lambda rows: rows.normal(2),
+        differentiable=False,
     )
     said, _ = evolved(evolution(4, 3), problem, rows_of(2))
     assert said[-1].statistics["invalid"].tolist() == [4, 4]
@@ -300,7 +335,9 @@ def test_luck_is_not_kept() -> None:
     shaky = noisy(10.0)
     said, _ = evolved(evolution(8, 60, sigma=0.0), shaky, rows_of(20))
     late = torch.stack([one.score for one in said[-20:]]).mean()
-    kept = 10 * stats.norm.ppf(1 - 0.5 / (8 * 60))  # what the luckiest of all draws would have claimed
+    kept = 10 * stats.norm.ppf(
+        1 - 0.5 / (8 * 60)
+    )  # what the luckiest of all draws would have claimed
     assert late < 0.7 * kept
     assert torch.stack([one.score for one in said]).diff(dim=0).min() < 0  # it may fall again
 
@@ -331,7 +368,10 @@ def test_items_are_as_alone_and_may_leave() -> None:
         state, said = search.step(problem, rows.select(staying), state, step)
         assert torch.equal(said.genome, whole[step].genome[staying])
         if step == 4:
-            state, staying = {name: value[torch.tensor([1, 3])] for name, value in state.items()}, torch.tensor([1, 3])
+            state, staying = (
+                {name: value[torch.tensor([1, 3])] for name, value in state.items()},
+                torch.tensor([1, 3]),
+            )
 
 
 def test_a_given_genome_leads_a_crowd_of_its_mutants() -> None:
@@ -357,20 +397,34 @@ def test_the_hall_of_fame_is_deaps() -> None:
     _, states = evolved(search, sphere(), rows_of(2))
     for item in range(2):
         state = states[-1]
-        theirs = tools.HallOfFame(5, similar=lambda one, other: torch.equal(one.genome, other.genome))
+        theirs = tools.HallOfFame(
+            5, similar=lambda one, other: torch.equal(one.genome, other.genome)
+        )
         theirs.update(
-            [Individual(g, float(f)) for g, f in zip(state["population"][item], state["fitness"][item], strict=True)]
+            [
+                Individual(g, float(f))
+                for g, f in zip(state["population"][item], state["fitness"][item], strict=True)
+            ]
         )
         ours = search.hall_of_fame(state, item, 5)
-        assert [one.fitness.values for one in ours] == [one.fitness.values for one in theirs][: len(ours)]
-        assert all(torch.equal(one.genome, other.genome) for one, other in zip(ours, theirs, strict=False))
+        assert [one.fitness.values for one in ours] == [one.fitness.values for one in theirs][
+            : len(ours)
+        ]
+        assert all(
+            torch.equal(one.genome, other.genome) for one, other in zip(ours, theirs, strict=False)
+        )
     twins = {"population": torch.zeros(1, 4, 2), "fitness": torch.zeros(1, 4)}
     assert len(search.hall_of_fame(twins, 0)) == 1
 
 
 def test_the_logbook_is_built_from_records() -> None:
     records = [
-        {"step": step, "forwards": 8 * (step + 1), "statistics": {"max": float(step), "mean": 0.5 * step}, "best": 0}
+        {
+            "step": step,
+            "forwards": 8 * (step + 1),
+            "statistics": {"max": float(step), "mean": 0.5 * step},
+            "best": 0,
+        }
         for step in range(4)
     ]
     book = logbook(records)

@@ -19,7 +19,9 @@ from synth.searches.regularisers import Regularisers
 LENGTH, ITEMS, STEPS = 6, 3, 12
 
 
-def climbed(search: Gradient, problem: Analytic, rows: Rows, steps: int = STEPS) -> tuple[Tensor, State]:
+def climbed(
+    search: Gradient, problem: Analytic, rows: Rows, steps: int = STEPS
+) -> tuple[Tensor, State]:
     """Every genome as evaluated, [steps, r, length], and the last state."""
     state, seen = search.init(problem, rows), []
     for step in range(steps):
@@ -29,7 +31,10 @@ def climbed(search: Gradient, problem: Analytic, rows: Rows, steps: int = STEPS)
 
 
 def by_torch(
-    build: Callable[[list[Tensor]], torch.optim.Optimizer], matrix: Tensor, centre: Tensor, start: Tensor
+    build: Callable[[list[Tensor]], torch.optim.Optimizer],
+    matrix: Tensor,
+    centre: Tensor,
+    start: Tensor,
 ) -> Tensor:
     """The same quadratic descended by a torch optimizer, one row alone."""
     point = start.clone().requires_grad_()
@@ -47,13 +52,25 @@ def by_torch(
     ("search", "build"),
     [
         (Gradient(rule="sgd", rate=0.02, momentum=0.0), lambda p: torch.optim.SGD(p, 0.02)),
-        (Gradient(rule="sgd", rate=0.02, momentum=0.9), lambda p: torch.optim.SGD(p, 0.02, momentum=0.9)),
+        (
+            Gradient(rule="sgd", rate=0.02, momentum=0.9),
+            lambda p: torch.optim.SGD(p, 0.02, momentum=0.9),
+        ),
         (Gradient(rule="adam", rate=0.1), lambda p: torch.optim.Adam(p, 0.1)),
-        (Gradient(20, "adam", 0.1, None, 0.0, 0.5), lambda p: torch.optim.Adam(p, 0.1, betas=(0.0, 0.5))),
-        (Gradient(20, "adam", 0.3, None, 0.5, 0.9), lambda p: torch.optim.Adam(p, 0.3, betas=(0.5, 0.9))),
+        (
+            Gradient(20, "adam", 0.1, None, 0.0, 0.5),
+            lambda p: torch.optim.Adam(p, 0.1, betas=(0.0, 0.5)),
+        ),
+        (
+            Gradient(20, "adam", 0.3, None, 0.5, 0.9),
+            lambda p: torch.optim.Adam(p, 0.3, betas=(0.5, 0.9)),
+        ),
         # torch lets the momentum grow to its value; with so large a decay of what is missing it is there at once
         (Gradient(rule="nadam", rate=0.1), lambda p: torch.optim.NAdam(p, 0.1, momentum_decay=1e9)),
-        (Gradient(20, "nadam", 0.3, None, 0.5, 0.9), lambda p: torch.optim.NAdam(p, 0.3, (0.5, 0.9), 1e-8, 0, 1e9)),
+        (
+            Gradient(20, "nadam", 0.3, None, 0.5, 0.9),
+            lambda p: torch.optim.NAdam(p, 0.3, (0.5, 0.9), 1e-8, 0, 1e9),
+        ),
     ],
 )
 def test_sgd_adam_and_nadam_are_torchs_on_each_row_alone(search: Gradient, build) -> None:
@@ -89,10 +106,14 @@ def test_sign_normalised_and_unit_are_their_formulas(rule: str, momentum: float)
 def test_the_rate_falls_in_a_line() -> None:
     slope = torch.ones(4)
     problem = Analytic(lambda genome, rows: genome @ slope, lambda rows: torch.zeros(len(rows), 4))
-    seen, state = climbed(Gradient(steps=5, rule="sgd", rate=1.0, rate_end=0.2, momentum=0.0), problem, rows_of(1), 5)
+    seen, state = climbed(
+        Gradient(steps=5, rule="sgd", rate=1.0, rate_end=0.2, momentum=0.0), problem, rows_of(1), 5
+    )
     moves = torch.cat([seen, state["genome"][None]]).diff(dim=0)[:, 0, 0]
     np.testing.assert_allclose(moves, np.linspace(1.0, 0.2, 5), atol=1e-6)
-    _, state = climbed(Gradient(steps=1, rule="sgd", rate=1.0, rate_end=0.2, momentum=0.0), problem, rows_of(1), 1)
+    _, state = climbed(
+        Gradient(steps=1, rule="sgd", rate=1.0, rate_end=0.2, momentum=0.0), problem, rows_of(1), 1
+    )
     assert state["genome"][0, 0] == 1
 
 
@@ -107,7 +128,9 @@ def test_rows_that_leave_do_not_move_those_that_stay(rule: str) -> None:
         state, said = search.step(problem, rows.select(staying), state, step)
         seen.append((staying, said.genome))
         leaving = {3: [1], 7: [0, 3]}.get(step, [])
-        kept = torch.tensor([place for place, item in enumerate(staying.tolist()) if item not in leaving])
+        kept = torch.tensor(
+            [place for place, item in enumerate(staying.tolist()) if item not in leaving]
+        )
         staying, state = staying[kept], {name: value[kept] for name, value in state.items()}
     for step, (items, genome) in enumerate(seen):
         torch.testing.assert_close(genome, whole[step, items], atol=1e-6, rtol=1e-6)
@@ -149,12 +172,16 @@ def test_where_it_stays_flat_nothing_moves(rule: str) -> None:
 
 
 def test_noise_is_normal_and_a_row_s_own() -> None:
-    flat = Analytic(lambda genome, rows: genome.sum(1) * 1e-9, lambda rows: torch.zeros(len(rows), 3000))
+    flat = Analytic(
+        lambda genome, rows: genome.sum(1) * 1e-9, lambda rows: torch.zeros(len(rows), 3000)
+    )
     search, rows = Gradient(rule="sgd", rate=0.1, noise=0.3), rows_of(3)
     seen, state = climbed(search, flat, rows, 4)
     moves = torch.cat([seen, state["genome"][None]]).diff(dim=0)
     assert stats.kstest(moves.flatten().numpy() / 0.3, "norm").pvalue > 0.01
-    assert np.abs(np.corrcoef(moves.flatten(0, 1).numpy()) - np.eye(12)).max() < 0.1  # no step or row draws another's
+    assert (
+        np.abs(np.corrcoef(moves.flatten(0, 1).numpy()) - np.eye(12)).max() < 0.1
+    )  # no step or row draws another's
     alone, _ = climbed(search, flat, rows.select(slice(1, 2)), 4)
     assert torch.equal(alone[:, 0], seen[:, 1])
 
@@ -176,28 +203,36 @@ def test_a_search_with_noise_goes_on_from_its_state_bit_for_bit(rule: str) -> No
 def test_a_step_says_what_was_evaluated_and_spent() -> None:
     problem, matrices, centres = quadratics(3, LENGTH)
     search, rows = Gradient(rule="sgd", rate=0.01), rows_of(3)
-    given = rows.fold(9).normal(LENGTH)
+    given = rows.fold_in(9).normal(LENGTH)
     state = search.init(problem, rows, given)
     assert torch.equal(state["genome"], given)
     _, said = search.step(problem, rows, state, 0)
     assert torch.equal(said.genome, given)
     away = given - centres
-    torch.testing.assert_close(said.score, -0.5 * torch.einsum("ri,rij,rj->r", away, matrices, away))
-    assert torch.equal(said.watch, said.score)
+    torch.testing.assert_close(
+        said.score, -0.5 * torch.einsum("ri,rij,rj->r", away, matrices, away)
+    )
+    assert torch.equal(said.monitor, said.score)
     assert torch.equal(said.terms["score"], said.score)
     assert said.forwards.tolist() == said.backwards.tolist() == [1, 1, 1]
     assert problem.asked == [(3, True)]
 
 
 def test_moves_stay_inside_the_box() -> None:
-    problem = Analytic(lambda genome, rows: genome.sum(1), lambda rows: torch.full((len(rows), 4), 0.5), box=(0.0, 1.0))
+    problem = Analytic(
+        lambda genome, rows: genome.sum(1),
+        lambda rows: torch.full((len(rows), 4), 0.5),
+        box=(0.0, 1.0),
+    )
     seen, _ = climbed(Gradient(rule="sign", rate=0.2, momentum=0.0), problem, rows_of(1), 5)
     np.testing.assert_allclose(seen[:, 0, 0], [0.5, 0.7, 0.9, 1.0, 1.0], atol=1e-6)
 
 
 def test_each_step_of_a_stochastic_problem_draws_anew() -> None:
     problem = Analytic(
-        lambda g, rows: g.sum(1) + rows.uniform(), lambda rows: torch.zeros(len(rows), 2), stochastic=True
+        lambda g, rows: g.sum(1) + rows.uniform(),
+        lambda rows: torch.zeros(len(rows), 2),
+        stochastic=True,
     )
     search, rows = Gradient(rule="sgd", rate=1e-9), rows_of(2)
     state, scores = search.init(problem, rows), []
@@ -225,7 +260,9 @@ def test_what_cannot_be_is_refused(options) -> None:
 
 
 def test_what_has_no_gradient_is_refused() -> None:
-    blind = Analytic(lambda g, rows: g.sum(1), lambda rows: torch.zeros(len(rows), 2), differentiable=False)
+    blind = Analytic(
+        lambda g, rows: g.sum(1), lambda rows: torch.zeros(len(rows), 2), differentiable=False
+    )
     with pytest.raises(InputError, match="use search=genetic"):
         Gradient().init(blind, rows_of(1))
 
@@ -241,17 +278,22 @@ def pictures(count: int = 2, seed: int = 0) -> Tensor:
 
 def test_decay_takes_a_share_of_the_way_to_the_origin() -> None:
     found = Regularisers(decay=0.25)(pictures(), pictures(), ORIGIN, 0)
-    origin = ORIGIN.numpy()
-    np.testing.assert_allclose(found, origin + 0.75 * (pictures().numpy() - origin), atol=1e-6)
+    baseline = ORIGIN.numpy()
+    np.testing.assert_allclose(found, baseline + 0.75 * (pictures().numpy() - baseline), atol=1e-6)
 
 
 def test_blur_comes_every_so_many_steps() -> None:
     rule = Regularisers(blur_every=3, blur_sigma=0.8)
     away = (pictures() - ORIGIN).double().numpy()
-    blurred = ndimage.gaussian_filter(away, (0, 0, 0.8, 0.8), mode="mirror", radius=(0, 0, 3, 3)) + ORIGIN.numpy()
+    blurred = (
+        ndimage.gaussian_filter(away, (0, 0, 0.8, 0.8), mode="mirror", radius=(0, 0, 3, 3))
+        + ORIGIN.numpy()
+    )
     for step in range(7):
         found = rule(pictures(), pictures(), ORIGIN, step).numpy()
-        np.testing.assert_allclose(found, blurred if step in (2, 5) else pictures().numpy(), atol=1e-5)
+        np.testing.assert_allclose(
+            found, blurred if step in (2, 5) else pictures().numpy(), atol=1e-5
+        )
 
 
 def largest(norms: np.ndarray, percentage: float) -> np.ndarray:
@@ -265,20 +307,22 @@ def largest(norms: np.ndarray, percentage: float) -> np.ndarray:
 @pytest.mark.parametrize("percentage", [0.5, 10.0, 33.3, 99.9])
 def test_clipping_sets_the_smallest_pixels_to_the_origin(percentage: float) -> None:
     genome, gradient = pictures(), pictures(seed=1) - 0.5
-    origin = ORIGIN.numpy()[0]
+    baseline = ORIGIN.numpy()[0]
     by_size = Regularisers(clip_pixels=percentage)(genome, gradient, ORIGIN, 0).numpy()
     by_slope = Regularisers(clip_gradients=percentage)(genome, gradient, ORIGIN, 0).numpy()
     for row in range(2):
         picture = genome[row].numpy()
-        kept = largest(np.sqrt(((picture - origin) ** 2).sum(0)), percentage)
-        np.testing.assert_allclose(by_size[row], np.where(kept, picture, origin), atol=1e-6)
+        kept = largest(np.sqrt(((picture - baseline) ** 2).sum(0)), percentage)
+        np.testing.assert_allclose(by_size[row], np.where(kept, picture, baseline), atol=1e-6)
         kept = largest(np.sqrt((gradient[row].numpy() ** 2).sum(0)), percentage)
-        np.testing.assert_allclose(by_slope[row], np.where(kept, picture, origin), atol=1e-6)
+        np.testing.assert_allclose(by_slope[row], np.where(kept, picture, baseline), atol=1e-6)
 
 
 def test_regularisers_act_within_a_search() -> None:
     start = pictures(1)
-    problem = Analytic(lambda g, rows: g.flatten(1).sum(1), lambda rows: start.clone(), origin=ORIGIN)
+    problem = Analytic(
+        lambda g, rows: g.flatten(1).sum(1), lambda rows: start.clone(), baseline=ORIGIN
+    )
     search = Gradient(rule="sgd", rate=0.1, momentum=0.0, regularisers=Regularisers(decay=0.5))
     _, state = climbed(search, problem, rows_of(1), 1)
     torch.testing.assert_close(state["genome"], ORIGIN + 0.5 * (start + 0.1 - ORIGIN))
@@ -288,13 +332,22 @@ def test_regularisers_that_are_off_do_nothing_and_those_that_cannot_be_are_refus
     assert not Regularisers().active
     assert all(
         Regularisers(**one).active
-        for one in ({"decay": 0.1}, {"blur_every": 1}, {"clip_pixels": 1.0}, {"clip_gradients": 1.0})
+        for one in (
+            {"decay": 0.1},
+            {"blur_every": 1},
+            {"clip_pixels": 1.0},
+            {"clip_gradients": 1.0},
+        )
     )
     for spatial in ("blur_every", "clip_pixels", "clip_gradients", "clip_contributions"):
         with pytest.raises(InputError, match="they need a genome of pixels"):
-            Regularisers(decay=0.1, **{spatial: 1})(torch.zeros(2, 5), torch.zeros(2, 5), torch.zeros(1, 1), 0)
+            Regularisers(decay=0.1, **{spatial: 1})(
+                torch.zeros(2, 5), torch.zeros(2, 5), torch.zeros(1, 1), 0
+            )
     codes = torch.arange(10.0).view(2, 5)  # decay knows no pixels
-    torch.testing.assert_close(Regularisers(decay=0.1)(codes, codes, torch.ones(1, 1), 0), 1 + 0.9 * (codes - 1))
+    torch.testing.assert_close(
+        Regularisers(decay=0.1)(codes, codes, torch.ones(1, 1), 0), 1 + 0.9 * (codes - 1)
+    )
     with pytest.raises(InputError, match="they need a genome of pixels"):
         Regularisers(decay=0.1)(pictures(), pictures(), None, 0)
     for wrong in (
@@ -311,7 +364,10 @@ def test_regularisers_that_are_off_do_nothing_and_those_that_cannot_be_are_refus
 
 def test_a_silent_unit_is_woken() -> None:
     """max(0, sum(x) + 3.8) from below: no gradient, until a random move has brought one."""
-    silent = Analytic(lambda genome, rows: (genome.sum(1) + 3.8).relu(), lambda rows: -0.5 * torch.ones(len(rows), 8))
+    silent = Analytic(
+        lambda genome, rows: (genome.sum(1) + 3.8).relu(),
+        lambda rows: -0.5 * torch.ones(len(rows), 8),
+    )
     rows = rows_of(40, "silent")
     said, _ = evolved(Gradient(40, "sgd", 0.1, momentum=0.0), silent, rows)
     assert bool((said[0].score == 0).all())

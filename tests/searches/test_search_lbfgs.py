@@ -11,12 +11,14 @@ from scipy import optimize
 from small_worlds import Analytic, quadratics, rows_of
 from torch import Tensor
 
-from synth.core import Rows, State, Step
+from synth.core import Rows, State, StepReport
 from synth.errors import InputError
 from synth.searches.lbfgs import LBFGS
 
 
-def climbed(search: LBFGS, problem: Analytic, rows: Rows, steps: int) -> tuple[list[Step], State]:
+def climbed(
+    search: LBFGS, problem: Analytic, rows: Rows, steps: int
+) -> tuple[list[StepReport], State]:
     state, said = search.init(problem, rows), []
     for step in range(steps):
         state, one = search.step(problem, rows, state, step)
@@ -56,14 +58,22 @@ def test_ill_conditioned_quadratics_are_solved_row_by_row(condition: float) -> N
 def test_rosenbrocks_valley_is_walked_to_its_end() -> None:
     problem = rosenbrock()
     said, state = climbed(LBFGS(first=0.1), problem, rows_of(4), 120)
-    torch.testing.assert_close(state["genome"], torch.ones(4, 2, dtype=torch.float64), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        state["genome"], torch.ones(4, 2, dtype=torch.float64), atol=1e-5, rtol=0
+    )
     for item in range(4):
         steep = float(STEEPNESS[item])
         solved = optimize.minimize(
-            lambda p, s=steep: (1 - p[0]) ** 2 + s * (p[1] - p[0] ** 2) ** 2, STARTS[item].numpy(), method="L-BFGS-B"
+            lambda p, s=steep: (1 - p[0]) ** 2 + s * (p[1] - p[0] ** 2) ** 2,
+            STARTS[item].numpy(),
+            method="L-BFGS-B",
         )
-        reached = next(number for number, one in enumerate(said) if one.score[item] > -max(solved.fun, 1e-8))
-        assert reached <= 3 * solved.nit  # SciPy's line search is of Wolfe's conditions, ours of Armijo's
+        reached = next(
+            number for number, one in enumerate(said) if one.score[item] > -max(solved.fun, 1e-8)
+        )
+        assert (
+            reached <= 3 * solved.nit
+        )  # SciPy's line search is of Wolfe's conditions, ours of Armijo's
 
 
 def test_scores_never_fall_and_are_those_of_the_genome_given() -> None:
@@ -73,7 +83,7 @@ def test_scores_never_fall_and_are_those_of_the_genome_given() -> None:
     assert (scores.diff(dim=0) >= 0).all()
     for one in said:
         torch.testing.assert_close(one.score, problem.score(one.genome, rows_of(4)))
-        torch.testing.assert_close(one.watch, one.score)
+        torch.testing.assert_close(one.monitor, one.score)
         torch.testing.assert_close(one.terms["score"], one.score)
 
 
@@ -111,7 +121,9 @@ def test_rows_are_as_alone() -> None:
     for item in (0, 2):
         alone, _ = climbed(search, problem, rows.select(torch.tensor([item])), 25)
         for together, single in zip(whole, alone, strict=True):
-            torch.testing.assert_close(together.genome[item], single.genome[0], atol=1e-6, rtol=1e-6)
+            torch.testing.assert_close(
+                together.genome[item], single.genome[0], atol=1e-6, rtol=1e-6
+            )
             assert together.forwards[item] == single.forwards[0]
             assert together.backwards[item] == single.backwards[0]
 
@@ -149,18 +161,24 @@ def test_the_two_loops_are_the_dense_bfgs_update() -> None:
     found = LBFGS(memory=memory)._direction(slope, state)
     for row in range(count):
         dense = np.eye(length)
-        pairs = [(moves[row, i].numpy(), turns[row, i].numpy()) for i in range(memory) if known[row, i]]
+        pairs = [
+            (moves[row, i].numpy(), turns[row, i].numpy()) for i in range(memory) if known[row, i]
+        ]
         if pairs:
             s, y = pairs[-1]
             dense *= (s @ y) / (y @ y)
         for s, y in pairs:
             rho, unit = 1 / (s @ y), np.eye(length)
-            dense = (unit - rho * np.outer(s, y)) @ dense @ (unit - rho * np.outer(y, s)) + rho * np.outer(s, s)
+            dense = (unit - rho * np.outer(s, y)) @ dense @ (
+                unit - rho * np.outer(y, s)
+            ) + rho * np.outer(s, s)
         np.testing.assert_allclose(found[row], dense @ slope[row].numpy(), rtol=1e-8)
 
 
 def test_the_first_move_is_as_long_as_asked() -> None:
-    problem = Analytic(lambda g, rows: g @ torch.tensor([3.0, -4.0]), lambda rows: torch.zeros(len(rows), 2))
+    problem = Analytic(
+        lambda g, rows: g @ torch.tensor([3.0, -4.0]), lambda rows: torch.zeros(len(rows), 2)
+    )
     said, _ = climbed(LBFGS(first=0.05), problem, rows_of(2), 1)
     torch.testing.assert_close(said[0].genome, torch.tensor([[0.0375, -0.05]]).expand(2, 2))
 
@@ -174,7 +192,7 @@ def test_a_row_at_its_summit_stays_and_the_others_go_on() -> None:
     problem = Analytic(score, lambda rows: torch.zeros(len(rows), 3))
     said, state = climbed(LBFGS(tries=4), problem, rows_of(2), 12)
     assert torch.equal(said[-1].genome[0], torch.zeros(3))
-    assert all(one.score[0] == 0 and one.watch[0] == 0 for one in said)
+    assert all(one.score[0] == 0 and one.monitor[0] == 0 for one in said)
     torch.testing.assert_close(state["genome"][1], torch.ones(3), atol=1e-4, rtol=0)
     assert (state["inverse"][0] == 0).all()  # what could not move has forgotten its curvature
 

@@ -11,10 +11,10 @@ from scipy import stats
 from small_worlds import Analytic, rows_of
 from torch import Tensor
 
-from synth.core import Rows, State, Step
-from synth.course import MOMENTS, History
+from synth.core import Rows, State, StepReport
+from synth.core.lineage import line_of
+from synth.engine.state import MOMENTS, ConfidenceHistory
 from synth.errors import InputError
-from synth.lineage import line_of
 from synth.searches.map_elites import FRAMES, MapElites
 from synth.searches.operators.combined_mutation import SelfAdaptive
 from synth.searches.operators.crossover import NoCrossover, UniformCrossover
@@ -29,7 +29,9 @@ class Cells(Analytic):
     def __init__(self, count: int, score=None, **options) -> None:
         corners = torch.randn(count, LENGTH, generator=torch.Generator().manual_seed(1)) * 2
         near = lambda genome, rows: -(genome[:, None] - corners).square().sum(2)  # noqa: E731
-        super().__init__(score or near, lambda rows: rows.normal(LENGTH), differentiable=False, **options)
+        super().__init__(
+            score or near, lambda rows: rows.normal(LENGTH), differentiable=False, **options
+        )
         self._columns = count
         self.children: list[tuple[Tensor, Tensor]] = []
 
@@ -37,8 +39,8 @@ class Cells(Analytic):
     def columns(self) -> int:
         return self._columns
 
-    def evaluate(self, genome, rows, pull=None):
-        found = super().evaluate(genome, rows, pull)
+    def evaluate(self, genome, rows, cotangents=None):
+        found = super().evaluate(genome, rows, cotangents)
         self.children.append((genome.clone(), found.scores.clone()))
         return found
 
@@ -47,10 +49,14 @@ def archive(steps: int = 30, batch: int = 12, **options) -> MapElites:
     return MapElites(**{"mutate": GaussianMutation(0.3, 0.5), **options}, steps=steps, batch=batch)
 
 
-def evolved(search: MapElites, problem: Cells, rows: Rows, steps: int | None = None) -> tuple[list[Step], list[State]]:
+def evolved(
+    search: MapElites, problem: Cells, rows: Rows, steps: int | None = None
+) -> tuple[list[StepReport], list[State]]:
     state, said, states = search.init(problem, rows), [], []
     for step in range(search.steps if steps is None else steps):
-        state, one = search.step(problem, rows, {name: value.clone() for name, value in state.items()}, step)
+        state, one = search.step(
+            problem, rows, {name: value.clone() for name, value in state.items()}, step
+        )
         said.append(one)
         states.append(state)
     return said, states
@@ -59,7 +65,9 @@ def evolved(search: MapElites, problem: Cells, rows: Rows, steps: int | None = N
 def spoilt(genome: Tensor, rows: Rows) -> Tensor:
     """Three cells: one as usual, one whose scores are often no number, one that almost nobody comes to."""
     usual = -genome.square().sum(1)
-    often = torch.where(genome[:, 0] > 0, torch.where(genome[:, 1] > 0, torch.inf, torch.nan), genome[:, 0])
+    often = torch.where(
+        genome[:, 0] > 0, torch.where(genome[:, 1] > 0, torch.inf, torch.nan), genome[:, 0]
+    )
     rare = usual.masked_fill(genome[:, 2] < 1.5, -torch.inf)
     return torch.stack([usual, often, rare], 1)
 
@@ -74,19 +82,28 @@ WORLDS = {
 
 
 @pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize("mate", [None, NoCrossover(), UniformCrossover()], ids=["no", "none", "uniform"])
+@pytest.mark.parametrize(
+    "mate", [None, NoCrossover(), UniformCrossover()], ids=["no", "none", "uniform"]
+)
 def test_the_map_is_that_of_plain_python(world: str, mate) -> None:
     cells, batch, score = WORLDS[world]
     problem, rows = Cells(cells, score), rows_of(cells)
     said, states = evolved(archive(25, batch, mate=mate), problem, rows)
     elites: dict[int, tuple[float, list[float], int]] = {}
     births: set[tuple[int, ...]] = set()
-    for step, ((children, scores), one, state) in enumerate(zip(problem.children, said, states, strict=True)):
+    for step, ((children, scores), one, state) in enumerate(
+        zip(problem.children, said, states, strict=True)
+    ):
         assert len(children) == batch
         entered = {}
-        for place, (child, values) in enumerate(zip(children.tolist(), scores.tolist(), strict=True)):
+        for place, (child, values) in enumerate(
+            zip(children.tolist(), scores.tolist(), strict=True)
+        ):
             for cell, value in enumerate(values):
-                if math.isfinite(value) and value > entered.get(cell, elites.get(cell, (-math.inf,)))[0]:
+                if (
+                    math.isfinite(value)
+                    and value > entered.get(cell, elites.get(cell, (-math.inf,)))[0]
+                ):
                     entered[cell] = (value, child, step * batch + place)
         known = {who for _, _, who in elites.values()}
         elites |= entered
@@ -95,13 +112,20 @@ def test_the_map_is_that_of_plain_python(world: str, mate) -> None:
             assert float(one.score[cell]) == value
             assert one.genome[cell].tolist() == genome
             assert int(state["id"][cell]) == who
-        assert {(cell, who) for cell, (_, _, who) in entered.items()} == {tuple(row[:2]) for row in one.births.tolist()}
+        assert {(cell, who) for cell, (_, _, who) in entered.items()} == {
+            tuple(row[:2]) for row in one.births.tolist()
+        }
         for _, _, parent, partner in one.births.tolist():
             assert parent in known or (parent == -1 and (step == 0 or not known))
-            assert (partner in known) if isinstance(mate, UniformCrossover) and partner >= 0 else partner == -1
+            assert (
+                (partner in known)
+                if isinstance(mate, UniformCrossover) and partner >= 0
+                else partner == -1
+            )
         births |= {tuple(row) for row in one.births.tolist()}
         assert int(one.statistics["invalid"][0]) == sum(
-            any(math.isnan(value) or value == math.inf for value in values) for values in scores.tolist()
+            any(math.isnan(value) or value == math.inf for value in values)
+            for values in scores.tolist()
         )
         assert int(one.forwards.sum()) == batch
         assert int(one.forwards.max()) <= archive(1, batch).passes(False, cells)
@@ -164,7 +188,8 @@ def test_nothing_ever_valid_is_survived_and_nobodys_ancestor() -> None:
         assert walked[0] >= 3 * 6
         assert (
             line.id[cell, : int(line.count[cell])].tolist()
-            == walked[:: max(1, int(state["frame_every"][cell]))][: int(state["frame_count"][cell])] + walked[-1:]
+            == walked[:: max(1, int(state["frame_every"][cell]))][: int(state["frame_count"][cell])]
+            + walked[-1:]
         )
 
 
@@ -249,7 +274,7 @@ def test_what_cannot_be_is_refused() -> None:
 
 @pytest.mark.parametrize("steps", [1, MOMENTS, MOMENTS + 1, 1000, 5000])
 def test_a_history_keeps_evenly_spaced_moments(steps: int) -> None:
-    history = History()
+    history = ConfidenceHistory()
     for step in range(steps):
         history.note(step, 3 * step + 1, [step / 7, -math.inf])
     assert len(history.moments) <= MOMENTS

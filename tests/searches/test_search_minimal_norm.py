@@ -13,24 +13,26 @@ from small_worlds import Analytic, evolved, noisy_pictures, rows_of
 from torch import Tensor
 
 from synth.core import Rows
+from synth.core.network import Network
 from synth.encodings.cppn import Cppn
 from synth.encodings.perturbation import Perturbation
+from synth.engine.experiment import Experiment
 from synth.errors import InputError
-from synth.experiment import Experiment
-from synth.networks.network import Network
-from synth.objectives.rivals import Rivals
+from synth.objectives.alternatives import Alternatives
 from synth.objectives.scores import ClassScore
 from synth.objectives.untargeted import Untargeted
-from synth.record import Record
+from synth.record.record import Record
+from synth.searches._norms import BEYOND, NORMS
 from synth.searches.minimal_norm import MinimalNorm
-from synth.searches.norms import BEYOND, NORMS
 
 COUNT, LENGTH = 4, 12
 ORDER = {"l2": 2, "linf": np.inf}
 DUAL = {"l2": 2, "linf": 1}
 
 
-def linear(columns: int, box: tuple[float, float] | None = None) -> tuple[Analytic, Tensor, Tensor, Tensor]:
+def linear(
+    columns: int, box: tuple[float, float] | None = None
+) -> tuple[Analytic, Tensor, Tensor, Tensor]:
     """Scores w_j . x + b_j, all below 0 at the start; the weights [r, k, n], the starts and the first scores."""
     draws = torch.Generator().manual_seed(1)
     weights = torch.randn(COUNT, columns, LENGTH, generator=draws)
@@ -70,7 +72,9 @@ def test_in_a_box_the_way_is_the_shortest_that_stays_in_it() -> None:
             constraints={"type": "eq", "fun": lambda change, a=slope, b=float(first[row, 0]): a @ change + b},
         )  # fmt: skip
         assert best.success
-        assert float((said[-1].genome[row] - begin[row]).norm()) == pytest.approx(best.fun**0.5, rel=0.02)
+        assert float((said[-1].genome[row] - begin[row]).norm()) == pytest.approx(
+            best.fun**0.5, rel=0.02
+        )
         assert said[-1].score[row] > 0
 
 
@@ -98,7 +102,10 @@ def test_what_is_over_already_is_not_moved_and_a_gradient_that_vanishes_is_survi
     said, _ = evolved(MinimalNorm(5), over, rows_of(COUNT))
     assert torch.equal(said[-1].genome, said[0].genome)
     for norm in NORMS:
-        flat = Analytic(lambda genome, rows: genome.clamp_max(0).sum(1) - 1.0, lambda rows: rows.uniform(3) + 1.0)
+        flat = Analytic(
+            lambda genome, rows: genome.clamp_max(0).sum(1) - 1.0,
+            lambda rows: rows.uniform(3) + 1.0,
+        )
         said, _ = evolved(MinimalNorm(5, norm), flat, rows_of(COUNT))
         assert torch.equal(said[-1].genome, said[0].genome)
 
@@ -110,15 +117,15 @@ def folder(tmp_path: Path) -> Path:
 
 def searched(network: Network, folder: Path, search: MinimalNorm, **words: bool) -> Experiment:
     images = str(folder)
-    aim, watch = Rivals(images=images, count=4), Untargeted(images=images)
-    return Experiment(network, Perturbation(images=images, **words), aim, search, watch=watch)
+    aim, monitor = Alternatives(images=images, count=4), Untargeted(images=images)
+    return Experiment(network, Perturbation(images=images, **words), aim, search, monitor=monitor)
 
 
 def test_lengths_are_at_most_those_of_foolbox(loud_network: Network, folder: Path) -> None:
     foolbox = pytest.importorskip("foolbox")
-    made = searched(loud_network, folder, MinimalNorm(60), rounded=False)
+    made = searched(loud_network, folder, MinimalNorm(60), eight_bit=False)
     said, _ = evolved(made.search, made.problem, made.rows)
-    originals = made.problem.encoding.original(made.rows)
+    originals = made.problem.encoding.originals(made.rows)
     with torch.no_grad():
         labels = loud_network(originals).argmax(1)
     model = foolbox.PyTorchModel(loud_network.eval(), bounds=(0, 1), device="cpu")
@@ -129,8 +136,12 @@ def test_lengths_are_at_most_those_of_foolbox(loud_network: Network, folder: Pat
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_what_is_saved_fools(norm: str, loud_network: Network, folder: Path, tmp_path: Path) -> None:
-    result = searched(loud_network, folder, MinimalNorm(30, norm), levels=True).run(Record(tmp_path / "out"))
+def test_what_is_saved_fools(
+    norm: str, loud_network: Network, folder: Path, tmp_path: Path
+) -> None:
+    result = searched(loud_network, folder, MinimalNorm(30, norm), levels=True).run(
+        Record(tmp_path / "out")
+    )
     assert [item["success"] for item in result["items"]] == [True] * COUNT
     for item in result["items"]:
         images = [

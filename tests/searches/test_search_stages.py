@@ -14,17 +14,17 @@ from small_worlds import Analytic, evolved, rows_of, tiny_module, wrapped
 from torch import Tensor
 from torch.nn import functional
 
-from synth import experiment as loop
 from synth.core import Images, Rows, Search, Transform
 from synth.encodings.fourier import Fourier
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
+from synth.engine import experiment as loop
+from synth.engine.experiment import Experiment
+from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
-from synth.experiment import Experiment
-from synth.fitness import ImageProblem
 from synth.objectives.energy import Energy
 from synth.objectives.scores import ClassScore
-from synth.record import Record
+from synth.record.record import Record
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
 from synth.searches.lbfgs import LBFGS
@@ -50,7 +50,9 @@ def dreams(rate: float = 0.01, steps: int = 4) -> Gradient:
     return Gradient(steps, "normalised", rate, momentum=0.0)
 
 
-def problem_of(encoding: Any = None, transform: Transform | None = None, layer: str = "conv2") -> ImageProblem:
+def problem_of(
+    encoding: Any = None, transform: Transform | None = None, layer: str = "conv2"
+) -> ImageProblem:
     network = wrapped(tiny_module())
     encoding = encoding or Pixels(24, "uniform")
     bound = Energy(layer).bind(network)
@@ -59,7 +61,12 @@ def problem_of(encoding: Any = None, transform: Transform | None = None, layer: 
 
 def experiment_of(search: Search, transform: Transform | None = None, **words: Any) -> Experiment:
     return Experiment(
-        wrapped(tiny_module()), Pixels(24, "uniform"), Energy(["conv1", "conv2"]), search, transform, **words
+        wrapped(tiny_module()),
+        Pixels(24, "uniform"),
+        Energy(["conv1", "conv2"]),
+        search,
+        transform,
+        **words,
     )
 
 
@@ -90,28 +97,41 @@ def test_octaves_are_those_of_the_dream_notebook_worked_out_by_hand() -> None:
     for size in ((11, 16), (16, 24), (24, 36)):
         base = encoding.pictures[0].at(size)[None]
         detail = (
-            detail if detail.shape[2] == 1 else functional.interpolate(detail, size, mode="bicubic", antialias=True)
+            detail
+            if detail.shape[2] == 1
+            else functional.interpolate(detail, size, mode="bicubic", antialias=True)
         )
         detail = ((base + detail).clamp(0, 1) - base).expand(-1, -1, *size)
         for _ in range(steps):
             seen.append(detail)
             picture = (base + detail).requires_grad_()
             values = network.read(picture, ["relu2"])["relu2"]
-            (slope,) = torch.autograd.grad(values, picture, values.detach())  # the gradient at the layer is the layer
+            (slope,) = torch.autograd.grad(
+                values, picture, values.detach()
+            )  # the gradient at the layer is the layer
             detail = (base + detail + rate * slope / slope.abs().mean()).clamp(0, 1) - base
     for one, other in zip(said[-steps:], seen[-steps:], strict=True):
         torch.testing.assert_close(one.genome, other, rtol=1e-4, atol=1e-5)
-    whole = functional.interpolate(seen[1], (24, 36), mode="bicubic", antialias=True)  # an early step, at full size
+    whole = functional.interpolate(
+        seen[1], (24, 36), mode="bicubic", antialias=True
+    )  # an early step, at full size
     base = encoding.pictures[0].at((24, 36))[None]
-    torch.testing.assert_close(said[1].genome, (base + whole).clamp(0, 1) - base, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        said[1].genome, (base + whole).clamp(0, 1) - base, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_sizes_and_transforms_of_the_stages_reach_the_network() -> None:
     problem, rows = problem_of(), rows_of(1, "sizes")
     sizes: list[tuple[int, ...]] = []
     read = problem.network.read
-    problem.network.read = lambda images, layers: sizes.append(tuple(images.shape[2:])) or read(images, layers)  # type: ignore[method-assign]
-    search = Stages(dreams(), {"small": Stage(2, 0.5), "gone": None, "crop": Stage(1, 1.0, Crop(4)), "end": Stage(1)})
+    problem.network.read = lambda images, layers: (
+        sizes.append(tuple(images.shape[2:])) or read(images, layers)
+    )  # type: ignore[method-assign]
+    search = Stages(
+        dreams(),
+        {"small": Stage(2, 0.5), "gone": None, "crop": Stage(1, 1.0, Crop(4)), "end": Stage(1)},
+    )
     state = search.init(problem, rows)
     sizes.clear()
     for step in range(search.steps):
@@ -128,7 +148,9 @@ def test_a_stage_of_the_same_size_goes_on_where_the_one_before_ended() -> None:
         torch.testing.assert_close(staged[-1].genome, plain[-1].genome, rtol=1e-4, atol=1e-6)
     staged, _ = evolved(Stages(dreams(), [Stage(2), Stage(1, 1.0, Darker())]), problem, rows)
     darker = problem.at(transform=Darker())
-    torch.testing.assert_close(staged[2].score, darker.evaluate(states[1]["genome"], rows).scores[:, 0])
+    torch.testing.assert_close(
+        staged[2].score, darker.evaluate(states[1]["genome"], rows).scores[:, 0]
+    )
 
 
 def test_a_stage_may_bring_a_search_of_its_own() -> None:
@@ -147,20 +169,26 @@ def test_a_falling_rate_falls_in_every_stage() -> None:
 
 def test_it_starts_from_a_genome_at_full_size() -> None:
     problem, rows = problem_of(), rows_of(1, "given")
-    given = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0)).round()  # bicubic overshoots it
+    given = torch.rand(
+        1, 3, 24, 24, generator=torch.Generator().manual_seed(0)
+    ).round()  # bicubic overshoots it
     state = Stages(dreams(), [Stage(1, 0.5), Stage(1)]).init(problem, rows, given)
     small = functional.interpolate(given, (12, 12), mode="bicubic", antialias=True).clamp(0, 1)
     torch.testing.assert_close(state["genome"], small)
     assert torch.equal(octaves(dreams(), 1).init(problem, rows, given)["genome"], given)
     away = torch.full_like(given, 2.0)
-    shown = Stages(dreams(), [Stage(1, 0.5), Stage(1)]).init(problem_of(Perturbation("china", size=24)), rows, away)
+    shown = Stages(dreams(), [Stage(1, 0.5), Stage(1)]).init(
+        problem_of(Perturbation("china", size=24)), rows, away
+    )
     assert float(shown["genome"].abs().max()) <= 1
 
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("stop", [1, 3, 4, 7, 8])
 @pytest.mark.parametrize("rule", ["normalised", "adam"])
-def test_a_run_resumed_in_any_stage_is_the_run_undisturbed(stop: int, rule: str, tmp_path: Path) -> None:
+def test_a_run_resumed_in_any_stage_is_the_run_undisturbed(
+    stop: int, rule: str, tmp_path: Path
+) -> None:
     def search() -> Stages:
         climb = Gradient(3, rule, 0.02, noise=0.01)
         return Stages(climb, [Stage(3, 0.5), Stage(4, 0.75, Jitter(0.3)), Stage(3)])
@@ -186,7 +214,7 @@ def test_items_that_are_done_leave_in_any_stage(tmp_path: Path) -> None:
     network = wrapped(tiny_module(gain=6.0))
     made = Experiment(
         network, Pixels(16, "uniform"), ClassScore(["goldfish", "lemon", "teapot"], "log_probability"), search,
-        watch=ClassScore(["goldfish", "lemon", "teapot"], "probability"), until=0.9, seed=1,
+        monitor=ClassScore(["goldfish", "lemon", "teapot"], "probability"), until=0.9, seed=1,
     )  # fmt: skip
     result = made.run(Record(tmp_path))
     assert all(item["success"] for item in result["items"])
@@ -221,7 +249,7 @@ def test_stages_draw_differently() -> None:
     evolved(search, problem, rows)
     assert len(set(drawn[-9:])) == 9
     assert drawn[-9:] == [
-        int((rows if place == 0 else rows.fold(STREAM + place)).fold(step).key[0])
+        int((rows if place == 0 else rows.fold_in(STREAM + place)).fold_in(step).key[0])
         for place in range(3)
         for step in range(3)
     ]
@@ -235,7 +263,9 @@ def test_passes_are_those_of_the_dearest_stage() -> None:
     assert octaves(Dear(), 2).passes(stochastic=False) == 3
     assert octaves(Dear(), 2).passes(stochastic=True) == 7
     assert Stages(Dear(), [Stage(1, transform=Jitter()), Stage(1)]).passes(stochastic=False) == 7
-    assert Stages(Dear(), [Stage(1), Stage(1, search=LBFGS())]).passes(stochastic=False) == LBFGS().passes(False)
+    assert Stages(Dear(), [Stage(1), Stage(1, search=LBFGS())]).passes(
+        stochastic=False
+    ) == LBFGS().passes(False)
 
 
 def _genetic() -> Genetic:
@@ -254,9 +284,15 @@ def _genetic() -> Genetic:
         (lambda: octaves(dreams(), 3, 1.0), "larger than the last"),
         (lambda: octaves(dreams(), 3, 1.4, 0), "1 step or more"),
         (lambda: Stages(octaves(dreams(), 2), [Stage(1)]), "stages of their own"),
-        (lambda: Stages(MapElites(GaussianMutation(0.1, 0.1)), [Stage(1)]), "live from one another"),
+        (
+            lambda: Stages(MapElites(GaussianMutation(0.1, 0.1)), [Stage(1)]),
+            "live from one another",
+        ),
         (lambda: experiment_of(Stages(_genetic(), [Stage(1), Stage(1)])), "keeps a population"),
-        (lambda: experiment_of(Stages(dreams(), [Stage(1, 0.5), Stage(1)]), Crop(14)), "scale 0.5 pictures have 12x12"),
+        (
+            lambda: experiment_of(Stages(dreams(), [Stage(1, 0.5), Stage(1)]), Crop(14)),
+            "scale 0.5 pictures have 12x12",
+        ),
     ],
 )
 def test_mistakes_are_said_in_one_line(make: Callable[[], Any], said: str) -> None:
@@ -268,11 +304,15 @@ def test_mistakes_are_said_in_one_line(make: Callable[[], Any], said: str) -> No
 def test_octaves_too_small_for_the_network_are_refused_before_the_run() -> None:
     network = wrapped(tiny_module())
     with pytest.raises(InputError, match=r"fewer octaves \(search.count=\)"):
-        Experiment(network, Pixels(24, "uniform"), Energy("conv2"), octaves(dreams(), 4, 2.0), Crop(7))
+        Experiment(
+            network, Pixels(24, "uniform"), Energy("conv2"), octaves(dreams(), 4, 2.0), Crop(7)
+        )
 
 
 def test_nothing_but_numbers_is_needed_of_a_problem_without_pictures() -> None:
-    problem = Analytic(lambda genome, rows: -genome.square().sum(1), lambda rows: torch.ones(len(rows), 3))
+    problem = Analytic(
+        lambda genome, rows: -genome.square().sum(1), lambda rows: torch.ones(len(rows), 3)
+    )
     search = Stages(Gradient(4, "sgd", 0.1, momentum=0.0), [Stage(2), Stage(2)])
     said, _ = evolved(search, problem, rows_of(2, "numbers"))
     torch.testing.assert_close(said[-1].genome, torch.full((2, 3), 0.8**3))

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from synth.training.augmentation import Augmentation
-from synth.training.classifier_task import ClassifierTask, Normalisation
-from synth.training.pictures import LabelledPictures
-from synth.training.weights import Description, write_weights
+from synth.data.augmentation import Augmentation
+from synth.data.class_folders import LabelledPictures
+from synth.training.classifier.task import ClassifierTask, Normalisation
+from synth.training.classifier.weights import Description, write_weights
 
 COLOURS = {"blue": (30, 30, 200), "green": (30, 200, 30), "red": (200, 30, 30)}
 
@@ -63,14 +63,18 @@ def tiny_network() -> Callable[[int, float], nn.Sequential]:
 def colour_folders(tmp_path: Path) -> Callable[..., Path]:
     """Writes a class folder a colour, of noisy PNGs of that colour."""
 
-    def write(name: str = "train", each: int = 12, size: int = 16, colours: Sequence[str] = tuple(COLOURS)) -> Path:
+    def write(
+        name: str = "train", each: int = 12, size: int = 16, colours: Sequence[str] = tuple(COLOURS)
+    ) -> Path:
         random = np.random.default_rng(len(name) + each)
         for colour in colours:
             folder = tmp_path / name / colour
             folder.mkdir(parents=True)
             for number in range(each):
                 noisy = np.array(COLOURS[colour]) + random.normal(0, 20, (size, size, 3))
-                Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{number:02d}.png")
+                Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(
+                    folder / f"{number:02d}.png"
+                )
         return tmp_path / name
 
     return write
@@ -90,7 +94,9 @@ def make_task() -> Callable[..., ClassifierTask]:
         draws = torch.Generator().manual_seed(5)
         pictures = torch.randint(0, 256, (samples, 3, 8, 8), generator=draws, dtype=torch.uint8)
         labels = torch.randint(0, 3, (samples,), generator=draws)
-        data = LabelledPictures(pictures.to(memory_format=torch.channels_last), labels, ("a", "b", "c"))
+        data = LabelledPictures(
+            pictures.to(memory_format=torch.channels_last), labels, ("a", "b", "c")
+        )
         with torch.random.fork_rng([]):
             torch.manual_seed(1)
             network = tiny(3, dropout)

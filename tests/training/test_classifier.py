@@ -16,15 +16,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from synth.data.augmentation import Augmentation
+from synth.data.class_folders import read_class_folders
 from synth.errors import InputError
-from synth.record import Record
-from synth.training.augmentation import Augmentation
-from synth.training.classifier import TrainClassifier, shuffle_labels
-from synth.training.classifier_task import ClassifierTask, Normalisation, logits_of
+from synth.record.record import Record
+from synth.training.classifier.task import ClassifierTask, Normalisation, logits_of
+from synth.training.classifier.train_classifier import TrainClassifier, shuffle_labels
+from synth.training.classifier.weights import ClassName, read_weights
 from synth.training.loop import Loop, Plan
-from synth.training.pictures import read_class_folders
 from synth.training.schedule import Constant
-from synth.training.weights import ClassName, read_weights
 
 Folders = Callable[..., Path]
 Build = Callable[[int, float], nn.Sequential]
@@ -74,7 +74,10 @@ def test_it_learns_colours_and_leaves_what_it_says(
     assert [set(row) for row in rows] == [names | {"rate", "seconds"}] * 6
     card = (folder / "tiny.md").read_text().splitlines()
     assert f"| top-1 accuracy | {found['top1']:.2%} |" in card
-    assert f"| parameters | {found['parameters']} ({found['parameters_per_sample']:.1f} a training picture) |" in card
+    assert (
+        f"| parameters | {found['parameters']} ({found['parameters_per_sample']:.1f} a training picture) |"
+        in card
+    )
     assert "| pictures | 36 of " in "\n".join(card)
     assert "synth ..." in card
     assert str(tmp_path) not in "\n".join(card)
@@ -115,14 +118,23 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(
     train = colour_folders()
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         TrainClassifier(train, seed=seed, **{**numbers, "epochs": 1}).run(Record(tmp_path / name))
-    (first, said), (same, said_too), (other, _) = (read_weights(tmp_path / name / "tiny.safetensors") for name in "abc")
+    (first, said), (same, said_too), (other, _) = (
+        read_weights(tmp_path / name / "tiny.safetensors") for name in "abc"
+    )
     assert said == said_too
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not torch.equal(first["conv.weight"], other["conv.weight"])
 
 
 def test_low_precision_and_the_own_network(colour_folders: Folders, tmp_path: Path) -> None:
-    small = {"size": 32, "epochs": 1, "batch": 12, "holdout": 6, "precision": "bfloat16", "device": "cpu"}
+    small = {
+        "size": 32,
+        "epochs": 1,
+        "batch": 12,
+        "holdout": 6,
+        "precision": "bfloat16",
+        "device": "cpu",
+    }
     training = TrainClassifier(colour_folders(size=32), None, "mini_resnet", **small)
     found = training.run(Record(tmp_path / "run"))["findings"]
     assert found["parameters_per_sample"] == found["parameters"] / 30
@@ -132,7 +144,10 @@ def test_low_precision_and_the_own_network(colour_folders: Folders, tmp_path: Pa
 
 
 def test_fine_tuning_with_another_head(
-    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    colour_folders: Folders,
+    numbers: dict[str, Any],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
     TrainClassifier(colour_folders(), **numbers).run(Record(tmp_path / "three"))
@@ -141,7 +156,10 @@ def test_fine_tuning_with_another_head(
     still = {**numbers, "epochs": 1, "rate": 1e-12}
     TrainClassifier(two, weights=start, **still).run(Record(tmp_path / "two_run"))
     assert "its head knows other classes; a new one for 2" in caplog.text
-    (before, said), (after, now) = read_weights(start), read_weights(tmp_path / "two_run/tiny.safetensors")
+    (before, said), (after, now) = (
+        read_weights(start),
+        read_weights(tmp_path / "two_run/tiny.safetensors"),
+    )
     assert said is not None
     assert now is not None
     assert torch.equal(after["conv.weight"], before["conv.weight"])
@@ -150,7 +168,9 @@ def test_fine_tuning_with_another_head(
     caplog.clear()
     TrainClassifier(tmp_path / "train", weights=start, **still).run(Record(tmp_path / "again"))
     assert "head" not in caplog.text
-    assert torch.equal(read_weights(tmp_path / "again/tiny.safetensors")[0]["fc.weight"], before["fc.weight"])
+    assert torch.equal(
+        read_weights(tmp_path / "again/tiny.safetensors")[0]["fc.weight"], before["fc.weight"]
+    )
 
 
 def one_step(task: ClassifierTask, folder: Path) -> tuple[dict[str, Tensor], Tensor, Tensor]:
@@ -172,18 +192,26 @@ def test_weight_decay_alone_pulls_kernels_and_matrices(
     rate, decay = 0.05, 0.02
     start = make_task().network.state_dict()
     plain, seen, head = one_step(make_task(rate=rate), tmp_path / "plain")
-    pulled, seen_too, head_too = one_step(make_task(rate=rate, weight_decay=decay), tmp_path / "pulled")
+    pulled, seen_too, head_too = one_step(
+        make_task(rate=rate, weight_decay=decay), tmp_path / "pulled"
+    )
     assert torch.equal(seen, seen_too)
     assert torch.equal(head, head_too)
     for name, weight in start.items():
         # The first Nesterov step moves by (1 + momentum) times the gradient, and the decay is part of that.
-        expected = rate * (1 + 0.9) * decay * weight if weight.ndim > 1 else torch.zeros_like(weight)
+        expected = (
+            rate * (1 + 0.9) * decay * weight if weight.ndim > 1 else torch.zeros_like(weight)
+        )
         torch.testing.assert_close(plain[name] - pulled[name], expected, rtol=1e-3, atol=1e-7)
 
 
-def test_dropout_alone_silences_features(make_task: Callable[..., ClassifierTask], tmp_path: Path) -> None:
+def test_dropout_alone_silences_features(
+    make_task: Callable[..., ClassifierTask], tmp_path: Path
+) -> None:
     _, seen, head = one_step(make_task(Augmentation(2, True)), tmp_path / "plain")
-    _, seen_too, dropped = one_step(make_task(Augmentation(2, True), dropout=0.5), tmp_path / "dropped")
+    _, seen_too, dropped = one_step(
+        make_task(Augmentation(2, True), dropout=0.5), tmp_path / "dropped"
+    )
     assert torch.equal(seen, seen_too)
     kept = dropped != 0
     assert torch.equal(dropped[kept], 2 * head[kept])
@@ -213,7 +241,9 @@ def test_shuffled_labels_keep_the_size_of_every_class() -> None:
         assert (shuffled != labels).float().mean().item() == pytest.approx(changed, abs=0.04)
 
 
-def test_skipped_files_are_counted(colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path) -> None:
+def test_skipped_files_are_counted(
+    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path
+) -> None:
     train, val = colour_folders("train", each=4), colour_folders("val", each=4)
     for path in (train / "red/00.png", val / "red/01.png"):
         path.write_bytes(b"")
@@ -227,7 +257,10 @@ def test_skipped_files_are_counted(colour_folders: Folders, numbers: dict[str, A
         ({"rate": -1}, "rate=-1: must be from"),
         ({"dropout": 1.5}, "dropout=1.5: must be from 0 to 0.99"),
         ({"random_labels": 2}, "random_labels=2"),
-        ({"architecture": "mini_alexnett"}, r"architecture=mini_alexnett: no such architecture\. Did you mean mini_"),
+        (
+            {"architecture": "mini_alexnett"},
+            r"architecture=mini_alexnett: no such architecture\. Did you mean mini_",
+        ),
         ({"device": "gpu"}, "device=gpu: this machine has no such device"),
         ({"device": "cuda:99"}, "device=cuda:99: this machine has no such device"),
         ({"precision": "half"}, "precision=half: write auto, float32 or bfloat16"),
@@ -235,7 +268,9 @@ def test_skipped_files_are_counted(colour_folders: Folders, numbers: dict[str, A
         ({"epochs": 0}, "epochs=0"),
     ],
 )
-def test_wrong_numbers_fail_in_the_constructor(wrong: Mapping[str, Any], said: str, tmp_path: Path) -> None:
+def test_wrong_numbers_fail_in_the_constructor(
+    wrong: Mapping[str, Any], said: str, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=said):
         TrainClassifier(tmp_path, **wrong)
 
@@ -249,12 +284,18 @@ def test_wrong_files_fail_before_the_first_step(
     with pytest.raises(InputError, match=r"names=.*: no column imagenet_index"):
         TrainClassifier(train, names=table, **numbers).run(Record(tmp_path / "run"))
     table.write_text("wnid\timagenet_index\tname\nnobody\t1\tx\n")
-    with pytest.raises(InputError, match="its wnid column has none of the class folders, such as blue"):
+    with pytest.raises(
+        InputError, match="its wnid column has none of the class folders, such as blue"
+    ):
         TrainClassifier(train, names=table, **numbers).run(Record(tmp_path / "run"))
     with pytest.raises(InputError, match=r"weights=.*: there is no such file"):
-        TrainClassifier(train, weights=tmp_path / "none.safetensors", **numbers).run(Record(tmp_path / "run"))
+        TrainClassifier(train, weights=tmp_path / "none.safetensors", **numbers).run(
+            Record(tmp_path / "run")
+        )
     with pytest.raises(InputError, match="size=16: mini_alexnet cannot take this size"):
-        TrainClassifier(train, **{**numbers, "architecture": "mini_alexnet"}).run(Record(tmp_path / "run"))
+        TrainClassifier(train, **{**numbers, "architecture": "mini_alexnet"}).run(
+            Record(tmp_path / "run")
+        )
     alone = colour_folders("one", colours=("red",))
     with pytest.raises(InputError, match="one class folder only"):
         TrainClassifier(alone, **numbers).run(Record(tmp_path / "run"))
@@ -273,25 +314,46 @@ def test_a_training_goes_on_only_with_what_it_was_made_with(
     held = {**short, "images": train, "weights": start, "holdout": 6}
     given = {**short, "images": train, "weights": start, "validation": val, "names": table}
 
-    def refused(folder: str, made: Mapping[str, Any], changed: Mapping[str, Any], said: str) -> None:
+    def refused(
+        folder: str, made: Mapping[str, Any], changed: Mapping[str, Any], said: str
+    ) -> None:
         with pytest.raises(InputError, match=said):
             TrainClassifier(**{**made, **changed}).run(Record(tmp_path / folder))
 
     first = TrainClassifier(**held).run(Record(tmp_path / "held"))
-    refused("held", held, {"images": other}, r"^images=36 pictures, sha256 \w{12}: .* made with images=36 pictures, ")
+    refused(
+        "held",
+        held,
+        {"images": other},
+        r"^images=36 pictures, sha256 \w{12}: .* made with images=36 pictures, ",
+    )
     refused("held", held, {"holdout": 5}, r"^holdout=5: .* made with holdout=6")
     refused("held", held, {"weights": None}, r"^weights=None: .* made with weights=sha256 \w{64};")
-    refused("held", held, {"validation": val}, r"^validation=12 pictures, .* made with validation=None")
+    refused(
+        "held", held, {"validation": val}, r"^validation=12 pictures, .* made with validation=None"
+    )
     refused("held", held, {"names": table}, r"^names=sha256 \w{12}: .* made with names=None")
-    refused("held", held, {"precision": "bfloat16"}, r"^precision=bfloat16: .* made with precision=float32")
+    refused(
+        "held",
+        held,
+        {"precision": "bfloat16"},
+        r"^precision=bfloat16: .* made with precision=float32",
+    )
     moved, moved_start = tmp_path / "elsewhere/pictures", tmp_path / "elsewhere/start.safetensors"
     shutil.copytree(train, moved)
     shutil.copy(start, moved_start)
-    again = TrainClassifier(**{**held, "images": moved, "weights": moved_start}).run(Record(tmp_path / "held"))
+    again = TrainClassifier(**{**held, "images": moved, "weights": moved_start}).run(
+        Record(tmp_path / "held")
+    )
     assert again["findings"] == first["findings"]
 
     TrainClassifier(**given).run(Record(tmp_path / "given"))
-    refused("given", given, {"validation": other_val}, r"^validation=12 pictures, .* made with validation=12 pictures")
+    refused(
+        "given",
+        given,
+        {"validation": other_val},
+        r"^validation=12 pictures, .* made with validation=12 pictures",
+    )
     TrainClassifier(**{**given, "holdout": 5}).run(Record(tmp_path / "given"))
     table.write_text("wnid\timagenet_index\tname\nred\t7\tscarlet\n")
     refused("given", given, {}, r"^names=sha256 \w{12}: .* made with names=sha256")
@@ -318,11 +380,14 @@ def test_starting_weights_are_checked_and_may_be_a_torch_state_dict(
 
 
 def test_a_full_memory_is_not_blamed_on_the_size(
-    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    colour_folders: Folders,
+    numbers: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr("synth.training.classifier.logits_of", full)
+    monkeypatch.setattr("synth.training.classifier.train_classifier.logits_of", full)
     with pytest.raises(torch.OutOfMemoryError):
         TrainClassifier(colour_folders(), **numbers).run(Record(tmp_path / "run"))

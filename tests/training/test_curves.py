@@ -11,7 +11,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from synth import atomic
+from synth.record import atomic
 from synth.training.curves import TEST, TRAIN, draw_curves, write_rows
 
 ROWS = [
@@ -53,7 +53,9 @@ def test_curves_have_a_line_for_training_and_one_for_validation(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_leaves_the_curves_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_curves_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "curves.png"
     path.write_bytes(b"before")
 

@@ -15,13 +15,13 @@ from interrupted import power_cut_after
 from small_worlds import noisy_pictures, tiny_module, wrapped
 from torch import Tensor
 
+from synth.data.augmentation import Augmentation
 from synth.errors import InputError
 from synth.networks.generator import UpConvolution, read_generator
-from synth.record import Record
-from synth.training.augmentation import Augmentation
-from synth.training.discriminator import Discriminator
-from synth.training.generator import TrainGenerator
-from synth.training.generator_task import CALM, GeneratorTask, Losses, relative_error
+from synth.record.record import Record
+from synth.training.generator.discriminator import Discriminator
+from synth.training.generator.task import CALM, GeneratorTask, Losses, relative_error
+from synth.training.generator.train_generator import TrainGenerator
 from synth.training.loop import Loop, Plan
 from synth.training.task import Progress
 
@@ -37,13 +37,25 @@ def pictures(count: int = 24) -> Tensor:
     return (smooth * 255).to(torch.uint8)
 
 
-def make(losses: Losses | None = None, rate: float = 0.005, low: bool = False, layer: str = "relu2") -> GeneratorTask:
+def make(
+    losses: Losses | None = None, rate: float = 0.005, low: bool = False, layer: str = "relu2"
+) -> GeneratorTask:
     torch.manual_seed(0)
     generator = UpConvolution(NETWORK.layers[layer], 16, 4)
     training = pictures()
     generator.measure(NETWORK.read(training.float() / 255, (layer,))[layer])
-    parts = (NETWORK, layer, generator, [(NETWORK, LAYERS)], training, training[:8], losses or Losses())
-    return GeneratorTask(*parts, Augmentation(0, True), rate=rate, low_precision=low, save=lambda path, tensors: None)
+    parts = (
+        NETWORK,
+        layer,
+        generator,
+        [(NETWORK, LAYERS)],
+        training,
+        training[:8],
+        losses or Losses(),
+    )
+    return GeneratorTask(
+        *parts, Augmentation(0, True), rate=rate, low_precision=low, save=lambda path, tensors: None
+    )
 
 
 def progress(step: int = 0) -> Progress:
@@ -92,7 +104,9 @@ def test_the_discriminator_is_lipschitz_in_every_layer() -> None:
     for _ in range(200):
         module(torch.rand(2, 3, 16, 16), torch.randn(2, 5))
     module.eval()
-    weights = [part.weight.detach() for part in module.modules() if hasattr(part, "parametrizations")]
+    weights = [
+        part.weight.detach() for part in module.modules() if hasattr(part, "parametrizations")
+    ]
     assert len(weights) == 5
     for weight in weights:
         assert float(torch.linalg.matrix_norm(weight.flatten(1), 2)) == pytest.approx(1.0, abs=0.02)
@@ -102,7 +116,11 @@ def test_the_discriminators_loss_is_the_hinge() -> None:
     task = make(Losses())
     discriminator = copy.deepcopy(task.discriminator)
     assert discriminator is not None
-    images, drawn, code = torch.rand(4, 3, 16, 16), torch.rand(4, 3, 16, 16), torch.randn(4, *NETWORK.layers["relu2"])
+    images, drawn, code = (
+        torch.rand(4, 3, 16, 16),
+        torch.rand(4, 3, 16, 16),
+        torch.randn(4, *NETWORK.layers["relu2"]),
+    )
     said = float(task._judge(images, drawn, code).detach())
     scores = discriminator(torch.cat([images, drawn]), torch.cat([code, code])).detach().numpy()
     expected = np.maximum(0, 1 - scores[:4]).mean() + np.maximum(0, 1 + scores[4:]).mean()
@@ -159,14 +177,25 @@ def train(tmp_path: Path) -> Callable[..., TrainGenerator]:
     noisy_pictures(tmp_path / "pictures", 20)
 
     def build(**given: Any) -> TrainGenerator:
-        short = {"layer": "relu2", "epochs": 2, "batch": 6, "width": 4, "device": "cpu", "precision": "float32"}
-        return TrainGenerator(**{"network": NETWORK, "images": tmp_path / "pictures", "command": "", **short, **given})
+        short = {
+            "layer": "relu2",
+            "epochs": 2,
+            "batch": 6,
+            "width": 4,
+            "device": "cpu",
+            "precision": "float32",
+        }
+        return TrainGenerator(
+            **{"network": NETWORK, "images": tmp_path / "pictures", "command": "", **short, **given}
+        )
 
     return build
 
 
 @pytest.mark.parametrize("layer", ["relu2", "fc", "conv1"])
-def test_it_leaves_weights_card_and_samples(layer: str, train: Callable[..., TrainGenerator], tmp_path: Path) -> None:
+def test_it_leaves_weights_card_and_samples(
+    layer: str, train: Callable[..., TrainGenerator], tmp_path: Path
+) -> None:
     record = Record(tmp_path / "run")
     result = train(layer=layer).run(record)
     record.finish(result)
@@ -183,7 +212,9 @@ def test_it_leaves_weights_card_and_samples(layer: str, train: Callable[..., Tra
         assert (tmp_path / "run" / figure["file"]).exists()
 
 
-def test_the_numbers_are_of_the_file_that_was_saved(train: Callable[..., TrainGenerator], tmp_path: Path) -> None:
+def test_the_numbers_are_of_the_file_that_was_saved(
+    train: Callable[..., TrainGenerator], tmp_path: Path
+) -> None:
     result = train(feature=0, adversarial=0).run(Record(tmp_path / "run"))
     module, _ = read_generator(tmp_path / "run/tiny.generator.safetensors", "cpu")
     training, validation, _ = train()._pictures()
@@ -222,7 +253,9 @@ def test_a_size_that_the_network_cannot_read_is_told_under_the_users_word(
 ) -> None:
     module = tiny_module()
     module.pool2 = torch.nn.MaxPool2d(2)
-    with pytest.raises(InputError, match=r"^size=24: tiny cannot read pictures of that size; its own is 16x16"):
+    with pytest.raises(
+        InputError, match=r"^size=24: tiny cannot read pictures of that size; its own is 16x16"
+    ):
         train(network=wrapped(module), size=24)
 
 
@@ -235,7 +268,9 @@ def test_wrong_folders_and_weights_fail_before_the_first_step(
 
     refused("^images=.*nothere: there is no such directory", images=tmp_path / "nothere")
     noisy_pictures(tmp_path / "few", 3)
-    refused("^images=.*few: 3 pictures are too few to train on; give 8 or more", images=tmp_path / "few")
+    refused(
+        "^images=.*few: 3 pictures are too few to train on; give 8 or more", images=tmp_path / "few"
+    )
     refused("^validation=.*nothere: ", validation=tmp_path / "nothere")
     refused("^weights=.*nothere: no such file", weights=tmp_path / "nothere")
     refused("^holdout=19: leaves 1 of 20 pictures to learn from", holdout=19)
@@ -246,7 +281,9 @@ def test_wrong_folders_and_weights_fail_before_the_first_step(
     refused("the weights of another network than a generator of width=8", weights=weights, width=8)
 
 
-def test_it_goes_on_from_weights_with_their_statistics(train: Callable[..., TrainGenerator], tmp_path: Path) -> None:
+def test_it_goes_on_from_weights_with_their_statistics(
+    train: Callable[..., TrainGenerator], tmp_path: Path
+) -> None:
     train().run(Record(tmp_path / "first"))
     weights = tmp_path / "first/tiny.generator.safetensors"
     first, _ = read_generator(weights, "cpu")
@@ -256,7 +293,9 @@ def test_it_goes_on_from_weights_with_their_statistics(train: Callable[..., Trai
     assert torch.allclose(first.colours.weight, second.colours.weight, atol=1e-3)
 
 
-def test_a_training_that_was_over_is_measured_as_it_was(train: Callable[..., TrainGenerator], tmp_path: Path) -> None:
+def test_a_training_that_was_over_is_measured_as_it_was(
+    train: Callable[..., TrainGenerator], tmp_path: Path
+) -> None:
     """Killed after the last checkpoint, before the result: the next command goes through no epoch and says the same."""
     first = train().run(Record(tmp_path / "run"))
     (tmp_path / "run/samples/epoch_002.png").unlink()
@@ -265,7 +304,11 @@ def test_a_training_that_was_over_is_measured_as_it_was(train: Callable[..., Tra
     assert [figure["file"] for figure in again["figures"]] == ["curves.png"]
 
 
-def test_a_killed_training_goes_on_only_with_its_settings(train: Callable[..., TrainGenerator], tmp_path: Path) -> None:
+def test_a_killed_training_goes_on_only_with_its_settings(
+    train: Callable[..., TrainGenerator], tmp_path: Path
+) -> None:
     train().run(Record(tmp_path / "run"))
-    with pytest.raises(InputError, match=r"^adversarial=0.0: the checkpoint in .* was made with adversarial=0.1"):
+    with pytest.raises(
+        InputError, match=r"^adversarial=0.0: the checkpoint in .* was made with adversarial=0.1"
+    ):
         train(adversarial=0).run(Record(tmp_path / "run"))

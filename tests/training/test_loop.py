@@ -21,11 +21,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synth import atomic
+from synth.data.augmentation import Augmentation
 from synth.errors import InputError
-from synth.training.augmentation import Augmentation
+from synth.record import atomic
 from synth.training.checkpoint import Checkpoints
-from synth.training.classifier_task import ClassifierTask
+from synth.training.classifier.task import ClassifierTask
 from synth.training.loop import Loop, Plan
 from synth.training.schedule import Constant, OneCycle
 from synth.training.task import Progress, Task
@@ -93,7 +93,10 @@ def test_an_epoch_is_nesterov_sgd_written_by_hand(make_task: MakeTask, tmp_path:
     step = task.train_step
     task.train_step = lambda batch, progress: batches.append(batch) or step(batch, progress)
     Loop(task, tmp_path, Plan(1, 8, schedule=Constant())).run()
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (task.normalise.mean, task.normalise.std))
+    mean, std = (
+        torch.tensor(values).view(1, 3, 1, 1)
+        for values in (task.normalise.mean, task.normalise.std)
+    )
     assert torch.cat(batches).sort().values.tolist() == list(range(40))
     for batch in batches:
         pictures = (task.training.pictures[batch].float() / 255 - mean) / std
@@ -102,7 +105,9 @@ def test_an_epoch_is_nesterov_sgd_written_by_hand(make_task: MakeTask, tmp_path:
         with torch.no_grad():
             for (name, weight), gradient in zip(by_hand.named_parameters(), gradients, strict=True):
                 pulled = gradient + decay * weight * (weight.ndim > 1)
-                velocity[name] = pulled if name not in velocity else momentum * velocity[name] + pulled
+                velocity[name] = (
+                    pulled if name not in velocity else momentum * velocity[name] + pulled
+                )
                 weight -= rate * (pulled + momentum * velocity[name])
     for name, weight in by_hand.named_parameters():
         torch.testing.assert_close(task.network.get_parameter(name), weight, rtol=1e-4, atol=1e-6)
@@ -113,7 +118,13 @@ def test_one_cycle_is_torchs() -> None:
     weight = nn.Parameter(torch.zeros(1))
     optimiser = torch.optim.SGD([weight], lr=1.0)
     torchs = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, 1.0, total, pct_start=0.2, div_factor=10, final_div_factor=1000, cycle_momentum=False
+        optimiser,
+        1.0,
+        total,
+        pct_start=0.2,
+        div_factor=10,
+        final_div_factor=1000,
+        cycle_momentum=False,
     )
     mine = OneCycle(warmup=0.2, start=0.1, end=1e-4)
     for step in range(total - 1):
@@ -129,7 +140,9 @@ def uninterrupted(make_task: MakeTask, tmp_path: Path) -> dict[str, Tensor]:
     return weights(task)
 
 
-@pytest.mark.parametrize(("stop", "seconds"), [(1, 0.0), (7, 0.0), (14, 0.0), (7, 1000.0), (10, 1000.0)])
+@pytest.mark.parametrize(
+    ("stop", "seconds"), [(1, 0.0), (7, 0.0), (14, 0.0), (7, 1000.0), (10, 1000.0)]
+)
 def test_a_resume_is_bit_equal(
     make_task: MakeTask, tmp_path: Path, uninterrupted: dict[str, Tensor], stop: int, seconds: float
 ) -> None:
@@ -142,7 +155,10 @@ def test_a_resume_is_bit_equal(
     again = make_task(Augmentation(2, True), dropout=0.4, weight_decay=1e-3)
     rows = Loop(again, tmp_path / "cut", plan).run()
     assert_same(weights(again), uninterrupted)
-    whole = [json.loads(line) for line in (tmp_path / "uninterrupted/steps.jsonl").read_text().splitlines()]
+    whole = [
+        json.loads(line)
+        for line in (tmp_path / "uninterrupted/steps.jsonl").read_text().splitlines()
+    ]
     read = [json.loads(line) for line in (tmp_path / "cut/steps.jsonl").read_text().splitlines()]
     assert [{**row, "seconds": 0} for row in read] == [{**row, "seconds": 0} for row in whole]
     assert [row["step"] for row in rows] == [1, 2, 3]
@@ -152,7 +168,11 @@ def test_a_resume_after_sigkill_in_mid_epoch(tmp_path: Path) -> None:
     """A process of its own is killed without a chance to clean up; this one takes its folder and finishes."""
     script = tmp_path / "train.py"
     script.write_text(KILLED)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, str(script), str(tmp_path / "killed")]
     assert subprocess.run(command, env=environment, timeout=250).returncode == -signal.SIGKILL
     state = Checkpoints(tmp_path / "killed").load()
@@ -204,7 +224,10 @@ if __name__ == "__main__":
 
 
 def test_ctrl_c_saves_the_finished_step_and_says_where(
-    make_task: MakeTask, tmp_path: Path, uninterrupted: dict[str, Tensor], caplog: pytest.LogCaptureFixture
+    make_task: MakeTask,
+    tmp_path: Path,
+    uninterrupted: dict[str, Tensor],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     plan = replace(PLAN, checkpoint_seconds=1000.0)
     task = make_task(Augmentation(2, True), dropout=0.4, weight_decay=1e-3)
@@ -249,7 +272,9 @@ def test_without_patience_the_last_weights_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(tmp_path: Path, bad: float) -> None:
     task = Stub(loss=lambda progress: bad if (progress.epoch, progress.step) == (1, 1) else 1.0)
-    with pytest.raises(InputError, match=r"epoch 2: the loss became NaN or infinite in step 2 of 3.*checkpoint\.pt"):
+    with pytest.raises(
+        InputError, match=r"epoch 2: the loss became NaN or infinite in step 2 of 3.*checkpoint\.pt"
+    ):
         Loop(task, tmp_path, Plan(epochs=4, batch=2)).run()
     state = Checkpoints(tmp_path).load()
     assert state is not None
@@ -267,7 +292,9 @@ def test_weights_and_validation_losses_that_are_no_numbers_are_not_saved(tmp_pat
     assert Checkpoints(tmp_path).load() is None
 
 
-def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_last_good_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Loop(Stub(), tmp_path, Plan(epochs=2, batch=2)).run()
     before = {path.name: path.read_bytes() for path in tmp_path.glob("checkpoint*")}
     assert before.keys() == {"checkpoint.pt", "checkpoint.previous.pt"}
@@ -304,7 +331,9 @@ def test_a_full_disk_in_mid_training(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     Loop(Stub(), tmp_path, Plan(epochs=1, batch=2, settings={"rate": 0.1})).run()
-    with pytest.raises(InputError, match=r"rate=0\.2: the checkpoint in .* was made with rate=0\.1"):
+    with pytest.raises(
+        InputError, match=r"rate=0\.2: the checkpoint in .* was made with rate=0\.1"
+    ):
         Loop(Stub(), tmp_path, Plan(epochs=1, batch=2, settings={"rate": 0.2})).run()
     with pytest.raises(InputError, match=r"epochs=3: .* made with epochs=1"):
         Loop(Stub(), tmp_path, Plan(epochs=3, batch=2, settings={"rate": 0.1})).run()

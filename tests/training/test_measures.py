@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from synth.training.measures import calibration_error, measure
+from synth.training.classifier.measures import calibration_error, measure
 
 
 def test_calibration_error_by_hand() -> None:

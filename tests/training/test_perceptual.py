@@ -10,21 +10,23 @@ from small_worlds import rows_of, tiny_module, wrapped
 from torch import Tensor
 
 from synth import data
-from synth.core import Reading
+from synth.core import Readout
+from synth.core.network import Network
 from synth.errors import InputError
-from synth.networks.network import Network
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
 from synth.objectives.weighted import WeightedSum
-from synth.training.perceptual import PerceptualLoss
+from synth.training.stylizer.perceptual import PerceptualLoss
 
 SIZE, LAYERS = (24, 16), ["conv1", "conv2"]
 
 
 def loss_of(network: Network, layer: str | None = None) -> PerceptualLoss:
     style = GramMatch("flower", layers=LAYERS, weight=2.0)
-    return PerceptualLoss(network, style, 0.3, TotalVariation(per_pixel=True, weight=0.7), SIZE, layer)
+    return PerceptualLoss(
+        network, style, 0.3, TotalVariation(per_pixel=True, weight=0.7), SIZE, layer
+    )
 
 
 def climbed(network: Network, images: Tensor, content: str, layer: str | None) -> dict[str, Tensor]:
@@ -35,11 +37,13 @@ def climbed(network: Network, images: Tensor, content: str, layer: str | None) -
         "tv": TotalVariation(per_pixel=True, weight=0.7),
     })  # fmt: skip
     bound = objective.bind(network).at(SIZE)
-    return dict(bound(Reading(network.read(images, bound.layers), images, rows_of(len(images)))))
+    return dict(bound(Readout(network.read(images, bound.layers), images, rows_of(len(images)))))
 
 
 @pytest.mark.parametrize("layer", [None, "conv2"])
-def test_each_term_is_minus_what_the_search_climbs(layer: str | None, network: Network, tmp_path: Path) -> None:
+def test_each_term_is_minus_what_the_search_climbs(
+    layer: str | None, network: Network, tmp_path: Path
+) -> None:
     images = torch.rand(2, 3, *SIZE)
     contents = (torch.rand(2, 3, *SIZE) * 255).round() / 255
     found = loss_of(network, layer)(images, contents)
@@ -71,7 +75,10 @@ def test_a_size_that_a_layer_cannot_read() -> None:
     module = tiny_module()
     module.pool2 = torch.nn.MaxPool2d(2)  # what follows wants the size that it was trained at
     network = wrapped(module)
-    with pytest.raises(InputError, match=r"^layers=, layer=: tiny cannot read pictures of 24x16 at all of .*fc; name"):
+    with pytest.raises(
+        InputError,
+        match=r"^layers=, layer=: tiny cannot read pictures of 24x16 at all of .*fc; name",
+    ):
         loss_of(network, "fc")
 
 

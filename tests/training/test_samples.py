@@ -12,7 +12,9 @@ from PIL import Image
 from synth.training.samples import draw_samples
 
 
-@pytest.mark.parametrize(("count", "across", "shape"), [(4, 2, (2, 2)), (5, 2, (2, 2)), (3, 6, (1, 3))])
+@pytest.mark.parametrize(
+    ("count", "across", "shape"), [(4, 2, (2, 2)), (5, 2, (2, 2)), (3, 6, (1, 3))]
+)
 def test_each_photograph_stands_above_what_was_drawn(
     count: int, across: int, shape: tuple[int, int], tmp_path: Path
 ) -> None:

@@ -15,11 +15,11 @@ from PIL import Image
 from torch import Tensor
 
 import synth
+from synth.networks.bundled import bundled
 from synth.networks.generator import read_generator
-from synth.networks.trained import trained
-from synth.training.architecture import builder_of
-from synth.training.classifier_task import Normalisation, logits_of
-from synth.training.weights import read_weights
+from synth.training.classifier.architecture import builder_of
+from synth.training.classifier.task import Normalisation, logits_of
+from synth.training.classifier.weights import read_weights
 
 FOLDER = Path(synth.__file__).parent / "networks" / "weights"
 LIMITS = {"mini_alexnet": 8_000_000, "mini_resnet": 4_000_000}
@@ -43,7 +43,9 @@ def test_the_shipped_weights_load_and_say_what_they_are(name: str) -> None:
     assert (said.architecture, said.size, len(said.classes)) == (name, 64, 100)
     assert len({label.wnid for label in said.classes}) == 100
     assert all(label.imagenet_index is not None for label in said.classes)
-    assert [label.wnid for label in said.classes] == sorted(label.wnid or "" for label in said.classes)
+    assert [label.wnid for label in said.classes] == sorted(
+        label.wnid or "" for label in said.classes
+    )
     assert said.accuracy is not None
     assert said.accuracy >= 0.5
     assert said.command.startswith(f"synth recipe=train_classifier architecture={name}")
@@ -56,7 +58,9 @@ def test_the_card_holds_on_500_pictures(name: str) -> None:
     """Five pictures a class: the share that is right has a standard error of about two points."""
     path = shipped(name)
     if not TAR.exists():
-        pytest.skip(f"{TAR} is not there; set SYNTH_SHARED to the folder that holds data/{TAR.name}")
+        pytest.skip(
+            f"{TAR} is not there; set SYNTH_SHARED to the folder that holds data/{TAR.name}"
+        )
     tensors, said = read_weights(path)
     assert said is not None
     assert said.accuracy is not None
@@ -72,8 +76,12 @@ def test_the_shipped_generator_says_what_it_is() -> None:
     path = shipped("mini_alexnet.generator")
     assert path.stat().st_size <= 12_000_000
     module, origin = read_generator(None, "cpu")
-    network = trained("mini_alexnet", device="cpu")
-    assert (origin.network, origin.layer, origin.sha256) == ("mini_alexnet", "relu6", network.sha256)
+    network = bundled("mini_alexnet", device="cpu")
+    assert (origin.network, origin.layer, origin.sha256) == (
+        "mini_alexnet",
+        "relu6",
+        network.sha256,
+    )
     assert module.code == network.layers["relu6"]
     assert module.size == 64
     assert float(module.least.max()) == 0.0  # behind a ReLU every unit is silent now and then
@@ -85,16 +93,18 @@ def test_the_generators_card_holds_on_500_pictures() -> None:
     """The agreement of picture and reconstruction, and the units' statistics, on pictures it was not trained on."""
     shipped("mini_alexnet.generator")
     if not TAR.exists():
-        pytest.skip(f"{TAR} is not there; set SYNTH_SHARED to the folder that holds data/{TAR.name}")
+        pytest.skip(
+            f"{TAR} is not there; set SYNTH_SHARED to the folder that holds data/{TAR.name}"
+        )
     module, origin = read_generator(None, "cpu")
-    network = trained("mini_alexnet", device="cpu")
+    network = bundled("mini_alexnet", device="cpu")
     pictures, _ = some_pictures([name or "" for name in network.classes.synsets])
     images = pictures.float() / 255
     with torch.inference_mode():
-        taps = network.read(images, (origin.layer, "output"))
-        code = taps[origin.layer]
+        activations = network.read(images, (origin.layer, "output"))
+        code = activations[origin.layer]
         drawn = (module(code) * 255).round() / 255
-        same = (network(drawn).argmax(1) == taps["output"].argmax(1)).float().mean().item()
+        same = (network(drawn).argmax(1) == activations["output"].argmax(1)).float().mean().item()
     card = (FOLDER / "mini_alexnet.generator.md").read_text()
     (said,) = re.findall(r"the same class in picture and reconstruction \| ([\d.]+)%", card)
     assert same == pytest.approx(float(said) / 100, abs=0.07)

@@ -15,10 +15,10 @@ from torch import nn
 
 from synth.errors import InputError
 from synth.networks.stylizer import read_stylizer
-from synth.record import Record
+from synth.record.record import Record
 from synth.training.loop import Loop, Plan
-from synth.training.stylizer import TrainStylizer
-from synth.training.stylizer_task import NUDGE, StylizerTask, losses, nudged, windows
+from synth.training.stylizer.task import NUDGE, StylizerTask, losses, nudged, windows
+from synth.training.stylizer.train_stylizer import TrainStylizer
 
 NETWORK = wrapped(tiny_module())
 Train = Callable[..., TrainStylizer]
@@ -31,7 +31,9 @@ def train(tmp_path: Path) -> Train:
     def build(**given: Any) -> TrainStylizer:
         short = {"style": "flower", "layers": ["conv1", "conv2"], "size": 24, "crop": 16, "width": 4, "blocks": 1,
                  "epochs": 2, "holdout": 3, "device": "cpu", "command": ""}  # fmt: skip
-        return TrainStylizer(**{"network": NETWORK, "images": tmp_path / "pictures", **short, **given})
+        return TrainStylizer(
+            **{"network": NETWORK, "images": tmp_path / "pictures", **short, **given}
+        )
 
     return build
 
@@ -62,7 +64,9 @@ def test_windows_are_windows() -> None:
     assert len(found[:, 0].amin((1, 2)).unique()) > 20
     plain = windows(pictures, batch, 7, False, torch.Generator().manual_seed(1)) * 255
     assert bool((plain.diff(dim=3).round() == 1).all())
-    assert torch.equal(plain.amin((1, 2, 3)), found.amin((1, 2, 3))), "mirroring draws no other places"
+    assert torch.equal(plain.amin((1, 2, 3)), found.amin((1, 2, 3))), (
+        "mirroring draws no other places"
+    )
 
 
 def test_both_are_cut_alike() -> None:
@@ -82,7 +86,9 @@ def test_it_learns(norm: str, train: Train, tmp_path: Path) -> None:
     assert rows[-1]["validation_style"] < 0.8 * rows[0]["validation_style"]
     parts = ("style", "content", "tv")
     for kind in ("train", "validation"):
-        assert rows[3][f"{kind}_loss"] == pytest.approx(sum(rows[3][f"{kind}_{part}"] for part in parts), rel=1e-5)
+        assert rows[3][f"{kind}_loss"] == pytest.approx(
+            sum(rows[3][f"{kind}_{part}"] for part in parts), rel=1e-5
+        )
     with Image.open(tmp_path / "run/samples/epoch_012.png") as sheet:
         assert sheet.size == (3 * 24, 2 * 24)
 
@@ -110,11 +116,16 @@ def test_it_leaves_weights_card_and_sheets(train: Train, tmp_path: Path) -> None
     found = result["findings"]
     assert found["skipped_files"] == 1
     _, validation, _ = trainer._photographs()
-    terms = {name: float(value.mean()) for name, value in losses(stylizer, validation, trainer.whole).items()}
+    terms = {
+        name: float(value.mean())
+        for name, value in losses(stylizer, validation, trainer.whole).items()
+    }
     assert {name: found[name] for name in terms} == pytest.approx(terms)
     assert found["validation_loss"] == pytest.approx(sum(terms.values()))
     before = losses(nn.Identity(), validation, trainer.whole)
-    assert found["photographs_loss"] == pytest.approx(sum(float(value.mean()) for value in before.values()))
+    assert found["photographs_loss"] == pytest.approx(
+        sum(float(value.mean()) for value in before.values())
+    )
     card = (tmp_path / "run/stylizer.md").read_text()
     assert f"| sum | | {found['photographs_loss']:.4f} | {found['validation_loss']:.4f} |" in card
     assert "| photographs | 9 of " in card
@@ -127,7 +138,10 @@ def test_it_goes_on_from_weights_of_the_same_shape(train: Train, tmp_path: Path)
     train().run(Record(tmp_path / "first"))
     weights = tmp_path / "first/stylizer.safetensors"
     train(weights=weights, epochs=1, rate=1e-9).run(Record(tmp_path / "second"))
-    first, second = (read_stylizer(tmp_path / run / "stylizer.safetensors", "cpu")[0] for run in ("first", "second"))
+    first, second = (
+        read_stylizer(tmp_path / run / "stylizer.safetensors", "cpu")[0]
+        for run in ("first", "second")
+    )
     assert torch.allclose(first.stem.conv.weight, second.stem.conv.weight, atol=1e-5)
     with pytest.raises(InputError, match="write width=4 blocks=1 norm=instance, as it has"):
         train(weights=weights, width=6).run(Record(tmp_path / "third"))
@@ -135,7 +149,9 @@ def test_it_goes_on_from_weights_of_the_same_shape(train: Train, tmp_path: Path)
 
 def test_a_killed_training_goes_on_only_with_its_settings(train: Train, tmp_path: Path) -> None:
     train().run(Record(tmp_path / "run"))
-    with pytest.raises(InputError, match=r"^content_weight=0.5: the checkpoint in .* with content_weight=0.3"):
+    with pytest.raises(
+        InputError, match=r"^content_weight=0.5: the checkpoint in .* with content_weight=0.3"
+    ):
         train(content_weight=0.5).run(Record(tmp_path / "run"))
     with pytest.raises(InputError, match=r"^style="):
         train(style="china").run(Record(tmp_path / "run"))
@@ -159,7 +175,9 @@ def test_a_killed_training_goes_on_only_with_its_settings(train: Train, tmp_path
         ({"precision": "half"}, "^precision=half: "),
     ],
 )
-def test_wrong_words_fail_in_the_constructor(wrong: dict[str, Any], said: str, train: Train) -> None:
+def test_wrong_words_fail_in_the_constructor(
+    wrong: dict[str, Any], said: str, train: Train
+) -> None:
     with pytest.raises(InputError, match=said):
         train(**wrong)
 
@@ -173,7 +191,10 @@ def test_folders_that_nothing_can_be_learned_from(train: Train, tmp_path: Path) 
     (tmp_path / "empty").mkdir()
     refused("^images=.*empty: 0 pictures are too few", images=tmp_path / "empty")
     noisy_pictures(tmp_path / "few", 7)
-    refused("^images=.*few: 7 pictures are too few to train on; give 12 or more", images=tmp_path / "few")
+    refused(
+        "^images=.*few: 7 pictures are too few to train on; give 12 or more",
+        images=tmp_path / "few",
+    )
     refused("^validation=.*empty: 0 pictures", validation=tmp_path / "empty")
     refused("^weights=.*nothere: no such file", weights=tmp_path / "nothere")
     refused("^holdout=12: ", holdout=12)

@@ -38,7 +38,9 @@ def test_a_fingerprint_is_of_the_pixels_and_not_of_their_layout() -> None:
     assert one == fingerprint(pictures.to(memory_format=torch.channels_last), about="labels")
     changed = pictures.clone()
     changed[4, 2, 3, 3] ^= 1
-    assert len({one, fingerprint(changed, about="labels"), fingerprint(pictures, about="others")}) == 3
+    assert (
+        len({one, fingerprint(changed, about="labels"), fingerprint(pictures, about="others")}) == 3
+    )
 
 
 def test_words_and_ranges() -> None:

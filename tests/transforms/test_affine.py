@@ -19,7 +19,12 @@ from synth.transforms.affine import Affine, Chain, Jitter, Rotate, Scale, chain
 from synth.transforms.blur import Blur
 from synth.transforms.crop import Crop, Pad
 
-MOVES = [Jitter(0.2), Scale(0.7, 1.4), Rotate(25.0), Chain([Jitter(0.1), Rotate(10.0), Scale(0.8, 1.2)])]
+MOVES = [
+    Jitter(0.2),
+    Scale(0.7, 1.4),
+    Rotate(25.0),
+    Chain([Jitter(0.1), Rotate(10.0), Scale(0.8, 1.2)]),
+]
 
 
 def noise(count: int, h: int, w: int) -> Tensor:
@@ -40,7 +45,10 @@ def inner(images: Tensor, by: float = 0.3) -> Tensor:
 
 def test_jitter_shifts_by_whole_pixels_uniformly() -> None:
     h, w, count = 20, 30, 4000
-    images, moved = noise(1, h, w), Jitter(0.1)(noise(1, h, w).expand(count, -1, -1, -1), rows_of(count))
+    images, moved = (
+        noise(1, h, w),
+        Jitter(0.1)(noise(1, h, w).expand(count, -1, -1, -1), rows_of(count)),
+    )
     down, right = 2, 3  # a tenth of each side
     counts = np.zeros((2 * down + 1, 2 * right + 1))
     unmatched = torch.ones(count, dtype=torch.bool)
@@ -82,14 +90,26 @@ def test_scale_is_torchvisions(h: int, w: int) -> None:
         wanted = vision.affine(images[row], 0.0, [0, 0], factor, [0.0], InterpolationMode.BILINEAR)
         torch.testing.assert_close(inner(seen[row]), inner(wanted), atol=1e-4, rtol=0)
     slope = inner(Scale(0.7, 1.6)(ramp(6, h, w), rows)).diff(dim=3)[:, 0].mean((1, 2)) * (w - 1)
-    torch.testing.assert_close(slope, 1 / factors, atol=1e-3, rtol=1e-3)  # magnified twice, half as steep
+    torch.testing.assert_close(
+        slope, 1 / factors, atol=1e-3, rtol=1e-3
+    )  # magnified twice, half as steep
 
 
 @pytest.mark.parametrize(
-    "still", [Jitter(0.0), Jitter(0.001), Scale(1.0, 1.0), Rotate(0.0), Chain(), chain(blur=None, move=None)]
+    "still",
+    [
+        Jitter(0.0),
+        Jitter(0.001),
+        Scale(1.0, 1.0),
+        Rotate(0.0),
+        Chain(),
+        chain(blur=None, move=None),
+    ],
 )
 def test_at_its_neutral_value_a_move_changes_nothing(still: Transform) -> None:
-    torch.testing.assert_close(still(noise(3, 12, 17), rows_of(3)), noise(3, 12, 17), atol=2e-6, rtol=0)
+    torch.testing.assert_close(
+        still(noise(3, 12, 17), rows_of(3)), noise(3, 12, 17), atol=2e-6, rtol=0
+    )
 
 
 @pytest.mark.parametrize("move", [*MOVES, Jitter(0.9), Scale(0.2, 0.3), Rotate(180.0)])
@@ -106,7 +126,7 @@ def test_each_row_draws_its_own_and_the_same_in_any_company(move: Transform) -> 
     assert len(seen.flatten(1).round(decimals=4).unique(dim=0)) > 6
     order = torch.tensor([7, 2])
     assert torch.equal(move(images[order], rows.select(order)), seen[order])
-    assert not torch.equal(move(images, rows.fold(1)), seen)
+    assert not torch.equal(move(images, rows.fold_in(1)), seen)
     assert move.stochastic
 
 
@@ -116,12 +136,16 @@ def test_each_row_draws_its_own_and_the_same_in_any_company(move: Transform) -> 
     [Scale(1.3, 1.5), Jitter(0.1), Scale(0.7, 0.8)],
 ])  # fmt: skip
 @pytest.mark.parametrize(("h", "w"), [(48, 48), (40, 64)])
-def test_a_chain_resamples_once_and_does_what_its_steps_do(steps: list[Affine], h: int, w: int) -> None:
+def test_a_chain_resamples_once_and_does_what_its_steps_do(
+    steps: list[Affine], h: int, w: int
+) -> None:
     rows, images = rows_of(8), ramp(8, h, w)
     one_by_one = images
     for place, step in enumerate(steps):
-        one_by_one = step(one_by_one, rows.fold(place))
-    torch.testing.assert_close(inner(Chain(steps)(images, rows), 0.4), inner(one_by_one, 0.4), atol=1e-4, rtol=0)
+        one_by_one = step(one_by_one, rows.fold_in(place))
+    torch.testing.assert_close(
+        inner(Chain(steps)(images, rows), 0.4), inner(one_by_one, 0.4), atol=1e-4, rtol=0
+    )
     backwards = Chain(steps[::-1])(images, rows)
     assert not torch.allclose(inner(backwards, 0.4), inner(one_by_one, 0.4), atol=1e-3)
 
@@ -131,19 +155,26 @@ def test_a_chain_is_sharper_than_its_steps_one_by_one() -> None:
     steps = [Rotate(20.0), Scale(0.95, 1.05), Rotate(20.0)]
     one_by_one = images
     for place, step in enumerate(steps):
-        one_by_one = step(one_by_one, rows.fold(place))
+        one_by_one = step(one_by_one, rows.fold_in(place))
     assert Chain(steps)(images, rows).std() > 1.15 * one_by_one.std()
 
 
 def test_a_chain_passes_sizes_on() -> None:
     rows, images = rows_of(4), ramp(4, 20, 20)
-    whole = chain(pad=Pad(6), jitter=Jitter(0.1), rotate=None, crop=Crop(12), scale=Scale(1.0, 1.1), blur=Blur(0.5))
+    whole = chain(
+        pad=Pad(6),
+        jitter=Jitter(0.1),
+        rotate=None,
+        crop=Crop(12),
+        scale=Scale(1.0, 1.1),
+        blur=Blur(0.5),
+    )
     seen = whole(images, rows)
     assert seen.shape == (4, 3, 20, 20)
-    by_hand = Pad(6)(images, rows.fold(0))
-    by_hand = Jitter(0.1)(by_hand, rows.fold(1))
-    by_hand = Scale(1.0, 1.1)(Crop(12)(by_hand, rows.fold(2)), rows.fold(3))
-    torch.testing.assert_close(seen, Blur(0.5)(by_hand, rows.fold(4)), atol=1e-5, rtol=0)
+    by_hand = Pad(6)(images, rows.fold_in(0))
+    by_hand = Jitter(0.1)(by_hand, rows.fold_in(1))
+    by_hand = Scale(1.0, 1.1)(Crop(12)(by_hand, rows.fold_in(2)), rows.fold_in(3))
+    torch.testing.assert_close(seen, Blur(0.5)(by_hand, rows.fold_in(4)), atol=1e-5, rtol=0)
     assert whole.stochastic
     assert not Chain([Blur(), Pad()]).stochastic
     assert not Chain().stochastic
@@ -162,6 +193,11 @@ def test_gradients_are_the_adjoint(move: Transform) -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    for wrong in (lambda: Jitter(-0.1), lambda: Jitter(1.0), lambda: Scale(0.0, 1.0), lambda: Scale(1.2, 1.1)):
+    for wrong in (
+        lambda: Jitter(-0.1),
+        lambda: Jitter(1.0),
+        lambda: Scale(0.0, 1.0),
+        lambda: Scale(1.2, 1.1),
+    ):
         with pytest.raises(InputError, match="transform"):
             wrong()

@@ -57,7 +57,9 @@ def test_crop_is_a_window_at_a_uniform_place() -> None:
     assert stats.chisquare(counts.flatten()).pvalue > 0.01
     assert torch.equal(Crop(0)(image, rows_of(1)), image)
     order = torch.tensor([5, 1])
-    assert torch.equal(Crop(margin)(image.expand(2, -1, -1, -1), rows_of(count).select(order)), seen[order])
+    assert torch.equal(
+        Crop(margin)(image.expand(2, -1, -1, -1), rows_of(count).select(order)), seen[order]
+    )
 
 
 def test_pad_is_numpys() -> None:
@@ -76,5 +78,7 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_a_crop_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match=r"transform\.margin=12: leaves nothing of pictures of 12x16"):
+    with pytest.raises(
+        InputError, match=r"transform\.margin=12: leaves nothing of pictures of 12x16"
+    ):
         Crop(12)(torch.zeros(1, 3, 12, 16), rows_of(1))

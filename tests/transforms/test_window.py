@@ -24,11 +24,15 @@ def test_the_middle_window_is_the_crop_scaled_up() -> None:
     found = Window(0.5, 0.0, 0.0)(images, rows_of(1))
     # what lies beyond the box shows in its outermost pixels, so those of the reference are left out
     whole = functional.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(found[:, :, 1:-1, 1:-1], whole[:, :, 20:60, 30:90][:, :, 1:-1, 1:-1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        found[:, :, 1:-1, 1:-1], whole[:, :, 20:60, 30:90][:, :, 1:-1, 1:-1], rtol=0, atol=1e-5
+    )
     torch.testing.assert_close(Window(1.0, 0.0, 0.3)(images, rows_of(1)), images, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("side", "spread", "wander"), [(0.4, 0.05, 0.1), (0.1, 0.01, 0.15), (0.7, 0.3, 0.5)])
+@pytest.mark.parametrize(
+    ("side", "spread", "wander"), [(0.4, 0.05, 0.1), (0.1, 0.01, 0.15), (0.7, 0.3, 0.5)]
+)
 def test_sides_and_middles(side: float, spread: float, wander: float) -> None:
     count = 2000
     seen = Window(side, spread, wander)(ramps(count), rows_of(count, "window"))[:, :2]
@@ -60,7 +64,8 @@ def test_noise_is_normal_and_a_rows_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "word"), [({"side": 0.0}, "side=0"), ({"side": 1.5}, "side=1.5"), ({"spread": -1.0}, "spread=-1")]
+    ("wrong", "word"),
+    [({"side": 0.0}, "side=0"), ({"side": 1.5}, "side=1.5"), ({"spread": -1.0}, "spread=-1")],
 )
 def test_what_cannot_be_is_refused(wrong: dict[str, float], word: str) -> None:
     with pytest.raises(InputError, match=word):

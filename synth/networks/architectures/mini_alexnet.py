@@ -40,15 +40,21 @@ def mini_alexnet(classes: int = 100, dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(layers)
 
 
-def _convolution(number: int, inputs: int, outputs: int, kernel: int, stride: int = 1) -> dict[str, nn.Module]:
+def _convolution(
+    number: int, inputs: int, outputs: int, kernel: int, stride: int = 1
+) -> dict[str, nn.Module]:
     return {
-        f"conv{number}": nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
+        f"conv{number}": nn.Conv2d(
+            inputs, outputs, kernel, stride, padding=kernel // 2, bias=False
+        ),
         f"norm{number}": nn.BatchNorm2d(outputs),
         f"relu{number}": nn.ReLU(),
     }
 
 
-def _fully_connected(number: int, inputs: int, outputs: int, dropout: float) -> dict[str, nn.Module]:
+def _fully_connected(
+    number: int, inputs: int, outputs: int, dropout: float
+) -> dict[str, nn.Module]:
     return {
         f"fc{number}": nn.Linear(inputs, outputs, bias=False),
         f"norm{number}": nn.BatchNorm1d(outputs),

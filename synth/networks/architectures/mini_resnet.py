@@ -32,7 +32,9 @@ class ResidualBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
             projection = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(OrderedDict(conv=projection, norm=nn.BatchNorm2d(outputs)))
+            self.shortcut = nn.Sequential(
+                OrderedDict(conv=projection, norm=nn.BatchNorm2d(outputs))
+            )
         self.relu2 = nn.ReLU()
 
     def forward(self, features: Tensor) -> Tensor:

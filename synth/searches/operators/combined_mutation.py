@@ -11,7 +11,9 @@ from torch import Tensor
 from synth.core import Rows
 from synth.errors import InputError, nearest
 
-Mutation = Callable[..., Tensor]  # (genomes [n, p, *shape], rows, strength [n, p] or None) -> genomes
+Mutation = Callable[
+    ..., Tensor
+]  # (genomes [n, p, *shape], rows, strength [n, p] or None) -> genomes
 
 
 class SelfAdaptive:
@@ -25,7 +27,9 @@ class SelfAdaptive:
 
     adapts = True
 
-    def __init__(self, of: Mutation | str, learning: float = 0.2, least: float = 0.05, most: float = 5.0) -> None:
+    def __init__(
+        self, of: Mutation | str, learning: float = 0.2, least: float = 0.05, most: float = 5.0
+    ) -> None:
         if not 0 <= learning < math.inf:
             raise InputError(f"search.mutate.learning={learning}: the learning rate is at least 0.")
         if not 0 < least <= most < math.inf:
@@ -45,7 +49,7 @@ class SelfAdaptive:
 
     def adapted(self, strength: Tensor, rows: Rows) -> Tensor:
         """The strengths [n, p] of the children of parents with `strength` [n, p]."""
-        noise = rows.fold(2).normal(strength.shape[1])
+        noise = rows.fold_in(2).normal(strength.shape[1])
         return (strength * (self.learning * noise).exp_()).clamp_(self.least, self.most)
 
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
@@ -65,7 +69,11 @@ class Mixture:
         of: Mapping[str, Mutation | str] | Sequence[Mutation | str],
         shares: Mapping[str, float] | Sequence[float] | None = None,
     ) -> None:
-        named = dict(of) if isinstance(of, Mapping) else {str(place): one for place, one in enumerate(of)}
+        named = (
+            dict(of)
+            if isinstance(of, Mapping)
+            else {str(place): one for place, one in enumerate(of)}
+        )
         if not named:
             raise InputError("search.mutate.of: holds no mutation; write one or more.")
         for name, one in named.items():
@@ -74,15 +82,23 @@ class Mixture:
             shares = {}
         if not isinstance(shares, Mapping):
             if len(shares) != len(named):
-                raise InputError(f"search.mutate.shares: {len(shares)} numbers for {len(named)} mutations.")
+                raise InputError(
+                    f"search.mutate.shares: {len(shares)} numbers for {len(named)} mutations."
+                )
             shares = dict(zip(named, shares, strict=True))
         for name in shares:
             if name not in named:
-                raise InputError(f"search.mutate.shares.{name}: no such mutation in of.{nearest(name, named)}")
+                raise InputError(
+                    f"search.mutate.shares.{name}: no such mutation in of.{nearest(name, named)}"
+                )
         weights = [float(shares.get(name, 1.0)) for name in named]
         if not all(0 <= weight < math.inf for weight in weights) or not sum(weights):
-            raise InputError(f"search.mutate.shares={weights}: shares are at least 0, and one is above.")
-        used = {one: weight / sum(weights) for one, weight in zip(named, weights, strict=True) if weight}
+            raise InputError(
+                f"search.mutate.shares={weights}: shares are at least 0, and one is above."
+            )
+        used = {
+            one: weight / sum(weights) for one, weight in zip(named, weights, strict=True) if weight
+        }
         self.of, self.shares = [named[name] for name in used], list(used.values())
 
     def check(self, genome: Tensor) -> None:
@@ -99,7 +115,7 @@ class Mixture:
         chance = chance.view(*chance.shape, *[1] * (genomes.ndim - 2))
         mixed, before = genomes, 0.0
         for place, (mutation, share) in enumerate(zip(self.of, self.shares, strict=True)):
-            mutants = mutation(genomes, rows.fold(1 + place), strength)
+            mutants = mutation(genomes, rows.fold_in(1 + place), strength)
             # every share but the first overwrites what lies above its beginning, so the last has no upper end
             mixed = mutants if place == 0 else torch.where(chance >= before, mutants, mixed)
             before += share
@@ -120,6 +136,10 @@ def _check(mutation: Mutation | str, genome: Tensor) -> None:
 
 def _refuse(mutation: Mutation | str, key: str) -> None:
     if isinstance(mutation, str):
-        raise InputError(f"{key}={mutation}: a word is no mutation; write search/mutate@{key}={mutation}.")
+        raise InputError(
+            f"{key}={mutation}: a word is no mutation; write search/mutate@{key}={mutation}."
+        )
     if getattr(mutation, "adapts", False):
-        raise InputError(f"{key}: a self-adaptive mutation cannot stand inside another; put it outermost.")
+        raise InputError(
+            f"{key}: a self-adaptive mutation cannot stand inside another; put it outermost."
+        )

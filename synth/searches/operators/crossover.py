@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synth import randomness
-from synth.core import Rows
-from synth.searches.operators.ranges import check_share
+from synth.core import Rows, randomness
+from synth.searches.operators._ranges import check_share
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,9 @@ class UniformCrossover(_Paired):
             return genomes
         first = genomes[:, 0 : 2 * pairs : 2]
         genes = first[0, 0].numel()
-        swap = randomness.coins(rows.spread(pairs).key, genes).view_as(first)
+        swap = randomness.coins(rows.split(pairs).key, genes).view_as(first)
         if self.rate < 1:
-            mates = rows.fold(1).uniform(pairs) < self.rate
+            mates = rows.fold_in(1).uniform(pairs) < self.rate
             swap &= mates.view(*mates.shape, *[1] * (first.ndim - 2))
         return exchanged(genomes, swap)
 
@@ -123,11 +122,16 @@ class Rectangle(_Paired):
         top, bottom = _two_of(0, height, draws[:, 0], draws[:, 1])
         left, right = _two_of(0, width, draws[:, 2], draws[:, 3])
         bottom = torch.where(draws[:, 4] < self.rate, bottom, 0)
-        y, x = torch.arange(height, device=genomes.device), torch.arange(width, device=genomes.device)
+        y, x = (
+            torch.arange(height, device=genomes.device),
+            torch.arange(width, device=genomes.device),
+        )
         down = (y >= top[..., None]) & (y < bottom[..., None])
         across = (x >= left[..., None]) & (x < right[..., None])
         swap = down[..., :, None] & across[..., None, :]
-        return exchanged(genomes, swap.view(*swap.shape[:2], *[1] * (genomes.ndim - 4), height, width))
+        return exchanged(
+            genomes, swap.view(*swap.shape[:2], *[1] * (genomes.ndim - 4), height, width)
+        )
 
 
 def exchanged(genomes: Tensor, swap: Tensor) -> Tensor:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synth import randomness
-from synth.core import Rows
-from synth.searches.operators.powers import power_
-from synth.searches.operators.ranges import check_box, check_deviation, check_eta, check_share
+from synth.core import Rows, randomness
+from synth.searches.operators._powers import power_
+from synth.searches.operators._ranges import check_box, check_deviation, check_eta, check_share
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,12 @@ class GaussianMutation:
 
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
         flat = genomes.flatten(2).flatten(0, 1)
-        keys = rows.spread(genomes.shape[1]).key
+        keys = rows.split(genomes.shape[1]).key
         sigma = self.sigma if strength is None else self.sigma * strength.reshape(-1, 1)
         if self.rate in (0.0, 1.0):  # no gaps to draw
             noise = randomness.normal(keys, flat.shape[1]) if self.rate else torch.zeros_like(flat)
             return (flat + sigma * noise).view_as(genomes)
-        places, inside = randomness.chosen(randomness.fold(keys, 1), flat.shape[1], self.rate)
+        places, inside = randomness.chosen(randomness.fold_in(keys, 1), flat.shape[1], self.rate)
         noise = randomness.normal(keys, places.shape[1]).mul_(sigma).mul_(inside)
         return flat.scatter_add(1, places, noise).view_as(genomes)
 
@@ -56,7 +55,7 @@ class BitFlip:
         check_share("search.mutate.rate", self.rate)
 
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
-        keys = rows.spread(genomes.shape[1]).key
+        keys = rows.split(genomes.shape[1]).key
         flat = genomes.flatten(2).flatten(0, 1)
         if flat.dtype == torch.bool:
             flat = flat.to(torch.int8)
@@ -89,17 +88,23 @@ class Polynomial:
         check_box("search.mutate", self.low, self.high)
 
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
-        keys = rows.spread(genomes.shape[1]).key
+        keys = rows.split(genomes.shape[1]).key
         flat = genomes.flatten(2).flatten(0, 1)
         if strength is not None or self.rate in (0.0, 1.0):
-            struck = _struck(randomness.fold(keys, 1), flat.shape[1], self.rate, strength)
-            flat = torch.where(struck, self._moved(flat, randomness.uniform(keys, flat.shape[1])), flat)
+            struck = _struck(randomness.fold_in(keys, 1), flat.shape[1], self.rate, strength)
+            flat = torch.where(
+                struck, self._moved(flat, randomness.uniform(keys, flat.shape[1])), flat
+            )
         else:  # the genes that mutate alone are raised to powers
-            places, inside = randomness.chosen(randomness.fold(keys, 1), flat.shape[1], self.rate)
+            places, inside = randomness.chosen(
+                randomness.fold_in(keys, 1), flat.shape[1], self.rate
+            )
             genes = flat.gather(1, places)
             moved = self._moved(genes, randomness.uniform(keys, places.shape[1]))
             # what lies beyond the last gene does again what the first did, so that no place is given two values
-            moved = torch.where(inside, moved, torch.where(inside[:, :1], moved[:, :1], genes[:, :1]))
+            moved = torch.where(
+                inside, moved, torch.where(inside[:, :1], moved[:, :1], genes[:, :1])
+            )
             flat = flat.scatter(1, torch.where(inside, places, places[:, :1]), moved)
         return flat.view_as(genomes)
 
@@ -110,7 +115,9 @@ class Polynomial:
         double = torch.where(lower, chance, 1 - chance).mul_(2.0)
         room = power_(torch.where(lower, 1 - place, place), self.eta + 1)
         step = power_(room.mul_(1 - double).add_(double), 1 / (self.eta + 1)).neg_().add_(1.0)
-        place = place.add_(torch.where(lower, -step, step)).mul_(self.high - self.low).add_(self.low)
+        place = (
+            place.add_(torch.where(lower, -step, step)).mul_(self.high - self.low).add_(self.low)
+        )
         return place.clamp_(self.low, self.high)
 
 

@@ -12,10 +12,9 @@ from math import inf
 import torch
 from torch import Tensor
 
-from synth import randomness
-from synth.core import Rows
+from synth.core import Rows, randomness
 from synth.errors import InputError
-from synth.searches.operators.ranges import check_deviation, span_of
+from synth.searches.operators._ranges import check_deviation, span_of
 
 
 class Smooth:
@@ -38,21 +37,25 @@ class Smooth:
     ) -> None:
         check_deviation("search.mutate.sigma", sigma)
         if not 0 <= edge <= 0.5:
-            raise InputError(f"search.mutate.edge={edge}: a share of the window's side lies in [0, 0.5].")
+            raise InputError(
+                f"search.mutate.edge={edge}: a share of the window's side lies in [0, 0.5]."
+            )
         least, most = span_of("search.mutate.cells", cells, 1, inf)
         self.sigma, self.cells, self.edge = sigma, (int(least), int(most)), edge
         self.window = span_of("search.mutate.window", window, 0, 1)
 
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
         channels, height, width = _picture(genomes)
-        crowd = rows.spread(genomes.shape[1])
+        crowd = rows.split(genomes.shape[1])
         draws = crowd.uniform(5)
         least, most = self.cells
         cells = least + (draws[:, 0] * (most - least + 1)).floor()
         down = self._enlarging(height, cells, draws[:, 1], draws[:, 2])
         across = self._enlarging(width, cells, draws[:, 3], draws[:, 4])
         sigma = self.sigma if strength is None else self.sigma * strength.reshape(-1, 1, 1)
-        grid = crowd.fold(1).normal(channels * most, most)  # [r, channels * most, most], a grid a channel
+        grid = crowd.fold_in(1).normal(
+            channels * most, most
+        )  # [r, channels * most, most], a grid a channel
         wide = (grid @ across.mT).mul_(sigma).view(-1, most, width)
         pictures = genomes.reshape(-1, height, width)
         return torch.baddbmm(pictures, down.repeat_interleave(channels, 0), wide).view_as(genomes)
@@ -63,11 +66,15 @@ class Smooth:
         node = torch.arange(self.cells[1], device=cells.device)
         at = (pixel * cells[:, None] / side - 0.5).clamp_min_(0.0).minimum(cells[:, None] - 1)
         weights = _keys((at[..., None] - node).abs()).mul_(node < cells[:, None, None])
-        weights /= weights.square().sum(2, keepdim=True).sqrt()  # else the noise is weaker between the nodes
+        weights /= (
+            weights.square().sum(2, keepdim=True).sqrt()
+        )  # else the noise is weaker between the nodes
         least, most = self.window
         length = ((least + share * (most - least)) * side).clamp_min(1.0)
         fade = self.edge * length
-        start = place * (side - length + 2 * fade) - fade  # may fade outside, or the border would hardly move
+        start = (
+            place * (side - length + 2 * fade) - fade
+        )  # may fade outside, or the border would hardly move
         along = (pixel - start[:, None]) / length[:, None]
         inside = (along >= 0) & (along < 1)
         if self.edge:
@@ -95,7 +102,11 @@ class Patch:
         check_deviation("search.mutate.sigma", sigma)
         if shrink < 1:
             raise InputError(f"search.mutate.shrink={shrink}: write 1 or more generations.")
-        self.sigma, self.size, self.shrink = sigma, span_of("search.mutate.size", size, 0, 1), shrink
+        self.sigma, self.size, self.shrink = (
+            sigma,
+            span_of("search.mutate.size", size, 0, 1),
+            shrink,
+        )
         self.first = None if first is None else span_of("search.mutate.first", first, 0, 1)
 
     def at(self, generation: int) -> Patch:
@@ -103,20 +114,25 @@ class Patch:
         if self.first is None or generation > self.shrink:
             return Patch(self.sigma, self.size)
         share = (generation - 1) / self.shrink
-        low, high = ((1 - share) * early + share * late for early, late in zip(self.first, self.size, strict=True))
+        low, high = (
+            (1 - share) * early + share * late
+            for early, late in zip(self.first, self.size, strict=True)
+        )
         return Patch(self.sigma, (low, high))
 
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
         channels, height, width = _picture(genomes)
-        crowd = rows.spread(genomes.shape[1])
+        crowd = rows.split(genomes.shape[1])
         draws = crowd.uniform(4)
         down = self._covered(height, draws[:, 0], draws[:, 1])
         across = self._covered(width, draws[:, 2], draws[:, 3])
-        signs = randomness.coins(crowd.fold(1).key, channels).to(genomes.dtype).mul_(2).sub_(1)
+        signs = randomness.coins(crowd.fold_in(1).key, channels).to(genomes.dtype).mul_(2).sub_(1)
         colour = signs * (self.sigma if strength is None else self.sigma * strength.reshape(-1, 1))
         pictures = genomes.reshape(-1, channels, height, width)
         columns = colour[..., None] * down.to(genomes.dtype)[:, None]  # [r, channels, height]
-        return pictures.addcmul(columns[..., None], across.to(genomes.dtype)[:, None, None]).view_as(genomes)
+        return pictures.addcmul(
+            columns[..., None], across.to(genomes.dtype)[:, None, None]
+        ).view_as(genomes)
 
     def _covered(self, side: int, share: Tensor, place: Tensor) -> Tensor:
         """Which of `side` lines the rectangle covers: bool [r, side]."""

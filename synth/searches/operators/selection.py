@@ -26,12 +26,16 @@ class Tournament:
 
     def __post_init__(self) -> None:
         if self.size < 1:
-            raise InputError(f"search.select.size={self.size}: a tournament has at least 1 entrant.")
+            raise InputError(
+                f"search.select.size={self.size}: a tournament has at least 1 entrant."
+            )
 
     def __call__(self, fitness: Tensor, count: int, rows: Rows) -> Tensor:
         """Positions [n, count] of the chosen in `fitness` [n, p], higher better."""
         valid = _eligible(fitness)
-        order = (~valid).to(torch.uint8).argsort(dim=1, stable=True)  # the valid first, each in its place
+        order = (
+            (~valid).to(torch.uint8).argsort(dim=1, stable=True)
+        )  # the valid first, each in its place
         entrants = (rows.uniform(count, self.size) * valid.sum(1)[:, None, None]).long()
         entrants = order.gather(1, entrants.flatten(1)).view_as(entrants)
         values = _finite(fitness).gather(1, entrants.flatten(1)).view_as(entrants)
@@ -50,7 +54,9 @@ class Roulette:
         """Positions [n, count] of the chosen in `fitness` [n, p]."""
         valid = _eligible(fitness)
         scale = _finite(fitness).abs().masked_fill(~valid, 0.0).amax(1, keepdim=True)
-        shares = _finite(fitness) / scale.clamp_min(torch.finfo(fitness.dtype).tiny)  # so that no sum overflows
+        shares = _finite(fitness) / scale.clamp_min(
+            torch.finfo(fitness.dtype).tiny
+        )  # so that no sum overflows
         worst = shares.masked_fill(~valid, torch.inf).amin(1, keepdim=True).clamp_max(0.0)
         return _spun((shares - worst).masked_fill(~valid, 0.0), valid, count, rows)
 
@@ -68,16 +74,23 @@ class Rank:
 
     def __post_init__(self) -> None:
         if not 1 <= self.pressure <= 2:
-            raise InputError(f"search.select.pressure={self.pressure}: linear ranking takes a number in [1, 2].")
+            raise InputError(
+                f"search.select.pressure={self.pressure}: linear ranking takes a number in [1, 2]."
+            )
 
     def __call__(self, fitness: Tensor, count: int, rows: Rows) -> Tensor:
         """Positions [n, count] of the chosen in `fitness` [n, p]."""
         valid = _eligible(fitness)
         values = _finite(fitness).masked_fill(~valid, -torch.inf).contiguous()
         ladder = values.sort(dim=1).values
-        below, up_to = torch.searchsorted(ladder, values), torch.searchsorted(ladder, values, right=True)
+        below, up_to = (
+            torch.searchsorted(ladder, values),
+            torch.searchsorted(ladder, values, right=True),
+        )
         number = valid.sum(1, keepdim=True)
-        rank = (below + up_to - 1) / 2 - (fitness.shape[1] - number)  # 0, the worst valid one, to v - 1
+        rank = (below + up_to - 1) / 2 - (
+            fitness.shape[1] - number
+        )  # 0, the worst valid one, to v - 1
         weights = (2 - self.pressure) + 2 * (self.pressure - 1) * rank / (number - 1).clamp_min(1)
         return _spun(weights.clamp_min(0.0).masked_fill(~valid, 0.0), valid, count, rows)
 
@@ -93,7 +106,11 @@ class Best:
     def __call__(self, fitness: Tensor, count: int, rows: Rows) -> Tensor:
         """Positions [n, count] of the fittest in `fitness` [n, p]."""
         valid = _eligible(fitness)
-        order = _finite(fitness).masked_fill(~valid, -torch.inf).argsort(dim=1, descending=True, stable=True)
+        order = (
+            _finite(fitness)
+            .masked_fill(~valid, -torch.inf)
+            .argsort(dim=1, descending=True, stable=True)
+        )
         places = torch.arange(count, device=fitness.device).expand(len(fitness), count)
         return order.gather(1, places % valid.sum(1, keepdim=True))
 

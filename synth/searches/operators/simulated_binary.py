@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synth import randomness
-from synth.core import Rows
+from synth.core import Rows, randomness
 from synth.errors import InputError
-from synth.searches.operators.powers import power_
-from synth.searches.operators.ranges import check_box, check_eta, check_share
+from synth.searches.operators._powers import power_
+from synth.searches.operators._ranges import check_box, check_eta, check_share
 
 LEAST = 1e-14  # genes nearer than this are one: DEAP's number
 
@@ -37,7 +36,9 @@ class SimulatedBinary:
         check_eta("search.mate.eta", self.eta)
         if (self.low is None) != (self.high is None):
             given, lacks = ("high", "low") if self.low is None else ("low", "high")
-            raise InputError(f"search.mate.{lacks}: write it too where search.mate.{given} is given, or neither.")
+            raise InputError(
+                f"search.mate.{lacks}: write it too where search.mate.{given} is given, or neither."
+            )
         if self.low is not None and self.high is not None:
             check_box("search.mate", self.low, self.high)
 
@@ -47,13 +48,13 @@ class SimulatedBinary:
             return genomes
         flat = genomes.flatten(2)
         first, second = flat[:, 0 : 2 * pairs : 2], flat[:, 1 : 2 * pairs : 2]
-        chance = randomness.uniform(rows.spread(pairs).key, flat.shape[2]).view_as(first)
+        chance = randomness.uniform(rows.split(pairs).key, flat.shape[2]).view_as(first)
         if self.low is None or self.high is None:
             one, other = self._unbounded(first, second, chance)
         else:
             one, other = self._bounded(first, second, chance, self.low, self.high)
         if self.rate < 1:
-            mates = (rows.fold(1).uniform(pairs) < self.rate)[..., None]
+            mates = (rows.fold_in(1).uniform(pairs) < self.rate)[..., None]
             one, other = torch.where(mates, one, first), torch.where(mates, other, second)
         children = torch.empty_like(flat)
         children[:, 0 : 2 * pairs : 2] = one
@@ -62,14 +63,23 @@ class SimulatedBinary:
         return children.view_as(genomes)
 
     def _unbounded(self, first: Tensor, second: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
-        spread = power_(torch.where(chance <= 0.5, 2 * chance, 0.5 / (1 - chance)), 1 / (self.eta + 1))
+        spread = power_(
+            torch.where(chance <= 0.5, 2 * chance, 0.5 / (1 - chance)), 1 / (self.eta + 1)
+        )
         middle, half = (first + second) * 0.5, (first - second).mul_(0.5).mul_(spread)
         return middle + half, middle - half
 
-    def _bounded(self, first: Tensor, second: Tensor, chance: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
-        quarter = chance.mul_(4).floor()  # two coins, and what is left of the number is uniform still
+    def _bounded(
+        self, first: Tensor, second: Tensor, chance: Tensor, low: float, high: float
+    ) -> tuple[Tensor, Tensor]:
+        quarter = chance.mul_(
+            4
+        ).floor()  # two coins, and what is left of the number is uniform still
         chance = chance.sub_(quarter)
-        least, most = torch.minimum(first, second).clamp_(low, high), torch.maximum(first, second).clamp_(low, high)
+        least, most = (
+            torch.minimum(first, second).clamp_(low, high),
+            torch.maximum(first, second).clamp_(low, high),
+        )
         away = most - least
         apart = away > LEAST
         inverse = 2.0 / away.clamp_min(LEAST)

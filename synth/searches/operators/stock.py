@@ -22,7 +22,7 @@ from torch import Tensor
 
 from synth.core import Rows
 from synth.errors import InputError, nearest
-from synth.searches.operators.ranges import check_share
+from synth.searches.operators._ranges import check_share
 
 WRONG = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -33,7 +33,9 @@ class StockSelection:
     Invalid individuals (whose fitness is no finite number) are not shown to it, unless there are no others.
     """
 
-    def __init__(self, name: str = "selRoulette", arguments: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, name: str = "selRoulette", arguments: Mapping[str, Any] | None = None
+    ) -> None:
         self.name, self.arguments = name, dict(arguments or {})
         self.operator = _operator("search.select", "sel", name, self.arguments, 2)
 
@@ -61,7 +63,12 @@ class StockCrossover:
     Neighbours 0-1, 2-3, ... mate with probability `rate`; the odd one out stays as it is.
     """
 
-    def __init__(self, name: str = "cxTwoPoint", rate: float = 1.0, arguments: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "cxTwoPoint",
+        rate: float = 1.0,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
         check_share("search.mate.rate", rate)
         self.name, self.rate, self.arguments = name, rate, dict(arguments or {})
         self.operator = _operator("search.mate", "cx", name, self.arguments, 2)
@@ -83,12 +90,18 @@ class StockMutation:
     A `strength` [n, p] multiplies each individual's argument ``sigma``, or else its ``indpb``, up to 1.
     """
 
-    def __init__(self, name: str = "mutShuffleIndexes", arguments: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, name: str = "mutShuffleIndexes", arguments: Mapping[str, Any] | None = None
+    ) -> None:
         self.name, self.arguments = name, dict(arguments or {})
         self.operator = _operator("search.mutate", "mut", name, self.arguments, 1)
 
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
-        strengths = strength.tolist() if strength is not None else [[None] * genomes.shape[1]] * len(genomes)
+        strengths = (
+            strength.tolist()
+            if strength is not None
+            else [[None] * genomes.shape[1]] * len(genomes)
+        )
         mutants = []
         for crowd, factors, key in zip(_lists(genomes), strengths, rows.key.tolist(), strict=True):
             with chance_of(key), _told("search.mutate", self.name):
@@ -104,7 +117,9 @@ class StockMutation:
             return {**self.arguments, "sigma": self.arguments["sigma"] * factor}
         if "indpb" in self.arguments:
             return {**self.arguments, "indpb": min(1.0, self.arguments["indpb"] * factor)}
-        raise InputError(f"search.mutate.name={self.name}: has neither sigma nor indpb, so nothing there can adapt.")
+        raise InputError(
+            f"search.mutate.name={self.name}: has neither sigma nor indpb, so nothing there can adapt."
+        )
 
 
 class _Fitness(base.Fitness):
@@ -122,7 +137,9 @@ class _Genes(list):
     """An individual as DEAP's crossovers and mutations see one."""
 
 
-def _operator(word: str, prefix: str, name: str, arguments: dict[str, Any], before: int) -> Callable[..., Any]:
+def _operator(
+    word: str, prefix: str, name: str, arguments: dict[str, Any], before: int
+) -> Callable[..., Any]:
     """DEAP's operator of that name; InputError where there is none, or it cannot be called with `arguments`."""
     names = [one for one in dir(tools) if one.startswith(prefix) and callable(getattr(tools, one))]
     if name not in names:
@@ -132,11 +149,15 @@ def _operator(word: str, prefix: str, name: str, arguments: dict[str, Any], befo
     takes = list(inspect.signature(operator).parameters.values())[before:]
     for key in arguments:
         if key not in [one.name for one in takes]:
-            hint = f" It takes {', '.join(one.name for one in takes)}." if takes else " It takes none."
+            hint = (
+                f" It takes {', '.join(one.name for one in takes)}." if takes else " It takes none."
+            )
             raise InputError(f"{word}.arguments.{key}: {name} takes no such value.{hint}")
     for one in takes:
         if one.default is one.empty and one.name not in arguments:
-            raise InputError(f"{word}.name={name}: needs {one.name}; write +{word}.arguments.{one.name}=...")
+            raise InputError(
+                f"{word}.name={name}: needs {one.name}; write +{word}.arguments.{one.name}=..."
+            )
     if "indpb" in arguments and isinstance(arguments["indpb"], int | float):
         check_share(f"{word}.arguments.indpb", arguments["indpb"])
     return operator

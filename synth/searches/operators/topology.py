@@ -7,12 +7,19 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from synth import graph, randomness
-from synth.core import Rows
+from synth.core import Rows, graph, randomness
 from synth.errors import InputError
-from synth.searches.operators.ranges import check_deviation, check_share
+from synth.searches.operators._ranges import check_deviation, check_share
 
-CHANGES = ("add_connection", "delete_connection", "rewire", "add_node", "delete_node", "change_function", "weights")
+CHANGES = (
+    "add_connection",
+    "delete_connection",
+    "rewire",
+    "add_node",
+    "delete_node",
+    "change_function",
+    "weights",
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,9 @@ class TopologyMutation:
         check_share("search.mutate.bold", self.bold)
         check_deviation("search.mutate.sigma", self.sigma)
         if not 0 < self.gentlest <= 1:
-            raise InputError(f"search.mutate.gentlest={self.gentlest}: a factor lies above 0, and up to 1.")
+            raise InputError(
+                f"search.mutate.gentlest={self.gentlest}: a factor lies above 0, and up to 1."
+            )
         if self.settle < 0:
             raise InputError(f"search.mutate.settle={self.settle}: write 0 or more generations.")
         if self.functions < 1:
@@ -69,30 +78,36 @@ class TopologyMutation:
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
         graphs = genomes.flatten(0, 1).clone()
         size = graphs.shape[1]
-        crowd = rows.spread(genomes.shape[1])
-        draw = crowd.fold(1).uniform(20)
+        crowd = rows.split(genomes.shape[1])
+        draw = crowd.fold_in(1).uniform(20)
         factor = torch.where(draw[:, 17] < self.bold, 1.0, self.gentlest ** draw[:, 16])
         happens = draw[:, :6] / factor[:, None]
-        normal = crowd.fold(2).normal(1)[:, 0]
+        normal = crowd.fold_in(2).normal(1)[:, 0]
         # nodes go before they come, or the new one would often be the one that goes
         graph.delete_node(graphs, happens[:, 4] < self.delete_node, draw[:, 6])
         graph.delete_connection(graphs, happens[:, 1] < self.delete_connection, draw[:, 7])
         graph.rewire(graphs, happens[:, 2] < self.rewire, draw[:, 8:10])
         graph.add_node(graphs, happens[:, 3] < self.add_node, draw[:, 10:13], self.functions)
         graph.add_connection(graphs, happens[:, 0] < self.add_connection, draw[:, 13], normal)
-        graph.change_function(graphs, happens[:, 5] < self.change_function, draw[:, 14:16], self.functions)
+        graph.change_function(
+            graphs, happens[:, 5] < self.change_function, draw[:, 14:16], self.functions
+        )
         weights = graphs[..., graph.WEIGHTS :]
-        moved = weights + self._noise(crowd, size, factor if strength is None else factor * strength.flatten())
+        moved = weights + self._noise(
+            crowd, size, factor if strength is None else factor * strength.flatten()
+        )
         graphs[..., graph.WEIGHTS :] = torch.where(weights != 0, moved, weights)
         return graphs.view_as(genomes)
 
     def _noise(self, crowd: Rows, size: int, strength: Tensor) -> Tensor:
         """What is added to each weight, [m, N, N]: mostly nothing. `strength` [m] multiplies sigma."""
         if self.weights == 1.0:
-            noise = crowd.fold(4).normal(size * size)
+            noise = crowd.fold_in(4).normal(size * size)
         else:
             noise = torch.zeros(len(crowd), size * size, device=crowd.key.device)
             if self.weights:
-                places, inside = randomness.chosen(crowd.fold(3).key, size * size, self.weights)
-                noise.scatter_add_(1, places, randomness.normal(crowd.fold(4).key, places.shape[1]).mul_(inside))
+                places, inside = randomness.chosen(crowd.fold_in(3).key, size * size, self.weights)
+                noise.scatter_add_(
+                    1, places, randomness.normal(crowd.fold_in(4).key, places.shape[1]).mul_(inside)
+                )
         return noise.mul_(self.sigma).view(len(crowd), size, size) * strength.view(-1, 1, 1)

@@ -14,7 +14,13 @@ from small_worlds import rows_of
 from torch import Tensor
 
 from synth.errors import InputError
-from synth.searches.operators.crossover import NoCrossover, OnePoint, Rectangle, TwoPoint, UniformCrossover
+from synth.searches.operators.crossover import (
+    NoCrossover,
+    OnePoint,
+    Rectangle,
+    TwoPoint,
+    UniformCrossover,
+)
 from synth.searches.operators.simulated_binary import SimulatedBinary
 from synth.searches.operators.stock import StockCrossover
 
@@ -27,14 +33,20 @@ def children_of(crossover, *shape: int, pairs: int = PAIRS) -> Tensor:
     genomes = torch.zeros(2, pairs, *shape)
     genomes[:, 1::2] = 1
     children = crossover(genomes, rows_of(2, "crossover"))
-    torch.testing.assert_close(children[:, 0::2] + children[:, 1::2], torch.ones(2, pairs // 2, *shape))
+    torch.testing.assert_close(
+        children[:, 0::2] + children[:, 1::2], torch.ones(2, pairs // 2, *shape)
+    )
     return children[:, 0::2].flatten(0, 1)
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(OnePoint(), "cxOnePoint"), (TwoPoint(), "cxTwoPoint")])
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(OnePoint(), "cxOnePoint"), (TwoPoint(), "cxTwoPoint")]
+)
 def test_points_are_drawn_as_deaps_are(ours, theirs: str) -> None:
     bits = 2 ** np.arange(GENES)
-    found = [children_of(one, GENES).numpy().astype(int) @ bits for one in (ours, StockCrossover(theirs))]
+    found = [
+        children_of(one, GENES).numpy().astype(int) @ bits for one in (ours, StockCrossover(theirs))
+    ]
     spans = sorted(set(found[0]) | set(found[1]))
     every = GENES - 1 if theirs == "cxOnePoint" else GENES * (GENES - 1) // 2
     assert len(spans) == every
@@ -48,7 +60,10 @@ def test_short_genomes_have_few_points(genes: int) -> None:
     for crossover in (OnePoint(), TwoPoint()):
         found = children_of(crossover, genes, pairs=400).numpy()
         assert not found[:, 0].any()  # the first gene stays, as with DEAP
-        assert len(np.unique(found, axis=0)) == {1: 1, 2: 1, 3: 2 if isinstance(crossover, OnePoint) else 3}[genes]
+        assert (
+            len(np.unique(found, axis=0))
+            == {1: 1, 2: 1, 3: 2 if isinstance(crossover, OnePoint) else 3}[genes]
+        )
 
 
 def test_every_rectangle_is_drawn_alike_and_runs_through_all_channels() -> None:
@@ -77,7 +92,9 @@ def test_the_crossover_of_the_lectures() -> None:
     genomes = torch.tensor([[[float(bit) for bit in string] for string in before]])
     children = TwoPoint.exchanged(genomes, torch.tensor([[2, 0, 5]]), torch.tensor([[5, 0, 10]]))
     assert ["".join(f"{bit:.0f}" for bit in one) for one in children[0]] == after
-    flips = torch.tensor([[a != b for a, b in zip(*two, strict=True)] for two in zip(after, mutated, strict=True)])
+    flips = torch.tensor(
+        [[a != b for a, b in zip(*two, strict=True)] for two in zip(after, mutated, strict=True)]
+    )
     mutants = torch.where(flips, 1 - children[0], children[0])
     assert ["".join(f"{bit:.0f}" for bit in one) for one in mutants] == mutated
     assert sum(string.count("1") for string in ("1111010101", "0111000101", "1110110101", "0100010011",
@@ -103,7 +120,10 @@ def test_a_share_of_the_pairs_mates(crossover, rate: float) -> None:
 def test_pairs_keep_their_sum_the_odd_one_stays_and_items_are_alone(
     crossover, people: int, shape: tuple[int, ...]
 ) -> None:
-    genomes, rows = torch.rand(3, people, *shape, generator=torch.Generator().manual_seed(people)), rows_of(3)
+    genomes, rows = (
+        torch.rand(3, people, *shape, generator=torch.Generator().manual_seed(people)),
+        rows_of(3),
+    )
     if isinstance(crossover, StockCrossover) and shape == (1,):
         genomes = genomes.repeat(1, 1, 2)  # DEAP raises on one gene
     before = genomes.clone()
@@ -114,7 +134,10 @@ def test_pairs_keep_their_sum_the_odd_one_stays_and_items_are_alone(
     pairs = people // 2
     assert torch.equal(children[:, 2 * pairs :], genomes[:, 2 * pairs :])
     if not isinstance(crossover, SimulatedBinary):
-        old, new = (one[:, : 2 * pairs].unflatten(1, (pairs, 2)).sort(2).values for one in (genomes, children))
+        old, new = (
+            one[:, : 2 * pairs].unflatten(1, (pairs, 2)).sort(2).values
+            for one in (genomes, children)
+        )
         assert torch.equal(old, new)  # the very genes, at their places
     elif crossover.low is None:
         torch.testing.assert_close(children.sum(1), genomes.sum(1), rtol=1e-4, atol=1e-4)
@@ -134,8 +157,14 @@ def test_simulated_binary_spreads_as_deaps_does(
 ) -> None:
     genomes = torch.tensor(parents).repeat(50)[None, :, None].repeat(2, 1, 40)
     ours = SimulatedBinary(eta, low, high)(genomes, rows_of(2, "sbx", eta)).double()
-    name, bounds = ("cxSimulatedBinary", {}) if low is None else ("cxSimulatedBinaryBounded", {"low": low, "up": high})
-    theirs = StockCrossover(name, arguments={"eta": eta, **bounds})(genomes.double(), rows_of(2, "sbx of deap", eta))
+    name, bounds = (
+        ("cxSimulatedBinary", {})
+        if low is None
+        else ("cxSimulatedBinaryBounded", {"low": low, "up": high})
+    )
+    theirs = StockCrossover(name, arguments={"eta": eta, **bounds})(
+        genomes.double(), rows_of(2, "sbx of deap", eta)
+    )
     for place in (0, 1):
         one, other = (drawn[:, place::2].flatten().numpy() for drawn in (ours, theirs))
         if low is not None:  # half of the genes do not take part
@@ -146,14 +175,20 @@ def test_simulated_binary_spreads_as_deaps_does(
             assert one.max() <= np.float32(high)
         assert stats.ks_2samp(one, other).pvalue > 0.002
     both = [drawn.unflatten(1, (50, 2)).diff(dim=2).flatten().numpy() for drawn in (ours, theirs)]
-    assert stats.ks_2samp(np.round(both[0], 6), np.round(both[1], 6)).pvalue > 0.002  # how the two hang together
+    assert (
+        stats.ks_2samp(np.round(both[0], 6), np.round(both[1], 6)).pvalue > 0.002
+    )  # how the two hang together
 
 
 def test_simulated_binary_survives_what_deaps_does_not() -> None:
-    genomes = torch.tensor([-3.0, 7.0, 0.5, 0.5, 0.0, 0.0, 1.0, 1.0])[None, :, None].repeat(1, 1, 50)
+    genomes = torch.tensor([-3.0, 7.0, 0.5, 0.5, 0.0, 0.0, 1.0, 1.0])[None, :, None].repeat(
+        1, 1, 50
+    )
     children = SimulatedBinary(20.0, 0.0, 1.0)(genomes, rows_of(1))
     assert children.isfinite().all()
-    assert torch.equal(children[:, 2:], genomes[:, 2:])  # parents that are one have children like them
+    assert torch.equal(
+        children[:, 2:], genomes[:, 2:]
+    )  # parents that are one have children like them
     moved = children[:, :2][children[:, :2] != genomes[:, :2]]
     assert moved.min() >= 0
     assert moved.max() <= 1
@@ -166,7 +201,10 @@ def test_the_two_coins_of_the_bounded_kind_are_fair() -> None:
     assert stats.binomtest(int(moved.sum()), len(moved), 0.5).pvalue > 0.01
     assert stats.binomtest(int((children[moved] > 0.5).sum()), int(moved.sum()), 0.5).pvalue > 0.01
     neighbours = moved.view(200, 100)
-    assert all(abs(np.corrcoef(neighbours[:, a], neighbours[:, b])[0, 1]) < 0.35 for a, b in pairwise(range(20)))
+    assert all(
+        abs(np.corrcoef(neighbours[:, a], neighbours[:, b])[0, 1]) < 0.35
+        for a, b in pairwise(range(20))
+    )
 
 
 @pytest.mark.parametrize(

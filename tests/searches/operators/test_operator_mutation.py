@@ -39,11 +39,15 @@ def test_bits_flip_as_deaps_do(rate: float, strength: float | None) -> None:
     genomes = (torch.rand(2, 100, 60, generator=torch.Generator().manual_seed(1)) < 0.4).float()
     strengths = None if strength is None else torch.full((2, 100), strength)
     ours = BitFlip(rate)(genomes, rows_of(2, rate), strengths)
-    theirs = StockMutation("mutFlipBit", {"indpb": rate * (strength or 1.0)})(genomes, rows_of(2, "deap", rate))
+    theirs = StockMutation("mutFlipBit", {"indpb": rate * (strength or 1.0)})(
+        genomes, rows_of(2, "deap", rate)
+    )
     for mutants in (ours, theirs):
         assert set(mutants.unique().tolist()) == {0.0, 1.0}
         flips = (mutants != genomes).flatten(0, 1).numpy()
-        assert stats.binomtest(int(flips.sum()), flips.size, rate * (strength or 1.0)).pvalue > 0.005
+        assert (
+            stats.binomtest(int(flips.sum()), flips.size, rate * (strength or 1.0)).pvalue > 0.005
+        )
         assert stats.chisquare(flips.sum(0) + 1e-9).pvalue > 0.005  # every gene alike
         assert stats.chi2_contingency([[flips[genomes.flatten(0, 1).numpy() == bit].sum() for bit in (0, 1)],
                                        [(genomes == bit).sum() for bit in (0, 1)]]).pvalue > 0.005  # fmt: skip
@@ -57,19 +61,29 @@ def test_bits_may_be_bool() -> None:
         for strength in (None, torch.full((2, 5), 0.5)):
             mutants = BitFlip(rate)(genomes, rows_of(2), strength)
             assert mutants.dtype == torch.bool
-            assert torch.equal(mutants.float(), BitFlip(rate)(genomes.float(), rows_of(2), strength))
+            assert torch.equal(
+                mutants.float(), BitFlip(rate)(genomes.float(), rows_of(2), strength)
+            )
     assert torch.equal(BitFlip(1.0)(genomes, rows_of(2)), ~genomes)
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0, 20.0])
 @pytest.mark.parametrize("rate", [0.3, 1.0])
-@pytest.mark.parametrize(("low", "high", "gene"), [(0.0, 1.0, 0.3), (-2.0, 0.5, 0.5), (-1.0, 1.0, -0.98)])
-def test_polynomial_steps_are_deaps(eta: float, rate: float, low: float, high: float, gene: float) -> None:
+@pytest.mark.parametrize(
+    ("low", "high", "gene"), [(0.0, 1.0, 0.3), (-2.0, 0.5, 0.5), (-1.0, 1.0, -0.98)]
+)
+def test_polynomial_steps_are_deaps(
+    eta: float, rate: float, low: float, high: float, gene: float
+) -> None:
     genomes = torch.full((2, 60, 40), gene)
     arguments = {"eta": eta, "low": low, "up": high, "indpb": rate}
     ours = Polynomial(eta, rate, low, high)(genomes, rows_of(2, eta)).flatten()
-    dense = Polynomial(eta, rate, low, high)(genomes, rows_of(2, "dense"), torch.ones(2, 60)).flatten()
-    theirs = StockMutation("mutPolynomialBounded", arguments)(genomes, rows_of(2, "deap", eta)).flatten()
+    dense = Polynomial(eta, rate, low, high)(
+        genomes, rows_of(2, "dense"), torch.ones(2, 60)
+    ).flatten()
+    theirs = StockMutation("mutPolynomialBounded", arguments)(
+        genomes, rows_of(2, "deap", eta)
+    ).flatten()
     for one in (ours, dense):
         assert one.min() >= np.float32(low)
         assert one.max() <= np.float32(high)
@@ -104,7 +118,9 @@ def test_strength_is_each_individuals_own() -> None:
     pictures = torch.zeros(1, 4, 3, 16, 16)
     for mutation in (Smooth(0.1), Patch(0.1)):
         scaled = mutation(pictures, rows_of(1), strength)
-        torch.testing.assert_close(scaled, mutation(pictures, rows_of(1)) * strength.view(1, 4, 1, 1, 1))
+        torch.testing.assert_close(
+            scaled, mutation(pictures, rows_of(1)) * strength.view(1, 4, 1, 1, 1)
+        )
 
 
 # -- by regions ---------------------------------------------------------------------------------------------
@@ -112,10 +128,14 @@ def test_strength_is_each_individuals_own() -> None:
 
 @pytest.mark.parametrize("cells", [1, 5, (2, 7)])
 def test_smooth_noise_is_normal_and_smooth(cells) -> None:
-    noise = Smooth(0.3, cells, window=1.0, edge=0.0)(torch.zeros(2, 1000, 2, 12, 20), rows_of(2, cells)).flatten(0, 1)
+    noise = Smooth(0.3, cells, window=1.0, edge=0.0)(
+        torch.zeros(2, 1000, 2, 12, 20), rows_of(2, cells)
+    ).flatten(0, 1)
     for y, x in ((0, 0), (5, 3), (11, 19), (6, 10)):
         assert stats.kstest(noise[:, 0, y, x].numpy() / 0.3, "norm").pvalue > 0.005
-    assert abs(np.corrcoef(noise[:, 0, 5, 5], noise[:, 1, 5, 5])[0, 1]) < 5 / 2000**0.5  # channels are their own
+    assert (
+        abs(np.corrcoef(noise[:, 0, 5, 5], noise[:, 1, 5, 5])[0, 1]) < 5 / 2000**0.5
+    )  # channels are their own
     near, far = (np.corrcoef(noise[:, 0, 5, 5], noise[:, 0, 5, x])[0, 1] for x in (6, 19))
     assert near > 0.75
     if cells == 5:
@@ -123,12 +143,16 @@ def test_smooth_noise_is_normal_and_smooth(cells) -> None:
         spectrum = torch.fft.rfft(noise[:, 0], dim=2).abs().square().mean((0, 1))
         assert spectrum[6:].sum() < 0.02 * spectrum.sum()
     if cells == 1:
-        torch.testing.assert_close(noise.amax((2, 3)), noise.amin((2, 3)))  # one shade for the whole picture
+        torch.testing.assert_close(
+            noise.amax((2, 3)), noise.amin((2, 3))
+        )  # one shade for the whole picture
 
 
 @pytest.mark.parametrize("edge", [0.0, 0.4])
 def test_smooth_noise_stays_in_its_window(edge: float) -> None:
-    moved = (Smooth(0.3, 3, (0.25, 0.5), edge)(torch.zeros(1, 800, 1, 16, 16), rows_of(1)) != 0)[0, :, 0]
+    moved = (Smooth(0.3, 3, (0.25, 0.5), edge)(torch.zeros(1, 800, 1, 16, 16), rows_of(1)) != 0)[
+        0, :, 0
+    ]
     down, across = moved.any(2), moved.any(1)
     assert torch.equal(moved, down[:, :, None] & across[:, None, :])  # a rectangle
     for lines in (down, across):
@@ -159,7 +183,9 @@ def test_a_patch_is_a_rectangle_of_one_colour(size) -> None:
             assert stats.chisquare(starts).pvalue > 0.005  # every place alike
     colours = moves.sum((2, 3)) / moved.sum((2, 3))
     torch.testing.assert_close(colours.abs(), torch.full_like(colours, 0.2))
-    codes = np.bincount(((colours > 0).int() @ torch.tensor([1, 2, 4], dtype=torch.int32)).numpy(), minlength=8)
+    codes = np.bincount(
+        ((colours > 0).int() @ torch.tensor([1, 2, 4], dtype=torch.int32)).numpy(), minlength=8
+    )
     assert stats.chisquare(codes).pvalue > 0.005  # all eight corners of the colour cube alike
 
 
@@ -180,19 +206,23 @@ def test_strengths_move_by_a_log_normal_factor_within_their_bounds() -> None:
     found = mutation.adapted(strength, rows_of(4, "strength"))
     assert stats.kstest(found.log().flatten().numpy() / 0.3, "norm").pvalue > 0.01
     for step in range(30):
-        strength = mutation.adapted(strength, rows_of(4).fold(step))
+        strength = mutation.adapted(strength, rows_of(4).fold_in(step))
     assert strength.min() == 0.5
     assert strength.max() == 2.0
     alone = mutation.adapted(strength[2:3], rows_of(4).select(slice(2, 3)))
     assert torch.equal(alone, mutation.adapted(strength, rows_of(4))[2:3])
-    assert torch.equal(SelfAdaptive(GaussianMutation(), learning=0.0).adapted(strength, rows_of(4)), strength)
+    assert torch.equal(
+        SelfAdaptive(GaussianMutation(), learning=0.0).adapted(strength, rows_of(4)), strength
+    )
 
 
 def test_self_adaptive_is_its_mutation() -> None:
     genomes, rows, strength = torch.rand(2, 4, 3, 5, 5), rows_of(2), torch.rand(2, 4)
     for mutation in (GaussianMutation(), Smooth(), Polynomial()):
         assert torch.equal(SelfAdaptive(mutation)(genomes, rows), mutation(genomes, rows))
-        assert torch.equal(SelfAdaptive(mutation)(genomes, rows, strength), mutation(genomes, rows, strength))
+        assert torch.equal(
+            SelfAdaptive(mutation)(genomes, rows, strength), mutation(genomes, rows, strength)
+        )
 
 
 class Adds:
@@ -225,8 +255,14 @@ def test_a_mixture_uses_its_mutations_by_their_shares(shares) -> None:
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-@given(people=st.integers(1, 5), shape=st.sampled_from([(1,), (7,), (3, 4), (2, 5, 3)]), strong=st.booleans())
-def test_items_are_alone_and_shapes_are_kept(name: str, people: int, shape: tuple[int, ...], strong: bool) -> None:
+@given(
+    people=st.integers(1, 5),
+    shape=st.sampled_from([(1,), (7,), (3, 4), (2, 5, 3)]),
+    strong=st.booleans(),
+)
+def test_items_are_alone_and_shapes_are_kept(
+    name: str, people: int, shape: tuple[int, ...], strong: bool
+) -> None:
     mutation, draws = MUTATIONS[name], torch.Generator().manual_seed(people)
     genomes = torch.rand(3, people, *shape, generator=draws)
     genomes = genomes.round() if name == "bit_flip" else genomes
@@ -253,7 +289,9 @@ def test_at_nothing_it_changes_nothing(mutation) -> None:
     assert torch.equal(mutation(genomes, rows_of(2)), genomes)
 
 
-@pytest.mark.parametrize("mutation", [GaussianMutation(0.3, 1.0), BitFlip(1.0), Polynomial(2.0, 1.0)])
+@pytest.mark.parametrize(
+    "mutation", [GaussianMutation(0.3, 1.0), BitFlip(1.0), Polynomial(2.0, 1.0)]
+)
 def test_at_rate_one_every_gene_mutates(mutation) -> None:
     genomes = torch.full((2, 3, 2, 6, 6), 0.25)
     assert (mutation(genomes, rows_of(2)) != genomes).all()
@@ -291,7 +329,10 @@ def test_mutations_that_cannot_be_are_refused(wrong) -> None:
 
 
 def test_patches_shrink_over_the_generations() -> None:
-    patch, blank = Patch(0.2, (0.1, 0.2), first=(0.6, 0.8), shrink=10), torch.zeros(1, 400, 3, 20, 20)
+    patch, blank = (
+        Patch(0.2, (0.1, 0.2), first=(0.6, 0.8), shrink=10),
+        torch.zeros(1, 400, 3, 20, 20),
+    )
     sides = []
     for generation in (1, 6, 11, 500):
         moved = later(SelfAdaptive(Mixture([patch])), generation)(blank, rows_of(1)) != 0
@@ -300,6 +341,8 @@ def test_patches_shrink_over_the_generations() -> None:
     assert (sides[1].min(), sides[1].max()) == (7, 10)  # half way: 0.35 to 0.5 of 20 pixels
     assert (sides[2].min(), sides[2].max()) == (2, 4)
     assert torch.equal(sides[2], sides[3])
-    assert torch.equal(Patch(0.2, (0.1, 0.2)).at(3)(blank, rows_of(1)), Patch(0.2, (0.1, 0.2))(blank, rows_of(1)))
+    assert torch.equal(
+        Patch(0.2, (0.1, 0.2)).at(3)(blank, rows_of(1)), Patch(0.2, (0.1, 0.2))(blank, rows_of(1))
+    )
     with pytest.raises(InputError, match="shrink"):
         Patch(shrink=0)

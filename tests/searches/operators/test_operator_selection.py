@@ -30,7 +30,9 @@ def agrees(found: np.ndarray, law: np.ndarray) -> bool:
     return stats.chisquare(found[law > 0], law[law > 0] / law.sum() * found.sum()).pvalue > 0.01
 
 
-@pytest.mark.parametrize("fitness", [LECTURE, [0.0, 1.0, 0.0, 9.0], [1e30, 3e30, 2e30], [1e-30, 3e-30]])
+@pytest.mark.parametrize(
+    "fitness", [LECTURE, [0.0, 1.0, 0.0, 9.0], [1e30, 3e30, 2e30], [1e-30, 3e-30]]
+)
 def test_the_roulette_chooses_in_proportion_as_deaps_does(fitness: list[float]) -> None:
     law = np.array(fitness)
     assert agrees(counts(Roulette(), fitness), law)
@@ -65,11 +67,17 @@ def test_ranking_is_linear_and_equals_share(pressure: float) -> None:
 
 def test_the_best_are_deaps_and_come_round_again() -> None:
     fitness = torch.rand(3, 9, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(Best()(fitness, 5, rows_of(3)), StockSelection("selBest")(fitness, 5, rows_of(3)))
-    assert Best()(torch.tensor([[1.0, 3.0, torch.nan, 2.0]]), 7, rows_of(1)).tolist() == [[1, 3, 0, 1, 3, 0, 1]]
+    assert torch.equal(
+        Best()(fitness, 5, rows_of(3)), StockSelection("selBest")(fitness, 5, rows_of(3))
+    )
+    assert Best()(torch.tensor([[1.0, 3.0, torch.nan, 2.0]]), 7, rows_of(1)).tolist() == [
+        [1, 3, 0, 1, 3, 0, 1]
+    ]
 
 
-@pytest.mark.parametrize("selection", [*SELECTIONS, StockSelection("selTournament", {"tournsize": 3})])
+@pytest.mark.parametrize(
+    "selection", [*SELECTIONS, StockSelection("selTournament", {"tournsize": 3})]
+)
 def test_what_is_invalid_is_never_chosen_unless_nothing_else_is_there(selection) -> None:
     fitness = [-torch.inf, 1.0, torch.nan, 2.0, torch.inf, -torch.inf]
     found = counts(selection, fitness, 2000)
@@ -80,7 +88,9 @@ def test_what_is_invalid_is_never_chosen_unless_nothing_else_is_there(selection)
         assert agrees(found, np.ones(4))
 
 
-@pytest.mark.parametrize("selection", [*SELECTIONS, StockSelection("selTournament", {"tournsize": 2})])
+@pytest.mark.parametrize(
+    "selection", [*SELECTIONS, StockSelection("selTournament", {"tournsize": 2})]
+)
 @given(
     fitness=st.lists(
         st.lists(st.floats(width=32, allow_subnormal=False) | st.sampled_from([0.0, 1.0]), min_size=4, max_size=4),

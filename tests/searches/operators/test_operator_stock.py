@@ -53,10 +53,12 @@ def test_global_chance_is_put_back() -> None:
 def test_bits_arrive_as_zero_and_one_and_indices_as_whole_numbers() -> None:
     bits = torch.tensor([[[1.0, 0.0, 1.0, 1.0, 0.0]] * 4])
     assert torch.equal(StockMutation("mutFlipBit", {"indpb": 1.0})(bits, rows_of(1)), 1 - bits)
-    assert torch.equal(StockMutation("mutFlipBit", {"indpb": 1.0})(bits.bool(), rows_of(1)), ~bits.bool())
-    orders = torch.stack([torch.randperm(9, generator=torch.Generator().manual_seed(s)).float() for s in range(4)])[
-        None
-    ]
+    assert torch.equal(
+        StockMutation("mutFlipBit", {"indpb": 1.0})(bits.bool(), rows_of(1)), ~bits.bool()
+    )
+    orders = torch.stack(
+        [torch.randperm(9, generator=torch.Generator().manual_seed(s)).float() for s in range(4)]
+    )[None]
     for name in ("cxOrdered", "cxPartialyMatched"):
         children = StockCrossover(name)(orders, rows_of(1))
         assert not torch.equal(children, orders)
@@ -65,7 +67,10 @@ def test_bits_arrive_as_zero_and_one_and_indices_as_whole_numbers() -> None:
 
 def test_stochastic_universal_sampling_gives_everyone_their_share() -> None:
     chosen = StockSelection("selStochasticUniversalSampling")(FITNESS, 16, rows_of(2))
-    assert torch.stack([(chosen == place).sum(1) for place in range(4)], 1).tolist() == FITNESS.int().tolist()
+    assert (
+        torch.stack([(chosen == place).sum(1) for place in range(4)], 1).tolist()
+        == FITNESS.int().tolist()
+    )
 
 
 def test_an_argument_is_scaled_where_strength_adapts() -> None:

@@ -1,0 +1,92 @@
+"""Takes what a user calls a class (a name, a synset, an index, a list, ``all``); gives its index in the network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from synth.errors import InputError, nearest
+
+Name = str | int
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of one network in the order of its outputs.
+
+    `names` may hold several names of one class separated by commas ("goldfish, Carassius auratus"); `synsets`
+    are WordNet ids and `imagenet` the indices among ImageNet's 1,000 classes, where they are known.
+    """
+
+    names: Sequence[str]
+    synsets: Sequence[str | None] = ()
+    imagenet: Sequence[int | None] = ()
+    _exact: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _index: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for index, name in enumerate(self.names):
+            for alias in [name, *name.split(",")]:
+                self._exact.setdefault(alias.strip(), index)  # Cardigan is a dog, cardigan is worn
+                self._index.setdefault(_plain(alias), index)
+        for index, synset in enumerate(self.synsets):
+            if synset:
+                self._index.setdefault(_plain(synset), index)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def label(self, index: int) -> str:
+        """The short name of a class, the first of its names: ``goldfish``."""
+        return self.names[index].split(",")[0].strip()
+
+    def index(self, name: Name, network: str = "the network", word: str = "target") -> int:
+        """The index of one class given by name, synset or index; InputError with the nearest names if unknown.
+
+        `word` is what the user wrote it under, for the errors.
+        """
+        text = str(name).strip()
+        if re.fullmatch(r"-?[0-9]+", text):
+            if not 0 <= int(text) < len(self):
+                raise InputError(f"{word}={text}: {network} has classes 0 to {len(self) - 1}.")
+            return int(text)
+        if text in self._exact:
+            return self._exact[text]
+        if _plain(text) not in self._index:
+            hint = nearest(text, [part.strip() for name in self.names for part in name.split(",")])
+            raise InputError(
+                f"{word}={text}: {network} has no such class.{hint or ' See its names with synth recipe=layers.'}"
+            )
+        return self._index[_plain(text)]
+
+    def indices(
+        self, names: Name | Sequence[Name], network: str = "the network", word: str = "target"
+    ) -> list[int]:
+        """The indices of a class, a list of classes, or ``all``."""
+        if isinstance(names, (str, int)):
+            if names == "all":
+                return list(range(len(self)))
+            names = [names]
+        if not names:
+            raise InputError(f"{word}=[]: name at least one class, or write {word}=all.")
+        return [self.index(name, network, word) for name in names]
+
+    def counterpart(self, index: int, other: Classes) -> int | None:
+        """The index in `other` of the class that is `index` here; None where `other` has no such class.
+
+        By synset where both know theirs, for a crane is a bird and a machine; else by name, all names of the class
+        at once before each alone.
+        """
+        synset = self.synsets[index] if self.synsets else None
+        if synset and any(other.synsets):
+            return next((place for place, one in enumerate(other.synsets) if one == synset), None)
+        for name in (self.names[index], *self.names[index].split(",")):
+            found = other._exact.get(name.strip(), other._index.get(_plain(name)))
+            if found is not None:
+                return found
+        return None
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().replace("_", " ").replace("-", " ").split())

@@ -1,0 +1,110 @@
+"""Takes 64-bit keys, one a row; gives random numbers that depend on nothing but the key and their place.
+
+A generator with a state draws different numbers for a row when its neighbours change. Here a number is a
+hash of (key, index), so item 7 of a batch draws what item 7 alone draws, on any device, in any order, and
+a run that resumes draws what the run without a break would have drawn.
+
+The hash is SplitMix64 (Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014),
+written in wrapping int64 arithmetic, which every torch device has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import torch
+from torch import Tensor
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >= 1 << 63 else word
+
+
+_GOLDEN = _signed(0x9E3779B97F4A7C15)
+_FIRST = _signed(0xBF58476D1CE4E5B9)
+_SECOND = _signed(0x94D049BB133111EB)
+_MASK24, _MASK64 = (1 << 24) - 1, (1 << 64) - 1
+
+
+def key_of(*parts: object) -> int:
+    """A signed 64-bit key for what `parts` spell, the same in every process and on every machine."""
+    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+def mix(words: Tensor) -> Tensor:
+    """SplitMix64's output function on int64 `words` of any shape: a bijection in which every bit moves."""
+    words = (words ^ _shifted(words, 30)) * _FIRST
+    words = (words ^ _shifted(words, 27)) * _SECOND
+    return words ^ _shifted(words, 31)
+
+
+def fold_in(keys: Tensor, number: int | Tensor) -> Tensor:
+    """New keys from int64 `keys` [r] and a number (or one number a key): a stream of its own for each."""
+    if isinstance(number, int):
+        mixed: int | Tensor = _mixed(number + _GOLDEN)
+    else:
+        mixed = mix(number + _GOLDEN)
+    return mix(mixed ^ (keys * 3 + _GOLDEN))
+
+
+def _mixed(word: int) -> int:
+    """`mix` of one whole number, without a tensor."""
+    word &= _MASK64
+    word = ((word ^ (word >> 30)) * _FIRST) & _MASK64
+    word = ((word ^ (word >> 27)) * _SECOND) & _MASK64
+    return _signed(word ^ (word >> 31))
+
+
+def uniform(keys: Tensor, count: int) -> Tensor:
+    """`count` numbers a key, uniform in [0, 1) with 24 random bits: float32 [r, count] from int64 keys [r]."""
+    return torch.cat(_halves(keys, count), dim=1)[:, :count] * 2.0**-24
+
+
+def normal(keys: Tensor, count: int) -> Tensor:
+    """`count` standard normal numbers a key (Box & Muller 1958): float32 [r, count] from int64 keys [r]."""
+    first, second = _halves(keys, count)
+    radius = (
+        ((first + 1.0) * 2.0**-24).log_().mul_(-2.0).sqrt_()
+    )  # first + 1: the logarithm of 0 never comes
+    angle = second.mul_(2.0 * math.pi * 2.0**-24)
+    return torch.cat([radius * angle.cos(), radius.mul_(angle.sin_())], dim=1)[:, :count]
+
+
+def _halves(keys: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Two float tensors [r, ceil(count / 2)] of whole numbers below 2**24: the two halves of each hash."""
+    places = torch.arange(1, (count + 1) // 2 + 1, device=keys.device) * _GOLDEN
+    words = mix(keys[:, None] + places)
+    return _shifted(words, 40).to(torch.float32), ((words >> 8) & _MASK24).to(torch.float32)
+
+
+def _shifted(words: Tensor, bits: int) -> Tensor:
+    return (words >> bits) & (
+        (1 << (64 - bits)) - 1
+    )  # torch shifts int64 arithmetically; this is the logical one
+
+
+def coins(keys: Tensor, count: int) -> Tensor:
+    """`count` fair coins a key, one bit each: bool [r, count] from int64 keys [r]; 64 of them cost one hash."""
+    places = torch.arange(1, (count + 63) // 64 + 1, device=keys.device) * _GOLDEN
+    words = mix(keys[:, None] + places)
+    bits = words[..., None] >> torch.arange(64, device=keys.device)
+    return (bits & 1).bool().flatten(1)[:, :count]
+
+
+def chosen(keys: Tensor, count: int, rate: float) -> tuple[Tensor, Tensor]:
+    """Which of `count` places each key chooses, every place independently with probability `rate`.
+
+    Gives positions int64 [r, m] and a mask [r, m] of those that lie below `count`. Gaps between successes of a
+    Bernoulli process are geometric, so only about rate * count numbers are drawn instead of `count`. Expects
+    0 < rate < 1.
+    """
+    expected = rate * count
+    most = min(count, math.ceil(expected + 8.0 * math.sqrt(expected * (1.0 - rate)) + 8.0))
+    gaps = (
+        (uniform(keys, most).neg_().log1p_() * (1.0 / math.log1p(-rate))).floor_().clamp_(max=count)
+    )
+    positions = (gaps.long() + 1).cumsum(1) - 1
+    inside = positions < count
+    return positions.clamp_(max=count - 1), inside

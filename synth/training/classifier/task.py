@@ -1,0 +1,145 @@
+"""Takes a network and labelled pictures; gives the training loop its step: augment, classify, descend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import SGD, Optimizer
+
+from synth.data.augmentation import Augmentation
+from synth.data.class_folders import LabelledPictures
+from synth.training.classifier.measures import measure
+from synth.training.task import Progress, Task
+
+CHUNK = 250
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Subtracts `mean` and divides by `std`, per channel, both of RGB in [0, 1]."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, pictures: Tensor) -> Normalisation:
+        """The mean and standard deviation over all pixels of `pictures`, uint8 ``[n, 3, h, w]``."""
+        total, squares = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+        for chunk in pictures.split(1000):
+            values = chunk.float() / 255
+            total += values.mean((0, 2, 3)).cpu().double() * len(chunk)
+            squares += values.square().mean((0, 2, 3)).cpu().double() * len(chunk)
+        mean = total / len(pictures)
+        std = (squares / len(pictures) - mean.square()).clamp_min(1e-6).sqrt()
+        (r, g, b), (sr, sg, sb) = mean.tolist(), std.tolist()
+        return cls((r, g, b), (sr, sg, sb))
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Float pictures ``[n, 3, h, w]`` for the network from uint8 ones."""
+        return (pictures.float() / 255 - _channels(self.mean, pictures.device)) / _channels(
+            self.std, pictures.device
+        )
+
+
+@lru_cache
+def _channels(values: tuple[float, float, float], device: torch.device) -> Tensor:
+    """Cached, because a copy to a GPU in every step would make the host wait for it."""
+    return torch.tensor(values, device=device).view(1, 3, 1, 1)
+
+
+@torch.inference_mode()
+def logits_of(network: nn.Module, pictures: Tensor, normalise: Normalisation) -> Tensor:
+    """Logits fp32 ``[n, classes]`` of uint8 pictures ``[n, 3, h, w]``, a chunk at a time."""
+    return torch.cat([network(normalise(chunk)).float() for chunk in pictures.split(CHUNK)])
+
+
+class ClassifierTask(Task):
+    """Cross-entropy descended by SGD with Nesterov momentum; L2 on matrices and kernels only.
+
+    Biases and the two vectors of a batch normalisation are left out of the weight decay, because shrinking
+    them does not make the function simpler (Goyal et al. 2017, section 5.3). The decay is the lectures' L2:
+    ``weight_decay * w`` is added to the gradient.
+
+    Args:
+        network: on its device, channels_last.
+        training, validation: pictures and labels on the same device.
+        low_precision: whether the forward pass runs in bf16 autocast; validation is always fp32.
+        save: writes the network's weights to a path, given the epoch's numbers.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        training: LabelledPictures,
+        validation: LabelledPictures,
+        normalise: Normalisation,
+        augmentation: Augmentation,
+        *,
+        rate: float,
+        momentum: float,
+        weight_decay: float,
+        low_precision: bool,
+        save: Callable[[Path, Mapping[str, float | int]], None],
+    ) -> None:
+        self.network, self.training, self.validation = network, training, validation
+        self.normalise, self.augmentation, self._low, self._save = (
+            normalise,
+            augmentation,
+            low_precision,
+            save,
+        )
+        decayed = [weight for weight in network.parameters() if weight.ndim > 1]
+        free = [weight for weight in network.parameters() if weight.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": weight_decay},
+            {"params": free, "weight_decay": 0.0},
+        ]
+        self.optimiser = SGD(groups, rate, momentum=momentum, nesterov=momentum > 0)
+
+    @property
+    def samples(self) -> int:
+        return len(self.training.labels)
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"network": self.network}
+
+    def optimisers(self) -> dict[str, Optimizer]:
+        return {"sgd": self.optimiser}
+
+    def train_step(self, batch: Tensor, progress: Progress) -> dict[str, Tensor]:
+        labels = self.training.labels[batch.to(self.training.labels.device, non_blocking=True)]
+        pictures = self.augmentation(self.training.pictures, batch, progress.generator)
+        with torch.autocast(labels.device.type, torch.bfloat16, enabled=self._low):
+            logits = self.network(self.normalise(pictures))
+        loss = functional.cross_entropy(logits.float(), labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        hits = logits.detach().argmax(1) == labels
+        return {"loss": loss.detach(), "accuracy": hits.float().mean()}
+
+    def validate(self) -> dict[str, float]:
+        found = measure(
+            logits_of(self.network, self.validation.pictures, self.normalise),
+            self.validation.labels,
+        )
+        return {
+            "validation_loss": found.loss,
+            "validation_accuracy": found.top1,
+            "validation_top5": found.top5,
+        }
+
+    def export(self, path: Path, row: Mapping[str, float | int]) -> None:
+        self._save(path, row)
+
+    def panels(self) -> dict[str, Sequence[str]]:
+        return {
+            "Loss (cross-entropy, nats)": ("train_loss", "validation_loss"),
+            "Accuracy": ("train_accuracy", "validation_accuracy", "validation_top5"),
+        }

@@ -1,0 +1,553 @@
+"""The command line from the outside: what a run leaves, sweeps, what is resumed, and how fast a mistake is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from console import ROOT, Synth, result_of, started, steps_of
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from synth.cli.command import LONGEST_NAME, _point
+from synth.core import Problem, Rows, State, StepReport
+from synth.networks import bundled
+from synth.record.interrupt import Interrupt
+from synth.searches.genetic import Genetic
+from synth.searches.gradient import Gradient
+
+pytest_plugins = "console_fixtures"
+
+GRADIENT = "recipe=fooling_gradient", "until=null", "target=[goldfish,lemon]"
+GENETIC = "recipe=fooling_genetic", "until=null", "search.population=4", "target=[goldfish,lemon]"
+COMPARISON = (
+    "recipe=fooling_comparison", "until=null", "budget=null", "target=[goldfish,lemon]",
+    "experiments.gradient.search.steps=6", "experiments.genetic.search.generations=5",
+    "experiments.genetic.search.population=4",
+    "experiments.cma.search.generations=3", "experiments.cma.search.population=4",
+    "experiments.cppn.search.generations=3", "experiments.cppn.search.population=4",
+)  # fmt: skip
+
+
+# -- startup -----------------------------------------------------------------------------------------------
+
+
+def test_a_mistyped_recipe_is_told_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv[1:] = ['recipe=foolin_gradient']\n"
+        "from synth.cli.command import main\n"
+        "try: main()\n"
+        "except SystemExit as leaving: code = leaving.code\n"
+        "print(code, sorted({'torch', 'torchvision', 'numpy', 'PIL', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.stdout == "2 []\n"
+    assert done.stderr.startswith(
+        "synth: recipe=foolin_gradient: no such recipe. Did you mean fooling_gradient"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_and_version_need_no_network(synth: Synth) -> None:
+    ran = synth("--help")
+    assert ran.code == 0
+    assert ran.out.startswith("synth is powered by Hydra.")
+    assert "fooling_gradient" in ran.out
+
+
+# -- the run folder ----------------------------------------------------------------------------------------
+
+
+def test_what_a_run_leaves(synth: Synth, weights: Path) -> None:
+    ran = synth(
+        *GRADIENT, "search.steps=3", f"network.weights={weights}", "folder=out", "image=china"
+    )
+    assert ran.code == 0, ran.err
+    folder = Path("out")
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
+        ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "differences/000.png",
+        "differences/001.png", "images/000.png", "images/001.png", "index.html",
+        "originals/000.png", "originals/001.png", "result.json", "steps.jsonl",
+    ]  # fmt: skip
+    result = result_of(folder)
+    assert result.keys() >= {
+        "recipe", "status", "seconds", "network", "device", "versions", "search", "encoding", "items",
+    }  # fmt: skip
+    assert (result["recipe"], result["status"], result["search"]) == (
+        "fooling_gradient",
+        "done",
+        "gradient",
+    )
+    assert result["network"]["name"] == "mini_alexnet"
+    assert re.fullmatch(r"[0-9a-f]{64}", result["network"]["sha256"])
+    assert result["versions"] == {
+        "synth": sys.modules["synth"].__version__,
+        "torch": torch.__version__,
+    }
+    assert [item["target"] for item in result["items"]] == ["goldfish", "lemon"]
+    for item in result["items"]:
+        assert item.keys() >= {
+            "file", "target", "target_index", "confidence", "predicted", "success", "score", "seed", "steps",
+            "forwards", "backwards", "seconds", "linf", "l2",
+        }  # fmt: skip
+        assert (item["steps"], item["forwards"], item["backwards"]) == (3, 3, 3)
+        with Image.open(folder / item["file"]) as image:
+            assert (image.mode, image.size) == ("RGB", (64, 64))
+            about = json.loads(image.text["synth"])
+        assert about["target"] == item["target"]
+        assert about["network"] == "mini_alexnet"
+    lines = steps_of(folder)
+    assert [line["step"] for line in lines] == [0, 1, 2]
+    for line in lines:
+        assert line.keys() >= {"step", "best", "mean", "terms", "forwards", "backwards", "seconds"}
+    assert [line["forwards"] for line in lines] == [2, 4, 6]
+    assert "target: " in (folder / ".hydra/config.yaml").read_text()
+    assert "- search.steps=3" in (folder / ".hydra/overrides.yaml").read_text()
+
+
+def test_confidence_is_that_of_the_saved_picture(synth: Synth, weights: Path) -> None:
+    synth(*GRADIENT, "search.steps=8", f"network.weights={weights}", "folder=out")
+    network = bundled.bundled("mini_alexnet", str(weights), "cpu")
+    for item in result_of(Path("out"))["items"]:
+        with Image.open(Path("out") / item["file"]) as image:
+            bytes_ = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+            pixels = bytes_.view(1, 64, 64, 3).permute(0, 3, 1, 2) / 255
+        probabilities = network(pixels)[0].softmax(0)
+        assert item["confidence"] == pytest.approx(
+            float(probabilities[item["target_index"]]), abs=2e-6
+        )
+        assert item["predicted_index"] == int(probabilities.argmax())
+
+
+def test_two_runs_in_the_same_second_get_different_folders(
+    synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import datetime
+
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime(2031, 2, 3, 4, 5, 6, tzinfo=tz)
+
+    monkeypatch.setattr("synth.cli.command.datetime", Stopped)
+    for _ in range(2):
+        assert synth("recipe=layers", f"network.weights={weights}").code == 0
+    assert sorted(path.name for path in Path("runs/2031-02-03").iterdir()) == [
+        "04-05-06_layers",
+        "04-05-06_layers_2",
+    ]
+
+
+def test_a_finished_folder_is_left_alone_and_another_run_does_not_overwrite_it(
+    synth: Synth, weights: Path
+) -> None:
+    words = *GRADIENT, "search.steps=1", f"network.weights={weights}", "folder=out"
+    assert synth(*words).code == 0
+    before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
+    again = synth(*words, "memory=64")
+    assert again.code == 0
+    assert "out is finished already" in again.err
+    other = synth(*words, "search.rate=0.5")
+    assert "folder=out" in other.complaint
+    assert "another configuration" in other.complaint
+    assert {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")} == before
+
+
+def test_a_finished_folder_without_its_page_gets_it(synth: Synth, weights: Path) -> None:
+    words = "recipe=layers", f"network.weights={weights}", "folder=out"
+    assert synth(*words).code == 0
+    Path("out/index.html").unlink()
+    again = synth(*words)
+    assert again.code == 0
+    assert "out is finished already" in again.err
+    assert Path("out/index.html").is_file()
+
+
+def test_same_command_same_picture(synth: Synth, weights: Path) -> None:
+    for folder in ("one", "two"):
+        synth(*GENETIC, "search.generations=2", f"network.weights={weights}", f"folder={folder}")
+    assert _found(Path("one")) == _found(Path("two"))
+
+
+def test_piped_output_has_no_live_bar(tmp_path: Path, weights: Path) -> None:
+    process = started(
+        "recipe=fooling_gradient", "search.steps=3", f"network.weights={weights}", cwd=tmp_path
+    )
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "\x1b" not in out + err
+    assert "\r" not in out + err
+    lines = err.splitlines()
+    assert lines[0].startswith("fooling_gradient -> runs/")
+    assert lines[-1].endswith("index.html")
+    assert len(lines) == 3
+
+
+# -- sweeps ------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep(synth: Synth, weights: Path) -> None:
+    bundled._load.cache_clear()
+    words = (
+        "-m",
+        "recipe=fooling_gradient",
+        "search.steps=1",
+        f"network.weights={weights}",
+        "seed=0,1",
+    )
+    ran = synth(*words, "target=goldfish,lemon,teapot")
+    assert ran.code == 0, ran.err
+    assert bundled._load.cache_info().misses == 1  # the network is loaded once for all
+    sweep = Path("runs/fooling_gradient")
+    folders = {folder.parent.name for folder in sweep.glob("*/result.json")}
+    assert len(folders) == 6
+    for target in ("goldfish", "lemon", "teapot"):
+        for seed in (0, 1):
+            assert sum(f"seed={seed},target={target}" in name for name in folders) == 1
+    seen = {
+        (r["items"][0]["target"], r["items"][0]["seed"])
+        for r in map(result_of, map(sweep.joinpath, folders))
+    }
+    assert len(seen) == 6
+
+    before = {
+        path: path.stat().st_mtime_ns for path in sweep.rglob("*") if path.name != "multirun.yaml"
+    }
+    again = synth(*words, "target=goldfish,lemon,teapot")
+    assert again.err.count("is finished already") == 6
+    wider = synth(*words, "target=goldfish,lemon,teapot,pizza", "device=cpu")
+    assert wider.code == 0, wider.err
+    assert wider.err.count("is finished already") == 6
+    assert len(list(sweep.glob("*target=pizza*/result.json"))) == 2
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_names_that_folders_cannot_have(synth: Synth, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "w").symlink_to(weights.parent)
+    (tmp_path / "a b/c").mkdir(parents=True)
+    Image.new("RGB", (64, 64), "teal").save("a b/c/one picture.png")
+    Image.new("RGB", (64, 64), "navy").save("a b/c/two.png")
+    words = (
+        "-m",
+        "recipe=fooling_gradient",
+        "search.steps=1",
+        "network.weights=w/tiny.safetensors",
+        "sweep=named",
+    )
+    ran = synth(*words, "target=school bus,lemon", "image='a b/c/one picture.png','a b/c/two.png'")
+    assert ran.code == 0, ran.err
+    long = ",".join(["goldfish"] * 60)
+    ran = synth(*words, f"target=[{long}],[{long},lemon]")
+    assert ran.code == 0, ran.err
+    folders = [path.name for path in Path("runs/named").iterdir() if path.is_dir()]
+    assert len(folders) == 6  # nothing nested, nothing shared
+    assert all(len(name.encode()) <= LONGEST_NAME for name in folders)
+    assert sum("target=school bus" in name for name in folders) == 2
+
+
+def test_a_sweep_over_recipes_has_one_folder(synth: Synth, weights: Path) -> None:
+    ran = synth(
+        "-m",
+        "recipe=fooling_gradient,class_ascent",
+        f"network.weights={weights}",
+        "++search.steps=1",
+    )
+    assert ran.code == 0, ran.err
+    assert len(list(Path("runs/fooling_gradient,class_ascent").glob("*/result.json"))) == 2
+
+
+_keys = st.from_regex(r"[a-z_]{1,12}(\.[a-z_0-9]{1,12}){0,3}", fullmatch=True)
+_values = st.one_of(st.text(max_size=80), st.text("/\\. ,=[]é漢\x00\n", max_size=300))
+# Hydra escapes spaces, always: that is taken back, so nothing else may look like it
+_words = st.builds("{}={}".format, _keys, _values.map(lambda text: text.replace("\\ ", "\\")))
+_overrides = st.lists(_words, min_size=1, max_size=6).map(",".join)
+
+
+@given(_overrides, _overrides)
+def test_any_overrides_name_one_folder(one: str, other: str) -> None:
+    name = _point(one)
+    assert name == _point(one)
+    assert name not in ("", ".", "..")
+    assert not re.search(r"[\x00-\x1f/\\]", name)
+    assert len(name.encode()) <= LONGEST_NAME
+    assert (name == _point(other)) == (one == other)
+
+
+def test_points_that_differ_only_in_what_a_folder_cannot_be_called() -> None:
+    assert len({_point(f"image=a{sign}b") for sign in ("/", "\\", "-", "\n", "\x00")}) == 5
+    assert _point("") == "defaults"
+    assert _point("seed=1,target=school\\ bus") == "seed=1,target=school bus"
+
+
+# -- killed, interrupted, resumed --------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """What nothing in the package may catch, as nothing catches SIGKILL."""
+
+
+def _found(folder: Path) -> Any:
+    """All that must be the same in two runs of one configuration: pictures, items and steps, without the clock."""
+    result = result_of(folder)
+    items = [
+        {key: value for key, value in item.items() if key != "seconds"} for item in result["items"]
+    ]
+    steps = [
+        {key: value for key, value in line.items() if key != "seconds"} for line in steps_of(folder)
+    ]
+    pictures = {path.name: path.read_bytes() for path in sorted((folder / "images").iterdir())}
+    return items, steps, pictures, result["findings"], result["status"]
+
+
+def _leaving(
+    kind: type[Gradient] | type[Genetic], at: int, error: type[BaseException]
+) -> Callable[..., Any]:
+    """The search's own step, which raises `error` at the beginning of step `at`."""
+    own = kind.step
+
+    def step(
+        self: Any, problem: Problem, rows: Rows, state: State, step: int
+    ) -> tuple[State, StepReport]:
+        if step == at:
+            raise error
+        return own(self, problem, rows, state, step)
+
+    return step
+
+
+@pytest.mark.parametrize("every", [0.0, 1e9], ids=["checkpoints", "no checkpoint yet"])
+@pytest.mark.parametrize(
+    ("words", "kind", "at"),
+    [
+        ((*GRADIENT, "search.steps=6"), Gradient, 4),
+        ((*GENETIC, "search.generations=5"), Genetic, 4),
+        (COMPARISON, Gradient, 4),
+        (COMPARISON, Genetic, 4),
+    ],
+    ids=["gradient", "genetic", "comparison, first", "comparison, second"],
+)
+def test_a_killed_run_resumes_to_the_same_bits(
+    words: tuple[str, ...], kind: Any, at: int, every: float, synth: Synth, weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    words = (*words, f"network.weights={weights}")
+    assert synth(*words, "folder=whole").code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr("synth.experiment.CHECKPOINT_EVERY", every)
+        patched.setattr("synth.experiment.FLUSH_EVERY", 0.0)
+        patched.setattr(kind, "step", _leaving(kind, at, Killed))
+        with pytest.raises(Killed):
+            synth(*words, "folder=killed")
+    assert not Path("killed/result.json").exists()
+    ran = synth(*words, "folder=killed")
+    assert ran.code == 0, ran.err
+    assert (f"resumed at step {at}" in ran.err) == (every == 0.0)
+    assert _found(Path("killed")) == _found(Path("whole"))
+    assert not list(Path("killed").glob("checkpoint*"))
+
+
+@pytest.mark.parametrize(
+    "words", [(*GRADIENT, "search.steps=6"), COMPARISON], ids=["alone", "comparison"]
+)
+def test_an_interrupted_run_is_saved_and_goes_on(
+    words: tuple[str, ...], synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (*words, f"network.weights={weights}")
+    assert synth(*words, "folder=whole").code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(Gradient, "step", _leaving(Gradient, 3, KeyboardInterrupt))
+        ran = synth(*words, "folder=out")
+    assert ran.code == 130
+    said = [line for line in ran.err.splitlines() if "interrupted" in line]
+    assert said == [
+        "interrupted at step 3 of 6 and saved; the same command with folder=out goes on from there"
+    ]
+    assert result_of(Path("out"))["status"] == "interrupted"
+    assert len(list(Path("out/images").glob("*.png"))) == 2
+    assert Path("out/index.html").exists()
+    ran = synth(*words, "folder=out")
+    assert ran.code == 0, ran.err
+    assert "resumed at step 3" in ran.err
+    assert _found(Path("out")) == _found(Path("whole"))
+    assert not list(Path("out").glob("checkpoint*"))
+
+
+def test_an_interrupted_sweep_stops_and_goes_on(
+    synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (
+        "-m",
+        "recipe=fooling_gradient",
+        "search.steps=3",
+        f"network.weights={weights}",
+        "seed=0,1,2",
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(Gradient, "step", _leaving(Gradient, 2, KeyboardInterrupt))
+        assert synth(*words).code == 130
+    assert len(list(Path("runs").rglob("result.json"))) == 1
+    ran = synth(*words)
+    assert ran.code == 0, ran.err
+    assert ran.err.count("resumed at step 2") == 1
+    assert {result_of(path.parent)["status"] for path in Path("runs").rglob("result.json")} == {
+        "done"
+    }
+    assert len(list(Path("runs").rglob("result.json"))) == 3
+
+
+def test_the_second_ctrl_c_does_not_wait() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_folder_of_another_unfinished_run_is_refused(
+    synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = *GRADIENT, "search.steps=6", f"network.weights={weights}", "folder=out"
+    with monkeypatch.context() as patched:
+        patched.setattr(Gradient, "step", _leaving(Gradient, 3, KeyboardInterrupt))
+        assert synth(*words).code == 130
+    before = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
+    assert "seed was 0, is 7" in synth(*words, "seed=7").complaint
+    other = synth("recipe=layers", f"network.weights={weights}", "folder=out").complaint
+    assert 'recipe was "fooling_gradient", is "layers"' in other
+    assert {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()} == before
+    shutil.rmtree("out/.hydra")  # the checkpoint says it too
+    assert "seed was 0, is 7" in synth(*words, "seed=7").complaint
+    assert synth(*words).code == 0  # what was there can still be finished
+    assert result_of(Path("out"))["items"][0]["seed"] == 0
+
+
+def test_files_that_are_not_the_runs_stay(synth: Synth, weights: Path) -> None:
+    Path("out").mkdir()
+    mine = [
+        Path("out/checkpoint_mine.pth"),
+        Path("out/checkpoint.tar"),
+        Path("out/checkpoint_old.safetensors"),
+    ]
+    for path in mine:
+        path.write_text("mine")
+    words = "recipe=layers", f"network.weights={weights}", "folder=out"
+    assert synth(*words).code == 0
+    assert all(path.read_text() == "mine" for path in mine)
+
+
+def test_a_folder_with_an_unfinished_training_is_refused(synth: Synth, weights: Path) -> None:
+    Path("out").mkdir()
+    Path("out/checkpoint.pt").write_text("weeks of work")
+    line = synth("recipe=layers", f"network.weights={weights}", "folder=out").complaint
+    assert line.startswith(
+        "folder=out: holds checkpoint.pt of a run whose configuration is not known"
+    )
+    assert [path.name for path in Path("out").iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_training_that_is_refused_keeps_its_configuration(synth: Synth, weights: Path) -> None:
+    for place, name in enumerate(("lemon", "teapot")):
+        Path("pictures", name).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (36, 36), (200 * place, 20 * number, 90)).save(
+                f"pictures/{name}/{number}.png"
+            )
+    words = (
+        "recipe=train_classifier",
+        "images=pictures",
+        "size=64",
+        "crop=0",
+        "epochs=1",
+        "device=cpu",
+        "folder=out",
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("synth.training.classifier.TrainClassifier._ship", _killed)
+        with pytest.raises(Killed):
+            synth(*words)
+    before = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
+    assert Path("out/checkpoint.pt") in before
+    ran = synth(*words, "rate=0.01")
+    assert ran.code == 2
+    assert "rate=0.01" in ran.err.splitlines()[-1]
+    assert (
+        'recipe was "train_classifier"'
+        in synth("recipe=layers", f"network.weights={weights}", "folder=out").complaint
+    )
+    assert {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()} == before
+    Path("pictures").rename("elsewhere")
+    ran = synth(*words, "images=elsewhere")  # where the pictures lie may change
+    assert ran.code == 0, ran.err
+    assert not list(Path("out").glob("checkpoint*"))
+
+
+def _killed(*_: object) -> None:
+    raise Killed
+
+
+DRIVER = (
+    "import sys; sys.argv[0] = 'synth'\n"
+    "from synth import cli, experiment\n"
+    "experiment.CHECKPOINT_EVERY = experiment.FLUSH_EVERY = 0.0\n"
+    "cli.main()"
+)
+
+
+def _wait_for_step(folder: Path, step: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline:
+        steps = folder / "steps.jsonl"
+        if (
+            steps.exists()
+            and steps.read_bytes().count(b"\n") > step
+            and list(folder.glob("checkpoint.safetensors"))
+        ):
+            return
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.01)
+    raise AssertionError("the process never got there")
+
+
+def test_sigkill_and_again(tmp_path: Path, synth: Synth, weights: Path) -> None:
+    words = *GENETIC, "search.generations=60", f"network.weights={weights}"
+    process = started(*words, "folder=killed", cwd=tmp_path, code=DRIVER)
+    _wait_for_step(tmp_path / "killed", 5, process)
+    process.kill()
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert not Path("killed/result.json").exists()
+    assert synth(*words, "folder=killed").code == 0
+    assert synth(*words, "folder=whole").code == 0
+    assert _found(Path("killed")) == _found(Path("whole"))
+
+
+def test_ctrl_c(tmp_path: Path, weights: Path) -> None:
+    words = *GRADIENT, "search.steps=100000", f"network.weights={weights}", "folder=out"
+    process = started(*words, cwd=tmp_path, code=DRIVER)
+    _wait_for_step(tmp_path / "out", 2, process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert sum("interrupted" in line for line in err.splitlines()) == 1
+    result = result_of(tmp_path / "out")
+    assert result["status"] == "interrupted"
+    assert {item["steps"] for item in result["items"]} == {len(steps_of(tmp_path / "out"))}
+    assert len(list((tmp_path / "out/images").glob("*.png"))) == 2
+    assert (tmp_path / "out/checkpoint.safetensors").exists()

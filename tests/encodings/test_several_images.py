@@ -1,0 +1,74 @@
+"""Facets are genomes of another encoding side by side: each decodes as it would alone, and each is saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_worlds import rows_of, tiny_module, wrapped
+
+from synth.encodings.fourier import Fourier
+from synth.encodings.perturbation import Perturbation
+from synth.encodings.pixels import Pixels
+from synth.encodings.several_images import SeveralImages
+from synth.engine.experiment import Experiment
+from synth.errors import InputError
+from synth.objectives.diversity import Diversity
+from synth.objectives.scores import Channel
+from synth.objectives.weighted import WeightedSum
+from synth.record.record import Record
+from synth.searches.gradient import Gradient
+
+
+def test_each_facet_is_a_genome_of_the_inner_encoding() -> None:
+    inner, rows = Fourier((16, 12)), rows_of(2, "facets")
+    facets = SeveralImages(inner, 3)
+    genome = facets.start(rows)
+    assert genome.shape == (2, 3, 3, 16, 7, 2)
+    assert len({float(one.sum()) for one in genome.flatten(0, 1)}) == 6  # no two start alike
+    images = facets.decode(genome, rows)
+    for row in range(2):
+        for facet in range(3):
+            alone = inner.decode(genome[row, facet][None], rows.select(slice(row, row + 1)))
+            torch.testing.assert_close(images[3 * row + facet], alone[0])
+    assert facets.picture_index(rows).tolist() == [0, 0, 0, 1, 1, 1]
+    assert (genome - facets.baseline(rows)).shape == genome.shape
+    larger = facets.at((32, 24))
+    assert SeveralImages(inner, 3, [32, 24]).size == larger.size == (32, 24)
+    carried = facets.transfer(genome, larger)
+    assert carried.shape == larger.start(rows).shape
+    torch.testing.assert_close(
+        carried[1, 2], inner.transfer(genome[1, 2][None], Fourier((32, 24)))[0]
+    )
+
+
+def test_facets_of_a_perturbation_keep_to_its_ball() -> None:
+    facets = SeveralImages(Perturbation(images=["china", "flower"], epsilon=8 / 255, size=16), 2)
+    assert list(facets.names or ()) == ["china.jpg", "flower.jpg"]
+    rows = rows_of(2, "facets")
+    genome = facets.project(facets.start(rows) + rows.normal(2, 3, 16, 16), rows)
+    assert float(genome.abs().max()) <= 8 / 255 + 1e-6
+    away = facets.decode(genome, rows).unflatten(0, (2, 2)) - facets.originals(rows)[:, None]
+    torch.testing.assert_close(away, genome, rtol=0, atol=1e-6)
+
+
+def test_a_run_saves_every_facet_and_tells_them_apart(tmp_path: Path) -> None:
+    network = wrapped(tiny_module())
+    objective = WeightedSum(
+        {"unit": Channel("conv2", [1, 2]), "diversity": Diversity("conv2", 0.5)}
+    )
+    result = Experiment(network, SeveralImages(Fourier(), 3), objective, Gradient(3)).run(
+        Record(tmp_path)
+    )
+    assert [(item["target"], item["facet"]) for item in result["items"]] == [
+        (f"conv2:{unit}", facet) for unit in (1, 2) for facet in range(3)
+    ]
+    assert len({(tmp_path / item["file"]).read_bytes() for item in result["items"]}) == 6
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(InputError, match=r"encoding\.count=0"):
+        SeveralImages(Pixels(), 0)
+    with pytest.raises(InputError, match="one picture a genome"):
+        SeveralImages(SeveralImages(Pixels(), 2), 2)

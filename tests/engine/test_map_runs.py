@@ -1,0 +1,389 @@
+"""Whole runs of maps and of evolution: what the folder says, budgets, ends, interruptions down to SIGKILL."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from console import Synth, result_of, started
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from interrupted import at_step
+from PIL import Image
+from safetensors.torch import load_file
+from small_worlds import NAMES, rows_of, tiny_module, wrapped
+from torch import Tensor, nn
+
+from synth.core import Encoding, Objective, Search
+from synth.core.lineage import line_of
+from synth.core.network import Network
+from synth.encodings.cppn import Cppn
+from synth.encodings.perturbation import Perturbation
+from synth.encodings.pixels import Pixels
+from synth.engine import experiment as loop
+from synth.engine.experiment import Experiment
+from synth.errors import InputError
+from synth.gallery.archive import archive_record
+from synth.gallery.cards import cards_of
+from synth.gallery.folder import Run
+from synth.gallery.heatmap import heat_map_of
+from synth.gallery.page import _cells, build_run_page
+from synth.objectives.every_class import EveryClass
+from synth.objectives.niches import Niches
+from synth.objectives.scores import ClassScore
+from synth.record.record import Record
+from synth.searches.genetic import Genetic
+from synth.searches.map_elites import FRAMES, MapElites
+from synth.searches.operators.combined_mutation import SelfAdaptive
+from synth.searches.operators.crossover import NoCrossover, UniformCrossover
+from synth.searches.operators.mutation import GaussianMutation
+from synth.searches.operators.selection import Tournament
+from synth.searches.operators.survival import MuCommaLambda
+from synth.searches.operators.topology import TopologyMutation
+
+pytest_plugins = "console_fixtures"
+
+
+def loud() -> Network:
+    return wrapped(tiny_module(gain=8.0))
+
+
+def elites(
+    steps: int = 30,
+    batch: int = 8,
+    objective: Objective | None = None,
+    encoding: Encoding | None = None,
+    **options: Any,
+) -> Experiment:
+    search = MapElites(TopologyMutation(), NoCrossover(), steps, batch)
+    if encoding is not None:
+        search = MapElites(GaussianMutation(0.2, 0.3), UniformCrossover(), steps, batch)
+    return Experiment(
+        loud(), encoding or Cppn(hidden=8), objective or EveryClass(), search, **{"seed": 2, **options}
+    )  # fmt: skip
+
+
+def mixed_niches(steps: int = 6, **options: Any) -> Experiment:
+    """A map of so many cells that most stay empty."""
+    return elites(
+        steps, objective=Niches(["lemon", "teapot"], {"brightness": 5, "symmetry": 6}), **options
+    )
+
+
+def genetic(**options: Any) -> Experiment:
+    search = Genetic(
+        Tournament(2),
+        UniformCrossover(),
+        SelfAdaptive(GaussianMutation(0.2, 0.2)),
+        12,
+        8,
+        MuCommaLambda(),
+        2,
+        3,
+    )
+    return Experiment(
+        loud(), Pixels(16), ClassScore([1, 3], "log_probability"), search, **{"seed": 2, **options}
+    )
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (path / "steps.jsonl").read_text().splitlines()]
+
+
+def timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: timeless(one) for key, one in value.items() if key != "seconds"}
+    return [timeless(one) for one in value] if isinstance(value, list) else value
+
+
+def everything(path: Path) -> dict[str, bytes]:
+    """All pictures and tensors that a run leaves."""
+    found = [
+        *path.rglob("*.png"),
+        *path.glob("genomes*.safetensors"),
+        *path.glob("lineage*.safetensors"),
+    ]
+    return {str(one.relative_to(path)): one.read_bytes() for one in sorted(found)}
+
+
+def counted(network: Network) -> list[int]:
+    passed: list[int] = []
+
+    def note(_: nn.Module, given_: tuple[Tensor]) -> None:
+        passed.append(len(given_[0]))
+
+    network.module.register_forward_pre_hook(note)
+    return passed
+
+
+# -- what the folder says -----------------------------------------------------------------------------------
+
+
+def test_a_map_leaves_its_elites_their_lines_and_its_course(tmp_path: Path) -> None:
+    made = elites(60)
+    passed = counted(made.network)
+    result = made.run(Record(tmp_path))
+    items, archive = result["items"], result["archive"]
+    assert [item["target"] for item in items] == list(NAMES)
+    assert sum(item["forwards"] for item in items) == sum(passed) - len(items) == 60 * 8
+    assert archive["names"] == list(NAMES)
+    assert archive["steps"] == [*range(60), 60]
+    assert archive["evaluations"] == [*range(8, 8 * 60 + 1, 8), 8 * 60]
+    assert {len(row) for row in archive["confidence"]} == {61}
+    for row, item in zip(archive["confidence"], items, strict=True):
+        assert row[-1] == round(item["confidence"], 4)
+        assert row[:-1] == sorted(row[:-1])  # elites never get worse
+    births = load_file(tmp_path / "lineage.safetensors")["births"]
+    genomes = load_file(tmp_path / "genomes.safetensors")["genome"]
+    images = Cppn((16, 16), hidden=8).decode(genomes, rows_of(5))
+    for number, item in enumerate(items):
+        with Image.open(tmp_path / item["file"]) as picture:
+            saved = np.asarray(picture, dtype=float).transpose(2, 0, 1) / 255
+        assert np.abs(saved - images[number].double().numpy()).max() <= 0.5 / 255 + 1e-6
+        ancestors = item["ancestors"]
+        walked = line_of(births, number, ancestors[-1]["id"])
+        assert item["generations"] == len(walked) - 1
+        assert 1 <= len(ancestors) <= FRAMES + 1
+        places = [walked.index(one["id"]) for one in ancestors]
+        assert places == sorted(set(places))
+        assert (places[0], places[-1]) == (0, len(walked) - 1)
+        assert [one["step"] for one in ancestors] == [one["id"] // 8 for one in ancestors]
+        assert ancestors[-1]["target"] == item["target"]
+        assert ancestors[-1]["score"] == pytest.approx(item["score"])
+        assert {one["target"] for one in ancestors} <= set(NAMES)
+        with Image.open(tmp_path / item["strip"]) as strip:
+            assert strip.size == (16 * len(ancestors), 16)
+            last = np.asarray(strip, dtype=float).transpose(2, 0, 1)[..., -16:] / 255
+        assert np.array_equal(last, saved)  # a frame an ancestor, itself last
+
+
+def test_cells_that_nobody_came_to_are_items_without_a_file(tmp_path: Path) -> None:
+    result = mixed_niches().run(Record(tmp_path))
+    Record(tmp_path).finish({"recipe": "illumination", **result})
+    empty = [item for item in result["items"] if item["file"] is None]
+    filled = [item for item in result["items"] if item["file"] is not None]
+    assert len(empty) > 20
+    assert len(filled) >= 2
+    for item in empty:
+        assert (item["confidence"], item["predicted"], item["success"]) == (None, None, False)
+        assert "strip" not in item
+    assert (
+        len(list((tmp_path / "images").iterdir()))
+        == len(filled)
+        == len(list((tmp_path / "strips").iterdir()))
+    )
+    kept = result_of(tmp_path)
+    assert [item["score"] is None for item in kept["items"]] == [
+        item["file"] is None for item in kept["items"]
+    ]
+    assert {len(row) for row in kept["archive"]["confidence"]} == {7}
+    # two classes have the same niches: a cell of the map is called by both
+    assert kept["archive"]["names"] == [
+        f"{item['target']}, {item['niche']}" for item in kept["items"]
+    ]
+    archive = archive_record(Run(tmp_path))
+    assert archive is not None
+    cards = cards_of([Run(tmp_path)], tmp_path / "index.html")
+    places = heat_map_of(archive, _cells(archive, cards)).data["rows"]
+    assert {name: number for name, number, _ in places} == {
+        f"{card.target}, {card.niche}": card.number for card in cards
+    }
+    build_run_page(tmp_path)
+    assert "brightness 1, symmetry 1" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_what_is_reached_must_be_reached_by_all(tmp_path: Path) -> None:
+    made = elites(400, 16, until=0.6)
+    result = made.run(Record(tmp_path))
+    told = [line["items"] for line in lines(tmp_path)]
+    assert result["findings"]["success"] == 5
+    assert len(told) < 400
+    assert min(told[-1]) >= 0.6
+    assert all(item["confidence"] >= 0.6 for item in result["items"])
+    reached = [next(step for step, row in enumerate(told) if row[item] >= 0.6) for item in range(5)]
+    assert min(reached) < max(reached)  # some were there long before
+    assert max(reached) <= len(told) - 1
+    assert {item["steps"] for item in result["items"]} == {len(told)}
+
+
+@given(batch=st.integers(1, 12), more=st.integers(0, 40), until=st.sampled_from([None, 0.3, 0.999]))
+@settings(max_examples=15)
+def test_a_budget_is_never_broken(
+    batch: int, more: int, until: float | None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    step = -(-batch // 5) + (until is not None)
+    made = elites(1000, batch, budget=step + more, until=until)
+    passed = counted(made.network)
+    items = made.run(Record(tmp_path_factory.mktemp("budget")))["items"]
+    there = sum(item["file"] is not None for item in items)
+    assert sum(item["forwards"] for item in items) == sum(passed) - there
+    assert all(item["forwards"] <= step + more for item in items)
+    if until == 0.999:
+        assert max(item["forwards"] for item in items) + step > step + more
+    with pytest.raises(InputError, match=f"budget={step - 1}" if step > 1 else "budget=0"):
+        elites(1000, batch, budget=step - 1, until=until)
+
+
+def test_pictures_that_differ_from_item_to_item_cannot_compete() -> None:
+    two = Perturbation(images=["china", "flower"], epsilon=0.1)
+    with pytest.raises(InputError, match="name one picture, not 2"):
+        elites(objective=EveryClass([0, 1]), encoding=two)
+    elites(objective=EveryClass([0, 1]), encoding=Perturbation(image="china", epsilon=0.1))
+
+
+# -- interruptions ------------------------------------------------------------------------------------------
+
+
+class Cut(Exception):
+    """What stands for a power cut."""
+
+
+def cut(*_: object) -> None:
+    raise Cut
+
+
+BUILDS: dict[str, Callable[[], Experiment]] = {
+    "map": lambda: elites(14),
+    "niches": mixed_niches,
+    "pixels": lambda: elites(14, encoding=Pixels(16)),
+    "islands": genetic,
+}
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("name", BUILDS)
+def test_a_resumed_run_is_the_uninterrupted_one(name: str, tmp_path: Path) -> None:
+    build = BUILDS[name]
+    whole = build().run(Record(tmp_path / "whole"))
+    path = tmp_path / "cut"
+    for number in (2, 5):
+        with pytest.raises(Cut):
+            at_step(build(), number, cut).run(Record(path))
+    assert timeless(build().run(Record(path))) == timeless(whole)
+    assert everything(path) == everything(tmp_path / "whole")
+    assert timeless(lines(path)) == timeless(lines(tmp_path / "whole"))
+
+
+@pytest.mark.usefixtures("often")
+def test_a_map_cut_after_its_last_step_still_knows_which_cells_are_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = mixed_niches().run(Record(tmp_path / "whole"))
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "items_of", cut)
+        with pytest.raises(Cut):
+            mixed_niches().run(Record(tmp_path / "cut"))
+    assert timeless(mixed_niches().run(Record(tmp_path / "cut"))) == timeless(whole)
+    assert everything(tmp_path / "cut") == everything(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("often")
+def test_a_checkpoint_cut_short_is_told_and_the_one_before_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = elites(9).run(Record(tmp_path / "whole"))
+    for damaged, told in (
+        (["safetensors"], "the one before"),
+        (["safetensors", "previous"], "the beginning"),
+    ):
+        path = tmp_path / damaged[-1]
+        with pytest.raises(Cut):
+            at_step(elites(9), 6, cut).run(Record(path))
+        for end in damaged:
+            stored = path / f"checkpoint.{end}"
+            stored.write_bytes(stored.read_bytes()[: random.Random(0).randrange(100, 2000)])
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            result = elites(9).run(Record(path))
+        warnings = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+        assert len(warnings) == len(damaged)
+        assert f"{path}/checkpoint.safetensors is damaged" in warnings[0]
+        assert told in warnings[-1]
+        assert ("resumed at step 5 of 9" in caplog.text) == (damaged == ["safetensors"])
+        assert timeless(result) == timeless(whole)
+        assert everything(path) == everything(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("often")
+def test_a_run_not_yet_begun_tells_of_no_damage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    elites(2).run(Record(tmp_path))
+    assert "damaged" not in caplog.text
+
+
+DRIVER = (
+    "import sys; sys.argv[0] = 'synth'\n"
+    "from synth import cli, experiment\n"
+    "experiment.CHECKPOINT_EVERY = experiment.FLUSH_EVERY = 0.0\n"
+    "cli.main()"
+)
+
+
+def _killed_at(folder: Path, step: int, process: subprocess.Popen[str]) -> None:
+    """Waits until steps.jsonl and a checkpoint are that far, and kills."""
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline:
+        steps = folder / "steps.jsonl"
+        if (
+            steps.exists()
+            and steps.read_bytes().count(b"\n") > step
+            and (folder / "checkpoint.safetensors").exists()
+        ):
+            process.kill()
+            process.communicate(timeout=60)
+            assert process.returncode == -signal.SIGKILL
+            return
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.01)
+    raise AssertionError("the process never got there")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "recipe=map_elites target=all until=null search.steps=40 search.batch=6 encoding.hidden=8",
+        "recipe=fooling_genetic target=[lemon,pizza] until=null search/survive=comma search.islands=2 "
+        "search.migrate=3 search.generations=30 search.population=4",
+    ],
+    ids=["map_elites", "fooling_genetic"],
+)
+def test_sigkill_and_again(typed: str, tmp_path: Path, synth: Synth, weights: Path) -> None:
+    words = *typed.split(), f"network.weights={weights}", "device=cpu"
+    process = started(*words, "folder=killed", cwd=tmp_path, code=DRIVER)
+    _killed_at(tmp_path / "killed", random.Random(typed).randrange(2, 12), process)
+    assert not Path("killed/result.json").exists()
+    other = synth(*words, "folder=killed", "seed=9").complaint
+    assert "seed was 0, is 9" in other
+    again = synth(*words, "folder=killed")
+    assert again.code == 0, again.err
+    assert "resumed at step" in again.err
+    assert synth(*words, "folder=whole").code == 0
+    assert everything(Path("killed")) == everything(Path("whole"))
+    assert Path("killed/lineage.safetensors").is_file()
+    assert Path("killed/genomes.safetensors").is_file() == ("map_elites" in typed)
+    for word in ("items", "findings", "archive"):
+        assert timeless(result_of(Path("killed")).get(word)) == timeless(
+            result_of(Path("whole")).get(word)
+        )
+    assert timeless(lines(Path("killed"))) == timeless(lines(Path("whole")))
+    assert not list(Path("killed").glob("checkpoint*"))
+    assert torch.equal(
+        *(load_file(f"{name}/lineage.safetensors")["births"] for name in ("killed", "whole"))
+    )
+
+
+def test_searches_of_one_column_refuse_a_map() -> None:
+    search: Search = Genetic(Tournament(2), NoCrossover(), TopologyMutation(), 2, 2)
+    with pytest.raises(InputError, match="search=map_elites"):
+        Experiment(loud(), Cppn(hidden=4), EveryClass(), search)

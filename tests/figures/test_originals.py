@@ -1,0 +1,43 @@
+"""The pictures that items are made from lie beside what was found, once each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from synth import data
+from synth.core.network import Network
+from synth.encodings.pixels import Pixels
+from synth.engine.experiment import Experiment
+from synth.errors import InputError
+from synth.figures.originals import Originals
+from synth.objectives.features import FeatureMatch
+from synth.record.record import Record
+from synth.searches.gradient import Gradient
+
+
+def test_one_for_all_or_one_for_each(network: Network, tmp_path: Path) -> None:
+    objective = FeatureMatch(["conv1", "conv2"], image="china")
+    run = Experiment(
+        network, Pixels(16), objective, Gradient(1), metrics={"originals": Originals("china")}
+    )
+    items = run.run(Record(tmp_path / "one", {}))["items"]
+    assert [item["original"] for item in items] == ["originals/000.png"] * 2
+    saved = data.picture(tmp_path / "one/originals/000.png").at((16, 16))
+    torch.testing.assert_close(saved, data.picture("china").at((16, 16)), atol=0.5 / 255, rtol=0)
+
+    objective, both = (
+        FeatureMatch("conv1", images=["china", "flower"]),
+        Originals("china", ["china", "flower"]),
+    )
+    run = Experiment(network, Pixels(16), objective, Gradient(1), metrics={"originals": both})
+    items = run.run(Record(tmp_path / "two", {}))["items"]
+    assert [item["original"] for item in items] == ["originals/000.png", "originals/001.png"]
+
+
+def test_mistakes(network: Network) -> None:
+    with pytest.raises(InputError, match=r"figures.originals: 2 images and 1 items"):
+        Experiment(network, Pixels(16), FeatureMatch("conv1", "china"), Gradient(1),
+                   metrics={"originals": Originals(images=["china", "flower"])})  # fmt: skip

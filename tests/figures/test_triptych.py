@@ -1,0 +1,127 @@
+"""The figure of three pictures: each panel where it belongs, with what the network sees in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from small_worlds import NAMES
+
+from synth.core.network import Network
+from synth.data import to_image
+from synth.encodings.perturbation import Perturbation
+from synth.encodings.pixels import Pixels
+from synth.engine.experiment import Experiment
+from synth.errors import InputError
+from synth.figures.triptych import MARGIN, Triptych, drawn
+from synth.objectives.attack import attack
+from synth.record.record import Record
+from synth.searches.fast_gradient import FastGradient
+
+BUNDLED = ["china", "flower"]
+WORDS = [
+    ("crêpe", "1.0 %"),
+    ("a name that is far too long for the width of its picture", "2.0 %"),
+    ("", ""),
+]
+
+
+def run(network: Network, folder: Path, measure: Triptych, rate: float = 0.1) -> dict:
+    encoding = Perturbation(images=BUNDLED, epsilon=0.1)
+    made = Experiment(
+        network, encoding, attack(images=BUNDLED), FastGradient(rate), metrics={"triptych": measure}
+    )
+    return made.run(Record(folder))
+
+
+def test_a_figure_an_item(loud_network: Network, tmp_path: Path) -> None:
+    result = run(loud_network, tmp_path, Triptych())
+    assert [figure["file"] for figure in result["figures"]] == [
+        "figures/000.png",
+        "figures/001.png",
+    ]
+    for figure, item in zip(result["figures"], result["items"], strict=True):
+        was, now = figure["caption"].split(f" + {item['linf']:.4f} \u00d7 difference = ")
+        assert was == f"{item['original_predicted']} ({100 * item['original_confidence']:.1f} %)"
+        assert now.startswith(f"{item['predicted']} (")
+        panels = [
+            np.asarray(Image.open(tmp_path / item[key]))
+            for key in ("original", "difference", "file")
+        ]
+        with Image.open(tmp_path / figure["file"]) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        left = MARGIN
+        for panel in panels:  # 16 pixels a side, each enlarged to a square of 16
+            enlarged = panel.repeat(16, axis=0).repeat(16, axis=1)
+            places = [x for x in range(left, pixels.shape[1] - 255)
+                      if (pixels[MARGIN : MARGIN + 256, x : x + 256] == enlarged).all()]  # fmt: skip
+            assert len(places) == 1
+            left = places[0] + 256
+        assert pixels.shape[1] == left + MARGIN
+
+
+def test_the_difference_is_signed_about_mid_grey(loud_network: Network, tmp_path: Path) -> None:
+    result = run(loud_network, tmp_path, Triptych(1))
+    assert len(result["figures"]) == 1
+    record = Record(tmp_path)
+    for item in result["items"]:
+        original, made, shown = (
+            record.read_back(item[key]) for key in ("original", "file", "difference")
+        )
+        assert item["amplified"] == pytest.approx(0.5 / item["linf"], rel=1e-3)
+        torch.testing.assert_close(
+            shown, 0.5 + (made - original) * item["amplified"], atol=0.6 / 255, rtol=0
+        )
+        assert shown.min() == 0 or shown.max() == 1
+
+
+def test_what_was_as_wanted_has_no_figure(loud_network: Network, tmp_path: Path) -> None:
+    with torch.no_grad():
+        seen = loud_network(Perturbation(images=BUNDLED).at((16, 16)).originals).argmax(1).tolist()
+    labels = [seen[0], (seen[1] + 1) % len(NAMES)]
+    encoding, aim = Perturbation(images=BUNDLED, epsilon=0.1), attack(images=BUNDLED, label=labels)
+    made = Experiment(loud_network, encoding, aim, FastGradient(), metrics={"triptych": Triptych()})
+    assert [figure["file"] for figure in made.run(Record(tmp_path))["figures"]] == [
+        "figures/000.png"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "panel"),
+    [
+        ((16, 16), (256, 256)),
+        ((20, 30), (160, 240)),
+        ((224, 224), (224, 224)),
+        ((600, 1200), (256, 512)),
+    ],
+)
+def test_small_pictures_are_enlarged_by_whole_numbers(
+    size: tuple[int, int], panel: tuple[int, int]
+) -> None:
+    panels = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0))
+    figure = drawn(panels, WORDS, 0.0078)
+    assert figure.height > panel[0]
+    corner = figure.crop((MARGIN, MARGIN, MARGIN + panel[1], MARGIN + panel[0]))
+    if size[1] <= 512:
+        enlarged = to_image(panels[0]).resize((panel[1], panel[0]), Image.Resampling.NEAREST)
+        assert corner.tobytes() == enlarged.tobytes()
+    under = np.asarray(figure)[MARGIN + panel[0] + 1 :, MARGIN : MARGIN + panel[1]]
+    assert (under < 128).any(), "words below the first"
+    between = np.asarray(figure)[
+        : MARGIN + panel[0], MARGIN + panel[1] : MARGIN + panel[1] + MARGIN
+    ]
+    assert (between > 250).all()
+
+
+def test_what_cannot_be_is_refused(network: Network) -> None:
+    with pytest.raises(InputError, match=r"figures.triptych\.most=0: write 1 or more figures"):
+        Triptych(0)
+    with pytest.raises(
+        InputError, match=r"figures.triptych: it compares with the picture that was changed"
+    ):
+        Experiment(
+            network, Pixels(), attack("teapot"), FastGradient(), metrics={"triptych": Triptych()}
+        )

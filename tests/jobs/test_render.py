@@ -1,0 +1,145 @@
+"""Pictures of an earlier run at another size, against the encoding asked directly."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from console import Synth, result_of
+from PIL import Image
+from safetensors.torch import load_file
+from small_worlds import rows_of
+
+from synth.encodings.cppn import Cppn
+
+pytest_plugins = "console_fixtures"
+
+SHORT = "search.generations=2", "search.population=4", "until=null", "device=cpu"
+
+
+@pytest.fixture
+def earlier(synth: Synth, weights: Path) -> Synth:
+    """A finished run of two evolved painters in the folder `earlier`."""
+    words = (
+        "recipe=fooling_cppn",
+        *SHORT,
+        "encoding.hidden=9",
+        "target=[lemon,pizza]",
+        f"network.weights={weights}",
+    )
+    assert synth(*words, "folder=earlier").code == 0
+    return synth
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image, dtype=float).transpose(2, 0, 1) / 255
+
+
+def test_a_picture_at_another_size_is_what_the_genome_paints(earlier: Synth) -> None:
+    genomes = load_file("earlier/genomes.safetensors")["genome"]
+    for typed, size in (("96", (96, 96)), ("[24,40]", (24, 40)), ("64", (64, 64))):
+        out = Path(f"out{size[1]}")
+        ran = earlier(
+            "recipe=render", "run=earlier", f"size={typed}", f"folder={out}", "device=cpu"
+        )
+        assert ran.code == 0, ran.err
+        result = result_of(out)
+        assert [item["target"] for item in result["items"]] == ["lemon", "pizza"]
+        assert (result["encoding"], result["status"], result["search"]) == (
+            "cppn",
+            "done",
+            "genetic",
+        )
+        wanted = Cppn(size, hidden=9).decode(genomes, rows_of(2))
+        for item, image in zip(result["items"], wanted, strict=True):
+            found = pixels(out / item["file"])
+            assert found.shape == (3, *size)
+            assert np.abs(found - image.double().numpy()).max() <= 0.5 / 255 + 1e-4
+            with Image.open(out / item["file"]) as picture:
+                assert json.loads(picture.text["synth"])["of"] == f"earlier/{item['of']}"
+            if size == (64, 64):  # the network's own: the very pictures of the run
+                assert np.array_equal(found, pixels(Path("earlier") / item["of"]))
+        assert (out / "index.html").is_file()
+
+
+def test_what_cannot_be_rendered_is_told_in_one_line(earlier: Synth, tmp_path: Path) -> None:
+    for name in ("damaged", "cut", "fewer", "other", "noresult", "noconfig", "odd"):
+        shutil.copytree("earlier", name)
+    Path("damaged/genomes.safetensors").write_bytes(b"no tensors")
+    kept = Path("cut/genomes.safetensors")
+    kept.write_bytes(kept.read_bytes()[:-9])
+    result = result_of(Path("fewer"))
+    Path("fewer/result.json").write_text(json.dumps({**result, "items": result["items"][:1]}))
+    Path("other/genomes.safetensors").unlink()
+    Path("noresult/result.json").unlink()
+    Path("noconfig/.hydra/config.yaml").unlink()
+    Path("odd/result.json").write_text("[1]")
+    Path("empty").mkdir()
+    for words, told in (
+        (["run=damaged"], ["run=damaged", "genomes.safetensors"]),
+        (["run=cut"], ["run=cut", "genomes.safetensors"]),
+        (["run=fewer"], ["1 items", "2 genomes"]),
+        (["run=other"], ["run=other", "genomes.safetensors"]),
+        (["run=noresult"], ["run=noresult"]),
+        (["run=noconfig"], ["run=noconfig"]),
+        (["run=odd"], ["run=odd"]),
+        (["run=empty"], ["run=empty", "name the folder of one"]),
+        (["run=nowhere"], ["run=nowhere", "name the folder of one"]),
+        ([], ["run", "write run=..."]),
+        (["run=earlier", "size=0"], ["size=0", "8 to 8192"]),
+        (["run=earlier", "size=-5"], ["size=-5"]),
+        (["run=earlier", "size=99999"], ["size=99999"]),
+        (["run=earlier", "size=null"], ["size=null"]),
+        (["run=earlier", "size=[10,20,30]"], ["size="]),
+        (["run=earlier", "contender=genetic"], ["run=earlier"]),
+        (["run=earlier", "device=gpu"], ["device=gpu"]),
+    ):
+        line = earlier("recipe=render", "folder=out", *words).complaint
+        assert not [fragment for fragment in told if fragment not in line], (words, line)
+        assert not Path("out").exists()
+
+
+def test_a_run_of_pixels_is_refused(synth: Synth, weights: Path) -> None:
+    words = "recipe=fooling_genetic", *SHORT, "target=lemon", f"network.weights={weights}"
+    assert synth(*words, "folder=earlier").code == 0
+    line = synth("recipe=render", "run=earlier", "folder=out").complaint
+    assert line.startswith("run=earlier: ")
+    assert "encoding=cppn" in line
+    assert not Path("out").exists()
+
+
+def test_a_contender_of_a_comparison(synth: Synth, weights: Path) -> None:
+    words = (
+        "recipe=fooling_comparison", "encoding@experiments.genetic.encoding=cppn",
+        "search/mutate@experiments.genetic.search.mutate=topology",
+        "search/mate@experiments.genetic.search.mate=none",
+        "experiments.genetic.search.population=4", "experiments.cma=null", "experiments.cppn=null", "budget=20",
+        "target=[lemon,pizza]", "until=null",
+        f"network.weights={weights}", "device=cpu", "folder=both",
+    )  # fmt: skip
+    ran = synth(*words)
+    assert ran.code == 0, ran.err
+    ran = synth(
+        "recipe=render", "run=both", "contender=genetic", "size=32", "folder=out", "device=cpu"
+    )
+    assert ran.code == 0, ran.err
+    genomes = load_file("both/genomes_genetic.safetensors")["genome"]
+    wanted = Cppn((32, 32)).decode(genomes, rows_of(2))
+    items = result_of(Path("out"))["items"]
+    assert [item["of"] for item in items] == ["images/002.png", "images/003.png"]
+    for item, image in zip(items, wanted, strict=True):
+        assert (
+            np.abs(pixels(Path("out") / item["file"]) - image.double().numpy()).max()
+            <= 0.5 / 255 + 1e-4
+        )
+    for contender, told in (("gradient", "pixels"), ("genetik", "run=both"), (None, "run=both")):
+        words = [] if contender is None else [f"contender={contender}"]
+        line = synth("recipe=render", "run=both", "folder=no", *words).complaint
+        assert told in line, line
+    assert "contender= in a comparison" in line
+    assert torch.equal(genomes, Cppn((32, 32)).project(genomes, rows_of(2)))

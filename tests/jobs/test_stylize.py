@@ -1,0 +1,282 @@
+"""Pictures, folders and films through a stylizer: what comes out is what the network gives, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from small_worlds import noisy_pictures
+
+from synth import data
+from synth.data.animation import animation
+from synth.errors import InputError
+from synth.jobs.stylize import FILM, Stylize
+from synth.networks.stylizer import About, Stylizer, read_stylizer, write_stylizer
+from synth.record.record import Record
+
+DURATIONS = [40, 80, 120, 200]
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> str:
+    path = tmp_path / "waves.safetensors"
+    write_stylizer(
+        path, Stylizer(4, 1).state_dict(), About(4, 1, "instance", "waves.png", 64, "tiny")
+    )
+    return str(path)
+
+
+def film(path: Path, durations: Sequence[int] = DURATIONS, loop: int = 2) -> Path:
+    """A film of a bar that moves down."""
+    frames = []
+    for place in range(len(durations)):
+        frame = Image.new("RGB", (24, 16), (30, 90, 200))
+        frame.paste((220, 60, 20), (0, 3 * place, 24, 3 * place + 4))
+        frames.append(frame)
+    frames[0].save(
+        path, save_all=True, append_images=frames[1:], duration=list(durations), loop=loop
+    )
+    return path
+
+
+def painted(weights: str, image: Image.Image) -> torch.Tensor:
+    """What the network gives, in 8 bits."""
+    stylizer, _ = read_stylizer(weights, "cpu")
+    return (stylizer(data.from_image(image)[None])[0] * 255).round() / 255
+
+
+def saved(path: Path) -> torch.Tensor:
+    return data.from_image(data.picture(path).image)
+
+
+def stopped(stylize: Stylize, number: int, act: Callable[[], Any]) -> Stylize:
+    """`act` happens before picture `number` (from 0) is painted."""
+    usual, count = stylize._painted, 0
+
+    def paint(image: torch.Tensor) -> torch.Tensor:
+        nonlocal count
+        if count == number:
+            act()
+        count += 1
+        return usual(image)
+
+    stylize._painted = paint  # type: ignore[method-assign]
+    return stylize
+
+
+def killed() -> None:
+    raise RuntimeError("power cut")
+
+
+def test_a_picture_is_what_the_network_gives_at_its_own_size(weights: str, tmp_path: Path) -> None:
+    photograph = Image.fromarray((torch.rand(21, 34, 3) * 255).byte().numpy())
+    photograph.save(tmp_path / "photograph.png")
+    result = Stylize(str(tmp_path / "photograph.png"), weights=weights, device="cpu").run(
+        Record(tmp_path / "run")
+    )
+    (item,) = result["items"]
+    assert torch.equal(saved(tmp_path / "run" / item["file"]), painted(weights, photograph))
+    assert torch.equal(saved(tmp_path / "run" / item["original"]), data.from_image(photograph))
+    assert item["target"] == "photograph.png"
+    with Image.open(tmp_path / "run" / item["file"]) as image:
+        assert json.loads(image.text["synth"])["style"] == "waves.png"
+    assert result["findings"] == {"pictures": 1, "skipped_files": 0, "style": "waves.png"}
+
+
+def test_a_large_picture_is_made_smaller_and_that_is_said(
+    weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "synth"):
+        result = Stylize("china", weights=weights, longest=64, device="cpu").run(
+            Record(tmp_path / "run")
+        )
+    with Image.open(tmp_path / "run" / result["items"][0]["file"]) as image:
+        assert image.size == (64, 43)
+    assert "china.jpg: 640x427 pixels, painted at 64x43 (longest=64)" in caplog.text
+    Image.new("RGB", (2000, 8), "red").save(tmp_path / "strip.png")
+    result = Stylize(str(tmp_path / "strip.png"), weights=weights, longest=64, device="cpu").run(
+        Record(tmp_path / "b")
+    )
+    with Image.open(tmp_path / "b" / result["items"][0]["file"]) as image:
+        assert image.size == (64, 8)
+
+
+def test_bad_files_of_a_folder_are_skipped_and_counted(
+    weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = noisy_pictures(tmp_path / "pictures", 3)
+    (folder / "01b.jpg").write_bytes(b"no picture")
+    result = Stylize(images=str(folder), weights=weights, device="cpu").run(
+        Record(tmp_path / "run")
+    )
+    assert [item["image"] for item in result["items"]] == ["00.png", "01.png", "02.png"]
+    assert [item["file"] for item in result["items"]] == [
+        f"images/00{place}.png" for place in range(3)
+    ]
+    assert result["findings"]["skipped_files"] == 1
+    assert "1 of 4 files skipped: 01b.jpg" in caplog.text
+    for path in folder.glob("*.png"):
+        path.write_bytes(b"no picture either")
+    with pytest.raises(
+        InputError, match=r"^images=.*: none of its 4 files is a readable picture\.$"
+    ):
+        Stylize(images=str(folder), weights=weights, device="cpu").run(Record(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png"])
+def test_a_film_keeps_its_frames_and_their_durations(
+    kind: str, weights: str, tmp_path: Path
+) -> None:
+    path = film(tmp_path / f"film.{kind}")
+    result = Stylize(str(path), weights=weights, device="cpu").run(Record(tmp_path / "run"))
+    made = animation(tmp_path / "run" / FILM)
+    assert made is not None
+    assert (made.count, made.loop) == (len(DURATIONS), 2)
+    assert [milliseconds for _, milliseconds in made.frames()] == DURATIONS
+    given = animation(path)
+    assert given is not None
+    for number, (image, _) in enumerate(given.frames()):
+        assert torch.equal(
+            saved(tmp_path / f"run/frames/{number:03d}.png"), painted(weights, image)
+        ), number
+    assert result["findings"]["frames"] == 4
+    assert result["findings"]["film_seconds"] == pytest.approx(0.44)
+    assert [figure["file"] for figure in result["figures"]] == [FILM]
+    assert len(result["items"]) == 1
+
+
+def test_a_still_picture_in_a_films_format_is_a_picture(weights: str, tmp_path: Path) -> None:
+    Image.new("RGB", (12, 12), "teal").save(tmp_path / "still.gif")
+    result = Stylize(str(tmp_path / "still.gif"), weights=weights, device="cpu").run(
+        Record(tmp_path / "run")
+    )
+    assert result["figures"] == []
+    assert not (tmp_path / "run" / FILM).exists()
+
+
+def test_a_frame_that_says_no_duration_has_the_usual_one(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.gif", [0, 0, 0])
+    made = animation(path)
+    assert made is not None
+    assert [milliseconds for _, milliseconds in made.frames()] == [100] * 3
+    assert [milliseconds for _, milliseconds in made.frames(2)] == [100]
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_what_was_killed_goes_on_and_becomes_the_same(
+    moving: bool, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synth.stylize.EVERY", -1.0)
+    words: dict[str, Any] = {"weights": weights, "device": "cpu"}
+    words |= (
+        {"image": str(film(tmp_path / "film.gif"))}
+        if moving
+        else {"images": str(noisy_pictures(tmp_path / "pictures", 4))}
+    )
+    whole = Stylize(**words).run(Record(tmp_path / "whole"))
+    with pytest.raises(RuntimeError, match="power cut"):
+        stopped(Stylize(**words), 3, killed).run(Record(tmp_path / "cut"))
+    left = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*.png")}
+    record = Record(tmp_path / "cut")
+    again = Stylize(**words).run(record)
+    record.finish(again)
+    assert [item["file"] for item in again["items"]] == [item["file"] for item in whole["items"]]
+    for path in [*(tmp_path / "whole").rglob("*.png"), *(tmp_path / "whole").glob("*.webp")]:
+        assert (
+            path.read_bytes()
+            == (tmp_path / "cut" / path.relative_to(tmp_path / "whole")).read_bytes()
+        ), path
+    assert sum(path.stat().st_mtime_ns == then for path, then in left.items()) >= 2, (
+        "what was there stays"
+    )
+    assert not list((tmp_path / "cut").glob("checkpoint*"))
+
+
+def test_ctrl_c_leaves_what_is_done_and_the_next_command_goes_on(
+    weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words: dict[str, Any] = {
+        "images": str(noisy_pictures(tmp_path / "pictures", 4)),
+        "weights": weights,
+    }
+    now = Stylize(**words, device="cpu")
+    result = stopped(now, 1, lambda: signal.raise_signal(signal.SIGINT)).run(
+        Record(tmp_path / "run")
+    )
+    assert result["status"] == "interrupted"
+    assert len(result["items"]) == 2
+    assert "interrupted after 2; " in caplog.text
+    (tmp_path / "run/images/000.png").unlink()
+    with pytest.raises(InputError, match=r"images/000\.png is gone; name another folder"):
+        Stylize(**words, device="cpu").run(Record(tmp_path / "run"))
+    data.to_image(torch.rand(3, 16, 16)).save(tmp_path / "run/images/000.png")
+    result = Stylize(**words, device="cpu").run(Record(tmp_path / "run"))
+    assert (result["status"], len(result["items"])) == ("done", 4)
+
+
+def test_a_film_that_is_interrupted_says_how_many_frames_there_are(
+    weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = Stylize(str(film(tmp_path / "film.gif")), weights=weights, device="cpu")
+    stopped(now, 2, lambda: signal.raise_signal(signal.SIGINT)).run(Record(tmp_path / "run"))
+    assert "interrupted after 2; " in caplog.text  # the item and two frames are three passes
+
+
+def test_other_weights_do_not_go_on_with_it(
+    weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {
+        "images": str(noisy_pictures(tmp_path / "pictures", 3)),
+        "weights": weights,
+        "device": "cpu",
+    }
+    monkeypatch.setattr("synth.stylize.EVERY", -1.0)
+    with pytest.raises(RuntimeError):
+        stopped(Stylize(**words), 2, killed).run(Record(tmp_path / "run"))
+    write_stylizer(
+        Path(weights), Stylizer(4, 1).state_dict(), About(4, 1, "instance", "other.png", 64, "tiny")
+    )
+    with pytest.raises(InputError, match="was begun with other weights"):
+        Stylize(**words).run(Record(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({}, "^image=, images=: nothing is given; write image=PATH"),
+        ({"image": "china", "images": "flower"}, "^image=, images=: both are given"),
+        ({"image": "chna"}, "^image=chna: no such file. Did you mean china"),
+        ({"images": []}, r"^images=\[\]: name at least one"),
+        ({"images": "nothere/*.png"}, "^images=.*: no file matches"),
+        ({"images": ["china", "nothere.png"]}, "^images=nothere.png: no such file"),
+        ({"image": "china", "longest": 4}, "^longest=4: write the pixels"),
+        ({"image": "china", "longest": 5000}, "^longest=5000: "),
+        (
+            {"image": "china", "weights": "nothere.safetensors"},
+            "^weights=nothere.safetensors: no such file",
+        ),
+        ({"image": "china", "device": "gpu"}, "^device=gpu: "),
+    ],
+)
+def test_wrong_words(words: dict[str, Any], said: str, weights: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        Stylize(**{"weights": weights, **words})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_film_that_breaks_off(weights: str, tmp_path: Path) -> None:
+    path = film(tmp_path / "film.gif", [50] * 6)
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(
+        InputError,
+        match=r"^image=.*film\.gif: damaged or cut short: frame 5 of 5 cannot be read\.$",
+    ):
+        Stylize(str(path), weights=weights, device="cpu").run(Record(tmp_path / "run"))
+    assert not (tmp_path / "run" / FILM).exists()

@@ -1,0 +1,128 @@
+"""Pictures that are found again, or not, against neighbours looked up one by one in numpy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from synth import data
+from synth.core import Encoding, Rows
+from synth.core.network import Network
+from synth.encodings.pixels import Pixels
+from synth.engine.experiment import Experiment
+from synth.errors import InputError
+from synth.metrics.recognition import Recognition
+from synth.objectives.features import FeatureMatch
+from synth.record.record import Record
+from synth.searches.gradient import Gradient
+
+COUNT = 5
+
+
+class Given(Pixels):
+    """Pixels that start from given pictures [n, 3, h, w]."""
+
+    def __init__(self, pictures: Tensor) -> None:
+        super().__init__(tuple(pictures.shape[2:]))
+        self.pictures = pictures
+
+    def start(self, rows: Rows) -> Tensor:
+        return self.pictures[rows.item].clone()
+
+    def to(self, device: torch.device) -> Encoding:
+        return self
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five pictures of noise."""
+    draws = torch.Generator().manual_seed(0)
+    (tmp_path / "pictures").mkdir()
+    for number in range(COUNT):
+        data.to_image(torch.rand(3, 16, 16, generator=draws)).save(
+            tmp_path / f"pictures/{number}.png"
+        )
+    return tmp_path / "pictures"
+
+
+def findings(
+    network: Network, folder: Path, pictures: Tensor, out: Path, layer: str | None = None
+) -> dict:
+    run = Experiment(
+        network,
+        Given(pictures),
+        FeatureMatch("conv1", images=str(folder)),
+        Gradient(1, rate=1e-7),
+        metrics={"recognition": Recognition(str(folder), layer)},
+    )
+    result = run.run(Record(out, {}))
+    return result["findings"] | {"items": result["items"]}
+
+
+def nearest(these: np.ndarray, others: np.ndarray) -> list[int]:
+    return [int(np.argmin([((one - other) ** 2).sum() for other in others])) for one in these]
+
+
+def test_the_originals_are_found_and_strangers_as_often_as_their_neighbours_say(
+    network: Network, folder: Path, tmp_path: Path
+) -> None:
+    originals = torch.stack([picture.at((16, 16)) for picture in data.pictures(folder)])
+    same = findings(network, folder, originals, tmp_path / "same")
+    assert [same[f"found_again_{word}"] for word in ("pixels", "features", "chance")] == [
+        1.0,
+        1.0,
+        0.2,
+    ]
+    assert all(
+        item["found_again_pixels"] and item["found_again_features"] for item in same["items"]
+    )
+    draws = torch.Generator().manual_seed(3)
+    mixed = (0.45 * originals + 0.55 * torch.rand(originals.shape, generator=draws)) * 0.5
+    mixed[2] = originals[4]
+    mixed = (mixed * 255).round() / 255
+    found = findings(network, folder, mixed, tmp_path / "mixed", "pool2")
+    by_pixels = nearest(mixed.flatten(1).double().numpy(), originals.flatten(1).double().numpy())
+    codes = [
+        network.read(images, ["pool2"])["pool2"].double().mean((2, 3)).numpy()
+        for images in (mixed, originals)
+    ]
+    codes = [code / np.linalg.norm(code, axis=1, keepdims=True) for code in codes]
+    by_features = nearest(*codes)
+    assert by_pixels[2] == by_features[2] == 4
+    assert found["found_again_pixels"] == np.mean([place == i for i, place in enumerate(by_pixels)])
+    assert found["found_again_features"] == np.mean(
+        [place == i for i, place in enumerate(by_features)]
+    )
+    assert [item["found_again_pixels"] for item in found["items"]] == [
+        place == i for i, place in enumerate(by_pixels)
+    ]
+
+
+def test_one_picture_is_not_mistaken(network: Network, tmp_path: Path) -> None:
+    for pictures in (None, "china"):
+        run = Experiment(
+            network, Pixels(16), FeatureMatch("conv1", image="china"), Gradient(1),
+            metrics={"recognition": Recognition(pictures)},
+        )  # fmt: skip
+        assert "found_again_pixels" not in run.run(Record(tmp_path / str(pictures), {}))["findings"]
+
+
+def test_mistakes(network: Network, folder: Path) -> None:
+    def built(measure: Recognition, layer: str | list[str] = "conv1") -> Experiment:
+        objective = (
+            FeatureMatch(layer, image="china")
+            if isinstance(layer, list)
+            else FeatureMatch(layer, None, str(folder))
+        )
+        return Experiment(
+            network, Pixels(16), objective, Gradient(1), metrics={"recognition": measure}
+        )
+
+    with pytest.raises(InputError, match="metrics: 2 items and 5 images"):
+        built(Recognition(str(folder)), ["conv1", "conv2"])
+    with pytest.raises(InputError, match="layer=poool: tiny has no such layer"):
+        built(Recognition(str(folder), "poool"))

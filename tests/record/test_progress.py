@@ -1,0 +1,38 @@
+"""What a run shows of itself: a bar on a terminal, log lines where the output is piped; never both."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import pytest
+from rich.console import Console
+
+from synth.record.progress import Steps
+
+LINE = "epoch 2/5  train_loss 1.25  3 s"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_lines_that_stay_are_said_once(terminal: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    written = io.StringIO()
+    with Steps(
+        "training", 50, 0.0, Console(file=written, force_terminal=terminal, width=100)
+    ) as bar:
+        bar.at(15, "epoch 2/5, loss 1.500")
+        bar.say(LINE)
+    assert (LINE in written.getvalue()) == terminal
+    assert (LINE in caplog.text) != terminal
+    assert ("epoch 2/5, loss 1.500" in written.getvalue()) == terminal
+    assert ("training: step 15 of 50, epoch 2/5, loss 1.500" in caplog.text) != terminal
+
+
+def test_where_output_is_piped_steps_are_said_now_and_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    with Steps("search", 50, 3600.0, Console(file=io.StringIO(), force_terminal=False)) as bar:
+        for step in range(50):
+            bar.at(step, "score 1")
+    assert caplog.text == ""

@@ -1,0 +1,226 @@
+"""The run folder: whole files or none, JSON that is JSON, and a checkpoint that belongs to its configuration."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from console import steps_of
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from synth.errors import InputError
+from synth.record.atomic import write_atomically
+from synth.record.record import Record, dumps
+
+_leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=True, allow_infinity=True), st.text(max_size=8),
+    st.builds(Path, st.just("a/b")), st.builds(torch.tensor, st.lists(st.floats(width=32), max_size=3)),
+)  # fmt: skip
+_values = st.recursive(
+    _leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(inner, inner),
+        st.dictionaries(
+            st.one_of(st.text(max_size=5), st.integers(), st.floats()), inner, max_size=4
+        ),
+    ),
+    max_leaves=12,
+)
+
+
+def _refuse(constant: str) -> Any:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+@given(_values, st.sampled_from([None, 1]))
+def test_anything_becomes_valid_json(value: Any, indent: int | None) -> None:
+    json.loads(dumps(value, indent=indent), parse_constant=_refuse)
+
+
+@given(_values)
+def test_json_is_stable(value: Any) -> None:
+    once = dumps(value)
+    assert dumps(json.loads(once)) == once
+
+
+def test_what_is_not_a_finite_number_is_null() -> None:
+    value = {
+        "a": math.nan,
+        "b": [math.inf, -math.inf, 1.5],
+        "c": torch.tensor([1.0, math.nan]),
+        3: "x",
+        "d": (1, 2),
+    }
+    assert json.loads(dumps(value)) == {
+        "a": None,
+        "b": [None, None, 1.5],
+        "c": [1.0, None],
+        "3": "x",
+        "d": [1, 2],
+    }
+    assert dumps("goldfish é 漢") == '"goldfish é 漢"'
+
+
+def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "result.json"
+    write_atomically(path, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("synth.record.atomic.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_pictures_carry_their_record(tmp_path: Path) -> None:
+    record = Record(tmp_path / "run", first=7)
+    values = torch.rand(3, 8, 9)
+    about = {"target": "goldfish \u6f22", "confidence": math.nan, "long": "x" * 5000}
+    name = record.picture(5, values, about)
+    assert name == "images/012.png"
+    with Image.open(tmp_path / "run" / name) as image:
+        assert json.loads(image.text["synth"]) == {**about, "confidence": None}
+    assert float((record.read_back(name) - values).abs().max()) <= 0.5 / 255 + 1e-6
+    assert record.picture(0, values, {}, "originals") == "originals/007.png"
+
+
+def test_a_folder_with_a_result_is_finished_and_only_then(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    assert Record.finished(tmp_path) is None
+    for text in ("", "{", "[]", '{"status": "interrupted"}', "\xff"):
+        (tmp_path / "result.json").write_text(text, encoding="latin-1")
+        assert Record.finished(tmp_path) is None
+    record.checkpoint({"genome": torch.zeros(2)}, {})
+    record.finish({"status": "interrupted"})
+    assert Record.finished(tmp_path) is None
+    assert record.resume() is not None  # an interrupted run keeps what it needs to go on
+    (tmp_path / "checkpoints").mkdir()  # the weights of every epoch, which a training may keep
+    record.finish({"status": "done"})
+    assert (tmp_path / "checkpoints").is_dir()
+    assert Record.finished(tmp_path) == {"status": "done"}
+    assert not list(tmp_path.glob("checkpoint.*"))
+
+
+def test_a_finished_run_takes_away_its_own_checkpoints_only(tmp_path: Path) -> None:
+    record = Record(tmp_path, {"seed": 0})
+    for part in ("gradient", "genetic"):
+        share = record.of(part, 0)
+        for _ in range(2):
+            share.checkpoint({"genome": torch.zeros(2)}, {})
+        share.keep_part_result({"status": "done"})
+    for name in (
+        "checkpoint.pt",
+        "checkpoint.previous.pt",
+        "checkpoint.next.pt",
+        "checkpoint.best.safetensors",
+    ):
+        (tmp_path / name).touch()
+    mine = {
+        "checkpoint_mine.pth",
+        "checkpoint_mine.safetensors",
+        "checkpoint.tar",
+        "checkpoint_gradient.txt",
+    }
+    for name in mine:
+        (tmp_path / name).touch()
+    record.finish({"status": "done"})
+    assert {path.name for path in tmp_path.iterdir()} == {*mine, "result.json"}
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        InputError, match=r"file/run: cannot be written to \(Not a directory\); name another"
+    ):
+        Record(tmp_path / "file" / "run")
+
+
+def _lines(*steps: int) -> list[dict[str, Any]]:
+    return [{"step": step, "best": step / 2} for step in steps]
+
+
+def test_resume_gives_back_what_was_kept_and_cuts_the_steps(tmp_path: Path) -> None:
+    record = Record(tmp_path, {"seed": 0})
+    assert record.resume() is None
+    record.steps(_lines(0, 1))
+    tensors = {
+        "genome": torch.rand(2, 3),
+        "count": torch.arange(2),
+        "fitness": torch.tensor([-torch.inf, torch.nan]),
+    }
+    record.checkpoint(tensors, {"step": 2, "score": [0.1, 0.2]})
+    record.steps(_lines(2, 3))
+    with (tmp_path / "steps.jsonl").open("a") as file:
+        file.write('{"step": 4, "be')  # killed in the middle of a line
+    found, about = Record(tmp_path, {"seed": 0}).resume() or ({}, {})
+    assert found.keys() == tensors.keys()
+    assert all(
+        torch.equal(found[name].nan_to_num(), tensors[name].nan_to_num()) for name in tensors
+    )
+    assert (about["step"], about["score"]) == (2, [0.1, 0.2])
+    assert [line["step"] for line in steps_of(tmp_path)] == [0, 1]
+
+
+def test_a_checkpoint_cut_short_leaves_the_one_before(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    for step in (1, 2):
+        record.steps(_lines(step))
+        record.checkpoint({"genome": torch.full((50,), float(step))}, {"step": step})
+    path = tmp_path / "checkpoint.safetensors"
+    for damage in (path.read_bytes()[:40], path.read_bytes()[:-9], b"", b"{}"):
+        path.write_bytes(damage)
+        record.steps(_lines(9))
+        found, about = record.resume() or ({}, {})
+        assert about["step"] == 1
+        assert float(found["genome"][0]) == 1.0
+        assert [line["step"] for line in steps_of(tmp_path)] == [1]
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
+    old = {"seed": 0, "search": {"steps": 10, "rate": 0.5}, "target": ["goldfish"]}
+    Record(tmp_path, old).checkpoint({}, {})
+    for new, said in [
+        ({**old, "seed": 1}, "seed was 0, is 1"),
+        ({**old, "search": {"steps": 10, "rate": 0.25}}, "search.rate was 0.5, is 0.25"),
+        (
+            {**old, "target": ["goldfish", "lemon"]},
+            'target was ["goldfish"], is ["goldfish", "lemon"]',
+        ),
+        ({**old, "until": 0.5}, "until was null, is 0.5"),
+    ]:
+        with pytest.raises(InputError) as caught:
+            Record(tmp_path, new).resume()
+        assert said in str(caught.value)
+    assert (
+        Record(tmp_path, dict(reversed(old.items()))).resume() is not None
+    )  # the order means nothing
+
+
+def test_parts_share_a_folder(tmp_path: Path) -> None:
+    whole = Record(tmp_path, {"seed": 0})
+    first, second = whole.of("gradient", 0), whole.of("genetic", 2)
+    first.steps(_lines(0))
+    first.keep_part_result({"status": "done", "items": [1, 2]})
+    second.steps(_lines(0, 1))
+    assert [line["contender"] for line in steps_of(tmp_path)] == ["gradient", "genetic", "genetic"]
+    assert first.part_result() == {"status": "done", "items": [1, 2]}
+    assert second.part_result() is None
+    assert Record(tmp_path, {"seed": 1}).of("gradient", 0).part_result() is None
+    assert second.picture(0, torch.zeros(3, 8, 8), {}) == "images/002.png"
+    assert (
+        second.resume() is None
+    )  # killed before its first checkpoint: its lines go, those of the first stay
+    assert [line["contender"] for line in steps_of(tmp_path)] == ["gradient"]
+    second.keep_part_result({"status": "interrupted", "items": []})
+    assert second.part_result() is None
