@@ -1,0 +1,215 @@
+"""What a run gives back and ``result.json`` holds: `Result`, `Item` (one image), `Figure`.
+
+The same types for every recipe, in memory and on disk. `Result.to_dict` and `Item.to_dict` give
+plain JSON values under the names of the fields; an optional field that is None is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+
+Json = object  # a value that JSON can hold: None, bool, int, float, str, or lists and dicts of them
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """Which network was read: its name, and the SHA-256 of its weights in hexadecimal."""
+
+    name: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture or film of a whole run: its path within the run folder, and a caption."""
+
+    file: str
+    caption: str
+
+
+@dataclass
+class Item:
+    """One image of a run: what was asked for, what it cost, and what the network predicts for it.
+
+    Predictions, `confidence` and `success` are measured on the saved 8-bit file in float32.
+
+    Attributes:
+        file: path of the PNG within the run folder; None where there is no image (an empty cell of
+            a map).
+        target: what was searched for: a class name, ``layer:unit``, ``not goldfish``; where there
+            is none, the name of the picture.
+        target_index: index of the target class in the network's outputs.
+        niche: behaviour descriptor of the cell (``dark, symmetric``) beside the class.
+        image: name of the picture that the item was made from.
+        facet: which of the images of one genome this is, from 0.
+        contender: which experiment of a comparison made it.
+        seed: seed of the run.
+        score: final value of the objective.
+        steps: search steps taken.
+        forwards: images passed forward through the network.
+        backwards: images passed backward through the network.
+        seconds: wall-clock seconds from the start of the run until the item was finished.
+        predicted: name of the class with the largest logit.
+        predicted_index: its index.
+        confidence: probability of the target class; for an untargeted item one minus that of the
+            class to be avoided.
+        success: whether the target is predicted and the monitored value reached `until`; None where
+            neither was asked for.
+        original: path of the clean image within the run folder.
+        original_predicted: class predicted for the clean image.
+        original_confidence: its probability.
+        already: True where the clean image met the target before the search; not counted.
+        linf: largest absolute change of a pixel value in [0, 1] against the clean image.
+        l2: Euclidean norm of the change.
+        amplified: factor by which `difference` shows the change.
+        difference: path of the amplified picture of the change.
+        strip: path of the film strip of ancestors.
+        ancestors: the remembered ancestors: id, step, target, score.
+        generations: length of the whole line of ancestors.
+        of: path of the image that this one renders again.
+        transfer_confidence: confidence of a second network that the search did not use.
+        transfer_success: whether that network predicts the target too.
+        natural_distance: distance from natural pictures in units of their own mean distance.
+        style: name of the style picture or stylizer.
+        neighbourhood: width in pixels of the compared neighbourhood (texture_nearest).
+        levels: resolutions of the texture pyramid (texture_nearest).
+        extra: what metrics add under names of their own (``critical``, ``feature_error``).
+    """
+
+    file: str | None = None
+    target: str | None = None
+    target_index: int | None = None
+    niche: str | None = None
+    image: str | None = None
+    facet: int | None = None
+    contender: str | None = None
+    seed: int | None = None
+    score: float | None = None
+    steps: int | None = None
+    forwards: int | None = None
+    backwards: int | None = None
+    seconds: float | None = None
+    predicted: str | None = None
+    predicted_index: int | None = None
+    confidence: float | None = None
+    success: bool | None = None
+    original: str | None = None
+    original_predicted: str | None = None
+    original_confidence: float | None = None
+    already: bool | None = None
+    linf: float | None = None
+    l2: float | None = None
+    amplified: float | None = None
+    difference: str | None = None
+    strip: str | None = None
+    ancestors: list[dict[str, Json]] | None = None
+    generations: int | None = None
+    of: str | None = None
+    transfer_confidence: float | None = None
+    transfer_success: bool | None = None
+    natural_distance: float | None = None
+    style: str | None = None
+    neighbourhood: int | None = None
+    levels: int | None = None
+    extra: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def passes(self) -> int:
+        """Network passes it cost: a forward counts 1, a backward 2."""
+        return (self.forwards or 0) + 2 * (self.backwards or 0)
+
+    def to_dict(self) -> dict[str, Json]:
+        """The record of the item as plain JSON values, without the optional fields that are None."""
+        return _to_dict(self, _ALWAYS_IN_ITEM) | self.extra
+
+    @staticmethod
+    def from_dict(record: Mapping[str, Json]) -> Item:
+        """The item of a record; keys that are no fields become `extra`."""
+        names = {entry.name for entry in fields(Item)} - {"extra"}
+        known = {key: value for key, value in record.items() if key in names}
+        extra = {key: value for key, value in record.items() if key not in names}
+        return Item(**known, extra=extra)  # type: ignore[arg-type]
+
+
+@dataclass
+class Result:
+    """What every job gives back.
+
+    Attributes:
+        status: ``done`` or ``interrupted``.
+        seconds: wall-clock seconds, those before a resume included.
+        device: where it ran: ``cpu``, ``cuda:0``.
+        versions: versions of the packages that decide what a run draws.
+        network: the network that was read, where one was.
+        search: name of the search, where there was one.
+        encoding: name of the encoding, where there was one.
+        items: one an image.
+        findings: numbers about the run as a whole, by name.
+        figures: pictures and films of the run as a whole.
+        archive: history of the cells of a MAP-Elites archive.
+        contenders: the experiments of a comparison, by name.
+        transfer: the second network of a comparison.
+        layers: the layers of a network, one record each.
+        recipe: name of the recipe; set by whoever runs it.
+        overrides: what was changed of it.
+        configuration: hash of the whole configuration.
+    """
+
+    status: str
+    seconds: float | None = None
+    device: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    network: NetworkInfo | None = None
+    search: str | None = None
+    encoding: str | None = None
+    items: list[Item] = field(default_factory=list)
+    findings: dict[str, Json] = field(default_factory=dict)
+    figures: list[Figure] = field(default_factory=list)
+    archive: Mapping[str, Json] | None = None
+    contenders: Mapping[str, Json] | None = None
+    transfer: NetworkInfo | None = None
+    layers: Sequence[Mapping[str, Json]] | None = None
+    recipe: str | None = None
+    overrides: Sequence[str] | None = None
+    configuration: str | None = None
+
+    def to_dict(self) -> dict[str, Json]:
+        """The content of ``result.json``."""
+        return _to_dict(self, _ALWAYS_IN_RESULT) | {
+            "items": [item.to_dict() for item in self.items],
+            "figures": [_to_dict(figure, ()) for figure in self.figures],
+        }
+
+    @staticmethod
+    def from_dict(record: Mapping[str, Json]) -> Result:
+        """The result that a ``result.json`` holds; keys that this version does not know are left out.
+
+        Raises:
+            TypeError, ValueError, KeyError: where the record has not the form of a result.
+        """
+        names = {entry.name for entry in fields(Result)}
+        values = {key: value for key, value in record.items() if key in names}
+        for name in ("network", "transfer"):
+            if values.get(name) is not None:
+                values[name] = NetworkInfo(**values[name])  # type: ignore[arg-type]
+        values["items"] = [Item.from_dict(item) for item in values.get("items") or ()]  # type: ignore[attr-defined]
+        values["figures"] = [Figure(**figure) for figure in values.get("figures") or ()]  # type: ignore[attr-defined]
+        return Result(**values)  # type: ignore[arg-type]
+
+
+# written also where they are None: readers of result.json may rely on these names
+_ALWAYS_IN_ITEM = ("file", "target", "predicted", "confidence", "success", "seconds", "linf", "l2")
+_ALWAYS_IN_RESULT = ("status", "seconds", "device", "network", "search", "encoding", "findings")
+
+
+def _to_dict(value: Result | Item | Figure | NetworkInfo, always: Sequence[str]) -> dict[str, Json]:
+    record: dict[str, Json] = {}
+    for entry in fields(value):
+        content = getattr(value, entry.name)
+        if entry.name == "extra" or (content is None and entry.name not in always):
+            continue
+        record[entry.name] = (
+            _to_dict(content, ()) if isinstance(content, NetworkInfo) else content
+        )
+    return record
