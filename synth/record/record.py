@@ -1,7 +1,7 @@
-"""Takes what a run finds; leaves the run folder: steps.jsonl, images, checkpoint, and result.json last of all.
+"""The run folder: steps.jsonl, images, checkpoints, and result.json, which is written last.
 
-A folder with a result.json is finished. Everything is written beside its place and renamed into it, so a
-killed run leaves whole files or none.
+A folder with a result.json whose status is ``done`` is finished. Every file is written beside its
+place and renamed into it, so that a killed run leaves whole files or none.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import json
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -25,14 +25,14 @@ from torch import Tensor
 from synth import data
 from synth.errors import InputError
 from synth.record.atomic import disk_full_said, write_atomically
+from synth.record.result import Json, Result
 
 log = logging.getLogger(__name__)
 
 RESULT, STEPS, CHECKPOINT = "result.json", "steps.jsonl", "checkpoint"
-SEARCH = (
-    "checkpoint.safetensors",
-    "checkpoint.previous",
-)  # what a search leaves when it is stopped
+# what an unfinished search leaves
+SEARCH = ("checkpoint.safetensors", "checkpoint.previous")
+# what an unfinished training leaves
 TRAINING = (
     "checkpoint.pt",
     "checkpoint.previous.pt",
@@ -42,25 +42,31 @@ TRAINING = (
 
 
 class Record:
-    """The run folder at `folder`, or the share of one `part` of it (a contender of a comparison).
+    """The folder of a run, or the share that one experiment of a comparison has in it.
 
-    `first` is the number of the first picture, `part` names the checkpoint and marks each line of
-    steps.jsonl. `identity` is what makes two runs the same: a checkpoint of another identity is refused.
+    Args:
+        folder: the run folder; made where it does not exist.
+        identity: the configuration that makes two runs the same; a checkpoint of another identity
+            is refused.
+        part: name of the experiment where it is one of several; names its checkpoint and marks its
+            lines of steps.jsonl.
+        first: number of the first image.
+
+    Raises:
+        InputError: where the folder cannot be written to.
     """
 
     def __init__(
         self,
         folder: Path,
-        identity: Mapping[str, Any] | None = None,
+        identity: Mapping[str, Json] | None = None,
         part: str | None = None,
         first: int = 0,
     ) -> None:
-        self.folder, self.identity, self.part, self.first = (
-            folder,
-            dict(identity or {}),
-            part,
-            first,
-        )
+        self.folder = folder
+        self.identity = dict(identity or {})
+        self.part = part
+        self.first = first
         self._parts = [part] if part else []
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -74,25 +80,35 @@ class Record:
         self._steps = folder / STEPS
 
     def of(self, part: str, first: int) -> Record:
-        """The share of `part`, whose pictures are numbered from `first`."""
+        """The share of the experiment `part`, whose images are numbered from `first`."""
         self._parts.append(part)
         return Record(self.folder, self.identity, part, first)
 
-    # -- steps ---------------------------------------------------------------------------------------
+    # -- steps -----------------------------------------------------------------------------------
 
-    def steps(self, lines: list[dict[str, Any]]) -> None:
-        """Appends records to steps.jsonl, each marked with the contender where there is one."""
+    def steps(self, lines: Sequence[Mapping[str, Json]]) -> None:
+        """Appends records to steps.jsonl, each marked with the experiment where there are several."""
         mark = {"contender": self.part} if self.part else {}
         text = "".join(dumps({**line, **mark}) + "\n" for line in lines)
         with self._disk(), self._steps.open("a", encoding="utf-8") as file:
             file.write(text)
 
-    # -- pictures ------------------------------------------------------------------------------------
+    # -- images ----------------------------------------------------------------------------------
 
     def picture(
-        self, number: int, image: Tensor, about: Mapping[str, Any], folder: str = "images"
+        self, number: int, image: Tensor, about: Mapping[str, Json], folder: str = "images"
     ) -> str:
-        """Saves `image` [3, h, w] in [0, 1] as 8-bit PNG, `about` in its text key ``synth``; gives the path."""
+        """Saves an image as 8-bit PNG.
+
+        Args:
+            number: its number, counted from the first of this record.
+            image: float32 [3, h, w], RGB in [0, 1].
+            about: saved as JSON in the PNG text key ``synth``.
+            folder: folder within the run folder.
+
+        Returns:
+            The path within the run folder.
+        """
         text = PngInfo()
         text.add_text("synth", dumps(about), zip=True)
         buffer = io.BytesIO()
@@ -104,64 +120,73 @@ class Record:
         return name
 
     def read_back(self, name: str) -> Tensor:
-        """A saved picture as anyone will read it: [3, h, w] in [0, 1]."""
+        """A saved image as any reader of the file gets it: [3, h, w], RGB in [0, 1]."""
         with Image.open(self.folder / name) as image:
             return data.from_image(image.convert("RGB"))
 
     def tensors(self, name: str, tensors: Mapping[str, Tensor]) -> str:
-        """Saves named tensors as NAME.safetensors, marked with the contender where there is one; gives the path."""
+        """Saves tensors as NAME.safetensors, marked with the experiment; gives the file's name."""
         file = f"{name}_{self.part}.safetensors" if self.part else f"{name}.safetensors"
         with self._disk():
             write_atomically(self.folder / file, save(_packed(tensors)))
         return file
 
-    # -- the result ----------------------------------------------------------------------------------
-
-    def finish(self, result: Mapping[str, Any]) -> None:
-        """Writes result.json, the last file of a run, and takes its checkpoints away, unless it is to go on."""
+    def keep(self, name: str, content: bytes) -> None:
+        """Writes `content` as the file `name` of the run folder, atomically."""
         with self._disk():
-            write_atomically(self.folder / RESULT, (dumps(result, indent=1) + "\n").encode())
-        if result.get("status") == "interrupted":
+            write_atomically(self.folder / name, content)
+
+    # -- the result ------------------------------------------------------------------------------
+
+    def finish(self, result: Result) -> None:
+        """Writes result.json, the last file of a run, and removes the checkpoints of a finished one."""
+        with self._disk():
+            text = dumps(result.to_dict(), indent=1) + "\n"
+            write_atomically(self.folder / RESULT, text.encode())
+        if result.status == "interrupted":
             return
         parts = [
             f"{CHECKPOINT}_{part}{end}"
             for part in self._parts
             for end in (".safetensors", ".previous", ".json")
         ]
-        for name in (
-            *SEARCH,
-            *TRAINING,
-            *parts,
-        ):  # by name, for what else is in the folder is not ours
+        # by name: other files in the folder are the user's
+        for name in (*SEARCH, *TRAINING, *parts):
             for path in (self.folder / name, self.folder / f"{name}.partial"):
                 path.unlink(missing_ok=True)
 
     @staticmethod
-    def finished(folder: Path) -> dict[str, Any] | None:
-        """The result in `folder` if a run was completed there, else None."""
+    def finished(folder: Path) -> dict[str, Json] | None:
+        """The content of result.json in `folder` if a run was completed there, else None."""
         return _result(folder, "done")
 
     @staticmethod
     def refuse_other(
-        folder: Path, identity: Mapping[str, Any], before: Mapping[str, Any] | None
+        folder: Path, identity: Mapping[str, Json], before: Mapping[str, Json] | None
     ) -> None:
-        """Raises InputError where `folder` holds an unfinished run that is not the one of `identity`.
+        """Refuses a folder that holds an unfinished run of another configuration.
 
-        `before` is the identity of the run that was begun there, None where that is not known. A training says
-        itself what its checkpoint must agree with: where its pictures lie may change.
+        Args:
+            folder: the run folder.
+            identity: the configuration that is to run there.
+            before: the configuration that was begun there; None where that is not known. A training
+                compares its checkpoint itself, since the place of its pictures may change.
+
+        Raises:
+            InputError: naming the first difference.
         """
-        left = [name for name in (*SEARCH, *TRAINING, STEPS) if (folder / name).is_file()]
-        if not left and _result(folder, "interrupted") is None:
+        files = [name for name in (*SEARCH, *TRAINING, STEPS) if (folder / name).is_file()]
+        if not files and _result(folder, "interrupted") is None:
             return
         if before is None:
             before = _identity_in(folder / SEARCH[0]) or _identity_in(folder / SEARCH[1])
         if before is None:
             raise InputError(
-                f"folder={folder}: holds {left[0] if left else RESULT} of a run whose configuration is not known; "
-                "name another folder."
+                f"folder={folder}: holds {files[0] if files else RESULT} of a run whose "
+                "configuration is not known; name another folder."
             )
         old, new = dict(before), json.loads(dumps(identity))
-        if old.get("recipe") == new.get("recipe") and set(left) & set(TRAINING):
+        if old.get("recipe") == new.get("recipe") and set(files) & set(TRAINING):
             return
         difference = _difference(old.get("recipe"), new.get("recipe"), "recipe") or _difference(
             old, new
@@ -169,29 +194,31 @@ class Record:
         if difference:
             raise InputError(_another(folder, difference))
 
-    def keep_part_result(self, result: Mapping[str, Any]) -> None:
-        """Keeps what one part found, for when the whole is resumed; gone when the whole is finished."""
-        if result["status"] == "done":
-            kept = {"identity": self.identity, "result": result}
+    def keep_part_result(self, result: Result) -> None:
+        """Keeps the result of one experiment until the whole comparison is finished."""
+        if result.status == "done":
+            content = {"identity": self.identity, "result": result.to_dict()}
             with self._disk():
-                write_atomically(self._part_result, dumps(kept).encode())
+                write_atomically(self._part_result, dumps(content).encode())
 
-    def part_result(self) -> dict[str, Any] | None:
-        """What this part found in an earlier try of the same run; None where it has to be run."""
+    def part_result(self) -> Result | None:
+        """The result of this experiment from an earlier try of the same run; None if it has to run."""
         try:
-            kept = json.loads(self._part_result.read_text(encoding="utf-8"))
+            content = json.loads(self._part_result.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return kept["result"] if kept["identity"] == json.loads(dumps(self.identity)) else None
+        if content["identity"] != json.loads(dumps(self.identity)):
+            return None
+        return Result.from_dict(content["result"])
 
     @property
     def _part_result(self) -> Path:
         return self.folder / f"{CHECKPOINT}_{self.part}.json"
 
-    # -- checkpoint ----------------------------------------------------------------------------------
+    # -- checkpoint ------------------------------------------------------------------------------
 
-    def checkpoint(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-        """Saves a run in the middle: named tensors and a JSON record, in one file that replaces the last."""
+    def checkpoint(self, tensors: Mapping[str, Tensor], about: Mapping[str, Json]) -> None:
+        """Saves the state of a running search: named tensors and a JSON record, in one file."""
         about = {**about, "identity": self.identity, "steps_bytes": self._size()}
         with self._disk():
             path = self._checkpoint
@@ -199,17 +226,21 @@ class Record:
                 os.replace(path, path.with_suffix(".previous"))
             write_atomically(path, save(_packed(tensors), {"synth": dumps(about)}))
 
-    def resume(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What `checkpoint` saved last, steps.jsonl cut back to that moment; None where there is nothing to resume.
+    def resume(self) -> tuple[dict[str, Tensor], dict[str, Json]] | None:
+        """The newest checkpoint, with steps.jsonl cut back to that moment.
 
-        Raises InputError where the checkpoint belongs to another configuration, naming the first difference.
+        Returns:
+            Its tensors and its JSON record; None where there is nothing to resume.
+
+        Raises:
+            InputError: where it belongs to another configuration, naming the first difference.
         """
         older = self._checkpoint.with_suffix(".previous")
         for path in (self._checkpoint, older):
             try:
                 with safe_open(path, "pt") as file:
                     about = json.loads(file.metadata()["synth"])
-                    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+                    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             except (OSError, SafetensorError, ValueError, KeyError, TypeError):
                 if path.is_file():
                     instead = (
@@ -220,41 +251,36 @@ class Record:
             difference = _difference(about.pop("identity"), json.loads(dumps(self.identity)))
             if difference:
                 raise InputError(_another(self.folder, difference))
-            if self._size() > about["steps_bytes"]:
-                os.truncate(self._steps, about["steps_bytes"])
+            steps_bytes = about.pop("steps_bytes")
+            if self._size() > steps_bytes:
+                os.truncate(self._steps, steps_bytes)
             return tensors, about
         self._begin_again()
         return None
 
     def _begin_again(self) -> None:
-        """Takes away the lines of a try that was killed before its first checkpoint."""
+        """Removes the lines of a try that was killed before its first checkpoint."""
         lines = self._steps.read_bytes().splitlines(keepends=True) if self._size() else []
-        own = b'"contender": ' + dumps(self.part).encode()
-        kept = [line for line in lines if self.part and own not in line and line.endswith(b"\n")]
-        if len(kept) < len(lines):
+        mark = b'"contender": ' + dumps(self.part).encode()
+        others = [line for line in lines if self.part and mark not in line and line.endswith(b"\n")]
+        if len(others) < len(lines):
             with self._disk():
-                write_atomically(self._steps, b"".join(kept))
+                write_atomically(self._steps, b"".join(others))
 
     @property
     def _checkpoint(self) -> Path:
-        return self.folder / (
-            f"{CHECKPOINT}_{self.part}.safetensors" if self.part else f"{CHECKPOINT}.safetensors"
-        )
+        name = f"{CHECKPOINT}_{self.part}" if self.part else CHECKPOINT
+        return self.folder / f"{name}.safetensors"
 
     def _size(self) -> int:
         return self._steps.stat().st_size if self._steps.is_file() else 0
 
-    def keep(self, name: str, content: bytes) -> None:
-        """Writes `content` as the file `name` of the run's folder, whole or not at all."""
-        with self._disk():
-            write_atomically(self.folder / name, content)
-
-    def _disk(self) -> Any:
+    def _disk(self) -> AbstractContextManager[None]:
         return disk_full_said(self.folder, "Make room and give the same command again; it resumes.")
 
 
-def dumps(value: Any, indent: int | None = None) -> str:
-    """JSON in which what is not a finite number is null, because NaN is no JSON."""
+def dumps(value: Json, indent: int | None = None) -> str:
+    """JSON in which a number that is not finite is null, because JSON has no NaN."""
     return json.dumps(_finite(value), indent=indent, ensure_ascii=False, default=str)
 
 
@@ -263,19 +289,19 @@ def _packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: Json) -> Json:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _finite(one) for key, one in value.items()}
+        return {str(key): _finite(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
+        return [_finite(entry) for entry in value]
     if isinstance(value, Tensor):
         return _finite(value.tolist())
     return value
 
 
-def _result(folder: Path, status: str) -> dict[str, Any] | None:
+def _result(folder: Path, status: str) -> dict[str, Json] | None:
     try:
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -283,8 +309,8 @@ def _result(folder: Path, status: str) -> dict[str, Any] | None:
     return result if isinstance(result, dict) and result.get("status") == status else None
 
 
-def _identity_in(path: Path) -> dict[str, Any] | None:
-    """The identity that a checkpoint carries, None where there is no whole one."""
+def _identity_in(path: Path) -> dict[str, Json] | None:
+    """The identity that a checkpoint carries; None where it is missing or damaged."""
     try:
         with safe_open(path, "pt") as file:
             return dict(json.loads(file.metadata()["synth"])["identity"])
@@ -299,19 +325,19 @@ def _another(folder: Path, difference: str) -> str:
     )
 
 
-def _difference(old: Any, new: Any, where: str = "") -> str | None:
+def _difference(old: Json, new: Json, path: str = "") -> str | None:
     """The first place where two JSON values differ, in words; None where they are equal."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
-            found = _difference(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
-            if found:
-                return found
+            difference = _difference(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
+            if difference:
+                return difference
         return None
-    return None if old == new else f"{where} was {json.dumps(old)}, is {json.dumps(new)}"
+    return None if old == new else f"{path} was {json.dumps(old)}, is {json.dumps(new)}"
 
 
 def versions() -> dict[str, str]:
-    """The versions that decide what a run draws."""
+    """The versions of the packages that decide what a run draws."""
     from synth import __version__
 
     return {"synth": __version__, "torch": torch.__version__}
