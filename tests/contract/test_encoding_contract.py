@@ -11,7 +11,7 @@ from torch import Tensor
 from synth.core import Encoding, Rows
 
 SIZES = (16, 16), (18, 27)
-COUNT = 2  # as many as the pictures of NEEDS
+COUNT = 2  # as many as the pictures in the YAML files
 
 
 def _each_size(name: str) -> list[tuple[Encoding, tuple[int, int]]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parts import NEEDS, composed, names
+from parts import composed, names, overrides_of
 from PIL import Image
 
 from synth.cli.command import build
@@ -32,7 +32,7 @@ def box(weights: Path) -> Network:
 
 def measure(name: str) -> Metric:
     """The measure as ``+measure@metrics.NAME=NAME`` adds it to a run."""
-    settings = composed(f"+metric@metrics.{name}={name}", *NEEDS.get(f"metric/{name}", []))
+    settings = composed(f"+metric@metrics.{name}={name}", *overrides_of("metric", name))
     return build(settings["metrics"][name], [])
 
 

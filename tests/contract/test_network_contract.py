@@ -9,7 +9,7 @@ import pytest
 import torch
 from console import write_weights
 from hydra.utils import get_object
-from parts import NEEDS, composed, names, part
+from parts import composed, names, overrides_of, part
 from torchvision import models
 
 from synth.core.network import OUTPUT, Network
@@ -24,7 +24,7 @@ OURS = [
 
 @pytest.mark.parametrize("name", names("network"))
 def test_the_configuration_names_what_exists(name: str) -> None:
-    settings = composed(f"network={name}", *NEEDS.get(f"network/{name}", []))["network"]
+    settings = composed(f"network={name}", *overrides_of("network", name))["network"]
     target = settings.pop("_target_")
     assert settings.keys() <= inspect.signature(get_object(target)).parameters.keys()
     assert settings["device"] == "auto"

@@ -1,4 +1,4 @@
-"""What every recipe owes: it runs from the command line to its end, and leaves a folder like every other."""
+"""The contract of a recipe: it runs from the command line to its end and leaves a whole folder."""
 
 from __future__ import annotations
 
@@ -10,38 +10,41 @@ from typing import Any
 import numpy as np
 import pytest
 from console import Synth, result_of, steps_of
-from parts import NEEDS, SHORT, names, unresolved
+from parts import SHORT, names, overrides_of, unresolved
 from PIL import Image
+
+from synth.networks import architectures
 
 pytest_plugins = "console_fixtures"
 
 
-def _walk(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key below `node`, dotted, with its value."""
     if isinstance(node, dict):
         for key, value in node.items():
-            here = f"{path}.{key}".lstrip(".")
-            yield here, value
-            yield from _walk(value, here)
+            inner = f"{path}.{key}".lstrip(".")
+            yield inner, value
+            yield from _leaves(value, inner)
 
 
-def _short(name: str, weights: Path) -> list[str]:
-    """What makes a recipe last a second: few steps, two targets, the tiny network."""
-    tree = unresolved(f"recipe={name}")
-    given = {word.split("=")[0].lstrip("+") for word in NEEDS.get(f"recipe/{name}", [])}
-    words = [f"recipe={name}", *NEEDS.get(f"recipe/{name}", [])]
-    for path, value in _walk(tree):
-        last = path.rsplit(".", 1)[-1]
-        if (
-            last in SHORT
-            and path not in given
-            and (value is None or isinstance(value, int | float))
-        ):
-            words.append(f"{path}={min(SHORT[last], value or SHORT[last])}")
-    if tree.get("target") is not None and "target" not in given:
-        words.append("target=[goldfish,lemon]")
-    if tree.get("network", {}).get("name") == "mini_alexnet":
-        words.append(f"network.weights={weights}")
-    return words
+def _short(words: list[str], weights: Path) -> list[str]:
+    """`words` with what makes a recipe last a second: few steps, two targets, the tiny network."""
+    tree = unresolved(next(word for word in words if word.startswith("recipe=")))
+    written = {word.split("=")[0].lstrip("+") for word in words}
+    more = []
+    for path, value in _leaves(tree):
+        limit = SHORT.get(path.rsplit(".", 1)[-1])
+        if limit is None or path in written:
+            continue
+        if value is None or isinstance(value, int | float):
+            more.append(f"{path}={min(limit, value or limit)}")
+    if tree.get("target") is not None and "target" not in written:
+        more.append("target=[goldfish,lemon]")
+    if tree.get("network", {}).get("name") in architectures.names():
+        more.append(f"network.weights={weights}")
+    if "device" in tree:
+        more.append("device=cpu")
+    return [*words, *more]
 
 
 @pytest.fixture
@@ -56,22 +59,13 @@ def class_folders(tmp_path: Path) -> None:
             Image.fromarray(noise.astype(np.uint8)).save(folder / f"{number}.png")
 
 
-@pytest.fixture
-def painted(synth: Synth, weights: Path) -> None:
-    """A finished run of evolved painters, in the folder `earlier`."""
-    assert synth(*_short("fooling_cppn", weights), "folder=earlier", "device=cpu").code == 0
-
-
 @pytest.mark.usefixtures("class_folders")
 @pytest.mark.parametrize("name", names("recipe"))
-def test_a_recipe_runs_and_leaves_a_whole_folder(
-    name: str, synth: Synth, weights: Path, request: pytest.FixtureRequest
-) -> None:
-    if name == "render":
-        request.getfixturevalue("painted")
-    words = [*_short(name, weights), "folder=out"]
-    if "device" in unresolved(f"recipe={name}"):
-        words.append("device=cpu")
+def test_a_recipe_runs_and_leaves_a_whole_folder(name: str, synth: Synth, weights: Path) -> None:
+    before = overrides_of("recipe", name, "test-before")
+    if before:
+        assert synth(*_short(before, weights)).code == 0
+    words = _short([f"recipe={name}", *overrides_of("recipe", name), "folder=out"], weights)
     ran = synth(*words)
     assert ran.code == 0, ran.err
     assert "Traceback" not in ran.err
@@ -89,12 +83,11 @@ def test_a_recipe_runs_and_leaves_a_whole_folder(
     assert not list(folder.rglob("*.partial"))
     assert not list(folder.glob("checkpoint.*"))
     pictures = {path.relative_to(folder).as_posix() for path in folder.glob("images/*.png")}
-    found = [
-        item for item in result["items"] if item["file"] is not None
-    ]  # a cell of a map may stay empty
-    assert found or not result["items"]
-    assert pictures == {item["file"] for item in found}
-    for item in found:
+    # a cell of a map may stay empty
+    filled = [item for item in result["items"] if item["file"] is not None]
+    assert filled or not result["items"]
+    assert pictures == {item["file"] for item in filled}
+    for item in filled:
         with Image.open(folder / item["file"]) as image:
             assert "target" in json.loads(image.text["synth"])
         assert 0 <= item["confidence"] <= 1 if item.get("confidence") is not None else True
