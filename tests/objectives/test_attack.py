@@ -56,7 +56,7 @@ def by_hand(scores: np.ndarray, index: int, score: str, sign: float) -> float:
     return chances[index] if sign > 0 else 1 - chances[index]
 
 
-@pytest.mark.parametrize("measure", list(SCORES))
+@pytest.mark.parametrize("score", list(SCORES))
 @pytest.mark.parametrize("target", [None, "teapot"])
 def test_the_number_it_climbs(
     target: str | None, score: str, loud_network: Network, folder: Path
@@ -131,11 +131,11 @@ def test_what_cannot_be_is_refused(loud_network: Network, folder: Path, tmp_path
     ):
         attack("goldfish", "china", label="lemon")
     with pytest.raises(
-        InputError, match=r"objective measure=margn: no such measure\. Did you mean margin"
+        InputError, match=r"objective score=margn: no such score\. Did you mean margin"
     ):
         attack("goldfish", score="margn")
     with pytest.raises(
-        InputError, match=r"measure=logit: no such measure\. There are margin, cross_entropy, prob"
+        InputError, match=r"score=logit: no such score\. There are margin, cross_entropy, prob"
     ):
         attack("goldfish", score="logit")
     with pytest.raises(

@@ -34,7 +34,7 @@ def readout(network: Network, images: Tensor) -> Readout:
         return Readout({OUTPUT: network(images)}, images, rows_of(len(images)))
 
 
-def plain_measure(scores: np.ndarray, score: str) -> np.ndarray:
+def plain_score(scores: np.ndarray, score: str) -> np.ndarray:
     logs = scores - scores.max() - np.log(np.exp(scores - scores.max()).sum())
     return {"logit": scores, "log_probability": logs, "probability": np.exp(logs)}[score]
 
@@ -48,7 +48,7 @@ def some(count: int, spread: float = 1.0) -> Tensor:
     ).clamp(0, 1)
 
 
-@pytest.mark.parametrize("measure", ["logit", "log_probability", "probability"])
+@pytest.mark.parametrize("score", ["logit", "log_probability", "probability"])
 def test_a_column_is_its_class(network: Network, score: str) -> None:
     bound = EveryClass(["lemon", 0, "teapot"], score).bind(network)
     images = some(4)
@@ -57,7 +57,7 @@ def test_a_column_is_its_class(network: Network, score: str) -> None:
     with torch.no_grad():
         scores = network(images).double().numpy()
     for row, one in zip(columns, scores, strict=True):
-        np.testing.assert_allclose(row, plain_measure(one, score)[[3, 0, 2]], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(row, plain_score(one, score)[[3, 0, 2]], rtol=1e-4, atol=1e-6)
     assert [(target.name, target.index) for target in bound.items] == [
         ("lemon", 3),
         ("goldfish", 0),
@@ -145,7 +145,7 @@ def test_a_picture_counts_in_its_own_niche_of_each_class_alone(
             assert there == {cells.index(cell), len(cells) + cells.index(cell)}
         else:
             assert len(there) == 2
-        values = plain_measure(scores, score)
+        values = plain_score(scores, score)
         np.testing.assert_allclose(
             sorted(row[sorted(there)].tolist()), sorted([values[3], values[2]]), rtol=1e-4
         )
@@ -164,7 +164,7 @@ def test_what_cannot_be_is_refused(network: Network) -> None:
         (lambda: EveryClass(score="probabilty"), "probability"),
         (lambda: EveryClass("random"), "target=random"),
         (lambda: EveryClass("goldfsh").bind(network), "goldfish"),
-        (lambda: Niches("lemon", grid, "confidence"), "measure=confidence"),
+        (lambda: Niches("lemon", grid, "confidence"), "score=confidence"),
         (lambda: Niches("random", grid), "target=random"),
         (lambda: Niches("lemon", {}), "descriptors: empty"),
         (lambda: Niches("lemon", {"brightnes": 2}), "brightness"),

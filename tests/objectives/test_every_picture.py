@@ -112,7 +112,7 @@ def test_only_the_pictures_to_learn_from_are_looked_at(folder: Path, loud_networ
 
 def test_bad_input_is_said_in_one_line(folder: Path, network: Network) -> None:
     for words, said in (
-        ({"measure": "ratio"}, "measure=ratio: no such measure.*rate"),
+        ({"score": "ratio"}, "score=ratio: no such score.*rate"),
         ({"confidence": 0.0}, "confidence=0.0: write a margin above 0"),
         ({"target": "goldfisch"}, "target=goldfisch: tiny has no such class.*goldfish"),
         ({"holdout": 6}, "holdout=6: of 6 pictures"),

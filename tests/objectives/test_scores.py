@@ -30,7 +30,7 @@ def read(network: Network, objective: Objective, images: Tensor, rows: Rows) -> 
 
 
 @pytest.mark.parametrize(
-    ("measure", "formula"),
+    ("score", "formula"),
     [
         ("logit", lambda scores: scores),
         ("log_probability", special.log_softmax),
@@ -43,7 +43,7 @@ def read(network: Network, objective: Objective, images: Tensor, rows: Rows) -> 
         ),
     ],
 )
-def test_class_measures(network: Network, score: str, formula) -> None:
+def test_class_scores(network: Network, score: str, formula) -> None:
     images = pixels(4)
     scores = network(images).double().numpy()
     expected = np.stack([formula(one) for one in scores])
@@ -190,7 +190,7 @@ def test_names_that_do_not_fit_are_refused_when_bound(
 
 
 def test_what_can_never_fit_is_refused_at_once() -> None:
-    with pytest.raises(InputError, match=r"no such measure\. Did you mean probability"):
+    with pytest.raises(InputError, match=r"no such score\. Did you mean probability"):
         ClassScore("lemon", "probabilty")
     with pytest.raises(InputError, match="name at least one unit"):
         Channel("conv2", [])

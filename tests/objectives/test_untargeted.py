@@ -41,7 +41,7 @@ def stored(folder: Path) -> Tensor:
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
 
 
-def score(objective: Untargeted, network: Network, images: Tensor, rows: Rows) -> Tensor:
+def values_of(objective: Untargeted, network: Network, images: Tensor, rows: Rows) -> Tensor:
     bound = objective.bind(network)
     (value,) = bound(Readout(network.read(images, bound.layers), images, rows)).values()
     assert value.shape == (len(rows), 1)
@@ -55,15 +55,15 @@ def by_hand(scores: np.ndarray, label: int, score: str) -> float:
     return -np.log(chances[label]) if score == "cross_entropy" else 1 - chances[label]
 
 
-@pytest.mark.parametrize("measure", ["margin", "cross_entropy", "probability"])
-def test_measures_by_hand(loud_network: Network, folder: Path, score: str) -> None:
+@pytest.mark.parametrize("score", ["margin", "cross_entropy", "probability"])
+def test_scores_by_hand(loud_network: Network, folder: Path, score: str) -> None:
     with torch.no_grad():
         labels = loud_network(stored(folder)).argmax(1).tolist()
     images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         scores = loud_network(images).double().numpy()
     rows = rows_of(COUNT).select(torch.tensor([3, 0, 3]))  # rows find their picture by item
-    found = score(Untargeted(images=str(folder), score=score), loud_network, images, rows)
+    found = values_of(Untargeted(images=str(folder), score=score), loud_network, images, rows)
     wanted = [
         by_hand(one, labels[item], score) for one, item in zip(scores, (3, 0, 3), strict=True)
     ]
@@ -74,7 +74,7 @@ def test_of_its_own_picture_the_network_is_never_fooled(
     loud_network: Network, folder: Path
 ) -> None:
     assert (
-        score(Untargeted(images=str(folder)), loud_network, stored(folder), rows_of(COUNT)) <= 0
+        values_of(Untargeted(images=str(folder)), loud_network, stored(folder), rows_of(COUNT)) <= 0
     ).all()
 
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_is_refused(loud_network: Network, folder: Path) -> None:
     with pytest.raises(InputError, match="label=5: tiny has classes 0 to 4"):
         Untargeted(image=str(folder / "0.png"), label=5).bind(loud_network)
     with pytest.raises(
-        InputError, match=r"objective measure=margn: no such measure\. Did you mean margin"
+        InputError, match=r"objective score=margn: no such score\. Did you mean margin"
     ):
         Untargeted(image=str(folder / "0.png"), score="margn")
     for wrong in ({}, {"image": "a.png", "images": "a"}):
