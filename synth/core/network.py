@@ -119,13 +119,6 @@ class Network(nn.Module):
             activations[OUTPUT] = self(images)
         return {name: activations[name].float() for name in wanted}
 
-    def scores(self, batches: Iterable[Images]) -> Tensor:
-        """Scores before the softmax, [n, classes], of finished pictures that come in batches, without gradient."""
-        found = [torch.zeros(0, len(self.classes), device=self.device)]
-        with torch.inference_mode():
-            found += [self(part.to(self.device)) for part in batches]
-        return torch.cat(found)  # outside the mode, or it would be an inference tensor too
-
     def layer(self, name: str) -> str:
         """`name` itself if this network has such a layer; InputError with the nearest names if not."""
         if name not in self._shapes:

@@ -1,7 +1,8 @@
-"""Takes the pictures of a class; gives spectra that start from its facets: the mean pictures of clusters of them.
+"""Fourier spectra that start from cluster means: the mean images of clusters of a class's images.
 
-A class is more than one picture: a green pepper and a heap of them, a cinema by day and by night. Source: Nguyen,
-Yosinski & Clune, "Multifaceted Feature Visualization", 2016.
+A class looks like more than one thing: a single green pepper and a heap of them, a cinema by day and
+by night. Nguyen, Yosinski & Clune, "Multifaceted Feature Visualization", 2016, call these the facets
+of a class and start an ascent from each.
 """
 
 from __future__ import annotations
@@ -22,19 +23,31 @@ from synth.data.sizes import Size, size_of
 from synth.encodings.fourier import Fourier
 from synth.errors import InputError
 
-COMPONENTS = 50  # of the codes that are clustered, as in the paper
+COMPONENTS = 50  # principal components of the activations that are clustered, as in the paper
 BATCH = 64
-GLANCE = (16, 16)  # pixels at which pictures are compared before a network has looked
+THUMBNAIL = (16, 16)  # size at which pixels are clustered before a network is bound
 
 
 class ClusterMeans(Encoding):
-    """A `Fourier` spectrum an item, which starts as the mean of the `nearest` pictures to the middle of a cluster.
+    """A `Fourier` spectrum per item, which starts as the mean of the images nearest to a centroid.
 
-    `images` (a folder, a glob, a list), of one class as a rule, are clustered into `facets` by k-means on the first 50
-    principal components of what `layer` says of them, spatial layers averaged over places; null: ``fc7`` where the
-    network has it, else its deepest spatial layer. The largest cluster comes first. Until a network is bound the
-    pixels are clustered. Departures from the paper: no t-SNE between the components and k-means, a spectrum in place
-    of pixels.
+    The images are clustered by k-means on the first 50 principal components of a layer's
+    activations, those of spatial layers averaged over positions. The largest cluster comes first;
+    item i starts from cluster i, modulo their number. Until a network is bound, pixels are
+    clustered. Departures from the paper: no t-SNE between the principal components and k-means, and
+    a spectrum in place of pixels.
+
+    Args:
+        images: a folder, a glob or a list of images, of one class as a rule; at least `clusters`.
+        clusters: number of clusters, 1 or more.
+        layer: the layer whose activations are clustered; where None ``fc7``, if the network has it,
+            else its deepest spatial layer.
+        nearest: how many images nearest to a centroid are averaged, 1 or more.
+        size: height and width; those that the network reads where None.
+
+    Raises:
+        InputError: for no images, fewer images than clusters, a number below 1, or (from `bind`) a
+            layer that the network lacks.
     """
 
     scalable = False
@@ -49,7 +62,7 @@ class ClusterMeans(Encoding):
     ) -> None:
         if images is None:
             raise InputError(
-                "images: facets are found among the pictures of a class; write images=FOLDER."
+                "images: clusters are found among the pictures of a class; write images=FOLDER."
             )
         if clusters < 1 or nearest < 1:
             raise InputError(
@@ -58,12 +71,15 @@ class ClusterMeans(Encoding):
         self.pictures = data.pictures(images)
         if len(self.pictures) < clusters:
             raise InputError(
-                f"encoding.clusters={clusters}: images= has {len(self.pictures)} pictures; name more, or fewer facets."
+                f"encoding.clusters={clusters}: images= has {len(self.pictures)} pictures; "
+                "name more, or fewer clusters."
             )
-        self.clusters, self.layer, self.nearest = clusters, layer, nearest
+        self.count = clusters
+        self.layer = layer
+        self.nearest = nearest
         self.size = size_of(size)
         self.spectrum = Fourier(self.size)
-        self.codes: Tensor | None = None  # [pictures, units] on the CPU, once a network is bound
+        self.activations: Tensor | None = None  # [images, units] on the CPU, set by `bind`
 
     def start(self, rows: Rows) -> Genome:
         return self.spectrum.genome_of(self.initial_images(rows))
@@ -72,7 +88,7 @@ class ClusterMeans(Encoding):
         return self.spectrum.decode(genome, rows)
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
-        return genome  # every spectrum is a picture
+        return genome  # every spectrum is an image
 
     def at(self, size: tuple[int, int]) -> ClusterMeans:
         return self._with(size=size, spectrum=self.spectrum.at(size))
@@ -81,15 +97,16 @@ class ClusterMeans(Encoding):
         return self._with(spectrum=self.spectrum.to(device))
 
     def bind(self, network: Network) -> ClusterMeans:
-        layer = _deep(network) if self.layer is None else network.layer(self.layer)
-        codes = []
+        layer = _deepest_layer(network) if self.layer is None else network.layer(self.layer)
+        activations = []
         with torch.inference_mode():
             for first in range(0, len(self.pictures), BATCH):
                 images = torch.stack(
                     [picture.at(network.size) for picture in self.pictures[first : first + BATCH]]
                 )
-                codes.append(over_places(network.read(images.to(network.device), [layer])[layer]))
-        return self._with(codes=torch.cat(codes).cpu())
+                values = network.read(images.to(network.device), [layer])[layer]
+                activations.append(over_places(values))
+        return self._with(activations=torch.cat(activations).cpu())
 
     def transfer(self, genome: Genome, to: Encoding) -> Genome:
         assert isinstance(to, ClusterMeans)
@@ -99,55 +116,56 @@ class ClusterMeans(Encoding):
         return self.spectrum.baseline(rows)
 
     def initial_images(self, rows: Rows) -> Images:
-        return self.starts[rows.item % self.clusters]
+        return self.means[rows.item % self.count]
 
     @property
-    def items(self) -> list[str]:  # type: ignore[override]
+    def names(self) -> list[str]:  # type: ignore[override]
         return [
-            f"facet {i + 1} ({len(cluster)} pictures)" for i, cluster in enumerate(self.clusters)
+            f"cluster {i + 1} ({len(cluster)} pictures)" for i, cluster in enumerate(self.clusters)
         ]
 
     @cached_property
     def clusters(self) -> list[list[int]]:
-        """The pictures of each facet, the largest first, and in each those nearest to its middle."""
+        """Indices of each cluster's images, nearest to the centroid first; largest cluster first."""
         from sklearn.cluster import KMeans  # takes a second to import
         from sklearn.decomposition import PCA
 
-        codes = self.codes
-        if codes is None:
-            codes = torch.stack([picture.at(GLANCE) for picture in self.pictures]).flatten(1)
-        values = codes.double().numpy()
+        activations = self.activations
+        if activations is None:
+            thumbnails = [picture.at(THUMBNAIL) for picture in self.pictures]
+            activations = torch.stack(thumbnails).flatten(1)
+        values = activations.double().numpy()
         values = PCA(min(COMPONENTS, *values.shape), svd_solver="full").fit_transform(values)
-        found = KMeans(self.clusters, n_init=10, random_state=0).fit(values)
-        away = np.linalg.norm(values - found.cluster_centers_[found.labels_], axis=1)
-        order = np.argsort(away, kind="stable")
+        fit = KMeans(self.count, n_init=10, random_state=0).fit(values)
+        distances = np.linalg.norm(values - fit.cluster_centers_[fit.labels_], axis=1)
+        order = np.argsort(distances, kind="stable")
         clusters = [
-            [int(i) for i in order if found.labels_[i] == facet] for facet in range(self.clusters)
+            [int(i) for i in order if fit.labels_[i] == label] for label in range(self.count)
         ]
         return sorted(clusters, key=len, reverse=True)
 
     @cached_property
-    def starts(self) -> Images:
-        """The mean picture of each facet at the size: [facets, 3, h, w]."""
-        size = self.size or GLANCE
+    def means(self) -> Images:
+        """The mean image of each cluster at the size of the encoding: [clusters, 3, h, w]."""
+        size = self.size or THUMBNAIL
         means = [
             torch.stack([self.pictures[i].at(size) for i in cluster[: self.nearest]]).mean(0)
             for cluster in self.clusters
         ]
         return torch.stack(means).to(self.spectrum.colour.device)
 
-    def _with(self, **changed: Any) -> ClusterMeans:
-        """This encoding with other attributes; what followed from the old ones is found anew when it is asked for."""
+    def _with(self, **changes: Any) -> ClusterMeans:
+        """A copy with other attributes; cached results that depend on them are dropped."""
         other = copy.copy(self)
-        other.__dict__.pop("starts", None)
-        if "codes" in changed:
+        other.__dict__.pop("means", None)
+        if "activations" in changes:
             other.__dict__.pop("clusters", None)
-        other.__dict__.update(changed)
+        other.__dict__.update(changes)
         return other
 
 
-def _deep(network: Any) -> str:
-    """``fc7``, or the deepest layer that has more than one place."""
+def _deepest_layer(network: Network) -> str:
+    """``fc7``, or the deepest layer that has more than one position."""
     if "fc7" in network.layers:
         return "fc7"
     spatial = [name for name, shape in network.layers.items() if len(shape) == 3 and shape[1] > 1]

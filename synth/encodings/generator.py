@@ -22,6 +22,7 @@ from synth.core import Encoding, Genome, Images, Rows
 from synth.core.network import Network
 from synth.data.sizes import Size, size_of
 from synth.errors import InputError, nearest
+from synth.networks import reading
 from synth.networks.bundled import bundled
 from synth.networks.generator import Origin, read_generator
 
@@ -134,13 +135,8 @@ class Generator(Encoding):
                 f"image: codes of pictures are read at {layer}, {list(code)}, of {self.trained_for.network}, for which "
                 f"the generator was trained, but {has}; leave image= and images= out, or name a generator= that fits."
             )
-        with torch.inference_mode():
-            images = torch.stack([picture.at(reader.size) for picture in self.pictures]).to(
-                reader.device
-            )
-            codes = [reader.read(part, [layer])[layer] for part in images.split(64)]
         other = copy.copy(self)
-        other.codes = torch.cat(codes)
+        other.codes = reading.activations(reader, self.pictures, [layer])[layer]
         return other
 
     def transfer(self, genome: Genome, to: Encoding) -> Genome:

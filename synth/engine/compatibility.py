@@ -1,16 +1,135 @@
-"""Takes targets, pictures and the parts of a synthesis; gives the items of a run, or says what does not go together."""
+"""Which parts can meet: the items of a run, and one table of what searches and objectives require.
+
+Searches, objectives and encodings declare what they need and give (`Search.gradient`,
+`Search.shared_population`, `Search.alternatives`, `BoundObjective.columns`, `Objective.needs_original`
+and so on); `RULES` compares them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
-from synth.core import Rows, Search, Target
+from synth.core import Objective, Rows, Search, Target
 from synth.core.randomness import key_of
 from synth.engine.fitness import ImageProblem
-from synth.engine.verdict import is_hit, logits_of
+from synth.engine.verdict import is_hit
 from synth.errors import InputError
+from synth.networks import reading
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a synthesis, as the rules of compatibility see them.
+
+    Attributes:
+        problem: encoding, transform, network, bound objective.
+        objective: the objective before it was bound.
+        search: the search.
+        rows: one an item.
+        monitoring: whether another objective than the search's own is monitored.
+    """
+
+    problem: ImageProblem
+    objective: Objective
+    search: Search
+    rows: Rows
+    monitoring: bool
+
+    @property
+    def search_name(self) -> str:
+        return type(self.search).__name__.lower()
+
+    @property
+    def encoding_name(self) -> str:
+        return type(self.problem.encoding).__name__.lower()
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures the encoding starts from."""
+        return len(self.problem.encoding.names or ())
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Parts for which `violated` holds are refused with `message`."""
+
+    violated: Callable[[Parts], bool]
+    message: Callable[[Parts], str]
+
+
+RULES = (
+    Rule(
+        lambda parts: (
+            parts.problem.monitor.items is not None
+            and len(parts.problem.monitor.items) not in (1, len(parts.rows))
+        ),
+        lambda parts: (
+            f"monitor: {len(parts.problem.monitor.items or ())} targets, {len(parts.rows)} items; "
+            "name one, or one for each."
+        ),
+    ),
+    Rule(
+        lambda parts: parts.problem.objective.alternatives and not parts.search.alternatives,
+        lambda parts: (
+            f"objective: it gives several scores of an item, which {parts.search_name} cannot "
+            "read; write search=deepfool, or an objective of one score, untargeted."
+        ),
+    ),
+    Rule(
+        lambda parts: parts.problem.objective.alternatives and not parts.monitoring,
+        lambda parts: (
+            "monitor: with an objective of alternatives a single score must be monitored; write "
+            "monitor=untargeted."
+        ),
+    ),
+    Rule(
+        lambda parts: (
+            parts.problem.objective.columns > 1
+            and not (parts.search.shared_population or parts.problem.objective.alternatives)
+        ),
+        lambda parts: (
+            f"objective: its images compete for all {parts.problem.objective.columns} items, which "
+            f"{parts.search_name} cannot read; write search=map_elites, or an objective of one "
+            "score, class_log_probability."
+        ),
+    ),
+    Rule(
+        lambda parts: parts.search.shared_population and parts.monitoring,
+        lambda parts: (
+            "monitor: a map monitors what its cells are scored by; leave it out (monitor=null)."
+        ),
+    ),
+    Rule(
+        lambda parts: parts.search.shared_population and parts.pictures > 1,
+        lambda parts: (
+            f"search={parts.search_name}: its images compete for every item, so all start from "
+            f"one picture; name one picture, not {parts.pictures}."
+        ),
+    ),
+    Rule(
+        lambda parts: (
+            parts.objective.needs_original and parts.problem.encoding.originals(parts.rows) is None
+        ),
+        lambda parts: (
+            f"image: encoding={parts.encoding_name} does not start from a picture, so nothing "
+            "reads it; write encoding=perturbation, or leave image= out."
+        ),
+    ),
+)
+
+
+def check_compatible(parts: Parts) -> None:
+    """Raises InputError for the first of `RULES` that the parts violate.
+
+    And where the network cannot read images of the size that encoding and transform give.
+    """
+    for rule in RULES:
+        if rule.violated(parts):
+            raise InputError(rule.message(parts))
+    parts.problem.check()
 
 
 def items_rows(
@@ -19,16 +138,31 @@ def items_rows(
     seed: int,
     device: torch.device,
 ) -> Rows:
-    """A row an item: as many as there are targets or pictures, one where there is neither."""
+    """One row an item: as many as there are targets or pictures, one where there is neither.
+
+    The key of an item is made from its target and picture, not from its place: it draws the same
+    random numbers alone and among others.
+
+    Args:
+        targets: of the objective.
+        pictures: names of those that the encoding starts from.
+        seed: of the run.
+        device: of the rows.
+
+    Raises:
+        InputError: where several targets and several pictures do not pair.
+    """
     counts = {len(names) for names in (targets, pictures) if names is not None and len(names) > 1}
     if len(counts) > 1:
         assert targets is not None
         assert pictures is not None
         raise InputError(
-            f"{len(targets)} targets and {len(pictures)} pictures: name one target for all, or one for each."
+            f"{len(targets)} targets and {len(pictures)} pictures: name one target for all, or one "
+            "for each."
         )
     count = counts.pop() if counts else 1
-    keys, seen = [], {}
+    keys: list[int] = []
+    repetitions: dict[str, int] = {}
     for item in range(count):
         parts = [
             names[item if len(names) > 1 else 0]
@@ -36,62 +170,29 @@ def items_rows(
             if names is not None
         ]
         identity = ":".join(part.name if isinstance(part, Target) else part for part in parts)
-        seen[identity] = (
-            seen.get(identity, -1) + 1
-        )  # the same item asked for twice draws differently
-        keys.append(key_of(seed, identity, seen[identity]))
+        # the same item asked for twice draws differently
+        repetitions[identity] = repetitions.get(identity, -1) + 1
+        keys.append(key_of(seed, identity, repetitions[identity]))
     return Rows(torch.arange(count, device=device), torch.tensor(keys, device=device))
 
 
-def check_compatible(problem: ImageProblem, search: Search, rows: Rows, watching: bool) -> None:
-    """Raises InputError where the parts do not go together; `watching`: whether another objective is watched."""
-    bound, monitored, encoding = problem.objective, problem.monitor, problem.encoding
-    name = type(search).__name__.lower()
-    if monitored.items is not None and len(monitored.items) not in (1, len(rows)):
-        raise InputError(
-            f"monitor: {len(monitored.items)} targets, {len(rows)} items; name one, or one for each."
-        )
-    if bound.alternatives and not search.alternatives:
-        raise InputError(
-            f"objective: it gives several scores of an item, which {name} cannot read; write search=deepfool, or "
-            "an objective of one score, untargeted."
-        )
-    if bound.alternatives and not watching:
-        raise InputError(
-            "monitor: with an objective of rivals a single score must be watched; write monitor=untargeted."
-        )
-    if bound.columns > 1 and not (search.shared_population or bound.alternatives):
-        raise InputError(
-            f"objective: its pictures compete for all {bound.columns} items, which {name} cannot read; "
-            "write search=map_elites, or an objective of one score, class_log_probability."
-        )
-    if search.shared_population and watching:
-        raise InputError(
-            "monitor: a map watches what its cells are scored by; leave it out (monitor=null)."
-        )
-    if search.shared_population and len(encoding.names or ()) > 1:
-        raise InputError(
-            f"search={name}: its pictures compete for every item, so all set out from one; name one "
-            f"picture, not {len(encoding.names or ())}."
-        )
-    problem.check()
-
-
-def refuse_what_is_there(problem: ImageProblem, rows: Rows) -> None:
-    """Raises InputError where every picture is seen as wanted before anything is done: there is nothing to search."""
+def refuse_already_met(problem: ImageProblem, rows: Rows) -> None:
+    """Raises InputError where every clean image meets its target already: nothing is to be searched."""
     originals, targets = problem.encoding.originals(rows), problem.objective.target(rows)
     if originals is None or not any(target and target.index is not None for target in targets):
         return
-    scores = logits_of(problem.network, originals)
-    if all(is_hit(before, target) for before, target in zip(scores, targets, strict=True)):
-        seen, wanted = problem.network.classes.label(int(scores[0].argmax())), targets[0]
-        if wanted is not None and wanted.untargeted and wanted.index is not None:
-            shown = problem.network.classes.label(wanted.index)
-            raise InputError(
-                f"label={shown}: {problem.network.name} sees {seen} from the start, so there is nothing to fool; name "
-                "another picture, or leave label= out."
-            )
+    logits = reading.logits(problem.network, originals)
+    if not all(is_hit(row, target) for row, target in zip(logits, targets, strict=True)):
+        return
+    network, target = problem.network, targets[0]
+    predicted = network.classes.label(int(logits[0].argmax()))
+    if target is not None and target.untargeted and target.index is not None:
+        label = network.classes.label(target.index)
         raise InputError(
-            f"target={wanted.name if wanted else ''}: {problem.network.name} sees that already ({seen}); name another "
-            "target, or another picture."
+            f"label={label}: {network.name} predicts {predicted} from the start, so there is "
+            "nothing to fool; name another picture, or leave label= out."
         )
+    raise InputError(
+        f"target={target.name if target else ''}: {network.name} predicts that already "
+        f"({predicted}); name another target, or another picture."
+    )

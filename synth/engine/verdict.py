@@ -1,10 +1,10 @@
-"""Takes pictures as they were saved; gives what the network says of each, and what a whole run amounts to."""
+"""What a network predicts for saved images: logits, success, confidence, and a summary of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,8 +14,27 @@ from synth.core import BoundObjective, Images, Readout, Rows, Target
 from synth.core.classes import Classes
 from synth.core.network import OUTPUT, Network
 from synth.engine.fitness import own, total
+from synth.record.result import Item, Json
 
 BATCH = 64
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The prediction for one image.
+
+    Attributes:
+        predicted: name of the class with the largest logit.
+        predicted_index: its index.
+        confidence: probability of the target class; for an untargeted item, of all other classes
+            together, so that it is above one half where that target is met. None without a class.
+        success: see `judge`.
+    """
+
+    predicted: str
+    predicted_index: int
+    confidence: float | None
+    success: bool | None
 
 
 def evaluate_images(
@@ -23,93 +42,94 @@ def evaluate_images(
     monitor: BoundObjective,
     images: Images,
     rows: Rows,
-    source: Tensor | None = None,
+    picture_index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Scores before the softmax, [n, classes], and the watched number, [n], of pictures [n, 3, h, w]: one pass each.
+    """Logits and monitored values of finished images, in one forward pass each.
 
-    Where the network cannot read pictures of that size to its end, the scores are those of the picture at the
-    network's own size.
+    Where the network cannot read images of that size to its end, the logits are those of the images
+    scaled to the network's own size.
+
+    Args:
+        network: the classifier.
+        monitor: the monitored objective.
+        images: [n, 3, h, w].
+        rows: [n], which item each image belongs to.
+        picture_index: int64 [n], which picture of the encoding each was made from.
+
+    Returns:
+        Logits [n, classes] and monitored values [n].
     """
-    whole = network.reads((images.shape[2], images.shape[3]))
-    layers = dict.fromkeys((OUTPUT, *monitor.layers) if whole else monitor.layers)
-    scores, monitored = [], []
+    readable = network.reads((images.shape[2], images.shape[3]))
+    layers = tuple(dict.fromkeys((OUTPUT, *monitor.layers) if readable else monitor.layers))
+    logits, values = [], []
     with torch.inference_mode():
         for first in range(0, len(images), BATCH):
             part = slice(first, first + BATCH)
             activations = network.read(images[part], layers)
-            scores.append(
-                activations[OUTPUT] if whole else network(data.fitted(images[part], network.size))
-            )
-            who = rows.select(part)
-            readout = Readout(
-                activations, images[part], who, None if source is None else source[part]
-            )
-            monitored.append(own(total(monitor(readout)), who))
-    return torch.cat(scores), torch.cat(monitored)
+            if readable:
+                logits.append(activations[OUTPUT])
+            else:
+                logits.append(network(data.fitted(images[part], network.size)))
+            part_rows = rows.select(part)
+            index = None if picture_index is None else picture_index[part]
+            readout = Readout(activations, images[part], part_rows, index)
+            values.append(own(total(monitor(readout)), part_rows))
+    return torch.cat(logits), torch.cat(values)
 
 
-def logits_of(network: Network, images: Images) -> Tensor:
-    """Scores before the softmax, [n, classes], of pictures [n, 3, h, w], at the network's size where it needs that."""
-    whole = network.reads((images.shape[2], images.shape[3]))
-    return network.scores(
-        part if whole else data.fitted(part, network.size) for part in images.split(BATCH)
-    )
-
-
-def is_hit(scores: Tensor, target: Target | None) -> bool:
-    """Whether `scores` [classes] are those of a picture that is seen as `target` wants it; False where it is none."""
+def is_hit(logits: Tensor, target: Target | None) -> bool:
+    """Whether the prediction from `logits` [classes] meets `target`; False without a target class."""
     if target is None or target.index is None:
         return False
-    return (int(scores.argmax()) == target.index) != target.untargeted
+    return (int(logits.argmax()) == target.index) != target.untargeted
 
 
 def judge(
-    scores: Tensor, target: Target | None, classes: Classes, until: float | None, monitor: float
-) -> dict[str, Any]:
-    """What is recorded of one picture from its `scores` [classes] and its watched number `monitor`.
+    logits: Tensor, target: Target | None, classes: Classes, until: float | None, monitor: float
+) -> Verdict:
+    """The verdict on one image.
 
-    Success means that the target is predicted, where it is a class, and that the watched number, a confidence
-    as a rule, has reached `until`; where there is neither a class nor an `until` it means nothing, and is None.
-    Confidence is the probability of the target, so of ``not goldfish`` that of all other classes together: it
-    lies above one half where that target is met, and higher is better, as everywhere.
+    Success means that the target class is predicted, where there is one, and that the monitored
+    value has reached `until`, where one is set; it is None where neither is asked for.
+
+    Args:
+        logits: [classes], of the saved image.
+        target: what was searched for.
+        classes: of the network.
+        until: the value that the monitored objective has to reach.
+        monitor: its value on the saved image.
     """
-    best = int(scores.argmax())
-    item: dict[str, Any] = {
-        "predicted": classes.label(best),
-        "predicted_index": best,
-        "confidence": None,
-    }
-    reached = (
-        until is None or round(monitor, 6) >= until
-    )  # as many places as the confidence has in the record
+    best = int(logits.argmax())
+    # compared with as many digits as the record keeps
+    reached = until is None or round(monitor, 6) >= until
     if target is None or target.index is None:
-        return item | {"success": None if until is None else reached}
-    probability = float(scores.softmax(0)[target.index])
+        return Verdict(classes.label(best), best, None, None if until is None else reached)
+    probability = float(logits.softmax(0)[target.index])
     if target.untargeted:
         probability = 1.0 - probability
-    return item | {
-        "confidence": round(probability, 6),
-        "success": is_hit(scores, target) and reached,
-    }
+    success = is_hit(logits, target) and reached
+    return Verdict(classes.label(best), best, round(probability, 6), success)
 
 
-def summary(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Passes over all items; successes and confidences over those that can have them, None where none can.
+def summary(items: Sequence[Item]) -> dict[str, Json]:
+    """The findings that every search has: successes, confidences, network passes.
 
-    Where items set out from pictures, `already` of them were as wanted before anything was done, and are not among
-    the `counted`.
+    `success`, `mean_confidence` and `median_confidence` are over the items that can have them, None
+    where none can. Where items start from clean images, `already` counts those that met the target
+    before the search; they are not among the `counted`.
     """
-    confidences = [item["confidence"] for item in items if item["confidence"] is not None]
-    judged = [item["success"] for item in items if item["success"] is not None]
-    found: dict[str, Any] = {"success": sum(judged) if judged else None, "items": len(items)}
-    if judged and any("original_predicted" in item for item in items):
-        found |= {
-            "counted": len(judged),
-            "already": sum(bool(item.get("already")) for item in items),
-        }
-    return found | {
+    confidences = [item.confidence for item in items if item.confidence is not None]
+    successes = [item.success for item in items if item.success is not None]
+    findings: dict[str, Json] = {
+        "success": sum(successes) if successes else None,
+        "items": len(items),
+    }
+    if successes and any(item.original_predicted is not None for item in items):
+        findings["counted"] = len(successes)
+        findings["already"] = sum(bool(item.already) for item in items)
+    return findings | {
         "mean_confidence": round(fmean(confidences), 6) if confidences else None,
         "median_confidence": round(median(confidences), 6) if confidences else None,
-        "forwards": sum(item["forwards"] for item in items),
-        "backwards": sum(item["backwards"] for item in items),
+        "forwards": sum(item.forwards or 0 for item in items),
+        "backwards": sum(item.backwards or 0 for item in items),
     }

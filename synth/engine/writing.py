@@ -1,179 +1,264 @@
-"""Takes what a search found; saves its pictures, measures them on the saved files, and saves where they came from."""
+"""Saves what a search found: images, then predictions measured on the saved files, then ancestors."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from synth import data
-from synth.core import Images, Rows, Target
+from synth.core import Images, Target
 from synth.core.lineage import Ancestors
-from synth.core.network import Network
-from synth.engine.fitness import ImageProblem
+from synth.engine.metric import SearchResult
 from synth.engine.state import RunState
-from synth.engine.verdict import evaluate_images, is_hit, judge, logits_of
+from synth.engine.verdict import evaluate_images, is_hit, judge
+from synth.networks import reading
 from synth.record.record import Record
+from synth.record.result import Item, Json
 
 log = logging.getLogger(__name__)
 
-AMPLIFY_BELOW = 0.25  # a largest change of a pixel; up to here the difference has a picture of its own, where it is amplified
+# up to this largest change of a pixel the difference is saved as a picture too, amplified
+AMPLIFY_BELOW = 0.25
 
 
-def write_items(
-    record: Record,
-    problem: ImageProblem,
-    rows: Rows,
-    found: RunState,
-    until: float | None,
-    seed: int,
-    search: str,
-) -> list[dict[str, Any]]:
-    """Saves every picture and measures it on the saved file, read back from the disk: a record an item.
+def save_images(record: Record, result: SearchResult, seed: int, search: str) -> list[Item]:
+    """Saves every image, with its clean image where it started from one.
 
-    An item that nothing was found for (a cell of a map that stayed empty) has no file. Where a genome is kept as
-    several pictures, each has a record; they share the passes.
+    Args:
+        record: the run folder.
+        result: what the search found.
+        seed: of the run.
+        search: name of the search.
+
+    Returns:
+        One item an image, without predictions. An item without a genome (an empty cell of a map)
+        has no file. Where a genome is kept as several images each has an item, and they share the
+        network passes.
     """
-    network = problem.network
-    images = problem.images(found.genome, rows)
-    originals, began = problem.encoding.originals(rows), problem.encoding.initial_images(rows)
-    each = len(images) // len(rows)
-    source = problem.encoding.picture_index(rows)
-    if (
-        each != problem.encoding.images_per_genome
-    ):  # what is kept was made from no one picture: the first stands for it
-        source = torch.zeros(len(images), dtype=torch.int64, device=rows.item.device)
-    rows = rows.repeat(each) if each > 1 else rows
-    targets = problem.objective.target(rows)
-    parts = {"network": network.name, "weights": network.sha256, "search": search,
-             "encoding": type(problem.encoding).__name__.lower()}  # fmt: skip
+    problem, state = result.problem, result.state
+    images = result.images
+    initial_images = problem.encoding.initial_images(result.rows)
+    each = len(images) // len(result.rows)
+    provenance = {
+        "network": problem.network.name,
+        "weights": problem.network.sha256,
+        "search": search,
+        "encoding": type(problem.encoding).__name__.lower(),
+    }
     names = problem.encoding.names or ()
-    items: list[dict[str, Any]] = []
-    there = [i for i in range(len(rows)) if found.score[i // each] != -math.inf]
-    for i, target in enumerate(targets):
-        row = i // each
-        about = {"target": target.name if target else None, "target_index": target.index if target else None,
-                 "seed": seed, "score": found.score[row], "steps": found.steps[row],
-                 "forwards": _share(found.forwards[row], i % each, each),
-                 "backwards": _share(found.backwards[row], i % each, each)}  # fmt: skip
-        if len(names) == len(found.score) > 1:
-            about["image"] = names[row]
-        if each > 1:
-            about["facet"] = i % each
-        if target is not None and target.niche:
-            about["niche"] = target.niche
-        item: dict[str, Any] = {"file": None, **about}
-        if found.score[row] != -math.inf:
-            item["file"] = record.picture(i, images[i], about | parts)
-        if began is not None:
-            item["original"] = record.picture(i, began[row], {}, "originals")
+    items = []
+    for i, target in enumerate(_targets(result, each)):
+        row, place = divmod(i, each)
+        item = Item(
+            target=target.name if target else None,
+            target_index=target.index if target else None,
+            niche=target.niche or None if target else None,
+            image=names[row] if len(names) == len(state.score) > 1 else None,
+            facet=place if each > 1 else None,
+            seed=seed,
+            score=state.score[row],
+            steps=state.steps[row],
+            forwards=_share(state.forwards[row], place, each),
+            backwards=_share(state.backwards[row], place, each),
+            success=False,
+        )
+        if state.score[row] != -math.inf:
+            item.file = record.picture(i, images[i], _about(item) | provenance)
+            item.seconds = state.seconds[row]
+        if initial_images is not None:
+            item.original = record.picture(i, initial_images[row], {}, "originals")
         items.append(item)
-    for item in items:
-        item.update(
-            predicted=None, confidence=None, success=False, seconds=None, linf=None, l2=None
-        )
-    if not there:
-        return items
-    who = rows.select(torch.tensor(there, device=rows.item.device))
-    saved = torch.stack([record.read_back(items[i]["file"]) for i in there]).to(network.device)
-    scores, monitored = evaluate_images(network, problem.monitor, saved, who, source[there])
-    for place, i in enumerate(there):
-        items[i].update(
-            judge(scores[place], targets[i], network.classes, until, float(monitored[place]))
-        )
-        items[i].update(seconds=found.seconds[i // each])
-        if originals is not None:
-            away = saved[place] - originals[i // each]
-            most = float(away.abs().max())
-            items[i].update(linf=round(most, 6), l2=round(float(away.norm()), 6))
-            if 0 < most <= AMPLIFY_BELOW:
-                items[i]["amplified"] = round(0.5 / most, 4)
-                items[i]["difference"] = record.picture(i, data.amplified(away), {}, "differences")
-    if originals is not None:
-        _compared(items, targets, network, originals.repeat_interleave(each, 0))
     return items
 
 
-def _share(passes: int, place: int, count: int) -> int:
-    """What picture `place` of `count` has of `passes`: equal parts, the first ones taking what is left over."""
-    return (passes + count - 1 - place) // count
+def read_saved(
+    record: Record, items: Sequence[Item], device: torch.device
+) -> tuple[list[int], Images]:
+    """The saved images as any reader of the files gets them.
+
+    Returns:
+        Which items have one, and the images [m, 3, h, w] on `device`.
+    """
+    places = [i for i, item in enumerate(items) if item.file is not None]
+    images = [record.read_back(str(items[i].file)) for i in places]
+    return places, torch.stack(images).to(device) if images else torch.zeros(0, 3, 1, 1)
 
 
-def _compared(
-    items: list[dict[str, Any]],
-    targets: Sequence[Target | None],
-    network: Network,
-    originals: Images,
+def judge_items(
+    items: Sequence[Item],
+    result: SearchResult,
+    places: Sequence[int],
+    saved: Images,
+    until: float | None,
 ) -> None:
-    """Adds what the network saw before anything was done; what it saw rightly already is said and not counted."""
-    scores = logits_of(network, originals)
-    for item, target, before in zip(items, targets, scores, strict=True):
-        best = int(before.argmax())
-        item["original_predicted"] = network.classes.label(best)
-        item["original_confidence"] = round(float(before.softmax(0)[best]), 6)
-        if is_hit(before, target):
-            item.update(already=True, success=None)
-    already = [
-        f"{item['target']} ({item['original_predicted']})" for item in items if item.get("already")
-    ]
+    """Fills in predictions, confidence and success, measured on the saved images.
+
+    Args:
+        items: of the run.
+        result: what the search found.
+        places: which items have an image.
+        saved: these images [m, 3, h, w], read back from their files.
+        until: the monitored value that an item has to reach.
+    """
+    if not places:
+        return
+    problem = result.problem
+    each = len(items) // len(result.rows)
+    index = torch.tensor(places, device=result.rows.item.device)
+    rows = (result.rows.repeat(each) if each > 1 else result.rows).select(index)
+    picture_index = _picture_index(result, len(items))[index]
+    logits, values = evaluate_images(problem.network, problem.monitor, saved, rows, picture_index)
+    targets = _targets(result, each)
+    for row, i in enumerate(places):
+        verdict = judge(logits[row], targets[i], problem.network.classes, until, float(values[row]))
+        items[i].predicted = verdict.predicted
+        items[i].predicted_index = verdict.predicted_index
+        items[i].confidence = verdict.confidence
+        items[i].success = verdict.success
+
+
+def compare_with_clean(
+    record: Record,
+    items: Sequence[Item],
+    result: SearchResult,
+    places: Sequence[int],
+    saved: Images,
+) -> None:
+    """Fills in the distance to the clean image, and what the network predicts for that.
+
+    An item whose clean image meets the target already is marked and not counted. Small differences
+    are saved as pictures, amplified. Does nothing where the encoding has no clean images.
+
+    Args:
+        record: the run folder.
+        items: of the run.
+        result: what the search found.
+        places: which items have an image.
+        saved: these images [m, 3, h, w], read back from their files.
+    """
+    originals = result.problem.encoding.originals(result.rows)
+    if originals is None:
+        return
+    each = len(items) // len(result.rows)
+    for row, i in enumerate(places):
+        difference = saved[row] - originals[i // each]
+        largest = float(difference.abs().max())
+        items[i].linf = round(largest, 6)
+        items[i].l2 = round(float(difference.norm()), 6)
+        if 0 < largest <= AMPLIFY_BELOW:
+            items[i].amplified = round(0.5 / largest, 4)
+            picture = data.amplified(difference)
+            items[i].difference = record.picture(i, picture, {}, "differences")
+    _predict_clean(items, result, originals.repeat_interleave(each, 0))
+
+
+def _predict_clean(items: Sequence[Item], result: SearchResult, originals: Images) -> None:
+    """Adds the prediction for each clean image; an item that it satisfies is no success."""
+    network = result.problem.network
+    targets = _targets(result, len(items) // len(result.rows))
+    for item, target, logits in zip(
+        items, targets, reading.logits(network, originals), strict=True
+    ):
+        best = int(logits.argmax())
+        item.original_predicted = network.classes.label(best)
+        item.original_confidence = round(float(logits.softmax(0)[best]), 6)
+        if is_hit(logits, target):
+            item.already = True
+            item.success = None
+    already = [f"{item.target} ({item.original_predicted})" for item in items if item.already]
     if already:
-        log.warning("%d of %d pictures are seen as wanted before anything is done, and not counted: %s%s", len(already),
-                    len(items), ", ".join(already[:5]), " ..." if len(already) > 5 else "")  # fmt: skip
+        log.warning(
+            "%d of %d clean images meet their target before the search, and are not counted: %s%s",
+            len(already),
+            len(items),
+            ", ".join(already[:5]),
+            " ..." if len(already) > 5 else "",
+        )
 
 
-def save_strips(
-    record: Record, problem: ImageProblem, rows: Rows, line: Ancestors, items: list[dict[str, Any]]
-) -> None:
-    """Saves the line of each item as a film strip, a frame an ancestor, from the first one on to itself."""
-    each = len(items) // len(rows)
+def save_strips(record: Record, result: SearchResult, line: Ancestors, items: list[Item]) -> None:
+    """Saves the line of ancestors of each item as a film strip, from the first ancestor to itself."""
+    each = len(items) // len(result.rows)
     for place, item in enumerate(items):
         i, facet = divmod(place, each)
         count = int(line.count[i])
-        if item["file"] is None:
+        if item.file is None:
             continue
-        images = problem.images(
-            line.genomes[i, :count], rows.select(torch.full((count,), i, device=rows.item.device))
-        )
-        images = images[facet::each]
-        item["strip"] = record.picture(
-            place, torch.cat(list(images), dim=2), {"target": item["target"]}, "strips"
-        )
-        told = torch.stack(
-            [line.id[i, :count], line.step[i, :count], line.cell[i, :count]], dim=1
-        ).tolist()
-        item["ancestors"] = [
-            {"id": who, "step": step, "target": items[cell * each]["target"], "score": score}
-            for (who, step, cell), score in zip(told, line.score[i, :count].tolist(), strict=True)
+        rows = result.rows.select(torch.full((count,), i, device=result.rows.item.device))
+        images = result.problem.images(line.genomes[i, :count], rows)[facet::each]
+        strip = torch.cat(list(images), dim=2)
+        item.strip = record.picture(place, strip, {"target": item.target}, "strips")
+        ancestors = torch.stack([line.id[i, :count], line.step[i, :count], line.cell[i, :count]], 1)
+        item.ancestors = [
+            {"id": number, "step": step, "target": items[cell * each].target, "score": score}
+            for (number, step, cell), score in zip(
+                ancestors.tolist(), line.score[i, :count].tolist(), strict=True
+            )
         ]
-        item["generations"] = int(line.generations[i])
+        item.generations = int(line.generations[i])
 
 
 def archive_record(
-    found: RunState, targets: Sequence[Target | None], items: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """The course of every cell of a map, as result.json keeps it.
+    state: RunState, targets: Sequence[Target | None], items: Sequence[Item]
+) -> dict[str, Json]:
+    """The history of every cell of a map of elites, as result.json holds it.
 
-    A cell is called by its class or its niche, by both where several classes have niches. The last moment is that of
-    the saved files, where the cells are scored by a probability.
+    A cell is named by its class or its niche, by both where several classes have niches. The last
+    moment is measured on the saved files, where the cells are scored by a probability.
     """
     several = len({target.name for target in targets if target is not None}) > 1
     names = []
     for i, target in enumerate(targets):
-        parts = (
-            (target.name if several or not target.niche else "", target.niche)
-            if target
-            else (str(i),)
-        )
-        names.append(", ".join(filter(None, parts)))
-    last = [None if value == -math.inf else round(value, 4) for value in found.monitor]
+        if target is None:
+            names.append(str(i))
+            continue
+        name = target.name if several or not target.niche else ""
+        names.append(", ".join(filter(None, (name, target.niche))))
+    last = [None if value == -math.inf else round(value, 4) for value in state.monitor]
     if all(value is None or 0 <= value <= 1 for value in last):
-        last = [
-            item["confidence"] and round(item["confidence"], 4)
-            for item in items[:: len(items) // len(targets)]
-        ]
-    return found.history.archive(
-        names, [found.step, sum(found.forwards) + 2 * sum(found.backwards), last]
-    )
+        first_images = items[:: len(items) // len(targets)]
+        last = [item.confidence and round(item.confidence, 4) for item in first_images]
+    passes = sum(state.forwards) + 2 * sum(state.backwards)
+    return state.history.archive(names, [state.step, passes, last])
+
+
+def _about(item: Item) -> dict[str, Json]:
+    """What the PNG says of how the image was made."""
+    about: dict[str, Json] = {
+        "target": item.target,
+        "target_index": item.target_index,
+        "seed": item.seed,
+        "score": item.score,
+        "steps": item.steps,
+        "forwards": item.forwards,
+        "backwards": item.backwards,
+    }
+    optional = {"image": item.image, "facet": item.facet, "niche": item.niche}
+    return about | {name: value for name, value in optional.items() if value is not None}
+
+
+def _targets(result: SearchResult, each: int) -> list[Target | None]:
+    """The target of each image, where every row has `each` of them."""
+    targets = result.problem.objective.target(result.rows)
+    return [target for target in targets for _ in range(each)]
+
+
+def _picture_index(result: SearchResult, count: int) -> Tensor:
+    """Which picture of the encoding each of `count` images was made from, int64 [count].
+
+    Where a row is kept as more images than it is decoded to, they come from no single picture: the
+    first stands for all.
+    """
+    encoding, rows = result.problem.encoding, result.rows
+    if count // len(rows) == encoding.images_per_genome:
+        return encoding.picture_index(rows)
+    return torch.zeros(count, dtype=torch.int64, device=rows.item.device)
+
+
+def _share(passes: int, place: int, count: int) -> int:
+    """The share of image `place` of `count` in `passes`; the first ones take what is left over."""
+    return (passes + count - 1 - place) // count

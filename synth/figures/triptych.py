@@ -14,8 +14,8 @@ from synth.core.network import Network
 from synth.data.sheet import shortened, sized
 from synth.engine.fitness import ImageProblem
 from synth.engine.metric import Metric, Outcome
-from synth.engine.verdict import logits_of
 from synth.errors import InputError
+from synth.networks import reading
 
 FOLDER = "figures"
 SIDE = 256  # pixels; smaller pictures are enlarged by a whole number up to here, so that their pixels stay squares
@@ -106,7 +106,7 @@ def drawn(panels: Images, words: Sequence[tuple[str, str]], change: float) -> Im
 
 def _seen(network: Network, pictures: Images) -> list[tuple[str, str]]:
     """What the network sees in each picture, and how surely, in words."""
-    sure, best = logits_of(network, pictures).softmax(1).max(1)
+    sure, best = reading.logits(network, pictures).softmax(1).max(1)
     return [
         (network.classes.label(index), f"{100 * share:.1f} %")
         for index, share in zip(best.tolist(), sure.tolist(), strict=True)

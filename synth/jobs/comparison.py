@@ -12,17 +12,16 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from synth import data
 from synth.core import Images, Target
 from synth.core.network import Network
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.metrics.naturalness import load_or_fit
+from synth.networks import reading
 from synth.record.record import Record, versions
 
 log = logging.getLogger(__name__)
 
-BATCH = 64
 
 
 class Comparison:
@@ -191,11 +190,7 @@ def shared(settings: dict[str, Any], given: Sequence[str]) -> dict[str, Any]:
 
 def _probabilities(network: Network, images: Images) -> torch.Tensor:
     """What `network` says of pictures of any size, [n, classes], on the CPU."""
-    return (
-        network.scores(data.fitted(part, network.size) for part in images.split(BATCH))
-        .softmax(1)
-        .cpu()
-    )
+    return reading.logits(network, images, size=network.size).softmax(1).cpu()
 
 
 def _summary(items: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:

@@ -9,8 +9,8 @@ from synth.core import Rows
 from synth.encodings.perturbation import Perturbation
 from synth.engine.fitness import ImageProblem
 from synth.engine.metric import Metric, Outcome
-from synth.engine.verdict import logits_of
 from synth.errors import InputError
+from synth.networks import reading
 
 
 class CriticalSamples(Metric):
@@ -38,8 +38,8 @@ class CriticalSamples(Metric):
         problem, rows = outcome.problem, outcome.rows
         encoding = problem.encoding
         assert isinstance(encoding, Perturbation)
-        before = logits_of(problem.network, encoding.originals(rows)).argmax(1)
-        after = logits_of(problem.network, problem.images(outcome.course.genome, rows)).argmax(1)
+        before = reading.logits(problem.network, encoding.originals(rows)).argmax(1)
+        after = reading.logits(problem.network, problem.images(outcome.course.genome, rows)).argmax(1)
         critical = (before != after).tolist()
         for item, found in zip(outcome.items, critical, strict=True):
             item["critical"] = found

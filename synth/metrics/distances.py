@@ -9,8 +9,9 @@ from typing import Any
 from synth.core import Rows
 from synth.engine.fitness import ImageProblem
 from synth.engine.metric import Metric, Outcome
-from synth.engine.verdict import is_hit, logits_of
+from synth.engine.verdict import is_hit
 from synth.errors import InputError
+from synth.networks import reading
 
 
 class Distances(Metric):
@@ -44,7 +45,7 @@ class Distances(Metric):
         images = problem.images(outcome.course.genome, rows)
         rows = rows.repeat(len(images) // len(rows))
         away = images - originals.repeat_interleave(len(images) // len(originals), 0)
-        scores, targets = logits_of(problem.network, images), problem.objective.target(rows)
+        scores, targets = reading.logits(problem.network, images), problem.objective.target(rows)
         lengths = {
             "l2": away.flatten(1).norm(dim=1).tolist(),
             "linf": away.flatten(1).abs().amax(1).tolist(),

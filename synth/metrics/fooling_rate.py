@@ -21,6 +21,7 @@ from synth.encodings.universal import Universal
 from synth.engine.fitness import ImageProblem
 from synth.engine.metric import Metric, Outcome
 from synth.errors import InputError
+from synth.networks import reading
 
 log = logging.getLogger(__name__)
 
@@ -154,13 +155,8 @@ def looks(network: Network, pictures: Tensor, changes: Tensor) -> list[Seen]:
 
 def predicted(network: Network, pictures: Tensor, change: Tensor | None = None) -> Tensor:
     """The class that `network` sees in each of the uint8 `pictures` [m, 3, h, w], with `change` where one is given."""
-    whole = network.reads((pictures.shape[2], pictures.shape[3]))
-    parts = (
-        changed(part.to(network.device), change) for part in pictures.split(BATCH) if len(part)
-    )
-    return network.scores(
-        part if whole else data.fitted(part, network.size) for part in parts
-    ).argmax(1)
+    batches = (changed(part.to(network.device), change) for part in pictures.split(BATCH))
+    return reading.logits(network, batches).argmax(1)
 
 
 def changed(pictures: Tensor, change: Tensor | None) -> Images:

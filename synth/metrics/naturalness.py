@@ -23,14 +23,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from synth import data
-from synth.core import Images
 from synth.core.network import OUTPUT, Network, over_places
 from synth.errors import InputError
-from synth.networks import weights_io
+from synth.networks import reading, weights_io
 from synth.networks.bundled import BOX
 from synth.record.atomic import write_atomically
 
-BATCH = 64
 SUFFIX = ".naturals.safetensors"
 FEWEST = 10  # pictures; a deviation from fewer means nothing
 
@@ -50,7 +48,7 @@ class NaturalStatistics:
     pictures: int
     sha256: str
 
-    def distances(self, network: Network, images: Images) -> Tensor:
+    def distances(self, network: Network, images: reading.Source) -> Tensor:
         """The distance of each picture [n, 3, h, w] in [0, 1] from natural ones, [n]: they have about 1."""
         return self._raw(network, _features(network, images, self.layers)) / self.scale
 
@@ -97,10 +95,7 @@ def measure_statistics(network: Network, pictures: Sequence[data.Picture]) -> Na
             f"naturals: {len(pictures)} pictures tell no deviation; name {FEWEST} or more."
         )
     layers = _layers(network)
-    features = torch.cat([
-        _features(network, torch.stack([one.at(network.size) for one in pictures[first : first + BATCH]]), layers).cpu()
-        for first in range(0, len(pictures), BATCH)
-    ])  # fmt: skip
+    features = _features(network, pictures, layers).cpu()
     deviation, mean = torch.std_mean(features, dim=0)
     deviation = torch.where(deviation > 1e-6 * mean.abs().clamp_min(1e-6), deviation, 0.0)
     known = NaturalStatistics(layers, mean, deviation, 1.0, len(pictures), network.sha256)
@@ -123,14 +118,10 @@ def _layers(network: Network) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _features(network: Network, images: Images, layers: Sequence[str]) -> Tensor:
-    """The mean of every unit of `layers` over its places, side by side: [n, units]."""
-    rows = []
-    with torch.inference_mode():
-        for part in data.fitted(images, network.size).split(BATCH):
-            activations = network.read(part.to(network.device), layers)
-            rows.append(torch.cat([over_places(activations[name]) for name in layers], dim=1))
-    return torch.cat(rows).clone()
+def _features(network: Network, images: reading.Source, layers: Sequence[str]) -> Tensor:
+    """Spatial means of all units of `layers`, concatenated: [n, units]."""
+    means = reading.activations(network, images, layers, size=network.size, reduce=over_places)
+    return torch.cat([means[name] for name in layers], dim=1)
 
 
 def _read(path: Path) -> NaturalStatistics:

@@ -17,9 +17,8 @@ from synth.core.network import Network, over_places
 from synth.engine.fitness import ImageProblem
 from synth.engine.metric import Metric, Outcome
 from synth.errors import InputError
+from synth.networks import reading
 from synth.networks.style_layers import penultimate_layer
-
-BATCH = 64
 
 
 class Recognition(Metric):
@@ -76,14 +75,11 @@ class Recognition(Metric):
 
     def _code(self, network: Network, images: Images) -> Tensor:
         """What the layer says of pictures, of length 1: [n, units] on the CPU."""
-        layer, found = self._name(network), []
-        with torch.inference_mode():
-            for part in images.split(BATCH):
-                seen = network.read(data.fitted(part, network.size).to(network.device), (layer,))[
-                    layer
-                ]
-                found.append(over_places(seen))
-        return torch.nn.functional.normalize(torch.cat(found), dim=1).cpu()
+        layer = self._name(network)
+        codes = reading.activations(
+            network, images, [layer], size=network.size, reduce=over_places
+        )[layer]
+        return torch.nn.functional.normalize(codes, dim=1).cpu()
 
 
 def _nearest(these: Tensor, others: Tensor) -> Tensor:

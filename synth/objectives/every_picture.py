@@ -11,10 +11,10 @@ from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import OUTPUT, Network
 from synth.data.split import HeldOutSplit, Source
 from synth.errors import InputError, nearest
+from synth.networks import reading
 from synth.objectives.scores import Names, lead
 
 SCORES = ("margin", "rate")
-BATCH = 64
 
 
 class EveryPicture(Objective):
@@ -59,7 +59,7 @@ class EveryPicture(Objective):
                 self.target, network.name
             )  # an unknown class is said before the looks
         pictures = self.pictures.at(network.size).train
-        seen = network.scores(part.float() / 255.0 for part in pictures.split(BATCH)).argmax(1)
+        seen = reading.logits(network, pictures).argmax(1)
         return _BoundEveryPicture(seen, targets, self.score, self.confidence, network)
 
 

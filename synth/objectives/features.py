@@ -14,6 +14,7 @@ from synth import data
 from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import Network
 from synth.errors import InputError
+from synth.networks import reading
 from synth.networks.style_layers import style_layers
 from synth.objectives.energy import layers_of, tapped
 
@@ -120,17 +121,9 @@ class _BoundFeatures(BoundObjective):
     def _look(self, size: tuple[int, int]) -> None:
         """The features of the pictures at `size`."""
         self.size = size
-        found: dict[str, list[Tensor]] = {name: [] for name in self.layers}
-        with torch.no_grad():
-            for first in range(0, len(self.pictures), BATCH):
-                images = torch.stack(
-                    [picture.at(size) for picture in self.pictures[first : first + BATCH]]
-                )
-                for name, values in self.network.read(
-                    images.to(self.network.device), self.layers
-                ).items():
-                    found[name].append(values)
-        self.wanted = {name: torch.cat(parts) for name, parts in found.items()}
+        self.wanted = reading.activations(
+            self.network, self.pictures, self.layers, size=size, batch=BATCH
+        )
         self.lengths = {name: squared_lengths(values) for name, values in self.wanted.items()}
 
 

@@ -12,11 +12,11 @@ from synth import data
 from synth.core import BoundObjective, Objective, Readout, Rows, Target
 from synth.core.network import OUTPUT, Network
 from synth.errors import InputError, nearest
+from synth.networks import reading
 from synth.objectives.scores import lead
 
 SCORES = ("margin", "cross_entropy", "probability")
 FOLDER = "folder"  # the label that each picture's own folder gives
-BATCH = 64
 
 
 class Untargeted(Objective):
@@ -99,11 +99,7 @@ class _BoundUntargeted(BoundObjective):
 
 def _seen(network: Network, pictures: Sequence[data.Picture]) -> list[int]:
     """The class that `network` sees in each picture at its own size."""
-    parts = [pictures[first : first + BATCH] for first in range(0, len(pictures), BATCH)]
-    scores = network.scores(
-        torch.stack([picture.at(network.size) for picture in part]) for part in parts
-    )
-    return scores.argmax(1).tolist()
+    return reading.logits(network, pictures).argmax(1).tolist()
 
 
 def _of_folders(network: Network, pictures: Sequence[data.Picture]) -> list[int]:

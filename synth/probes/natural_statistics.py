@@ -8,7 +8,7 @@ import torch
 
 from synth import data
 from synth.core.network import Network
-from synth.metrics.naturalness import BATCH, SUFFIX, measure_statistics
+from synth.metrics.naturalness import SUFFIX, measure_statistics
 from synth.record.record import Record, versions
 
 
@@ -28,15 +28,7 @@ class NaturalStatistics:
         known = measure_statistics(network, self.pictures)
         name = f"{network.name}{SUFFIX}"
         known.save(record.folder / name)
-        parts = [
-            self.pictures[first : first + BATCH] for first in range(0, len(self.pictures), BATCH)
-        ]
-        far = torch.cat(
-            [
-                known.distances(network, torch.stack([one.at(network.size) for one in part]))
-                for part in parts
-            ]
-        )
+        far = known.distances(network, self.pictures)
         low, middle, high = far.quantile(torch.tensor([0.05, 0.5, 0.95])).tolist()
         return {
             "status": "done",

@@ -15,8 +15,8 @@ from torch.nn import functional
 from synth.core import BoundObjective, Readout, Target
 from synth.core.classes import Classes
 from synth.core.network import Network
-from synth.engine.verdict import BATCH, evaluate_images, is_hit, judge, logits_of, summary
-from synth.networks import bundled
+from synth.engine.verdict import BATCH, evaluate_images, is_hit, judge, summary
+from synth.networks import bundled, reading
 from synth.objectives.scores import Channel
 
 pytest_plugins = "console_fixtures"
@@ -107,7 +107,7 @@ def test_pictures_of_any_size_are_judged_at_the_size_of_the_network(
             0, 1
         )
     torch.testing.assert_close(scores, box(fitted), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(logits_of(box, images), box(fitted), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(reading.logits(box, images), box(fitted), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(
         monitored, box.read(images, ["relu4"])["relu4"][:, 2].mean((1, 2)), atol=1e-6, rtol=1e-5
     )

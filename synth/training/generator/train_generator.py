@@ -13,7 +13,7 @@ from synth.core.network import OUTPUT, Network
 from synth.data.augmentation import Augmentation
 from synth.data.class_folders import read_unlabelled
 from synth.errors import InputError
-from synth.networks import weights_io
+from synth.networks import reading, weights_io
 from synth.networks.generator import Origin, UpConvolution, read_generator, write_generator
 from synth.networks.style_layers import style_layers
 from synth.record.atomic import disk_full_said, write_atomically
@@ -249,12 +249,7 @@ class TrainGenerator(Trainer):
     def _codes(self, training: Tensor) -> Tensor:
         """The codes of up to 5,000 pictures, evenly spread."""
         some = training[:: -(-len(training) // LOOKED_AT)]
-        with torch.no_grad():
-            parts = [
-                self.network.read(part.float() / 255, (self.layer,))[self.layer]
-                for part in some.split(250)
-            ]
-        return torch.cat(parts)
+        return reading.activations(self.network, some, [self.layer], batch=250)[self.layer]
 
     def _task(
         self, generator: UpConvolution, training: Tensor, validation: Tensor
