@@ -10,7 +10,7 @@ from hypothesis import settings
 from small_worlds import tiny_module, wrapped
 
 from synth.core.network import Network
-from synth.engine import experiment as loop
+from synth.engine import experiment, observer
 
 settings.register_profile("synth", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("synth")
@@ -46,5 +46,5 @@ def loud_network() -> Network:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint and a flush after every step."""
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", -1.0)
-    monkeypatch.setattr(loop, "FLUSH_EVERY", -1.0)
+    monkeypatch.setattr(observer, "CHECKPOINT_EVERY", -1.0)
+    monkeypatch.setattr(experiment, "REPORT_EVERY", -1.0)

@@ -13,14 +13,14 @@ from synth.training.task import Progress, Task
 
 def at_step(made: Experiment, number: int, act: Callable[[], Any]) -> Experiment:
     """`act` happens before step `number` of the search is taken."""
-    usual = made.search.step
+    usual = made.search_method.step
 
     def step(problem: Any, rows: Any, state: Any, now: int) -> Any:
         if now == number:
             act()
         return usual(problem, rows, state, now)
 
-    made.search.step = step  # type: ignore[method-assign]
+    made.search_method.step = step  # type: ignore[method-assign]
     return made
 
 

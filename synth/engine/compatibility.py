@@ -1,8 +1,8 @@
 """Which parts can meet: the items of a run, and one table of what searches and objectives require.
 
-Searches, objectives and encodings declare what they need and give (`Search.gradient`,
-`Search.shared_population`, `Search.alternatives`, `BoundObjective.columns`, `Objective.needs_original`
-and so on); `RULES` compares them.
+Searches, objectives and encodings declare what they need and give: `Search.gradient`,
+`Search.shared_population`, `Search.alternatives`, `BoundObjective.columns`,
+`Objective.needs_original` and so on. `RULES` compares them.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ RULES = (
             and not (parts.search.shared_population or parts.problem.objective.alternatives)
         ),
         lambda parts: (
-            f"objective: its images compete for all {parts.problem.objective.columns} items, which "
+            f"objective: its pictures compete for all {parts.problem.objective.columns} items, which "
             f"{parts.search_name} cannot read; write search=map_elites, or an objective of one "
             "score, class_log_probability."
         ),
@@ -105,8 +105,8 @@ RULES = (
     Rule(
         lambda parts: parts.search.shared_population and parts.pictures > 1,
         lambda parts: (
-            f"search={parts.search_name}: its images compete for every item, so all start from "
-            f"one picture; name one picture, not {parts.pictures}."
+            f"search={parts.search_name}: its pictures compete for every item, so all set out from "
+            f"one; name one picture, not {parts.pictures}."
         ),
     ),
     Rule(
@@ -114,7 +114,7 @@ RULES = (
             parts.objective.needs_original and parts.problem.encoding.originals(parts.rows) is None
         ),
         lambda parts: (
-            f"image: encoding={parts.encoding_name} does not start from a picture, so nothing "
+            f"image: encoding={parts.encoding_name} does not set out from a picture, so nothing "
             "reads it; write encoding=perturbation, or leave image= out."
         ),
     ),
@@ -177,7 +177,7 @@ def items_rows(
 
 
 def refuse_already_met(problem: ImageProblem, rows: Rows) -> None:
-    """Raises InputError where every clean image meets its target already: nothing is to be searched."""
+    """Raises InputError where every clean image meets its target already."""
     originals, targets = problem.encoding.originals(rows), problem.objective.target(rows)
     if originals is None or not any(target and target.index is not None for target in targets):
         return
@@ -189,10 +189,10 @@ def refuse_already_met(problem: ImageProblem, rows: Rows) -> None:
     if target is not None and target.untargeted and target.index is not None:
         label = network.classes.label(target.index)
         raise InputError(
-            f"label={label}: {network.name} predicts {predicted} from the start, so there is "
+            f"label={label}: {network.name} sees {predicted} from the start, so there is "
             "nothing to fool; name another picture, or leave label= out."
         )
     raise InputError(
-        f"target={target.name if target else ''}: {network.name} predicts that already "
+        f"target={target.name if target else ''}: {network.name} sees that already "
         f"({predicted}); name another target, or another picture."
     )

@@ -1,38 +1,78 @@
-"""What a measure is: a look at what a search found, which adds to the findings of a run."""
+"""The base classes of two kinds: `Metric` adds numbers to a finished search, `FigureMaker` pictures."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from synth.core import Rows
+from synth.core import Images, Rows
 from synth.engine.fitness import ImageProblem
 from synth.engine.state import RunState
 from synth.record.record import Record
+from synth.record.result import Figure, Item, Json
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found, in memory.
+
+    Attributes:
+        problem: encoding, transform, network and objective.
+        rows: one an item.
+        state: genomes, scores, passes and the rest of the final state.
+        interrupted: whether Ctrl-C ended it before all items were finished.
+    """
+
+    problem: ImageProblem
+    rows: Rows
+    state: RunState
+    interrupted: bool = False
+
+    @property
+    def images(self) -> Images:
+        """The images of the genomes, [n * k, 3, h, w], RGB in [0, 1]; k is 1 for most encodings."""
+        return self.problem.images(self.state.genome, self.rows)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A search that has ended: where it is kept, the problem, its items and their course, and the saved pictures.
+    """A finished search and its saved images, as metrics and figures are given it.
 
-    `items` are the records of the saved pictures; a measure may add to each.
+    Attributes:
+        record: the run folder.
+        problem: encoding, transform, network and objective.
+        rows: one an item of the search.
+        state: the final state, with the genomes.
+        items: records of the saved images; a metric may add to `Item.extra`.
+        figures: pictures of the whole run; a metric may append to it.
     """
 
     record: Record
     problem: ImageProblem
     rows: Rows
-    course: RunState
-    items: list[dict[str, Any]]
+    state: RunState
+    items: list[Item]
+    figures: list[Figure] = field(default_factory=list)
 
 
 class Metric(ABC):
-    """Looks at an `Outcome` and adds findings. Kinds stay apart, so what needs several of them together is one."""
+    """Measures a finished search. Metrics do not see each other's findings."""
 
     def check(self, problem: ImageProblem, rows: Rows) -> None:  # noqa: B027
-        """Raises InputError before the run begins where there is nothing to measure."""
+        """Raises InputError before the search begins where there is nothing to measure."""
 
     @abstractmethod
-    def __call__(self, outcome: Outcome) -> Mapping[str, Any]:
-        """Findings by name; under ``figures`` a list of ``{"file", "caption"}`` for pictures of the whole run."""
+    def __call__(self, outcome: Outcome) -> Mapping[str, Json]:
+        """Findings by name. They may replace findings of the same name."""
+
+
+class FigureMaker(ABC):
+    """Draws a finished search: sheets, films, strips of the whole run."""
+
+    def check(self, problem: ImageProblem, rows: Rows) -> None:  # noqa: B027
+        """Raises InputError before the search begins where there is nothing to draw."""
+
+    @abstractmethod
+    def __call__(self, outcome: Outcome) -> Sequence[Figure]:
+        """Saves the figures in the run folder and returns them with their captions."""

@@ -1,45 +1,54 @@
-"""What is known of a run so far: every item's best, what it cost, and how the whole went."""
+"""The state of a running search: `RunState`, one entry an item, and the history of a map of elites."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from synth.core import State
+from synth.record.result import Json
 
-MOMENTS = 256  # columns of a confidence map, at most
+MAX_COLUMNS = 256  # of a confidence history
+
+_NOT_IN_NUMBERS = ("genome", "search_state", "lines", "births", "history")
 
 
 @dataclass
 class ConfidenceHistory:
-    """The watched numbers of all items over the run, at no more than MOMENTS evenly spaced steps."""
+    """The monitored values of all items over the run, at no more than `MAX_COLUMNS` even steps.
+
+    Attributes:
+        every: a step is recorded where its number is a multiple of this.
+        moments: ``[step, network passes, values]`` of each recorded step.
+    """
 
     every: int = 1
-    moments: list[list[Any]] = field(default_factory=list)  # step, network passes, values
+    moments: list[list[Json]] = field(default_factory=list)
 
     def note(self, step: int, passes: int, values: Sequence[float]) -> None:
-        """Notes the `values` of a step, if it is one that is kept."""
+        """Records the `values` of a step, if it is one of those that are recorded."""
         if step % self.every:
             return
-        self.moments.append(
-            [step, passes, [round(value, 4) if value != -torch.inf else None for value in values]]
-        )
-        if len(self.moments) > MOMENTS:
+        rounded = [round(value, 4) if value != -torch.inf else None for value in values]
+        self.moments.append([step, passes, rounded])
+        if len(self.moments) > MAX_COLUMNS:
             self.every *= 2
             self.moments = [moment for moment in self.moments if moment[0] % self.every == 0]
 
-    def archive(self, names: Sequence[str], last: Sequence[Any]) -> dict[str, Any]:
-        """The course of every item as result.json keeps it, `last` the end of the run; rows are items."""
-        moments = (
-            [*self.moments, list(last)]
-            if not self.moments or self.moments[-1][0] != last[0]
-            else self.moments
-        )
+    def archive(self, names: Sequence[str], last: Sequence[Json]) -> dict[str, Json]:
+        """The history as result.json holds it.
+
+        Args:
+            names: of the items, which are the rows.
+            last: the moment at the end of the run.
+        """
+        moments = list(self.moments)
+        if not moments or moments[-1][0] != last[0]:
+            moments.append(list(last))
         return {
             "steps": [moment[0] for moment in moments],
             "evaluations": [moment[1] for moment in moments],
@@ -50,10 +59,30 @@ class ConfidenceHistory:
 
 @dataclass
 class RunState:
-    """What is known of each item so far; in the order of all items, finished or not, but for the search's `state`."""
+    """Everything that a resume needs, and what a finished search leaves.
+
+    All lists and `genome` are in the order of all items, finished ones included; `search_state` has
+    rows for the `active` items alone.
+
+    Attributes:
+        genome: [n, *shape], the genome of each item as it was evaluated last.
+        search_state: the memory of the search.
+        score: value of the objective.
+        monitor: the monitored value.
+        forwards: images passed forward.
+        backwards: images passed backward.
+        steps: steps taken.
+        seconds: run time when the item was last evaluated.
+        active: items that are not finished.
+        step: number of the next step.
+        elapsed: seconds so far, those before a resume included.
+        lines: records for steps.jsonl that are not written yet.
+        births: int64 [b, 4] of item, child, parent, mate.
+        history: of the monitored values, where the search has a shared population.
+    """
 
     genome: Tensor
-    state: State
+    search_state: State
     score: list[float]
     monitor: list[float]
     forwards: list[int]
@@ -63,33 +92,82 @@ class RunState:
     active: list[int]
     step: int = 0
     elapsed: float = 0.0
-    lines: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[dict[str, Json]] = field(default_factory=list)
     births: list[Tensor] = field(default_factory=list)
     history: ConfidenceHistory = field(default_factory=ConfidenceHistory)
 
+    @staticmethod
+    def initial(genome: Tensor, search_state: State) -> RunState:
+        """The state before step 0 of the items whose first genomes [n, *shape] are `genome`."""
+        count = len(genome)
+        return RunState(
+            genome=genome,
+            search_state=search_state,
+            score=[0.0] * count,
+            monitor=[0.0] * count,
+            forwards=[0] * count,
+            backwards=[0] * count,
+            steps=[0] * count,
+            seconds=[0.0] * count,
+            active=list(range(count)),
+        )
+
     @property
     def mean(self) -> float:
-        """The mean watched number; a cell of a map that is empty, at minus infinity, has no share in it."""
-        filled = [value for value in self.monitor if value != -math.inf]
-        return sum(filled) / max(1, len(filled))
+        """Mean monitored value; an empty cell of a map, at minus infinity, is left out."""
+        values = [value for value in self.monitor if value != -math.inf]
+        return sum(values) / max(1, len(values))
 
-    def said(self, until: float | None) -> str:
+    def summary(self, until: float | None) -> str:
         """How far the run is, in a few words."""
         text = f"mean {self.mean:.3g}, best {max(self.monitor):.3g}"
         if until is None:
             return text
-        return (
-            f"{sum(value >= until for value in self.monitor)} of {len(self.monitor)} there, {text}"
-        )
-
-    def numbers(self) -> dict[str, Any]:
-        """All but the tensors and the pending lines, as JSON."""
-        apart = ("genome", "state", "lines", "births", "history")
-        numbers = {name: value for name, value in vars(self).items() if name not in apart}
-        return numbers | {"history": vars(self.history)}
+        reached = sum(value >= until for value in self.monitor)
+        return f"{reached} of {len(self.monitor)} there, {text}"
 
     def lineage(self) -> Tensor:
-        """All births so far, int64 [b, 4]: item, child, parent, mate."""
+        """All births so far: int64 [b, 4] of item, child, parent, mate (-1: none)."""
         none = torch.zeros(0, 4, dtype=torch.int64)
         self.births = [torch.cat([birth.to("cpu") for birth in self.births] or [none])]
         return self.births[0]
+
+    def drop_finished(self, finished: set[int]) -> None:
+        """Removes the items at the positions `finished` of `active`, with their search state."""
+        remaining = [place for place in range(len(self.active)) if place not in finished]
+        self.active = [self.active[place] for place in remaining]
+        index = torch.tensor(remaining, dtype=torch.int64, device=self.genome.device)
+        self.search_state = {name: value[index] for name, value in self.search_state.items()}
+
+    # -- as a checkpoint holds it ----------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors of a checkpoint."""
+        state = {f"state.{name}": value for name, value in self.search_state.items()}
+        return {**state, "genome": self.genome, "births": self.lineage()}
+
+    def numbers(self) -> dict[str, Json]:
+        """The rest of a checkpoint, as JSON."""
+        numbers = {name: value for name, value in vars(self).items() if name not in _NOT_IN_NUMBERS}
+        return numbers | {"history": vars(self.history)}
+
+    @staticmethod
+    def from_checkpoint(tensors: dict[str, Tensor], numbers: dict[str, Json]) -> RunState:
+        """The state that `tensors` and `numbers` of a checkpoint describe."""
+        numbers = dict(numbers)
+        for name in ("score", "monitor"):  # JSON has no minus infinity: the score of an empty cell
+            values = numbers[name]
+            numbers[name] = [-math.inf if value is None else value for value in values]  # type: ignore[attr-defined]
+        history = ConfidenceHistory(**numbers.pop("history"))  # type: ignore[arg-type]
+        search_state = {
+            name.removeprefix("state."): value
+            for name, value in tensors.items()
+            if name.startswith("state.")
+        }
+        return RunState(
+            tensors["genome"],
+            search_state,
+            **numbers,  # type: ignore[arg-type]
+            births=[tensors["births"]],
+            history=history,
+        )

@@ -172,7 +172,7 @@ def _predict_clean(items: Sequence[Item], result: SearchResult, originals: Image
     already = [f"{item.target} ({item.original_predicted})" for item in items if item.already]
     if already:
         log.warning(
-            "%d of %d clean images meet their target before the search, and are not counted: %s%s",
+            "%d of %d pictures are seen as wanted before anything is done, and not counted: %s%s",
             len(already),
             len(items),
             ", ".join(already[:5]),

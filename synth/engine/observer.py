@@ -1,0 +1,75 @@
+"""Who is told of a search while it runs: nobody, or a run folder that keeps steps and checkpoints."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from synth.engine.state import RunState
+from synth.record.record import Record
+
+CHECKPOINT_EVERY = 10.0  # seconds
+
+
+class Observer:
+    """Is given the state of a search as it runs. This one does nothing: the search stays in memory.
+
+    Attributes:
+        title: what the progress bar says; the name of the search where it is empty.
+    """
+
+    title: str = ""
+
+    def resume(self) -> RunState | None:
+        """The state to go on from; None to begin at step 0."""
+        return None
+
+    def step(self, state: RunState) -> None:
+        """Called after every step."""
+
+    def flush(self, state: RunState) -> None:
+        """Called a few times a second and at the end; may take `state.lines`."""
+        state.lines = []
+
+    def checkpoint(self, state: RunState) -> None:
+        """Called where the search is interrupted."""
+
+
+class RecordObserver(Observer):
+    """Writes steps.jsonl and checkpoints into a run folder, and resumes from them.
+
+    Args:
+        record: the run folder.
+        device: where a resumed state goes.
+    """
+
+    def __init__(self, record: Record, device: torch.device) -> None:
+        self.record = record
+        self.device = device
+        self.title = record.part or ""
+        self.resumed_seconds = 0.0  # what earlier calls spent
+        self._last = time.monotonic()
+
+    def resume(self) -> RunState | None:
+        checkpoint = self.record.resume()
+        if checkpoint is None:
+            return None
+        tensors, numbers = checkpoint
+        on_device = {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        state = RunState.from_checkpoint(on_device, numbers)
+        self.resumed_seconds = state.elapsed
+        return state
+
+    def step(self, state: RunState) -> None:
+        if time.monotonic() - self._last > CHECKPOINT_EVERY:
+            self.checkpoint(state)
+            self._last = time.monotonic()
+
+    def flush(self, state: RunState) -> None:
+        self.record.steps(state.lines)
+        state.lines = []
+
+    def checkpoint(self, state: RunState) -> None:
+        self.flush(state)
+        self.record.checkpoint(state.tensors(), state.numbers())
