@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -18,27 +17,18 @@ from pathlib import Path
 import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from synth import data
 from synth.errors import InputError
 from synth.record.atomic import disk_full_said, write_atomically
+from synth.record.checkpoint import EARLIER, Checkpoint, packed
 from synth.record.result import Json, Result
 
-log = logging.getLogger(__name__)
-
 RESULT, STEPS, CHECKPOINT = "result.json", "steps.jsonl", "checkpoint"
-# what an unfinished search leaves
-SEARCH = ("checkpoint.safetensors", "checkpoint.previous")
-# what an unfinished training leaves
-TRAINING = (
-    "checkpoint.pt",
-    "checkpoint.previous.pt",
-    "checkpoint.next.pt",
-    "checkpoint.best.safetensors",
-)
+# the weights of the best epoch of a training with early stopping
+BEST = "checkpoint.best.safetensors"
 
 
 class Record:
@@ -128,7 +118,7 @@ class Record:
         """Saves tensors as NAME.safetensors, marked with the experiment; gives the file's name."""
         file = f"{name}_{self.part}.safetensors" if self.part else f"{name}.safetensors"
         with self._disk():
-            write_atomically(self.folder / file, save(_packed(tensors)))
+            write_atomically(self.folder / file, save(packed(tensors)))
         return file
 
     def keep(self, name: str, content: bytes) -> None:
@@ -145,15 +135,12 @@ class Record:
             write_atomically(self.folder / RESULT, text.encode())
         if result.status == "interrupted":
             return
-        parts = [
-            f"{CHECKPOINT}_{part}{end}"
-            for part in self._parts
-            for end in (".safetensors", ".previous", ".json")
-        ]
         # by name: other files in the folder are the user's
-        for name in (*SEARCH, *TRAINING, *parts):
-            for path in (self.folder / name, self.folder / f"{name}.partial"):
-                path.unlink(missing_ok=True)
+        for part in (None, *self._parts):
+            Checkpoint(self.folder, part).remove()
+        names = (BEST, *(f"{CHECKPOINT}_{part}.json" for part in self._parts))
+        for name in (*names, *(f"{name}.partial" for name in names)):
+            (self.folder / name).unlink(missing_ok=True)
 
     @staticmethod
     def finished(folder: Path) -> dict[str, Json] | None:
@@ -175,18 +162,21 @@ class Record:
         Raises:
             InputError: naming the first difference.
         """
-        files = [name for name in (*SEARCH, *TRAINING, STEPS) if (folder / name).is_file()]
+        checkpoint = Checkpoint(folder)
+        paths = (*checkpoint.files, folder / BEST, folder / STEPS)
+        files = [path.name for path in paths if path.is_file()]
         if not files and _result(folder, "interrupted") is None:
             return
-        if before is None:
-            before = _identity_in(folder / SEARCH[0]) or _identity_in(folder / SEARCH[1])
+        about = checkpoint.about() or {}
+        before = about.get("identity") if before is None else before
         if before is None:
             raise InputError(
                 f"folder={folder}: holds {files[0] if files else RESULT} of a run whose "
                 "configuration is not known; name another folder."
             )
         old, new = dict(before), json.loads(dumps(identity))
-        if old.get("recipe") == new.get("recipe") and set(files) & set(TRAINING):
+        training = "training" in about or {BEST, *EARLIER} & set(files)
+        if training and old.get("recipe") == new.get("recipe"):
             return
         difference = _difference(old.get("recipe"), new.get("recipe"), "recipe") or _difference(
             old, new
@@ -220,11 +210,7 @@ class Record:
     def checkpoint(self, tensors: Mapping[str, Tensor], about: Mapping[str, Json]) -> None:
         """Saves the state of a running search: named tensors and a JSON record, in one file."""
         about = {**about, "identity": self.identity, "steps_bytes": self._size()}
-        with self._disk():
-            path = self._checkpoint
-            if path.is_file():  # the previous one stays, should this one be cut short
-                os.replace(path, path.with_suffix(".previous"))
-            write_atomically(path, save(_packed(tensors), {"synth": dumps(about)}))
+        Checkpoint(self.folder, self.part).save(tensors, json.loads(dumps(about)))
 
     def resume(self) -> tuple[dict[str, Tensor], dict[str, Json]] | None:
         """The newest checkpoint, with steps.jsonl cut back to that moment.
@@ -235,28 +221,22 @@ class Record:
         Raises:
             InputError: where it belongs to another configuration, naming the first difference.
         """
-        older = self._checkpoint.with_suffix(".previous")
-        for path in (self._checkpoint, older):
-            try:
-                with safe_open(path, "pt") as file:
-                    about = json.loads(file.metadata()["synth"])
-                    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-                if path.is_file():
-                    instead = (
-                        "the one before" if path != older and older.is_file() else "the beginning"
-                    )
-                    log.warning("%s is damaged, cut short perhaps: going on from %s", path, instead)
-                continue
-            difference = _difference(about.pop("identity"), json.loads(dumps(self.identity)))
-            if difference:
-                raise InputError(_another(self.folder, difference))
-            steps_bytes = about.pop("steps_bytes")
-            if self._size() > steps_bytes:
-                os.truncate(self._steps, steps_bytes)
-            return tensors, about
-        self._begin_again()
-        return None
+        checkpoint = Checkpoint(self.folder, self.part).load()
+        if checkpoint is None:
+            self._begin_again()
+            return None
+        tensors, about = checkpoint
+        if "identity" not in about:
+            raise InputError(
+                f"folder={self.folder}: holds the checkpoint of a training; name another folder."
+            )
+        difference = _difference(about.pop("identity"), json.loads(dumps(self.identity)))
+        if difference:
+            raise InputError(_another(self.folder, difference))
+        steps_bytes = about.pop("steps_bytes")
+        if self._size() > steps_bytes:
+            os.truncate(self._steps, steps_bytes)
+        return tensors, about
 
     def _begin_again(self) -> None:
         """Removes the lines of a try that was killed before its first checkpoint."""
@@ -266,11 +246,6 @@ class Record:
         if len(others) < len(lines):
             with self._disk():
                 write_atomically(self._steps, b"".join(others))
-
-    @property
-    def _checkpoint(self) -> Path:
-        name = f"{CHECKPOINT}_{self.part}" if self.part else CHECKPOINT
-        return self.folder / f"{name}.safetensors"
 
     def _size(self) -> int:
         return self._steps.stat().st_size if self._steps.is_file() else 0
@@ -282,11 +257,6 @@ class Record:
 def dumps(value: Json, indent: int | None = None) -> str:
     """JSON in which a number that is not finite is null, because JSON has no NaN."""
     return json.dumps(_finite(value), indent=indent, ensure_ascii=False, default=str)
-
-
-def _packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors as safetensors takes them."""
-    return {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
 
 
 def _finite(value: Json) -> Json:
@@ -307,15 +277,6 @@ def _result(folder: Path, status: str) -> dict[str, Json] | None:
     except (OSError, ValueError):
         return None
     return result if isinstance(result, dict) and result.get("status") == status else None
-
-
-def _identity_in(path: Path) -> dict[str, Json] | None:
-    """The identity that a checkpoint carries; None where it is missing or damaged."""
-    try:
-        with safe_open(path, "pt") as file:
-            return dict(json.loads(file.metadata()["synth"])["identity"])
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _another(folder: Path, difference: str) -> str:
