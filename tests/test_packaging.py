@@ -66,7 +66,7 @@ def test_the_version_is_said_once(wheel: zipfile.ZipFile) -> None:
     assert f"\nVersion: {synth.__version__}\n" in wheel.read(metadata).decode()
     scripts = wheel.read(metadata.replace("METADATA", "entry_points.txt")).decode()
     assert "synth = synth.cli.command:main" in scripts
-    assert "synth-gallery = synth.gallery.cli:main" in scripts
+    assert "synth-gallery = synth.cli.gallery:main" in scripts
 
 
 def test_an_installed_package_finds_its_configuration(

@@ -1,1 +1,10 @@
-"""The command line: entry points, folder names, and what a user is told of a mistake."""
+"""The command line: entry points, names of run folders, messages about a user's mistakes.
+
+command.py        the console script synth
+gallery.py        the console script synth-gallery
+folders.py        names of run folders and of the points of a sweep
+complaints.py     one line for an exception that a user has caused
+unknown_keys.py   the same for a key, part or option that does not exist
+wrong_types.py    the same for a value of a type that its part does not take
+memory.py         memory kept by the C library between steps
+"""

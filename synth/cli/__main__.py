@@ -1,4 +1,4 @@
-"""`python -m synth.cli`: the same as the console script `synth`."""
+"""``python -m synth.cli``: the same as the console script ``synth``."""
 
 from synth.cli.command import main
 

@@ -165,29 +165,6 @@ class Comparison:
         return said
 
 
-def shared(settings: dict[str, Any], given: Sequence[str]) -> dict[str, Any]:
-    """`settings` with what stands under ``shared`` in each of its experiments, one added by a user among them.
-
-    What the user wrote for a single contender, by a key in `given`, is left as it is.
-    """
-    common, contenders = settings.get("shared"), settings.get("experiments")
-    if not isinstance(common, dict) or not isinstance(contenders, dict):
-        return settings
-    written = [key.rsplit("@", 1)[-1] for key in given]
-
-    def own(path: str) -> bool:
-        return any(key == path or key.startswith(f"{path}.") for key in written)
-
-    return settings | {
-        "experiments": {
-            name: one
-            and one
-            | {key: value for key, value in common.items() if not own(f"experiments.{name}.{key}")}
-            for name, one in contenders.items()
-        }
-    }
-
-
 def _probabilities(network: Network, images: Images) -> torch.Tensor:
     """What `network` says of pictures of any size, [n, classes], on the CPU."""
     return reading.logits(network, images, size=network.size).softmax(1).cpu()

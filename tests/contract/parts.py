@@ -16,7 +16,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from synth.cli.command import build
+from synth.config.building import build
 
 # every key that means "how long", wherever it stands in a recipe, and what is enough for a test
 SHORT = {

@@ -10,7 +10,7 @@ import pytest
 from parts import composed, names, overrides_of
 from PIL import Image
 
-from synth.cli.command import build
+from synth.config.building import build
 from synth.core.network import Network
 from synth.encodings.perturbation import Perturbation
 from synth.engine.experiment import Experiment

@@ -8,7 +8,7 @@ from parts import composed, names
 from small_worlds import Analytic, one_max, rows_of
 from torch import Tensor
 
-from synth.cli.command import build
+from synth.config.building import build
 from synth.errors import InputError
 from synth.searches.genetic import Genetic
 

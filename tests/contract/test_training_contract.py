@@ -6,7 +6,7 @@ import pytest
 import torch
 from parts import composed, names
 
-from synth.cli.command import build
+from synth.config.building import build
 
 
 @pytest.mark.parametrize("name", names("training"))

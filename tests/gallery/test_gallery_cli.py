@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from run_folders import MakeRun
 
-from synth.gallery.cli import main
+from synth.cli.gallery import main
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> str:
@@ -89,5 +89,5 @@ def test_names_with_line_ends_stay_on_one_line(
 
 
 def test_it_starts_without_torch() -> None:
-    code = "import sys, synth.gallery.cli; sys.exit('torch' in sys.modules)"
+    code = "import sys, synth.cli.gallery; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -20,7 +20,7 @@ from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
-from synth.jobs.comparison import Comparison, shared
+from synth.jobs.comparison import Comparison
 from synth.metrics.naturalness import load_or_fit
 from synth.objectives.niches import Niches
 from synth.objectives.priors import TotalVariation
@@ -239,25 +239,6 @@ def test_the_table_says_what_the_record_says(
         "-",
         "-",
     ]
-
-
-def test_contenders_share_what_is_written_once_but_for_what_is_their_own() -> None:
-    settings = {
-        "shared": {"budget": 5, "network": {"name": "a"}},
-        "experiments": {
-            "one": {"budget": 1, "seed": 2},
-            "two": {"budget": 3, "network": {"name": "b"}},
-            "gone": None,
-        },
-    }
-    assert shared(settings, [])["experiments"] == {
-        "one": {"budget": 5, "seed": 2, "network": {"name": "a"}},
-        "two": {"budget": 5, "network": {"name": "a"}},
-        "gone": None,
-    }
-    given = ["experiments.two.budget", "network@experiments.two.network"]
-    assert shared(settings, given)["experiments"]["two"] == {"budget": 3, "network": {"name": "b"}}
-    assert shared({"search": {}}, given) == {"search": {}}
 
 
 def test_a_contender_added_on_the_command_line_gets_what_all_share(

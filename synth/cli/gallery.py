@@ -1,4 +1,4 @@
-"""Takes folders from the command line; leaves one page over all runs under them, and says so in one line."""
+"""The console script ``synth-gallery``: one HTML page over all runs below some folders."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from synth.errors import InputError
 from synth.gallery.finding import find_runs, is_run
 from synth.gallery.page import read_runs, write_page
 
-NAMED = 10  # names of skipped folders that the line spells out
+MOST_NAMES = 10  # how many skipped folders are named in the line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The console script ``synth-gallery``; gives 0, or 2 where the user has to change something."""
+    """Writes the page and prints one line about it.
+
+    Args:
+        arguments: the words of the command line; those of the process where None.
+
+    Returns:
+        The exit code: 0, or 2 where the user has to change something.
+    """
     options = _parser().parse_args(arguments)
+    paths = [Path(path).expanduser() for path in options.paths]
     try:
-        print(
-            _build(
-                [Path(path).expanduser() for path in options.paths], options.output, options.title
-            )
-        )
+        print(_build(paths, options.output, options.title))
     except InputError as error:
         print(f"synth-gallery: {_one_line(str(error))}", file=sys.stderr)
         return 2
@@ -32,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="synth-gallery",
-        description="Build one HTML page over every finished run under the folders. It opens from disk.",
+        description="Build one HTML page over every finished run under the folders. "
+        "It opens from disk.",
     )
     parser.add_argument(
         "paths", nargs="+", metavar="PATH", help="a run folder, or any folder above runs"
@@ -47,28 +52,32 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(paths: Sequence[Path], output: str | None, title: str | None) -> str:
-    found = find_runs(paths)
+    """Writes the page; gives the line that says where it is, what is on it and what was skipped."""
+    search = find_runs(paths)
     where = ", ".join(str(path) for path in paths)
-    unfinished = _names("unfinished", [str(folder) for folder in found.unfinished])
-    if not found.finished:
+    unfinished = _names("unfinished", [str(folder) for folder in search.unfinished])
+    if not search.finished:
         raise InputError(f"{where}: no finished run here (a folder with result.json){unfinished}.")
     page = _page(paths, output)
-    runs, skipped = read_runs(found.finished)
+    runs, skipped = read_runs(search.finished)
+    reasons = [entry.reason for entry in skipped]
     if not runs:
-        raise InputError(
-            f"{where}: no run can be read{_names('skipped', [one.reason for one in skipped])}."
-        )
+        raise InputError(f"{where}: no run can be read{_names('skipped', reasons)}.")
     write_page(runs, page, title)
-    names = [one.reason.rstrip(".") for one in skipped]
+    names = [reason.rstrip(".") for reason in reasons]
     names += [f"{picture.path}: {picture.problem}" for run in runs for picture in run.missing]
-    pictures = sum(
-        1 for run in runs for item in run.items if item.picture and not item.picture.problem
-    )
-    counts = f"{len(runs)} run{'s' * (len(runs) != 1)}, {pictures} picture{'s' * (pictures != 1)}"
+    items = [item for run in runs for item in run.items]
+    pictures = sum(1 for item in items if item.picture and not item.picture.problem)
+    counts = f"{_counted(len(runs), 'run')}, {_counted(pictures, 'picture')}"
     return _one_line(f"{page}: {counts}{_names('skipped', names) or ', 0 skipped'}{unfinished}")
 
 
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"
+
+
 def _page(paths: Sequence[Path], output: str | None) -> Path:
+    """Where the page goes: `output`, or index.html in the first folder."""
     if output is None:
         if len(paths) > 1 and is_run(paths[0]):
             raise InputError(
@@ -89,12 +98,12 @@ def _names(word: str, names: Sequence[str]) -> str:
     """``, 2 skipped (a; b)``, or the empty string where there is none."""
     if not names:
         return ""
-    more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f", {len(names)} {word} ({'; '.join(names[:NAMED])}{more})"
+    more = f"; and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f", {len(names)} {word} ({'; '.join(names[:MOST_NAMES])}{more})"
 
 
 def _one_line(text: str) -> str:
-    """File names may hold line ends and terminal codes; shown as text they do no harm."""
+    """`text` with line ends and terminal codes, which file names may hold, written as escapes."""
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in text
     )

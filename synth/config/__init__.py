@@ -1,0 +1,15 @@
+"""Configuration: composing it from ``conf/``, building the objects it names, telling runs apart.
+
+Only this folder and ``synth/cli`` import Hydra and OmegaConf.
+
+    composing.py   where ``conf/`` is, and what a recipe composes to
+    sharing.py     settings that all contenders of a comparison have in common
+    building.py    objects from the ``_target_`` names of a configuration
+    unread.py      keys that the user wrote and nothing reads
+    identity.py    what makes two runs runs of the same configuration
+    recording.py   the configuration files in ``.hydra`` of a run folder
+    renames.py     classes, parts and keys that earlier versions called otherwise
+    earlier.py     the configuration of an earlier run, in the names of this version
+
+Importing any of these modules does not import torch.
+"""

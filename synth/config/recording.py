@@ -1,0 +1,56 @@
+"""The folder ``.hydra`` of a run: ``config.yaml``, ``hydra.yaml`` and ``overrides.yaml``.
+
+Hydra would write them before anything is checked; here they are written once the configuration
+has proved good, and taken back where a mistake shows only later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from synth.config.composing import Config
+from synth.errors import InputError
+from synth.record.atomic import disk_full_said, write_atomically
+
+FILES = ("config", "hydra", "overrides")
+
+
+def record_configuration(cfg: Config, folder: Path) -> None:
+    """Writes the configuration of the current job into ``.hydra`` of the run folder."""
+    hydra_cfg = HydraConfig.instance().cfg
+    assert hydra_cfg is not None
+    contents = (cfg, hydra_cfg, hydra_cfg.hydra.overrides.task)
+    with disk_full_said(folder, "Make room and give the same command again."):
+        (folder / ".hydra").mkdir(exist_ok=True)
+        for name, content in zip(FILES, contents, strict=True):
+            write_atomically(
+                folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(content).encode()
+            )
+
+
+@contextmanager
+def restored_after_mistake(folder: Path) -> Iterator[None]:
+    """Restores ``.hydra`` when the block raises an `InputError`; removes it where it was not there.
+
+    It stays where the run has already written something else into the folder.
+    """
+    ours = folder / ".hydra"
+    before = set(folder.iterdir())
+    contents = {path: path.read_bytes() for path in ours.glob("*.yaml")}
+    try:
+        yield
+    except InputError:
+        with suppress(OSError):
+            for path, content in contents.items():
+                if path.read_bytes() != content:
+                    write_atomically(path, content)
+            if set(folder.iterdir()) <= {*before, ours} and ours not in before:
+                for name in FILES:
+                    (ours / f"{name}.yaml").unlink(missing_ok=True)
+                ours.rmdir()
+        raise
