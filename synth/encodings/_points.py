@@ -1,4 +1,4 @@
-"""What a painter is told of each point of a picture: where it lies."""
+"""Pixel coordinates as the inputs of a compositional pattern-producing network (CPPN)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ INPUTS = 4
 
 
 def points_of(size: tuple[int, int], device: torch.device) -> Tensor:
-    """x, y, the distance from the centre and 1 at the middle of each pixel: [4, height * width].
+    """The inputs at the centre of each pixel, [4, height * width].
 
-    The shorter side goes from -1 to 1, so that a circle is a circle in a picture of any shape.
+    They are x, y, the distance from the centre of the image, and the constant 1. The shorter
+    side spans -1 to 1, so that a circle stays a circle at any aspect ratio.
     """
     height, width = size
     short = min(height, width)

@@ -1,4 +1,4 @@
-"""Takes the words `start` and `image`; gives pixels from a start, or a perturbation of the picture that was named."""
+"""Choice between the pixel encoding and a perturbation of a named image."""
 
 from __future__ import annotations
 
@@ -26,43 +26,60 @@ def canvas(
 ) -> Encoding:
     """A `Perturbation` of `image` or `images` where one is named, else `Pixels` from `start`.
 
-    `start` may also be a picture, by path or name, which is then what is perturbed. With `longest` it has the
-    shape of the picture `content`, where that is named and no `size` is.
+    Args:
+        start: one of the starts of `Pixels` (``noise``, ``zeros``, ``mean``, ``uniform``), or an
+            image, by path or name, which is then the one that is perturbed.
+        image: the one image to perturb.
+        images: several images to perturb, an item each: a folder, a glob or a list.
+        size: height and width; those that the network reads where None.
+        noise: standard deviation of the start ``noise``.
+        epsilon: radius of the ball of perturbations, pixels in [0, 1]; None: unbounded.
+        norm: norm of that radius, ``linf`` or ``l2``.
+        longest: in place of `size`, pixels of the longer side, in the shape of the one image.
+        grey: whether luminance alone is perturbed.
+        content: the image whose shape `longest` keeps; used where no `size`, `image` or `images`
+            is given.
+
+    Raises:
+        InputError: for a start that is neither a start nor an image, and for settings that
+            contradict each other.
     """
     if start is None:
         raise InputError(
-            f"start=null: there is nothing to begin from; write one of {', '.join(STARTS)}, or a picture (in a style "
-            "transfer content=PATH)."
+            f"start=null: there is nothing to begin from; write one of {', '.join(STARTS)}, "
+            "or a picture (in a style transfer content=PATH)."
         )
     if content is not None and longest is not None and image is None and images is None:
-        size = (
-            in_shape(*data.picture(content, "content").image.size, longest)
-            if size is None
-            else size
-        )
+        if size is None:
+            size = in_shape(*data.picture(content, "content").image.size, longest)
         longest = None
-    if image is None and images is None and start not in STARTS:
-        try:
-            data.picture(start, "start")
-        except InputError as error:
-            hint = nearest(start, STARTS)
-            if not hint:
-                raise
-            raise InputError(f"start={start}: no such start, and no such picture.{hint}") from error
-        image = start
-    elif start not in STARTS:
-        raise InputError(
-            f"start={start}: image= or images= name what is changed already; leave one of them out."
-        )
+    if start not in STARTS:
+        image = _start_image(start, image, images)
     if image is not None or images is not None:
         return Perturbation(image, images, epsilon, norm, size=size, longest=longest, grey=grey)
     if longest is not None or grey:
         raise InputError(
-            "encoding: longest= and grey= keep something of a picture; write image=PATH, or encoding.longest=null "
-            "encoding.grey=false and encoding.size=[HEIGHT,WIDTH]."
+            "encoding: longest= and grey= keep something of a picture; write image=PATH, "
+            "or encoding.longest=null encoding.grey=false and encoding.size=[HEIGHT,WIDTH]."
         )
     if epsilon is not None:
         raise InputError(
             f"encoding.epsilon={epsilon}: a radius needs a picture around which; write image=PATH."
         )
     return Pixels(size, start, noise)
+
+
+def _start_image(start: str, image: str | None, images: str | Sequence[str] | None) -> str:
+    """`start`, none of the STARTS, as the image to perturb; InputError if it is not one."""
+    if image is not None or images is not None:
+        raise InputError(
+            f"start={start}: image= or images= name what is changed already; leave one of them out."
+        )
+    try:
+        data.picture(start, "start")
+    except InputError as error:
+        hint = nearest(start, STARTS)
+        if not hint:
+            raise
+        raise InputError(f"start={start}: no such start, and no such picture.{hint}") from error
+    return start

@@ -1,8 +1,8 @@
 """Fourier spectra that start from cluster means: the mean images of clusters of a class's images.
 
-A class looks like more than one thing: a single green pepper and a heap of them, a cinema by day and
-by night. Nguyen, Yosinski & Clune, "Multifaceted Feature Visualization", 2016, call these the facets
-of a class and start an ascent from each.
+A class looks like more than one thing: a single green pepper and a heap of them, a cinema by day
+and by night. Nguyen, Yosinski & Clune, "Multifaceted Feature Visualization", 2016, call these the
+facets of a class and start an ascent from each.
 """
 
 from __future__ import annotations
@@ -120,13 +120,14 @@ class ClusterMeans(Encoding):
 
     @property
     def names(self) -> list[str]:  # type: ignore[override]
+        # an item's random numbers are keyed by its name: another word here would change every run
         return [
-            f"cluster {i + 1} ({len(cluster)} pictures)" for i, cluster in enumerate(self.clusters)
+            f"facet {i + 1} ({len(cluster)} pictures)" for i, cluster in enumerate(self.clusters)
         ]
 
     @cached_property
     def clusters(self) -> list[list[int]]:
-        """Indices of each cluster's images, nearest to the centroid first; largest cluster first."""
+        """Indices of each cluster's images, nearest to the centroid first; the largest first."""
         from sklearn.cluster import KMeans  # takes a second to import
         from sklearn.decomposition import PCA
 

@@ -1,13 +1,15 @@
-"""Compositional pattern-producing networks: the genome is a small network that paints, its topology free to evolve.
+"""Compositional pattern-producing networks (CPPNs) of evolving topology: the genome is the graph.
 
-A CPPN (Stanley 2007) gives the colour of a point from where it lies: x and y in [-1, 1], the distance from the
-centre, and a constant. Composed of sines, Gaussians and absolute values, it paints repetition and symmetry, and it
-can be asked at any resolution. The genome is a graph as `synth.graph` lays it out, [r, N, 2 + N].
+A CPPN (Stanley 2007) computes the colour of a point from its coordinates: x and y, the shorter
+side of the image from -1 to 1, the distance from the centre, and a constant. Composed of sines,
+Gaussians and absolute values, it produces repetition and symmetry, at any resolution. The genome
+is a graph in the tensor form of `synth.core.graph`, [r, N, 2 + N].
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,9 +21,9 @@ from synth.encodings._points import INPUTS, points_of
 from synth.errors import InputError
 
 OUTPUTS = 3  # red, green, blue
-BOUND = 8.0  # of a weight
-# A CPU computes functions of many numbers at once and rounds those that are left over differently in the last bit;
-# with whole bundles a genome paints the same alone and in any batch.
+BOUND = 8.0  # largest absolute weight
+# A CPU computes elementwise functions many values at a time and rounds the remainder differently in
+# the last bit; with whole vectors a genome decodes to the same bits alone and in any batch.
 LANES = 64
 
 
@@ -42,24 +44,31 @@ def _gaussian(value: Tensor, out: Tensor) -> None:
 
 
 def _linear(value: Tensor, out: Tensor) -> None:
-    torch.clamp(
-        value, -3.0, 3.0, out=out
-    )  # a chain of linear nodes would leave the range of numbers
+    # unbounded, a chain of linear nodes would overflow
+    torch.clamp(value, -3.0, 3.0, out=out)
 
 
 def _absolute(value: Tensor, out: Tensor) -> None:
     torch.abs(value, out=out).clamp_(max=3.0)
 
 
+# a node's function is an index into this; each overwrites its argument
 FUNCTIONS = (_sine, _cosine, _sigmoid, _gaussian, _linear, _absolute)
 
 
 class Cppn(Encoding):
-    """Pictures painted by evolving CPPNs with room for `hidden` nodes between the inputs and the three colours.
+    """Images of evolving CPPNs; not differentiable, for evolution with ``search/mutate=topology``.
 
-    The first genomes connect every colour with one or two inputs and have up to `first` hidden nodes, the simplest
-    that paint something, as in Nguyen, Yosinski & Clune 2015. `size` is the size of the pictures, the network's
-    own where it is left out. It has no gradient: its searches add, delete and rewire (search/mutate=topology).
+    The first genomes connect every colour with one or two inputs and have up to `first` hidden
+    nodes: the simplest graphs that produce something, as in Nguyen, Yosinski & Clune 2015.
+
+    Args:
+        size: height and width; those that the network reads where None.
+        hidden: the most hidden nodes between the inputs and the three colours, 1 or more.
+        first: the most hidden nodes in the first generation, from 0 to `hidden`.
+
+    Raises:
+        InputError: for numbers outside these ranges.
     """
 
     differentiable = False
@@ -70,30 +79,25 @@ class Cppn(Encoding):
             raise InputError(f"encoding.hidden={hidden}: write 1 or more nodes.")
         if not 0 <= first <= hidden:
             raise InputError(f"encoding.first={first}: from 0 to the {hidden} of encoding.hidden.")
-        self.size, self.hidden, self.first = size_of(size), hidden, first
+        self.size = size_of(size)
+        self.hidden = hidden
+        self.first = first
 
     def start(self, rows: Rows) -> Genome:
         graphs = graph.blank(len(rows), INPUTS, self.hidden, OUTPUTS, rows.key.device)
         size = graphs.shape[1]
         steps = 2 * OUTPUTS + self.first
-        draw, weight = rows.fold_in(1).uniform(steps, 4), rows.fold_in(2).normal(steps)
+        draw = rows.fold_in(1).uniform(steps, 4)
+        weight = rows.fold_in(2).normal(steps)
         graphs[:, size - OUTPUTS :, graph.FUNCTION] = (
             rows.fold_in(3).uniform(OUTPUTS) * len(FUNCTIONS)
         ).floor()
-        everyone = torch.arange(len(rows), device=graphs.device)
-        for colour in range(OUTPUTS):  # one input for certain, a second one for every other graph
-            for turn in range(2):
-                source = (draw[:, 2 * colour + turn, 0] * INPUTS).long()
-                wanted = draw[:, 2 * colour + turn, 1] < (1.0 if turn == 0 else 0.5)
-                old = graphs[everyone, size - OUTPUTS + colour, graph.WEIGHTS + source]
-                graphs[everyone, size - OUTPUTS + colour, graph.WEIGHTS + source] = torch.where(
-                    wanted, weight[:, 2 * colour + turn], old
-                )
-        for turn in range(2 * OUTPUTS, steps):
-            likely = draw[:, turn, 3] < 0.5
-            graph.add_node(graphs, likely, draw[:, turn, :3], len(FUNCTIONS))
+        _connect_colours(graphs, draw, weight)
+        for step in range(2 * OUTPUTS, steps):
+            chosen = draw[:, step, 3] < 0.5
+            graph.add_node(graphs, chosen, draw[:, step, :3], len(FUNCTIONS))
             graph.add_connection(
-                graphs, likely, rows.fold_in(4 + turn).uniform(1)[:, 0], weight[:, turn]
+                graphs, chosen, rows.fold_in(4 + step).uniform(1)[:, 0], weight[:, step]
             )
         return graphs
 
@@ -101,8 +105,8 @@ class Cppn(Encoding):
         assert self.size is not None
         height, width = self.size
         points = points_of(self.size, genome.device)
-        painted = _painted(genome, functional.pad(points, (0, -height * width % LANES)))
-        return painted[..., : height * width].reshape(len(genome), OUTPUTS, height, width)
+        colours = _colours(genome, functional.pad(points, (0, -height * width % LANES)))
+        return colours[..., : height * width].reshape(len(genome), OUTPUTS, height, width)
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
         return graph.repaired(genome, INPUTS, OUTPUTS, len(FUNCTIONS), BOUND)
@@ -114,12 +118,43 @@ class Cppn(Encoding):
         return genome
 
 
-def _painted(graphs: Tensor, points: Tensor) -> Tensor:
-    """Colours [m, 3, points] in [0, 1] of `graphs` at `points` [4, points].
+def _connect_colours(graphs: Tensor, draw: Tensor, weight: Tensor) -> None:
+    """Connects each colour with one input, and in every other graph with a second; in place."""
+    size = graphs.shape[1]
+    index = torch.arange(len(graphs), device=graphs.device)
+    for colour in range(OUTPUTS):
+        node = size - OUTPUTS + colour
+        for turn in range(2):
+            step = 2 * colour + turn
+            source = (draw[:, step, 0] * INPUTS).long()
+            chosen = draw[:, step, 1] < (1.0 if turn == 0 else 0.5)
+            old = graphs[index, node, graph.WEIGHTS + source]
+            graphs[index, node, graph.WEIGHTS + source] = torch.where(chosen, weight[:, step], old)
 
-    Nodes are computed level by level for all graphs together. Within a level those of one function stand in one
-    run, so that a function is one operation on a slice; a node's sum over its connections is a weighted bag of rows.
+
+@dataclass(frozen=True)
+class _Schedule:
+    """The nodes of all graphs in the order in which they are computed.
+
+    Nodes are sorted by level, and within a level by function, so that a function is one operation
+    on a slice. A node's weighted sum over its connections is an embedding bag over `table` rows.
+
+    `row` [m, N] is each node's row in the table of values; `bags` [connections] the rows that are
+    summed, `weight` [connections] their weights, `first` [nodes + 1] each node's first connection,
+    `edges` the same on the host. `levels` lists, level by level, the runs of nodes of one function
+    as (function, first node). `count` is the number of nodes of all graphs.
     """
+
+    count: int
+    row: Tensor
+    bags: Tensor
+    weight: Tensor
+    first: Tensor
+    edges: list[int]
+    levels: list[list[tuple[int, int]]]
+
+
+def _schedule(graphs: Tensor) -> _Schedule:
     size = graphs.shape[1]
     weights = graphs[..., graph.WEIGHTS :]
     linked = weights != 0
@@ -128,14 +163,12 @@ def _painted(graphs: Tensor, points: Tensor) -> Tensor:
     used = _used(linked)
     used[:, :INPUTS] = False
     which, node = used.nonzero(as_tuple=True)
-    depth, kind = (
-        level[which, node],
-        graphs[which, node, graph.FUNCTION].long().clamp_(0, len(FUNCTIONS) - 1),
-    )
+    depth = level[which, node]
+    kind = graphs[which, node, graph.FUNCTION].long().clamp_(0, len(FUNCTIONS) - 1)
     order = (depth * len(FUNCTIONS) + kind).argsort(stable=True)
     which, node, depth, kind = which[order], node[order], depth[order], kind[order]
 
-    # where the values of each node stand in `table`; the inputs are the same for all graphs
+    # the inputs, the same for all graphs, are the first rows of the table
     row = torch.arange(size, device=graphs.device).expand(len(graphs), size).clone()
     row[which, node] = INPUTS + torch.arange(len(which), device=graphs.device)
     sums, source = linked[which, node].nonzero(as_tuple=True)
@@ -143,39 +176,44 @@ def _painted(graphs: Tensor, points: Tensor) -> Tensor:
     first = torch.searchsorted(sums, torch.arange(len(which) + 1, device=graphs.device))
     bags = row[which[sums], source]
 
-    table = torch.empty(INPUTS + len(which), points.shape[1], device=graphs.device)
-    table[:INPUTS] = points
     starts = _runs(depth, kind)
-    # one transfer for the whole population; what follows is launched without asking the device anything
+    # one transfer to the host for the whole population; what follows needs no other
     plan = torch.stack([depth[starts], kind[starts], starts]).tolist()
-    edges = first.tolist()
     levels: dict[int, list[tuple[int, int]]] = {}
     for at, function, begin in zip(*plan, strict=True):
         levels.setdefault(at, []).append((function, begin))
-    begins = [begin for runs in levels.values() for _, begin in runs] + [len(which)]
+    return _Schedule(len(which), row, bags, weight, first, first.tolist(), list(levels.values()))
+
+
+def _colours(graphs: Tensor, points: Tensor) -> Tensor:
+    """Colours [m, 3, points] in [0, 1] of `graphs` at `points` [4, points], all graphs together."""
+    plan = _schedule(graphs)
+    table = torch.empty(INPUTS + plan.count, points.shape[1], device=graphs.device)
+    table[:INPUTS] = points
+    begins = [begin for runs in plan.levels for _, begin in runs] + [plan.count]
     place = 0
-    for runs in levels.values():
+    for runs in plan.levels:
         begin, end = begins[place], begins[place + len(runs)]
-        links = slice(edges[begin], edges[end])
-        found = functional.embedding_bag(
-            bags[links],
+        links = slice(plan.edges[begin], plan.edges[end])
+        sums = functional.embedding_bag(
+            plan.bags[links],
             table,
-            first[begin:end] - edges[begin],
+            plan.first[begin:end] - plan.edges[begin],
             mode="sum",
-            per_sample_weights=weight[links],
+            per_sample_weights=plan.weight[links],
         )
         for function, low in runs:
             place += 1
+            high = begins[place]
             FUNCTIONS[function](
-                found[low - begin : begins[place] - begin],
-                table[INPUTS + low : INPUTS + begins[place]],
+                sums[low - begin : high - begin], table[INPUTS + low : INPUTS + high]
             )
-    colours = table[row[:, size - OUTPUTS :].flatten()]
+    colours = table[plan.row[:, -OUTPUTS:].flatten()]
     return colours.add_(1.0).mul_(0.5).clamp_(0.0, 1.0).view(len(graphs), OUTPUTS, points.shape[1])
 
 
 def _levels(linked: Tensor) -> Tensor:
-    """How many nodes the longest way from an input to each node has, [m, N]."""
+    """The length of the longest path from an input to each node, [m, N]."""
     level = torch.zeros(linked.shape[:2], dtype=torch.int64, device=linked.device)
     for _ in range(linked.shape[1]):
         further = torch.where(linked, level[:, None, :] + 1, 0).amax(2)
@@ -186,7 +224,7 @@ def _levels(linked: Tensor) -> Tensor:
 
 
 def _used(linked: Tensor) -> Tensor:
-    """Which nodes some way leads from to a colour, [m, N]."""
+    """Which nodes have a path to a colour, [m, N]."""
     used = torch.zeros(linked.shape[:2], dtype=torch.bool, device=linked.device)
     used[:, -OUTPUTS:] = True
     for _ in range(linked.shape[1]):
@@ -198,7 +236,7 @@ def _used(linked: Tensor) -> Tensor:
 
 
 def _runs(depth: Tensor, kind: Tensor) -> Tensor:
-    """Where a new function or level begins in sorted nodes."""
+    """The positions in sorted nodes at which a new level or function begins."""
     new = torch.ones(len(depth), dtype=torch.bool, device=depth.device)
     new[1:] = (depth[1:] != depth[:-1]) | (kind[1:] != kind[:-1])
     return new.nonzero()[:, 0]

@@ -1,7 +1,8 @@
-"""Pictures painted by a network of fixed topology: the genome is its weights, [r, d], d a few hundred.
+"""Compositional pattern-producing networks (CPPNs) of fixed topology: genomes are weights, [r, d].
 
-A compositional pattern-producing network (Stanley 2007) gives the colour of a point from where it lies. Here
-its layers are full and only its weights are searched, so that any search will do; in `cppn` the graph evolves.
+A CPPN (Stanley 2007) computes the colour of a point from its coordinates. Here its layers are
+fully connected and only its weights, a few hundred, are searched, so that any search can be used,
+gradient searches too; in `synth.encodings.cppn` the topology evolves.
 """
 
 from __future__ import annotations
@@ -19,12 +20,23 @@ ACTIVATIONS = 4
 
 
 class CppnWeights(Encoding):
-    """`layers` hidden layers of `width` units, whose functions are sine, Gaussian, tanh and absolute value by turns.
+    """A CPPN of full layers, whose units are sine, Gaussian, tanh and absolute value in turn.
 
-    The inputs are x and y, the shorter side of the picture from -1 to 1, the distance from the centre, and 1. Every
-    layer also gets the constant; a sigmoid makes colours. Weights are in units of `gain` / sqrt(inputs of the unit), so
-    that a standard normal genome paints something; `sd` is the deviation of the first genome. Departure from Stanley:
-    no connections past a layer.
+    The inputs are x and y (the shorter side of the image from -1 to 1), the distance from the
+    centre, and 1. Every further layer has a constant input too; a sigmoid gives the colours.
+    Weights are in units of `gain` / sqrt(inputs of the unit), so that a standard normal genome
+    decodes to a structured image. Departure from Stanley: no connections that skip a layer. It
+    defines no baseline.
+
+    Args:
+        size: height and width; those that the network reads where None.
+        layers: hidden layers, 1 or more.
+        width: units per hidden layer, 4 or more; 3 layers of 8 have 203 weights.
+        sd: standard deviation of the first genome, above 0.
+        gain: scale of the weights, above 0: larger gives finer structure.
+
+    Raises:
+        InputError: for numbers outside these ranges.
     """
 
     scalable = True
@@ -42,13 +54,11 @@ class CppnWeights(Encoding):
             raise InputError(f"encoding.sd={sd}: write a standard deviation above 0; 1 is usual.")
         if gain <= 0:
             raise InputError(f"encoding.gain={gain}: write a scale of weights above 0; 2 is usual.")
-        self.size, self.layers, self.width, self.sd, self.gain = (
-            size_of(size),
-            layers,
-            width,
-            sd,
-            gain,
-        )
+        self.size = size_of(size)
+        self.layers = layers
+        self.width = width
+        self.sd = sd
+        self.gain = gain
         # units and inputs of each layer; the constant is the last input
         self.shapes = [(width, INPUTS), *[(width, width + 1)] * (layers - 1), (COLOURS, width + 1)]
         self.lengths = [units * inputs for units, inputs in self.shapes]
@@ -66,11 +76,11 @@ class CppnWeights(Encoding):
         ]
         values = _activated(self._scaled(parts[0]) @ self.points)
         for part in parts[1:-1]:
-            values = _activated(self._summed(part, values))
-        return self._summed(parts[-1], values).sigmoid().view(-1, COLOURS, *self.size)
+            values = _activated(self._weighted_sums(part, values))
+        return self._weighted_sums(parts[-1], values).sigmoid().view(-1, COLOURS, *self.size)
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
-        return genome  # every network is a picture
+        return genome  # all weights are legal
 
     def at(self, size: tuple[int, int]) -> CppnWeights:
         other = CppnWeights(size, self.layers, self.width, self.sd, self.gain)
@@ -88,14 +98,18 @@ class CppnWeights(Encoding):
     def _scaled(self, part: Tensor) -> Tensor:
         return part * (self.gain / part.shape[2] ** 0.5)
 
-    def _summed(self, part: Tensor, values: Tensor) -> Tensor:
-        """What comes to each unit, [r, units, points], of `values` [r, inputs - 1, points] and the constant."""
+    def _weighted_sums(self, part: Tensor, values: Tensor) -> Tensor:
+        """The input of each unit, [r, units, points].
+
+        `values` [r, inputs - 1, points] are the outputs of the layer before; the last input is the
+        constant.
+        """
         weights = self._scaled(part)
         return torch.baddbmm(weights[..., -1:], weights[..., :-1], values)
 
 
 def _activated(sums: Tensor) -> Tensor:
-    """Unit 0 a sine, 1 a Gaussian, 2 a tanh, 3 an absolute value, 4 a sine again; then they stand by function."""
+    """Outputs of units (sine, Gaussian, tanh, absolute value in turn), sorted by function."""
     sine, gaussian, tanh, absolute = (sums[:, first::ACTIVATIONS] for first in range(ACTIVATIONS))
     return torch.cat(
         [(torch.pi * sine).sin(), (-gaussian.square()).exp(), tanh.tanh(), absolute.abs()], dim=1

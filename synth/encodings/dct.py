@@ -1,7 +1,8 @@
-"""Pictures of few, smooth waves: the genome is their amplitudes, low frequencies of a cosine transform, [r, 3, k, k].
+"""Low frequencies of a discrete cosine transform: the genome is their amplitudes, [r, 3, k, k].
 
-A search without gradients pays for every number of a genome; 3 * k * k of them hold what is large in a picture.
-The waves are those of the discrete cosine transform II (Ahmed, Natarajan & Rao 1974), as JPEG has them.
+The cost of a search without gradients grows with the length of the genome; 3 * k * k amplitudes
+hold the coarse structure of an image. The waves are those of the DCT-II (Ahmed, Natarajan & Rao
+1974), as in JPEG.
 """
 
 from __future__ import annotations
@@ -19,16 +20,28 @@ from synth.errors import InputError
 
 
 class Dct(Encoding):
-    """Sigmoid of the mean colour's logit plus a sum of cosine waves, `frequencies` each way.
+    """Sigmoid of the logit of the mean colour plus a sum of cosine waves.
 
-    A wave of frequency f (half turns a side, both ways together) has the amplitude `contrast` / max(1, f)^`falloff`,
-    divided so that a standard normal genome gives logits of deviation `contrast`: photographs have a falloff
-    of 1 (Field 1987), and one step then moves every wave by what it is worth. `sd` is the deviation of the first
-    genome. `decorrelated` makes the three channels those in which colours of photographs vary independently, as
-    `Fourier` does. A sigmoid and not a clamp, because behind a clamp a search no longer feels what it changes.
+    A wave of frequency f (half periods per side, the norm over both directions) has the amplitude
+    `contrast` / max(1, f)^`falloff`, normalised so that a standard normal genome gives logits of
+    standard deviation `contrast`: photographs have a falloff of 1 (Field 1987), and a step of equal
+    size then moves every wave in proportion to its amplitude. A sigmoid and not a clamp, because
+    beyond a clamp changes of the genome have no effect on the score.
 
-    The waves are functions of the place in the picture, so a genome is the same picture at every size; those too
-    fine for a small one are left out.
+    The waves are functions of the position in the image, so a genome is the same image at every
+    size; those too fine for a small one are left out. Zero, the baseline, is the mean colour.
+
+    Args:
+        size: height and width; those that the network reads where None.
+        frequencies: waves in each direction, k above, from 1 to 512.
+        sd: standard deviation of the first genome, at least 0.
+        contrast: standard deviation of the logits of pixels, above 0.
+        falloff: the power of the frequency with which amplitudes fall.
+        decorrelated: whether the three channels are those in which the colours of photographs vary
+            independently, as in `Fourier`; else they are red, green and blue.
+
+    Raises:
+        InputError: for numbers outside these ranges.
     """
 
     scalable = True
@@ -44,7 +57,8 @@ class Dct(Encoding):
     ) -> None:
         if not 1 <= frequencies <= 512:
             raise InputError(
-                f"encoding.frequencies={frequencies}: write 1 to 512; a genome has 3 times their square."
+                f"encoding.frequencies={frequencies}: write 1 to 512; "
+                "a genome has 3 times their square."
             )
         if sd < 0:
             raise InputError(f"encoding.sd={sd}: a standard deviation is at least 0.")
@@ -52,18 +66,23 @@ class Dct(Encoding):
             raise InputError(
                 f"encoding.contrast={contrast}: write a deviation of logits above 0; 1 is usual."
             )
-        self.size, self.frequencies, self.sd = size_of(size), frequencies, sd
-        self.contrast, self.falloff, self.decorrelated = contrast, falloff, decorrelated
-        # rows of unit length on average: the colours are mixed, their contrast stays
-        self.colour = (
-            COLOUR / COLOUR.square().sum(1).mean().sqrt() if decorrelated else torch.eye(3)
-        )
+        self.size = size_of(size)
+        self.frequencies = frequencies
+        self.sd = sd
+        self.contrast = contrast
+        self.falloff = falloff
+        self.decorrelated = decorrelated
+        # rows of root mean square length 1: the colours are mixed, their contrast is unchanged
+        self.colour = torch.eye(3)
+        if decorrelated:
+            self.colour = COLOUR / COLOUR.square().sum(1).mean().sqrt()
         self.mean = torch.tensor(IMAGENET_MEAN).logit().view(1, 3, 1, 1)
         each = torch.arange(frequencies, dtype=torch.float64)
         amplitudes = (each[:, None].square() + each.square()).sqrt().clamp_min(1.0) ** -falloff
         self.amplitudes = (amplitudes * contrast / amplitudes.norm()).float()
         height, width = self.size or (frequencies, frequencies)
-        self.down, self.across = _waves(frequencies, height), _waves(frequencies, width)
+        self.down = _waves(frequencies, height)
+        self.across = _waves(frequencies, width)
 
     def start(self, rows: Rows) -> Genome:
         return self.sd * rows.normal(3, self.frequencies, self.frequencies)
@@ -73,15 +92,18 @@ class Dct(Encoding):
         return (self.down.T @ (mixed @ self.across) + self.mean).sigmoid()
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
-        return genome  # every sum of waves is a picture
+        return genome  # every sum of waves is an image
 
     def at(self, size: tuple[int, int]) -> Dct:
         return self._like(size).to(self.colour.device)
 
     def to(self, device: torch.device) -> Dct:
         other = self._like(self.size)
-        for name in ("colour", "mean", "amplitudes", "down", "across"):
-            setattr(other, name, getattr(other, name).to(device))
+        other.colour = other.colour.to(device)
+        other.mean = other.mean.to(device)
+        other.amplitudes = other.amplitudes.to(device)
+        other.down = other.down.to(device)
+        other.across = other.across.to(device)
         return other
 
     def transfer(self, genome: Genome, to: Encoding) -> Genome:
@@ -95,9 +117,10 @@ class Dct(Encoding):
 
 
 def _waves(frequencies: int, length: int) -> Tensor:
-    """Cosines at the middles of `length` pixels, [frequencies, length], each of mean square 1.
+    """Cosines at the centres of `length` pixels, [frequencies, length], each of mean square 1.
 
-    The orthonormal transform times the square root of `length`; zeros where `length` pixels cannot hold the wave.
+    The orthonormal transform times sqrt(`length`); zeros for frequencies too high for `length`
+    pixels.
     """
     frequency = torch.arange(frequencies, dtype=torch.float64)[:, None]
     place = (torch.arange(length, dtype=torch.float64) + 0.5) / length

@@ -1,8 +1,9 @@
-"""Takes codes, what a layer says of a picture; gives the pictures that a trained generator draws from them.
+"""Latent codes of a trained image generator: the genome is the code, [r, *code].
 
-The genome is the code, [r, *code]. A search that moves codes moves among pictures that look like some, since the
-generator has learned to draw nothing else: Nguyen, Dosovitskiy, Yosinski, Brox & Clune, "Synthesizing the preferred
-inputs for neurons in neural networks via deep generator networks", 2016.
+A code is what a layer of a network computes from an image, and the generator was trained to invert
+it. A search over codes stays among images that resemble natural ones: Nguyen, Dosovitskiy,
+Yosinski, Brox & Clune, "Synthesizing the preferred inputs for neurons in neural networks via deep
+generator networks", 2016.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import logging
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,30 +22,39 @@ from synth.core import Encoding, Genome, Images, Rows
 from synth.core.network import Network
 from synth.data.sizes import Size, size_of
 from synth.errors import InputError, nearest
-from synth.networks import reading
 from synth.networks.bundled import bundled
-from synth.networks.generator import Origin, read_generator
+from synth.networks.generator import Origin, UpConvolution, read_generator
 
 log = logging.getLogger(__name__)
 
 STARTS = ("random", "mean", "zeros")
+BATCH = 64  # images whose codes are read at once
 
 
 class Generator(Encoding):
-    """Codes of the generator in the file `weights` (None: the one in the box), drawn at its own size, then scaled.
+    """Codes of a generator, which is frozen and in eval mode; its images are scaled to `size`.
 
-    `start`: ``random`` (each unit normal about its mean over the training pictures, with `spread` times its
-    deviation), ``mean`` or ``zeros``; or a picture, by path or name. Then, and with `image` or `images`, an item each,
-    it is their codes: what the generator's layer of its own network says of them, also where another network is
-    visualised. With `clip` each unit stays within
-    [max(least, mean - clip * deviation), mean + clip * deviation], `least` being the smallest value it ever had, 0
-    behind a ReLU; None keeps it above `least` alone. The paper clips at 3 deviations, as the default does, and starts
-    from standard normal numbers, whatever the units' scales; ours are the units' own.
+    Zero is the baseline. A code is the same image at every size. The paper clips at 3 standard
+    deviations, as the default does, and starts from standard normal numbers, whatever the scales of
+    the units; here a random start has the statistics of the units.
 
-    Zero is where decay pulls. A code is the same picture at every size; `size` is that of the network where None, and
-    what differs from the generator's own is resampled (bicubic). The generator is in eval mode and frozen.
+    Args:
+        weights: the generator's file, made by ``recipe=train_generator``; None: the bundled one.
+        start: ``random`` (each unit normal about its mean over the training images), ``mean`` or
+            ``zeros``; or an image, by path or name, whose code is the start.
+        image: an image whose code is the start: the activations of the layer and network that the
+            generator was trained for, also where another network is visualised.
+        images: several such images, an item each: a folder, a glob or a list.
+        clip: each unit stays within [max(least, mean - clip * deviation), mean + clip * deviation],
+            `least` being its smallest value in training, 0 behind a ReLU; in standard deviations,
+            above 0. None bounds it by `least` alone.
+        spread: standard deviation of a random start, in those of the units; 0 or more.
+        size: height and width; those that the network reads where None. Images of another size than
+            the generator's own are resampled (bicubic).
 
-    Raises InputError for a file that is no generator, and for pictures read by a network whose layer does not fit.
+    Raises:
+        InputError: for a file that is no generator, and (from `bind`) for images read by a network
+            whose layer does not fit the code.
     """
 
     scalable = True
@@ -61,7 +70,7 @@ class Generator(Encoding):
         size: Size = None,
     ) -> None:
         if start not in STARTS:
-            image = _named(start, image, images)
+            image = _start_image(start, image, images)
         if clip is not None and not clip > 0:
             raise InputError(
                 f"encoding.clip={clip}: write a number of standard deviations above 0, or null."
@@ -72,32 +81,34 @@ class Generator(Encoding):
             raise InputError(
                 f"image={image}: images= names where codes start already; leave one of them out."
             )
-        self.kind, self.clip, self.spread, self.size = start, clip, spread, size_of(size)
+        self.kind = start
+        self.clip = clip
+        self.spread = spread
+        self.size = size_of(size)
         self.pictures: list[data.Picture] = []
-        if image is not None or images is not None:
-            self.pictures = (
-                [data.picture(image)] if image is not None else data.pictures(images or [])
-            )
+        if image is not None:
+            self.pictures = [data.picture(image)]
+        elif images is not None:
+            self.pictures = data.pictures(images)
+        if self.pictures:
             self.names = [picture.name for picture in self.pictures]
         module, self.trained_for = read_generator(weights, "cpu")
-        self.codes: Tensor | None = None  # [pictures, *code], once a network has read them
-        self.bytes_per_image = _kept_bytes(module, module.mean)
-        self._place(module)
+        self.codes: Tensor | None = None  # [images, *code], set by `bind`
+        self.bytes_per_image = _activation_bytes(module, module.mean)
+        self._set_module(module)
 
     def start(self, rows: Rows) -> Genome:
         shape = self.module.code
         if self.pictures:
-            assert self.codes is not None, "no network has read the pictures yet"
-            codes = (
-                self.codes.expand(len(rows), *shape)
-                if len(self.codes) == 1
-                else self.codes[rows.item]
-            )
+            assert self.codes is not None, "bind() has not read the codes of the images yet"
+            one = len(self.codes) == 1
+            codes = self.codes.expand(len(rows), *shape) if one else self.codes[rows.item]
         elif self.kind == "random":
             codes = self.module.mean + self.spread * self.module.deviation * rows.normal(*shape)
         else:
-            one = self.module.mean if self.kind == "mean" else torch.zeros_like(self.module.mean)
-            codes = one.expand(len(rows), *shape)
+            mean = self.module.mean
+            code = mean if self.kind == "mean" else torch.zeros_like(mean)
+            codes = code.expand(len(rows), *shape)
         return self.project(codes, rows)
 
     def decode(self, genome: Genome, rows: Rows) -> Images:
@@ -116,27 +127,23 @@ class Generator(Encoding):
         if self.low.device == device:
             return self
         other = copy.copy(self)
-        other._place(copy.deepcopy(self.module).to(device))
+        other._set_module(copy.deepcopy(self.module).to(device))
         other.codes = None if self.codes is None else self.codes.to(device)
         return other
 
-    def bind(self, network: Any) -> Generator:
+    def bind(self, network: Network) -> Generator:
         if not self.pictures:
             return self
-        reader, layer = _reader(network, self.trained_for), self.trained_for.layer
-        shape, code = reader.layers.get(layer), self.module.code
-        if shape != code:
-            has = (
-                f"{layer} of {reader.name} is {list(shape)}"
-                if shape
-                else f"{reader.name} has no {layer}"
-            )
-            raise InputError(
-                f"image: codes of pictures are read at {layer}, {list(code)}, of {self.trained_for.network}, for which "
-                f"the generator was trained, but {has}; leave image= and images= out, or name a generator= that fits."
-            )
+        reader = _code_network(network, self.trained_for)
+        self._check_layer(reader)
+        layer = self.trained_for.layer
+        with torch.inference_mode():
+            images = torch.stack([picture.at(reader.size) for picture in self.pictures])
+            codes = [
+                reader.read(part, [layer])[layer] for part in images.to(reader.device).split(BATCH)
+            ]
         other = copy.copy(self)
-        other.codes = reading.activations(reader, self.pictures, [layer])[layer]
+        other.codes = torch.cat(codes)
         return other
 
     def transfer(self, genome: Genome, to: Encoding) -> Genome:
@@ -148,26 +155,43 @@ class Generator(Encoding):
     def initial_images(self, rows: Rows) -> Images | None:
         if not self.pictures or self.size is None:
             return None
-        each = [
+        images = [
             self.pictures[i if len(self.pictures) > 1 else 0].at(self.size)
             for i in rows.item.tolist()
         ]
-        return torch.stack(each).to(self.low.device)
+        return torch.stack(images).to(self.low.device)
 
-    def _place(self, module: Any) -> None:
-        """Takes `module`, and the bounds of its codes, where it is."""
+    def _check_layer(self, reader: Network) -> None:
+        """Raises InputError where the outputs of `reader`'s layer are no codes of the generator."""
+        layer, code = self.trained_for.layer, self.module.code
+        shape = reader.layers.get(layer)
+        if shape == code:
+            return
+        difference = f"{reader.name} has no {layer}"
+        if shape:
+            difference = f"{layer} of {reader.name} is {list(shape)}"
+        raise InputError(
+            f"image: codes of pictures are read at {layer}, {list(code)}, of "
+            f"{self.trained_for.network}, for which the generator was trained, but {difference}; "
+            "leave image= and images= out, or name a generator= that fits."
+        )
+
+    def _set_module(self, module: UpConvolution) -> None:
+        """Takes `module` and, on its device, the bounds of its codes."""
         self.module = module
-        self.low, self.high = module.least, torch.full_like(module.least, torch.inf)
+        self.low = module.least
+        self.high = torch.full_like(module.least, torch.inf)
         if self.clip is not None:
             self.low = torch.maximum(module.least, module.mean - self.clip * module.deviation)
             self.high = module.mean + self.clip * module.deviation
 
 
-def _named(start: str, image: str | None, images: str | Sequence[str] | None) -> str:
-    """`start`, which is none of the STARTS, as the picture that it has to be; InputError where it is none."""
+def _start_image(start: str, image: str | None, images: str | Sequence[str] | None) -> str:
+    """`start`, none of the STARTS, as the image whose code is the start; InputError if not one."""
     if image is not None or images is not None:
         raise InputError(
-            f"start={start}: image= or images= name where codes start already; leave one of them out."
+            f"start={start}: image= or images= name where codes start already; "
+            "leave one of them out."
         )
     try:
         data.picture(start, "start")
@@ -180,25 +204,32 @@ def _named(start: str, image: str | None, images: str | Sequence[str] | None) ->
     return start
 
 
-def _reader(network: Network, origin: Origin) -> Network:
-    """The network that the generator was trained for, where `network` or the one in the box is it; else `network`."""
+def _code_network(network: Network, origin: Origin) -> Network:
+    """The network the generator was trained for, if it is `network` or bundled; else `network`.
+
+    The weights are compared by their hash; where neither fits, a warning is logged.
+    """
     if network.sha256 == origin.sha256:
         return network
     with suppress(InputError):
-        boxed = bundled(origin.network, None, str(network.device))
-        if boxed.sha256 == origin.sha256:
-            return boxed
-    log.warning("image: %s is not the %s that the generator was trained for; its codes may mean other pictures",
-                network.name, origin.network)  # fmt: skip
+        candidate = bundled(origin.network, None, str(network.device))
+        if candidate.sha256 == origin.sha256:
+            return candidate
+    log.warning(
+        "image: %s is not the %s that the generator was trained for; "
+        "its codes may mean other pictures",
+        network.name,
+        origin.network,
+    )
     return network
 
 
-def _kept_bytes(module: nn.Module, code: Tensor) -> float:
-    """About how many bytes a forward and backward of one `code` keep: the sum of all outputs, in float32."""
-    values = [0]
+def _activation_bytes(module: nn.Module, code: Tensor) -> float:
+    """About how many bytes a forward and backward of one `code` keep: all outputs, in float32."""
+    counts: list[int] = []
 
-    def count(_: nn.Module, __: Any, out: Tensor) -> None:
-        values[0] += out.numel()
+    def count(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
+        counts.append(output.numel())
 
     handles = [
         part.register_forward_hook(count)
@@ -211,4 +242,4 @@ def _kept_bytes(module: nn.Module, code: Tensor) -> float:
     finally:
         for handle in handles:
             handle.remove()
-    return 4.0 * values[0]
+    return 4.0 * sum(counts)

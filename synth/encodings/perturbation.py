@@ -1,4 +1,4 @@
-"""A picture and what is added to it: the genome is the difference, [r, 3, h, w], kept in a ball around nothing."""
+"""Adversarial perturbations: the genome is the difference from a clean image, [r, 3, h, w]."""
 
 from __future__ import annotations
 
@@ -14,27 +14,40 @@ from synth.data.sizes import Size, in_shape, size_of
 from synth.encodings._ball import STARTS, Ball
 from synth.errors import InputError
 
-EDGE = 1e-6  # how far rounding may take a legal picture out of the box
+EDGE = 1e-6  # how far rounding may move a legal image out of [0, 1]
 
 
 class Perturbation(Encoding):
-    """Pictures plus a perturbation of at most `epsilon` in the norm `norm` (``linf`` or ``l2``).
+    """Clean images plus a perturbation of at most `epsilon` in the norm `norm`, inside [0, 1].
 
-    A saved picture has 256 levels, so an L-infinity radius is rounded down to whole levels: what is saved then lies
-    in the ball too. In the L2 norm rounding can add to the length; the record's ``l2`` is that of the saved picture.
+    A saved image has 256 levels, so an L-infinity radius is rounded down to whole levels: the saved
+    image then lies in the ball too. In the L2 norm rounding can add to the length; the ``l2`` of a
+    result is that of the saved image. Zero, the baseline, is the clean image.
 
-    `image` is one picture, `images` several (an item each); pixels are in [0, 1], so 8/255 is 0.0314. With
-    `epsilon` None only the box [0, 1] binds. `start` is ``zeros``; ``random`` (uniform in the L-infinity
-    ball, on the sphere's direction with random radius in the L2 ball: Madry et al. 2018); ``signs``, a corner of the
-    L-infinity ball, each channel of each pixel + or - `epsilon`; or ``stripes``, the same with one sign for each
-    channel of each column (the start of the square attack: Andriushchenko et al. 2020). In the L2 norm the last two
-    have the length `epsilon`.
+    Args:
+        image: the one clean image of all items, by path or bundled name.
+        images: several clean images, an item each: a folder, a glob or a list.
+        epsilon: radius of the ball, pixels in [0, 1]: 8/255 is 0.0314. None: only the box [0, 1]
+            binds.
+        norm: ``linf`` or ``l2``.
+        start: ``zeros``; ``random`` (uniform in the L-infinity ball; in the L2 ball a random
+            direction and a uniform length: Madry et al. 2018); ``signs``, a corner of the
+            L-infinity ball, each channel of each pixel plus or minus `epsilon`; or ``stripes``, the
+            same with one sign for each channel of each column (the start of the square attack:
+            Andriushchenko et al. 2020). In the L2 norm the last two have length `epsilon`.
+        size: height and width; those that the network reads where None.
+        longest: in place of `size`, pixels of the longer side, in the shape of the one image.
+        eight_bit: False allows perturbations finer than the 256 levels of a file, for studies of
+            the network rather than of images.
+        grey: whether luminance alone changes: the genome is then [r, 1, h, w], added to all three
+            channels, so that the colour differences of the clean image (I and Q of YIQ) stay.
+        levels: whether only whole levels of 1/255 are legal, so that every step of the search is
+            evaluated on an image that a file can hold (in the L2 norm rounding may add to the
+            length).
 
-    `longest` in place of `size` keeps the shape of the one `image`: its longer side has so many pixels. `eight_bit`
-    False allows perturbations finer than the 256 levels of a file, for studies of the network and not of pictures.
-    `grey` changes luminance alone: the genome is [r, 1, h, w], added to all three channels, so that the colour
-    differences of the original (I and Q of YIQ) stay. With `levels` only whole levels of 256 are legal: a search that
-    looks at nothing else finds what holds in a file (a length in the L2 norm may grow by the rounding).
+    Raises:
+        InputError: for no image, for settings that contradict each other, and for an impossible
+            radius, norm, start or size.
     """
 
     def __init__(
@@ -56,65 +69,60 @@ class Perturbation(Encoding):
             raise InputError(
                 f"encoding.start={start}: a perturbation starts from {', '.join(STARTS)}."
             )
-        if image is not None and images is not None:
-            raise InputError(
-                f"image={image}: images= names what is changed already; write image=null, or leave out images=."
-            )
-        if image is None and images is None:
-            raise InputError(
-                "image: a perturbation needs a picture; write image=PATH, or images=FOLDER for several."
-            )
         if levels and not eight_bit:
             raise InputError(
-                "encoding.levels=true, encoding.eight_bit=false: whole levels are rounded; leave one out."
+                "encoding.levels=true, encoding.eight_bit=false: whole levels are rounded; "
+                "leave one out."
             )
-        if image is not None:
-            self.pictures = [data.picture(image)]
-        else:
-            assert images is not None
-            self.pictures = data.pictures(images)
+        self.pictures = _clean_pictures(image, images)
         self.names = [picture.name for picture in self.pictures]
-        self.epsilon, self.norm = None if epsilon is None else self.ball.epsilon, norm
-        self.kind, self.eight_bit, self.grey, self.levels = start, eight_bit, grey, levels
-        self.size = size_of(size) if longest is None else self._shaped(longest, size)
-        self._place(torch.device("cpu"))
+        self.epsilon = None if epsilon is None else self.ball.epsilon
+        self.norm = norm
+        self.kind = start
+        self.eight_bit = eight_bit
+        self.grey = grey
+        self.levels = levels
+        self.size = size_of(size) if longest is None else self._size_in_shape(longest, size)
+        self._load(torch.device("cpu"))
 
     def start(self, rows: Rows) -> Genome:
-        shape = (1 if self.grey else 3, *self.originals.shape[2:])
+        shape = (1 if self.grey else 3, *self.clean_images.shape[2:])
         return self.project(self.ball.start(self.kind, rows, shape), rows)
 
     def decode(self, genome: Genome, rows: Rows) -> Images:
-        return _Boxed.apply(self._of(rows) + genome)
+        return _ClampToBox.apply(self._clean(rows) + genome)
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
         if self.epsilon is not None:
             genome = self.ball.project(genome)
-        if self.levels:  # after the ball: what was shortened is no whole number; the originals' are, so the pictures'
+        if (
+            self.levels
+        ):  # after the ball, whose scaling leaves no whole levels; clean images have them
             genome = (genome * 255).round() / 255
         if self.grey:
-            return genome.clamp(
-                -1, 1
-            )  # three channels share it; where one leaves the box, the picture is cut there
-        # the picture lies in the box, so going into the box shrinks every coordinate: the ball still holds
-        original = self._of(rows)
-        return (original + genome).clamp(0, 1) - original
+            # three channels share a value; decoding clips the channel that would leave [0, 1]
+            return genome.clamp(-1, 1)
+        # the clean image is in the box, so clipping shrinks every coordinate: the ball still holds
+        clean = self._clean(rows)
+        return (clean + genome).clamp(0, 1) - clean
 
     def at(self, size: tuple[int, int]) -> Perturbation:
         other = self._copy()
         other.size = size
-        other._place(self.originals.device)
+        other._load(self.clean_images.device)
         return other
 
     def around(self, picture: data.Picture) -> Perturbation:
-        """The same around another picture, at the same size."""
+        """The same ball around another clean image, at the same size."""
         other = self._copy()
-        other.pictures, other.names = [picture], [picture.name]
-        other._place(self.originals.device)
+        other.pictures = [picture]
+        other.names = [picture.name]
+        other._load(self.clean_images.device)
         return other
 
     def to(self, device: torch.device) -> Perturbation:
         other = self._copy()
-        other.originals = self.originals.to(device)
+        other.clean_images = self.clean_images.to(device)
         return other
 
     def transfer(self, genome: Genome, to: Encoding) -> Genome:
@@ -122,28 +130,30 @@ class Perturbation(Encoding):
         return torch.nn.functional.interpolate(genome, to.size, mode="bicubic", antialias=True)
 
     def baseline(self, rows: Rows) -> Genome:
-        return torch.zeros(1, 1, 1, 1, device=self.originals.device)
+        return torch.zeros(1, 1, 1, 1, device=self.clean_images.device)
 
     def originals(self, rows: Rows) -> Images:
-        return self._of(rows).expand(len(rows), -1, -1, -1)
+        return self._clean(rows).expand(len(rows), -1, -1, -1)
 
-    def _of(self, rows: Rows) -> Tensor:
-        return self.originals if len(self.originals) == 1 else self.originals[rows.item]
+    def _clean(self, rows: Rows) -> Tensor:
+        """The clean image of each row, [r, 3, h, w], or [1, 3, h, w] where all share one."""
+        return self.clean_images if len(self.clean_images) == 1 else self.clean_images[rows.item]
 
-    def _shaped(self, longest: int, size: Size) -> tuple[int, int] | None:
+    def _size_in_shape(self, longest: int, size: Size) -> tuple[int, int] | None:
         if size is not None or len(self.pictures) > 1:
             raise InputError(
-                f"encoding.longest={longest}: it is for one picture, and in place of encoding.size; write "
-                "encoding.longest=null, and encoding.size=[HEIGHT,WIDTH] for several."
+                f"encoding.longest={longest}: it is for one picture, and in place of "
+                "encoding.size; write encoding.longest=null, and encoding.size=[HEIGHT,WIDTH] "
+                "for several."
             )
         return in_shape(*self.pictures[0].image.size, longest)
 
-    def _place(self, device: torch.device) -> None:
-        self.originals = torch.zeros(1, 3, 1, 1, device=device)
+    def _load(self, device: torch.device) -> None:
+        """Sets `clean_images` [n, 3, h, w] at the size of the encoding, on `device`."""
+        self.clean_images = torch.zeros(1, 3, 1, 1, device=device)
         if self.size is not None:
-            self.originals = torch.stack([picture.at(self.size) for picture in self.pictures]).to(
-                device
-            )
+            images = torch.stack([picture.at(self.size) for picture in self.pictures])
+            self.clean_images = images.to(device)
 
     def _copy(self) -> Perturbation:
         other = object.__new__(Perturbation)
@@ -151,8 +161,27 @@ class Perturbation(Encoding):
         return other
 
 
-class _Boxed(torch.autograd.Function):
-    """Pictures cut to [0, 1], with a gradient at 0 and 1 too, where `clamp` has none: what is white may grow darker."""
+def _clean_pictures(image: str | None, images: str | Sequence[str] | None) -> list[data.Picture]:
+    """The pictures that one of `image` and `images` names."""
+    if image is not None and images is not None:
+        raise InputError(
+            f"image={image}: images= names what is changed already; "
+            "write image=null, or leave out images=."
+        )
+    if image is not None:
+        return [data.picture(image)]
+    if images is not None:
+        return data.pictures(images)
+    raise InputError(
+        "image: a perturbation needs a picture; write image=PATH, or images=FOLDER for several."
+    )
+
+
+class _ClampToBox(torch.autograd.Function):
+    """Images clamped to [0, 1], with a gradient at 0 and 1 too, where `clamp` has none.
+
+    Otherwise a white pixel could never grow darker.
+    """
 
     @staticmethod
     def forward(ctx: Any, images: Tensor) -> Tensor:

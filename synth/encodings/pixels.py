@@ -1,4 +1,4 @@
-"""The direct encoding: the genome is the picture, [r, 3, h, w], each trait a pixel."""
+"""The direct encoding: the genome is the image itself, [r, 3, h, w]."""
 
 from __future__ import annotations
 
@@ -17,12 +17,20 @@ STARTS = ("noise", "zeros", "mean", "uniform")
 
 
 class Pixels(Encoding):
-    """Pictures as they are, kept inside [0, 1].
+    """Images as they are, RGB in [0, 1]; projection clips to that box.
 
-    `start`: ``noise`` (Gaussian, deviation `noise`, around the mean colour), ``zeros`` (black), ``mean`` (the
-    mean picture of ImageNet, as one colour) or ``uniform`` (every value equally likely). `size` is the height
-    and width, the network's own where it is left out. The `mean` colour is also the origin that decay and
-    clipping pull towards: the zero of a mean-subtracted picture, which is what the literature means by zero.
+    Args:
+        size: height and width in pixels (one number, or two); those that the network reads where
+            None.
+        start: ``noise`` (Gaussian around the mean colour), ``zeros`` (black), ``mean`` (the mean
+            colour alone) or ``uniform`` (every value equally likely in [0, 1]).
+        noise: standard deviation of the start ``noise``, at least 0.
+        mean: the mean colour; that of ImageNet by default. It is also the baseline towards which
+            decay and clipping pull: the zero of a mean-subtracted image, which is what the
+            literature means by zero.
+
+    Raises:
+        InputError: for an unknown start, a negative `noise` or an impossible size.
     """
 
     def __init__(
@@ -40,7 +48,9 @@ class Pixels(Encoding):
             raise InputError(f"encoding.start={start}: no such start.{hint}")
         if noise < 0:
             raise InputError(f"encoding.noise={noise}: a standard deviation is at least 0.")
-        self.size, self.kind, self.noise = size_of(size), start, noise
+        self.size = size_of(size)
+        self.kind = start
+        self.noise = noise
         self.mean = torch.tensor(mean).view(1, 3, 1, 1)
 
     def start(self, rows: Rows) -> Genome:

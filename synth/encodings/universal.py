@@ -1,4 +1,4 @@
-"""One perturbation for all pictures: the genome, [r, 3, h, w], is added to other pictures whenever it is looked at."""
+"""Universal adversarial perturbations: the genome, [r, 3, h, w], is added to many images."""
 
 from __future__ import annotations
 
@@ -15,29 +15,42 @@ from synth.data.split import HeldOutSplit, Source, Split
 from synth.encodings._ball import STARTS, Ball
 from synth.errors import InputError
 
-DRAW, MIRROR, CROP = (
-    11,
-    12,
-    13,
-)  # streams of their own: which pictures, which way round, what part of them
+# random streams of their own: which images are drawn, which are mirrored, which part is cropped
+DRAW = 11
+MIRROR = 12
+CROP = 13
 
 
 class Universal(Encoding):
-    """`batch` pictures of the training part of `images`, each plus the same perturbation, cut to [0, 1].
+    """`batch` training images, each plus the same perturbation, clamped to [0, 1].
 
-    Moosavi-Dezfooli et al. 2017: a change of at most `epsilon` in the norm `norm` (``linf`` or ``l2``, pixels in
-    [0, 1]) that changes what a network sees in most pictures, also in those it was not made from. An L-infinity radius
-    is rounded down to whole levels of 255. `holdout` of the pictures (a number, or a share below 1) are never drawn;
-    `seed` says which.
+    Moosavi-Dezfooli et al. 2017: one perturbation of bounded norm that changes the network's
+    prediction for most images, also for those it was not computed from.
 
-    A row draws its pictures from its own key, without replacement, so each step of a search sees others, and the score
-    of a row is the mean over them (the minibatches of Shafahi et al. 2020, "Universal adversarial training"). `mirror`
-    turns half of them round, and `crop` (a share of the side) shows a random part of each, scaled back up: a departure
-    from that paper, without which a few hundred pictures are learned by heart. With neither, a `batch` of all pictures
-    leaves nothing to chance. What is kept of a genome is the perturbation itself, amplified about mid grey.
+    A row draws its images from its own key, without replacement, so each step of a search uses
+    another minibatch, and the score of a row is the mean over it (Shafahi et al. 2020, "Universal
+    adversarial training"). Mirroring and cropping are a departure from that paper, without which a
+    few hundred images are overfitted. With neither, a `batch` of all images leaves nothing to
+    chance. What is saved of a genome is the perturbation itself, amplified around mid grey. Zero is
+    the baseline.
 
-    Genomes start from ``zeros``, ``random``, ``signs`` or ``stripes`` (see `Ball.start`). Raises InputError for a
-    radius that is none, and where the pictures are fewer than `batch`.
+    Args:
+        images: the images: a folder, a glob or a list.
+        holdout: how many of them are never drawn but kept to measure on; below 1 their share.
+        seed: which of them are held out.
+        epsilon: radius of the ball, pixels in [0, 1]; in the L-infinity norm rounded down to whole
+            levels of 1/255.
+        norm: ``linf`` or ``l2``.
+        batch: images drawn per row and step, 1 or more.
+        start: ``zeros``, ``random``, ``signs`` or ``stripes``; see `Ball.start`.
+        mirror: whether half of the drawn images are mirrored.
+        crop: share of the side, from 0 to below 1, by which a random crop of each drawn image may
+            be smaller; it is scaled back to the full size.
+        size: height and width; those that the network reads where None.
+
+    Raises:
+        InputError: for an impossible radius, norm, start, batch or crop, and where there are fewer
+            training images than `batch`.
     """
 
     def __init__(
@@ -61,11 +74,16 @@ class Universal(Encoding):
             raise InputError(f"encoding.batch={batch}: write 1 or more pictures.")
         if not 0 <= crop < 1:
             raise InputError(f"encoding.crop={crop}: write a share of the side, from 0 to below 1.")
-        self.ball, self.kind, self.mirror, self.crop = Ball(epsilon, norm), start, mirror, crop
-        self.epsilon, self.norm = self.ball.epsilon, norm
-        self.pictures, self.images_per_genome = HeldOutSplit(images, holdout, seed), batch
+        self.ball = Ball(epsilon, norm)
+        self.kind = start
+        self.mirror = mirror
+        self.crop = crop
+        self.epsilon = self.ball.epsilon
+        self.norm = norm
+        self.pictures = HeldOutSplit(images, holdout, seed)
+        self.images_per_genome = batch
         self.size = size_of(size)
-        self._place(torch.device("cpu"))
+        self._load(torch.device("cpu"))
 
     def start(self, rows: Rows) -> Genome:
         return self.ball.start(self.kind, rows, (3, *self.train.shape[2:]))
@@ -73,8 +91,8 @@ class Universal(Encoding):
     def decode(self, genome: Genome, rows: Rows) -> Images:
         pictures = self.train[self.picture_index(rows)].float().div_(255.0)
         if self.mirror:
-            turned = coins(rows.fold_in(MIRROR).key, self.images_per_genome).reshape(-1, 1, 1, 1)
-            pictures = torch.where(turned, pictures.flip(3), pictures)
+            flips = coins(rows.fold_in(MIRROR).key, self.images_per_genome).reshape(-1, 1, 1, 1)
+            pictures = torch.where(flips, pictures.flip(3), pictures)
         if self.crop:
             pictures = self._cropped(pictures, rows)
         return (pictures.unflatten(0, (len(rows), -1)) + genome[:, None]).clamp(0, 1).flatten(0, 1)
@@ -83,34 +101,31 @@ class Universal(Encoding):
         return self.ball.project(genome)
 
     def picture_index(self, rows: Rows) -> Tensor:
-        if self.images_per_genome == len(self.train):
-            return torch.arange(len(self.train), device=self.train.device).repeat(len(rows))
-        # the places of the largest of as many numbers as there are pictures are a draw without replacement
-        return (
-            rows.fold_in(DRAW)
-            .uniform(len(self.train))
-            .topk(self.images_per_genome, 1)
-            .indices.flatten()
-        )
+        count = len(self.train)
+        if self.images_per_genome == count:
+            return torch.arange(count, device=self.train.device).repeat(len(rows))
+        # the positions of the largest of `count` random numbers are a draw without replacement
+        draws = rows.fold_in(DRAW).uniform(count)
+        return draws.topk(self.images_per_genome, 1).indices.flatten()
 
     def export(self, genome: Genome, rows: Rows) -> Images:
         return (0.5 + self.levels(genome) * self.amplified(genome).view(-1, 1, 1, 1)).clamp(0, 1)
 
     def levels(self, genome: Genome) -> Genome:
-        """What `genome` adds to pictures of 8 bits that are rounded to 8 bits again: whole 255ths."""
+        """`genome` in whole levels of 1/255: what it changes 8-bit images by, rounded to 8 bits."""
         return (genome * 255.0).round() / 255.0
 
     def amplified(self, genome: Genome) -> Tensor:
-        """How many times stronger than it is the perturbation is shown, [r]: its largest value becomes 1/2."""
+        """The factor by which `export` amplifies each perturbation, [r]: to a maximum of 1/2."""
         return 0.5 / self.levels(genome).flatten(1).abs().amax(1).clamp_min(1 / 255)
 
     def split(self, size: tuple[int, int]) -> Split:
-        """The pictures to learn from and those kept aside, at `size` (height, width)."""
+        """The training and the held-out images at `size` (height, width)."""
         return self.pictures.at(size)
 
     def at(self, size: tuple[int, int]) -> Universal:
         other = self._copy(size=size)
-        other._place(self.train.device)
+        other._load(self.train.device)
         return other
 
     def to(self, device: torch.device) -> Universal:
@@ -126,29 +141,31 @@ class Universal(Encoding):
         return torch.zeros(1, 1, 1, 1, device=self.train.device)
 
     def _cropped(self, pictures: Images, rows: Rows) -> Images:
-        """A random part of each picture, its sides at least 1 - `crop` of the whole, at the size of the whole."""
-        drawn = rows.fold_in(CROP).uniform(self.images_per_genome, 3).flatten(0, 1)
-        side = 1.0 - self.crop * drawn[:, 0]
-        where = torch.zeros(len(pictures), 2, 3, device=pictures.device)
-        where[:, 0, 0] = where[:, 1, 1] = side
-        where[:, :, 2] = (1.0 - side)[:, None] * (2.0 * drawn[:, 1:] - 1.0)
-        grid = functional.affine_grid(where, list(pictures.shape), align_corners=False)
+        """A random crop of each picture, sides at least 1 - `crop` of the whole, at full size."""
+        draws = rows.fold_in(CROP).uniform(self.images_per_genome, 3).flatten(0, 1)
+        side = 1.0 - self.crop * draws[:, 0]
+        matrices = torch.zeros(len(pictures), 2, 3, device=pictures.device)
+        matrices[:, 0, 0] = matrices[:, 1, 1] = side
+        matrices[:, :, 2] = (1.0 - side)[:, None] * (2.0 * draws[:, 1:] - 1.0)
+        grid = functional.affine_grid(matrices, list(pictures.shape), align_corners=False)
         return functional.grid_sample(
             pictures, grid, padding_mode="reflection", align_corners=False
         )
 
-    def _place(self, device: torch.device) -> None:
+    def _load(self, device: torch.device) -> None:
+        """Sets the training images `train`, uint8 [n, 3, h, w], at the encoding's size."""
         self.train = torch.zeros(0, 3, 1, 1, dtype=torch.uint8, device=device)
         if self.size is not None:
             self.train = self.split(self.size).train.to(device)
             if len(self.train) < self.images_per_genome:
                 raise InputError(
-                    f"encoding.batch={self.images_per_genome}: there are {len(self.train)} pictures to learn from; "
-                    f"write {len(self.train)} or less, or name more images."
+                    f"encoding.batch={self.images_per_genome}: there are {len(self.train)} "
+                    f"pictures to learn from; write {len(self.train)} or less, "
+                    "or name more images."
                 )
         self.stochastic = self.images_per_genome < len(self.train) or self.mirror or self.crop > 0
 
-    def _copy(self, **changed: Any) -> Universal:
+    def _copy(self, **changes: Any) -> Universal:
         other = object.__new__(Universal)
-        other.__dict__.update(self.__dict__, **changed)
+        other.__dict__.update(self.__dict__, **changes)
         return other

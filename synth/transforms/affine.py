@@ -1,4 +1,4 @@
-"""Random moves of the whole picture: jitter, scale, rotate, each a matrix a row, resampled once together."""
+"""Random affine transforms (jitter, scaling, rotation), and the chain that resamples them once."""
 
 from __future__ import annotations
 
@@ -15,24 +15,34 @@ from synth.errors import InputError
 
 
 class Affine(Transform):
-    """A random affine move. Neighbouring moves of a chain are multiplied, so the picture is resampled once.
+    """A random affine transform; neighbours in a `Chain` are multiplied and resampled once.
 
-    What comes in from outside is the picture's own mirror image, never black: an optimiser exploits a border.
+    Beyond the border the image is mirrored, never black: an optimiser exploits a dark border.
     """
 
     @abstractmethod
     def matrix(self, rows: Rows, size: tuple[int, int]) -> Tensor:
-        """Matrices [r, 3, 3] from output to input positions, both in [-1, 1] with x first; `size` is (h, w)."""
+        """Matrices [r, 3, 3] from output to input positions, one per row.
+
+        Args:
+            rows: the rows, whose keys the random numbers come from.
+            size: height and width; positions are in [-1, 1] along each, x first.
+        """
 
     def __call__(self, images: Images, rows: Rows) -> Images:
         return resample(images, self.matrix(rows, (images.shape[2], images.shape[3])))
 
 
 class Jitter(Affine):
-    """A shift by whole pixels, up to `share` of the height and of the width, each row its own.
+    """A random shift by whole pixels, uniform and different for each row.
 
-    A share and not a number of pixels, so that a recipe means the same at every size; lucid's 8 and 4 pixels
-    are 6 and 3 % of its 128.
+    Args:
+        share: the largest shift, as a share of the height and of the width, in [0, 1). A share
+            rather than pixels, so that a recipe means the same at every size; lucid's 8 and 4
+            pixels are 6 and 3 % of its 128.
+
+    Raises:
+        InputError: for a share outside [0, 1).
     """
 
     def __init__(self, share: float = 0.06) -> None:
@@ -44,23 +54,32 @@ class Jitter(Affine):
 
     def matrix(self, rows: Rows, size: tuple[int, int]) -> Tensor:
         draws = rows.uniform(2)
-        moved = torch.eye(3, device=draws.device).repeat(len(rows), 1, 1)
+        matrices = torch.eye(3, device=draws.device).repeat(len(rows), 1, 1)
         for axis, side in ((0, size[1]), (1, size[0])):
             most = round(self.share * side)
             shift = (draws[:, axis] * (2 * most + 1)).floor() - most
-            moved[:, axis, 2] = shift * 2 / side
-        return moved
+            matrices[:, axis, 2] = shift * 2 / side
+        return matrices
 
 
 class Scale(Affine):
-    """Magnification by a factor uniform between `least` and `most`."""
+    """Magnification by a random factor, uniform between `least` and `most`.
+
+    Args:
+        least: the smallest factor, above 0.
+        most: the largest factor, at least `least`.
+
+    Raises:
+        InputError: where not 0 < least <= most.
+    """
 
     def __init__(self, least: float = 0.9, most: float = 1.1) -> None:
         if not 0 < least <= most:
             raise InputError(
                 f"transform.scale: least={least}, most={most}; write 0 < least <= most."
             )
-        self.least, self.most = least, most
+        self.least = least
+        self.most = most
 
     def matrix(self, rows: Rows, size: tuple[int, int]) -> Tensor:
         factor = self.least + (self.most - self.least) * rows.uniform(1)[:, 0]
@@ -70,7 +89,11 @@ class Scale(Affine):
 
 
 class Rotate(Affine):
-    """A turn by an angle uniform within plus and minus `degrees`."""
+    """Rotation about the centre by a random angle.
+
+    Args:
+        degrees: the angle is uniform between minus and plus so many degrees.
+    """
 
     def __init__(self, degrees: float = 10.0) -> None:
         self.degrees = degrees
@@ -78,41 +101,46 @@ class Rotate(Affine):
     def matrix(self, rows: Rows, size: tuple[int, int]) -> Tensor:
         angle = (2 * rows.uniform(1)[:, 0] - 1) * (self.degrees * math.pi / 180)
         cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-        aspect = (
-            size[0] / size[1]
-        )  # a turn in pixels, written in positions that are stretched to [-1, 1]
-        return torch.stack(
-            [cos, -sin * aspect, zero, sin / aspect, cos, zero, zero, zero, zero + 1], dim=1
-        ).view(-1, 3, 3)
+        # a rotation in pixels, written in positions that are stretched to [-1, 1] along each side
+        aspect = size[0] / size[1]
+        entries = [cos, -sin * aspect, zero, sin / aspect, cos, zero, zero, zero, zero + 1]
+        return torch.stack(entries, dim=1).view(-1, 3, 3)
 
 
 def resample(images: Images, matrices: Tensor) -> Images:
-    """`images` [n, 3, h, w] seen through `matrices` [n, 3, 3], bilinear, mirrored at the border."""
+    """`images` [n, 3, h, w] at positions transformed by `matrices` [n, 3, 3].
+
+    Bilinear; the image is mirrored beyond its border.
+    """
     grid = functional.affine_grid(matrices[:, :2], list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
 class Chain(Transform):
-    """Several transforms one after the other; those named null are left out, so one can be switched off."""
+    """Several transforms in sequence; runs of affine ones are multiplied and resampled once.
+
+    Args:
+        steps: the transforms in their order; a None is left out.
+    """
 
     def __init__(self, steps: Sequence[Transform | None] = ()) -> None:
         self.steps = [step for step in steps if step is not None]
         self.stochastic = any(step.stochastic for step in self.steps)
 
     def __call__(self, images: Images, rows: Rows) -> Images:
-        move: Tensor | None = None
+        product: Tensor | None = None
         for place, step in enumerate(self.steps):
             own = rows.fold_in(place)
             if isinstance(step, Affine):
                 matrix = step.matrix(own, (images.shape[2], images.shape[3]))
-                move = matrix if move is None else move @ matrix
+                product = matrix if product is None else product @ matrix
                 continue
-            if move is not None:
-                images, move = resample(images, move), None
+            if product is not None:
+                images, product = resample(images, product), None
             images = step(images, own)
-        return images if move is None else resample(images, move)
+        return images if product is None else resample(images, product)
 
 
 def chain(**steps: Transform | None) -> Chain:
-    """A `Chain` from named steps, so that one can be changed or switched off by its name."""
+    """A `Chain` of named steps; a configuration can change one, or leave it out by null."""
     return Chain(list(steps.values()))

@@ -1,4 +1,4 @@
-"""Gaussian blur of pictures and of picture-shaped genomes."""
+"""Gaussian blur, of images before the network reads them and of image-shaped genomes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from synth.errors import InputError
 
 
 class Blur(Transform):
-    """A Gaussian blur of `sigma` pixels, the same for every row: only what outlives it reaches the network."""
+    """A Gaussian blur, the same for every row, so that high frequencies cannot raise the score.
+
+    Args:
+        sigma: standard deviation in pixels, above 0.
+
+    Raises:
+        InputError: where `sigma` is not above 0.
+    """
 
     stochastic = False
 
@@ -27,7 +34,10 @@ class Blur(Transform):
 
 
 def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
-    """`images` [n, c, h, w] under a separable Gaussian of `sigma` pixels cut at 3 sigma, mirrored at the border."""
+    """`images` [n, c, h, w] convolved with a separable Gaussian.
+
+    The kernel is cut off at 3 `sigma` pixels and normalised; images are mirrored at the border.
+    """
     reach = max(1, math.ceil(3 * sigma))
     reach = min(reach, min(images.shape[-2:]) - 1)
     places = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)

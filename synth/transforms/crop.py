@@ -1,4 +1,4 @@
-"""Crops: a wide picture searched, a window of it shown to the network; and padding, its counterpart."""
+"""Random crops of an image, and padding with grey, their counterpart."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from synth.errors import InputError
 
 
 class Crop(Transform):
-    """A window smaller than the picture by `margin` pixels in all, at a random place, each row its own.
+    """A crop at a random position, different for each row.
 
-    The network sees pictures of (h - margin, w - margin), so it must read that size.
+    Images [n, 3, h, w] become [n, 3, h - margin, w - margin], so the network must read that size.
+
+    Args:
+        margin: by how many pixels the crop is smaller along each side, 0 or more.
+
+    Raises:
+        InputError: for a negative margin, and (from the call) for one that leaves nothing.
     """
 
     def __init__(self, margin: int = 16) -> None:
@@ -30,23 +36,32 @@ class Crop(Transform):
         corner = (rows.uniform(2) * (self.margin + 1)).long()
         down = corner[:, :1] + torch.arange(height, device=images.device)
         right = corner[:, 1:] + torch.arange(width, device=images.device)
-        each = torch.arange(len(images), device=images.device)[:, None, None]
-        return images.permute(0, 2, 3, 1)[each, down[:, :, None], right[:, None, :]].permute(
-            0, 3, 1, 2
-        )
+        index = torch.arange(len(images), device=images.device)[:, None, None]
+        pixels = images.permute(0, 2, 3, 1)[index, down[:, :, None], right[:, None, :]]
+        return pixels.permute(0, 3, 1, 2)
 
 
 class Pad(Transform):
-    """A frame of `pixels` of even `grey` around the picture, so that moves bring in grey and not an edge."""
+    """A border of uniform grey, so that shifts and rotations bring in grey rather than an edge.
+
+    Args:
+        pixels: width of the border on each side, 0 or more.
+        grey: its value, in [0, 1].
+
+    Raises:
+        InputError: for values outside these ranges.
+    """
 
     stochastic = False
 
     def __init__(self, pixels: int = 12, grey: float = 0.5) -> None:
         if pixels < 0 or not 0 <= grey <= 1:
             raise InputError(
-                f"transform.pad: pixels={pixels}, grey={grey}; write pixels >= 0 and grey in [0, 1]."
+                f"transform.pad: pixels={pixels}, grey={grey}; "
+                "write pixels >= 0 and grey in [0, 1]."
             )
-        self.pixels, self.grey = pixels, grey
+        self.pixels = pixels
+        self.grey = grey
 
     def __call__(self, images: Images, rows: Rows) -> Images:
         return functional.pad(images, (self.pixels,) * 4, value=self.grey)

@@ -1,4 +1,4 @@
-"""Noise over the picture before the network sees it: what depends on single values does not outlive it."""
+"""Gaussian noise added to the image before the network reads it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from synth.errors import InputError
 
 
 class Noise(Transform):
-    """Normal numbers of deviation `sd` added to every value, each row its own, the sum kept in [0, 1]."""
+    """Independent Gaussian noise on every value, different for each row, then clipping to [0, 1].
+
+    Structure that depends on the exact values of single pixels does not survive it.
+
+    Args:
+        sd: standard deviation, in pixel values of [0, 1]; 0 or more.
+
+    Raises:
+        InputError: for a negative standard deviation.
+    """
 
     def __init__(self, sd: float = 0.08) -> None:
         if sd < 0:

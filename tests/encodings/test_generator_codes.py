@@ -212,14 +212,14 @@ def test_a_run_shrinks_codes_and_goes_on_as_if_it_had_not_stopped(
 
     whole = experiment(6)
     rows, problem = whole.rows, whole.problem
-    state = whole.search.init(problem, rows)
+    state = whole.search_method.init(problem, rows)
     for step in range(6):
-        state, _ = whole.search.step(problem, rows, state, step)
+        state, _ = whole.search_method.step(problem, rows, state, step)
         if step == 2:
             kept = {name: value.clone() for name, value in state.items()}
     again = experiment(6)
     for step in range(3, 6):
-        kept, _ = again.search.step(again.problem, again.rows, kept, step)
+        kept, _ = again.search_method.step(again.problem, again.rows, kept, step)
     assert all(kept[name].equal(value) for name, value in state.items())
     result = whole.run(Record(tmp_path / "out"))
     assert result["encoding"] == "generator"

@@ -93,7 +93,7 @@ def test_the_nearest_point_of_each_ball(folder: Path) -> None:
     grey = torch.full((3, 3, 12, 16), 0.5)  # far from the box's walls
     for norm, epsilon in (("linf", 1 / 255), ("l2", 4e-2)):
         encoding = Perturbation(images=str(folder), epsilon=epsilon, norm=norm, size=(12, 16))
-        encoding.originals = grey
+        encoding.clean_images = grey
         if norm == "linf":
             wanted = genome.numpy().clip(-epsilon, epsilon)
         else:
@@ -142,13 +142,13 @@ def test_random_starts_fill_the_ball(folder: Path) -> None:
     square = Perturbation(
         image=str(folder / "0.png"), epsilon=25 / 255, start="random", size=(12, 16)
     )
-    square.originals = grey
+    square.clean_images = grey
     values = square.start(rows).double()
     assert stats.kstest(values[:40].flatten().numpy() / (50 / 255) + 0.5, "uniform").pvalue > 0.01
     ball = Perturbation(
         image=str(folder / "0.png"), epsilon=2.0, norm="l2", start="random", size=(12, 16)
     )
-    ball.originals = grey
+    ball.clean_images = grey
     flat = ball.start(rows).double().flatten(1)
     lengths = flat.norm(dim=1)
     assert stats.kstest(lengths.numpy() / 2.0, "uniform").pvalue > 0.01
@@ -164,7 +164,7 @@ def test_starts_in_the_corners_of_the_ball(folder: Path) -> None:
         encoding = Perturbation(
             image=str(folder / "0.png"), epsilon=8 / 255, start=start, size=(12, 16)
         )
-        encoding.originals = torch.full((1, 3, 12, 16), 0.5)
+        encoding.clean_images = torch.full((1, 3, 12, 16), 0.5)
         signs = encoding.start(rows) * 255 / 8
         torch.testing.assert_close(signs.abs(), torch.ones_like(signs))
         ups = int((signs[..., : drawn // 16, :] > 0).sum())
@@ -175,7 +175,7 @@ def test_starts_in_the_corners_of_the_ball(folder: Path) -> None:
         ball = Perturbation(
             image=str(folder / "0.png"), epsilon=2.0, norm="l2", start=start, size=(12, 16)
         )
-        ball.originals = torch.full((1, 3, 12, 16), 0.5)
+        ball.clean_images = torch.full((1, 3, 12, 16), 0.5)
         torch.testing.assert_close(ball.start(rows).flatten(1).norm(dim=1), torch.full((200,), 2.0))
 
 
@@ -187,7 +187,7 @@ def test_another_size_and_carrying(folder: Path) -> None:
     assert encoding.originals(rows).shape == (3, 3, 12, 16)
     flat = torch.full((3, 3, 12, 16), 0.05)
     torch.testing.assert_close(encoding.transfer(flat, large), torch.full((3, 3, 24, 32), 0.05))
-    assert torch.equal(encoding.to(torch.device("cpu")).originals, encoding.originals)
+    assert torch.equal(encoding.to(torch.device("cpu")).clean_images, encoding.clean_images)
 
 
 def test_what_cannot_be_is_refused(folder: Path) -> None:
@@ -212,10 +212,10 @@ def test_a_canvas_is_pixels_or_a_perturbation(folder: Path) -> None:
     assert (blank.kind, blank.size, blank.noise) == ("zeros", (16, 16), 0.3)
     one = canvas(image=str(folder / "0.png"), epsilon=0.5, norm="l2", size=(12, 16))
     assert isinstance(one, Perturbation)
-    assert (one.epsilon, one.norm, len(one.items)) == (0.5, "l2", 1)
+    assert (one.epsilon, one.norm, len(one.names)) == (0.5, "l2", 1)
     several = canvas(images=[str(folder / "0.png"), str(folder / "2.png")])
     assert isinstance(several, Perturbation)
-    assert (several.epsilon, list(several.items)) == (None, ["0.png", "2.png"])
+    assert (several.epsilon, list(several.names)) == (None, ["0.png", "2.png"])
     with pytest.raises(InputError, match="a radius needs a picture"):
         canvas(epsilon=0.1)
 
@@ -243,6 +243,6 @@ def test_whole_levels_are_what_a_file_holds() -> None:
     assert 0 < float(genome.abs().max()) <= 6 / 255 + 1e-6
     with pytest.raises(
         InputError,
-        match=r"encoding\.levels=true, encoding\.rounded=false: whole levels are rounded",
+        match=r"encoding\.levels=true, encoding\.eight_bit=false: whole levels are rounded",
     ):
         Perturbation(image="china", levels=True, eight_bit=False)

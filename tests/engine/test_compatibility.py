@@ -162,7 +162,7 @@ def test_nothing_to_search_is_refused_only_where_all_is_there(
     network: Network, photographs: list[str]
 ) -> None:
     encoding = Perturbation(images=photographs, epsilon=0.5, size=16)
-    there = network(encoding.originals).argmax(1).tolist()
+    there = network(encoding.clean_images).argmax(1).tolist()
     other = [network.classes.names[(index + 1) % 5] for index in there]
     seen = [network.classes.names[index] for index in there]
     for names in ([seen[0], other[1]], [other[0], seen[1]], other):

@@ -151,6 +151,6 @@ def test_where_all_are_there_already_nothing_is_begun(
     loud_network: Network, photographs: list[str]
 ) -> None:
     encoding = Perturbation(images=photographs[:1], epsilon=0.5, size=16)
-    (index,) = loud_network(encoding.originals).argmax(1).tolist()
+    (index,) = loud_network(encoding.clean_images).argmax(1).tolist()
     with pytest.raises(InputError, match=f"target={NAMES[index]}: tiny sees that already"):
         Experiment(loud_network, encoding, ClassScore(NAMES[index]), Gradient(2))

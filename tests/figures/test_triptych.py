@@ -80,7 +80,7 @@ def test_the_difference_is_signed_about_mid_grey(loud_network: Network, tmp_path
 
 def test_what_was_as_wanted_has_no_figure(loud_network: Network, tmp_path: Path) -> None:
     with torch.no_grad():
-        seen = loud_network(Perturbation(images=BUNDLED).at((16, 16)).originals).argmax(1).tolist()
+        seen = loud_network(Perturbation(images=BUNDLED).at((16, 16)).clean_images).argmax(1).tolist()
     labels = [seen[0], (seen[1] + 1) % len(NAMES)]
     encoding, aim = Perturbation(images=BUNDLED, epsilon=0.1), attack(images=BUNDLED, label=labels)
     made = Experiment(loud_network, encoding, aim, FastGradient(), metrics={"triptych": Triptych()})

@@ -66,7 +66,7 @@ def test_it_is_the_equation_of_the_paper(
     encoding = Perturbation("china", epsilon=epsilon)
     result = Experiment(loud_network, encoding, aim, FastGradient(epsilon)).run(Record(tmp_path))
     (item,) = result["items"]
-    picture = encoding.at((16, 16)).originals.requires_grad_()
+    picture = encoding.at((16, 16)).clean_images.requires_grad_()
     scores = loud_network(picture)
     index = scores.argmax(1) if target is None else torch.tensor([2])
     (gradient,) = torch.autograd.grad(functional.cross_entropy(scores, index), picture)
