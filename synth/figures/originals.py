@@ -1,24 +1,28 @@
-"""Takes the pictures that items are made from; saves them beside what was found, to look from one to the other."""
+"""Saves the pictures that the items were made from beside the images that were made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from synth import data
 from synth.core import Rows
 from synth.engine.fitness import ImageProblem
-from synth.engine.metric import Metric, Outcome
+from synth.engine.metric import FigureMaker, Outcome
 from synth.errors import InputError
+from synth.record.result import Figure
 
 FOLDER = "originals"
 
 
-class Originals(Metric):
-    """Saves `image`, or each of `images`, at the size of what was found, and says in each item's record which it is.
+class Originals(FigureMaker):
+    """Saves each picture at the size of the images, and names it in the item's record.
 
-    For searches that begin from noise, where the picture stands in the objective; a perturbation saves its own.
-    Of one picture there is one file, however many items there are.
+    For searches that start from noise, whose picture belongs to the objective; a perturbation saves
+    its own clean images. A single picture is one file, however many items there are.
+
+    Args:
+        image: the picture of all items.
+        images: a folder, glob or list, one for each item; takes the place of `image`.
     """
 
     def __init__(self, image: str | None = None, images: str | Sequence[str] | None = None) -> None:
@@ -31,12 +35,13 @@ class Originals(Metric):
     def check(self, problem: ImageProblem, rows: Rows) -> None:
         if len(self.pictures) > 1 and len(self.pictures) != len(rows):
             raise InputError(
-                f"figures.originals: {len(self.pictures)} images and {len(rows)} items; one for each."
+                f"figures.originals: {len(self.pictures)} images and {len(rows)} items; one for "
+                "each."
             )
 
-    def __call__(self, outcome: Outcome) -> Mapping[str, Any]:
-        if not self.pictures or any("original" in item for item in outcome.items):
-            return {}
+    def __call__(self, outcome: Outcome) -> Sequence[Figure]:
+        if not self.pictures or any(item.original is not None for item in outcome.items):
+            return []
         size = outcome.problem.encoding.size
         assert size is not None
         files = [
@@ -44,5 +49,5 @@ class Originals(Metric):
             for place, picture in enumerate(self.pictures)
         ]
         for place, item in enumerate(outcome.items):
-            item["original"] = files[place if len(files) > 1 else 0]
-        return {}
+            item.original = files[place if len(files) > 1 else 0]
+        return []

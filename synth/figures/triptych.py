@@ -1,9 +1,8 @@
-"""Takes pictures and what became of them; gives the figure of each: original + small x difference = result."""
+"""The figure of an adversarial example: clean image + small x difference = adversarial image."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -13,25 +12,30 @@ from synth.core import Images, Rows
 from synth.core.network import Network
 from synth.data.sheet import shortened, sized
 from synth.engine.fitness import ImageProblem
-from synth.engine.metric import Metric, Outcome
+from synth.engine.metric import FigureMaker, Outcome
 from synth.errors import InputError
 from synth.networks import reading
+from synth.record.result import Figure
 
 FOLDER = "figures"
-SIDE = 256  # pixels; smaller pictures are enlarged by a whole number up to here, so that their pixels stay squares
-LARGEST = 512  # larger ones are made smaller
-NAME, SIGN = 16, 22  # sizes of type
+# pixels: smaller images are enlarged by a whole number up to SIDE, so that pixels stay squares;
+# images larger than LARGEST are scaled down
+SIDE, LARGEST = 256, 512
+LABEL_SIZE, SIGN_SIZE = 16, 22  # of type
 MARGIN, LINE = 16, 22
 INK, SOFT, PAPER = (29, 27, 24), (106, 101, 92), (255, 255, 255)
 
 
-class Triptych(Metric):
-    """For each of the first `most` items a figure of three pictures, each with what the network sees in it.
+class Triptych(FigureMaker):
+    """For each of the first items a figure of three pictures, with the prediction for each.
 
-    With m the largest change of any pixel, they are the original x, the difference (x' - x) / m amplified about mid
-    grey, and the result x', both as they are saved: x + m (x' - x) / m = x' (figure 1 of Goodfellow et al. 2015, with
-    its .007). Items that are seen as wanted from the start are left out, for nothing was to be done. Adds `figures`
-    and no finding; the network's looks are counted in no budget.
+    With m the largest change of any pixel, they are the clean image x, the difference
+    (x' - x) / m, amplified about mid grey, and the adversarial image x', both as they are saved:
+    x + m (x' - x) / m = x' (figure 1 of Goodfellow et al. 2015). Items whose clean image meets the
+    target already are left out. No pass is counted in a budget.
+
+    Args:
+        most: how many items get a figure.
     """
 
     def __init__(self, most: int = 8) -> None:
@@ -44,70 +48,70 @@ class Triptych(Metric):
     def check(self, problem: ImageProblem, rows: Rows) -> None:
         if problem.encoding.originals(rows.select(slice(1))) is None:
             raise InputError(
-                "figures.triptych: it compares with the picture that was changed, and here is none; write image=PATH, "
-                "or figures.triptych=null."
+                "figures.triptych: it compares with the picture that was changed, and here is "
+                "none; write image=PATH, or figures.triptych=null."
             )
 
-    def __call__(self, outcome: Outcome) -> Mapping[str, Any]:
+    def __call__(self, outcome: Outcome) -> Sequence[Figure]:
         record, network = outcome.record, outcome.problem.network
-        numbers = [
-            i for i, item in enumerate(outcome.items) if item["file"] and not item.get("already")
-        ][: self.most]
+        numbers = [i for i, item in enumerate(outcome.items) if item.file and not item.already]
         figures = []
-        for number in numbers:
+        for number in numbers[: self.most]:
             item = outcome.items[number]
-            before, after = record.read_back(item["original"]), record.read_back(item["file"])
-            panels = torch.stack([before, data.amplified(after - before), after])
-            words = _seen(network, panels.to(network.device))
-            figure = drawn(panels, words, item["linf"])
-            file = record.picture(
-                number, data.from_image(figure), {"target": item["target"]}, FOLDER
+            clean, adversarial = (
+                record.read_back(str(item.original)),
+                record.read_back(str(item.file)),
             )
-            (was, sure), _, (now, surer) = words
-            told = f"{was} ({sure}) + {item['linf']:.4f} \u00d7 difference = {now} ({surer})"
-            figures.append({"file": file, "caption": told})
-        return {"figures": figures}
+            panels = torch.stack([clean, data.amplified(adversarial - clean), adversarial])
+            labels = _labels(network, panels.to(network.device))
+            change = item.linf or 0.0
+            figure = draw(panels, labels, change)
+            file = record.picture(number, data.from_image(figure), {"target": item.target}, FOLDER)
+            (first, first_confidence), _, (last, last_confidence) = labels
+            caption = (
+                f"{first} ({first_confidence}) + {change:.4f} \u00d7 difference = "
+                f"{last} ({last_confidence})"
+            )
+            figures.append(Figure(file, caption))
+        return figures
 
 
-def drawn(panels: Images, words: Sequence[tuple[str, str]], change: float) -> Image.Image:
-    """The figure of three `panels` [3, 3, h, w] with two `words` below each; `change` is written as a factor."""
+def draw(panels: Images, labels: Sequence[tuple[str, str]], change: float) -> Image.Image:
+    """The figure of three panels.
+
+    Args:
+        panels: [3, 3, h, w], RGB in [0, 1].
+        labels: class and confidence under each.
+        change: largest change of a pixel, the factor of the middle panel.
+    """
     pictures = [sized(data.to_image(panel), SIDE, LARGEST) for panel in panels]
     width, height = pictures[0].size
-    name, sign = ImageFont.load_default(NAME), ImageFont.load_default(SIGN)
-    between = (f"+ {change:.4f} x", "=")
-    gaps = [round(sign.getlength(text)) + 2 * MARGIN for text in between]
+    label_font = ImageFont.load_default(LABEL_SIZE)
+    sign_font = ImageFont.load_default(SIGN_SIZE)
+    signs = (f"+ {change:.4f} x", "=")
+    gaps = [round(sign_font.getlength(text)) + 2 * MARGIN for text in signs]
     size = (3 * width + sum(gaps) + 2 * MARGIN, height + 2 * LINE + 3 * MARGIN)
     figure = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(figure)
     left = MARGIN
-    for place, (picture, said) in enumerate(zip(pictures, words, strict=True)):
+    for place, (picture, lines) in enumerate(zip(pictures, labels, strict=True)):
         figure.paste(picture, (left, MARGIN))
-        for line, text in enumerate(said):
+        for line, text in enumerate(lines):
             top = MARGIN + height + MARGIN // 2 + line * LINE
-            pen.text(
-                (left + width / 2, top),
-                shortened(text, name, width),
-                (INK, SOFT)[line],
-                name,
-                anchor="ma",
-            )
+            fitted = shortened(text, label_font, width)
+            pen.text((left + width / 2, top), fitted, (INK, SOFT)[line], label_font, anchor="ma")
         left += width
-        if place < 2:
-            pen.text(
-                (left + gaps[place] / 2, MARGIN + height / 2),
-                between[place],
-                INK,
-                sign,
-                anchor="mm",
-            )
+        if place < len(signs):
+            centre = (left + gaps[place] / 2, MARGIN + height / 2)
+            pen.text(centre, signs[place], INK, sign_font, anchor="mm")
             left += gaps[place]
     return figure
 
 
-def _seen(network: Network, pictures: Images) -> list[tuple[str, str]]:
-    """What the network sees in each picture, and how surely, in words."""
-    sure, best = reading.logits(network, pictures).softmax(1).max(1)
+def _labels(network: Network, images: Images) -> list[tuple[str, str]]:
+    """Predicted class and confidence of each image, in words."""
+    confidence, labels = reading.logits(network, images).softmax(1).max(1)
     return [
         (network.classes.label(index), f"{100 * share:.1f} %")
-        for index, share in zip(best.tolist(), sure.tolist(), strict=True)
+        for index, share in zip(labels.tolist(), confidence.tolist(), strict=True)
     ]

@@ -1,5 +1,4 @@
-"""Takes a universal perturbation that was found; counts the pictures it changes what a network sees in, and in which
-way: those it was made from, those kept aside, and by other networks."""
+"""The fooling rate of a universal perturbation: on training and held-out pictures, and its transfer."""
 
 from __future__ import annotations
 
@@ -7,7 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 import torch
 from PIL import Image
@@ -22,48 +20,60 @@ from synth.engine.fitness import ImageProblem
 from synth.engine.metric import Metric, Outcome
 from synth.errors import InputError
 from synth.networks import reading
+from synth.record.result import Figure, Json
 
 log = logging.getLogger(__name__)
 
 FOLDER = "figures"
 BATCH = 64
-SIGNS = 3  # draws of random signs, for the mean of their rates
+SIGN_DRAWS = 3  # draws of random signs, over which their rate is averaged
 SIDE = 192  # pixels of a picture in the sheet
 STREAM = 17  # of the random signs
 RATES = ("fooling_rate_train", "fooling_rate_heldout", "target_rate_train", "target_rate_heldout")
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a network sees in pictures without (`before` [m]) and with a perturbation (`after` [m]), class indices."""
+class Predictions:
+    """Predicted classes of m pictures.
 
-    before: Tensor
-    after: Tensor
+    Attributes:
+        clean: int64 [m], without the perturbation.
+        perturbed: int64 [m], with it.
+    """
+
+    clean: Tensor
+    perturbed: Tensor
 
     @property
-    def fooled(self) -> float | None:
-        """The share whose class is another: the fooling rate of Moosavi-Dezfooli et al. 2017. None of none."""
-        return _share(self.after != self.before)
+    def fooling_rate(self) -> float | None:
+        """The share whose class changes (Moosavi-Dezfooli et al. 2017); None of no pictures."""
+        return _share(self.perturbed != self.clean)
 
-    def hit(self, index: int | None) -> float | None:
-        """The share of those that are seen as the class `index` now, of those that were not before."""
-        return None if index is None else _share(self.after[self.before != index] == index)
+    def target_rate(self, index: int | None) -> float | None:
+        """The share predicted as class `index` of those that were not before; None without one."""
+        return None if index is None else _share(self.perturbed[self.clean != index] == index)
 
 
 class FoolingRate(Metric):
-    """How many pictures a perturbation fools the network in, among those it was made from and those kept aside.
+    """The share of pictures whose predicted class a universal perturbation changes.
 
-    A picture counts where the predicted class with the perturbation is not the one without it; every picture is
-    rounded to 8 bits before it is looked at. Adds to the findings ``fooling_rate_train`` and ``fooling_rate_heldout``;
-    ``random_signs``, the rate that random signs of the same strength have on the pictures kept aside (on the others
-    where there are none); ``target_rate_train`` and ``target_rate_heldout`` where there is a target, the share of the
-    pictures of other classes that are seen as it; ``dominant_labels``, what most are seen as; and, where `transfer`
-    names other networks (one, or several by name), ``transfer``: the rates in each, with the perturbation brought to
-    its size. Of several perturbations the rates are means, and each has its own at its item.
+    Every picture is rounded to 8 bits before it is classified. No pass is counted in a budget.
 
-    Leaves a figure of at most `sheet` pictures without and with the perturbation, and the perturbation as numbers in
-    ``perturbation.safetensors``, float32 [n, 3, h, w], whole 255ths: add it to pictures in [0, 1] and cut. No look is
-    counted in a budget.
+    Findings: ``fooling_rate_train`` and ``fooling_rate_heldout``; ``random_signs``, the rate of
+    random signs of the same strength on the held-out pictures (the training pictures where none are
+    held out); with a target class ``target_rate_train`` and ``target_rate_heldout``, the share of
+    the pictures of other classes that are predicted as it; ``dominant_labels``, the most frequent
+    predictions; and ``transfer``, the rates of other networks, with the perturbation scaled to their
+    size. Of several perturbations the rates are means, and each item has its own.
+
+    Saves a figure of pictures without and with the perturbation, and the perturbation itself as
+    ``perturbation.safetensors``, float32 [n, 3, h, w], multiples of 1/255: add it to pictures in
+    [0, 1] and clip.
+
+    Args:
+        transfer: another network, or several by name.
+        sheet: pictures in the figure; 0 for no figure.
+        labels: how many of the most frequent predictions are listed.
     """
 
     def __init__(
@@ -74,15 +84,13 @@ class FoolingRate(Metric):
     ) -> None:
         if sheet < 0 or labels < 1:
             raise InputError(
-                f"metrics.fooling_rate: sheet={sheet}, labels={labels}; write sheet >= 0 and labels >= 1."
+                f"metrics.fooling_rate: sheet={sheet}, labels={labels}; write sheet >= 0 and "
+                "labels >= 1."
             )
-        named = (
-            {"transfer": transfer}
-            if transfer is None or isinstance(transfer, Network)
-            else transfer
-        )
-        self.transfer = [network for network in named.values() if network is not None]
-        self.sheet, self.labels = sheet, labels
+        networks = transfer.values() if isinstance(transfer, Mapping) else [transfer]
+        self.transfer = [network for network in networks if network is not None]
+        self.sheet = sheet
+        self.labels = labels
 
     def check(self, problem: ImageProblem, rows: Rows) -> None:
         if not isinstance(problem.encoding, Universal):
@@ -91,155 +99,209 @@ class FoolingRate(Metric):
                 "encoding=universal, or metrics.fooling_rate=null."
             )
         if any(other.sha256 == problem.network.sha256 for other in self.transfer):
-            log.warning("transfer: %s is the network that is fooled, and no second one; left out. Write "
-                        "network@transfer=NAME for another", problem.network.name)  # fmt: skip
+            log.warning(
+                "transfer: %s is the network that is fooled, and no second one; left out. Write "
+                "network@transfer=NAME for another",
+                problem.network.name,
+            )
 
-    def __call__(self, outcome: Outcome) -> Mapping[str, Any]:
+    def __call__(self, outcome: Outcome) -> Mapping[str, Json]:
         problem, encoding, items = outcome.problem, outcome.problem.encoding, outcome.items
         assert isinstance(encoding, Universal)
         assert encoding.size is not None
         network, targets = problem.network, problem.objective.target(outcome.rows)
-        changes, split = encoding.levels(outcome.course.genome), encoding.split(encoding.size)
-        known, kept = looks(network, split.train, changes), looks(network, split.held_out, changes)
-        aside, told = (split.held_out, kept) if len(split.held_out) else (split.train, known)
+        perturbations = encoding.levels(outcome.state.genome)
+        split = encoding.split(encoding.size)
+        train = predict(network, split.train, perturbations)
+        held_out = predict(network, split.held_out, perturbations)
+        pictures, predictions = split.train, train
+        if len(split.held_out):
+            pictures, predictions = split.held_out, held_out
         for place, item in enumerate(items):
-            index, change = _index(targets[place]), changes[place]
-            # the file shows the perturbation alone: how surely that is seen as the target says nothing of the pictures
-            item.update(rates(known[place], kept[place], index), success=None, confidence=None)
-            item.update(linf=round(float(change.abs().max()), 6), l2=round(float(change.norm()), 6))
-            item["amplified"] = round(float(encoding.amplified(change[None])), 4)
-        outcome.record.tensors("perturbation", {"perturbation": changes})
-        signs = looks(network, aside, random_signs(encoding, outcome.rows))
-        # it is a share, not a yes or no, and has no one confidence
-        found: dict[str, Any] = {
+            perturbation = perturbations[place]
+            item.extra |= rates(train[place], held_out[place], _index(targets[place]))
+            # the file shows the perturbation alone: its own class says nothing about the pictures
+            item.success = None
+            item.confidence = None
+            item.linf = round(float(perturbation.abs().max()), 6)
+            item.l2 = round(float(perturbation.norm()), 6)
+            item.amplified = round(float(encoding.amplified(perturbation[None])), 4)
+        outcome.record.tensors("perturbation", {"perturbation": perturbations})
+        outcome.figures.extend(self._sheets(outcome, pictures, perturbations, predictions))
+        signs = predict(network, pictures, random_signs(encoding, outcome.rows))
+        findings: dict[str, Json] = {
+            # a rate is measured, not a success an item
             "success": None,
             "mean_confidence": None,
             "median_confidence": None,
         }
-        found |= {
-            name: _mean([item.get(name) for item in items]) for name in RATES if name in items[0]
-        }
-        found |= {"random_signs": _mean([look.fooled for look in signs]),
-                  "pictures_train": len(split.train), "pictures_heldout": len(split.held_out),
-                  "dominant_labels": dominant(network, told, self.labels)}  # fmt: skip
+        for name in RATES:
+            if name in items[0].extra:
+                findings[name] = _mean([item.extra.get(name) for item in items])
+        findings["random_signs"] = _mean([prediction.fooling_rate for prediction in signs])
+        findings["pictures_train"] = len(split.train)
+        findings["pictures_heldout"] = len(split.held_out)
+        findings["dominant_labels"] = dominant_labels(network, predictions, self.labels)
         others = [other for other in self.transfer if other.sha256 != network.sha256]
         if others:
-            found["transfer"] = [
-                _transferred(other, outcome, encoding, changes, targets) for other in others
+            findings["transfer"] = [
+                _transfer(other, outcome, encoding, perturbations, targets) for other in others
             ]
-        kind = "kept aside" if len(split.held_out) else "it was made from"
-        caption = f"Pictures {kind} and what {network.name} sees in them, without the perturbation and with it"
-        found["figures"] = []
-        for place, look in enumerate(told if self.sheet else ()):
-            sheet = drawn(network, aside, changes[place], look, self.sheet)
-            file = outcome.record.picture(
-                place, data.from_image(sheet), {"target": items[place]["target"]}, FOLDER
+        return findings
+
+    def _sheets(
+        self,
+        outcome: Outcome,
+        pictures: Tensor,
+        perturbations: Tensor,
+        predictions: Sequence[Predictions],
+    ) -> list[Figure]:
+        """A sheet a perturbation: pictures and predictions without it and with it."""
+        if not self.sheet:
+            return []
+        encoding, network = outcome.problem.encoding, outcome.problem.network
+        assert isinstance(encoding, Universal)
+        assert encoding.size is not None
+        kind = "kept aside" if len(encoding.split(encoding.size).held_out) else "it was made from"
+        figures = []
+        for place, prediction in enumerate(predictions):
+            target = outcome.items[place].target
+            sheet = draw_sheet(network, pictures, perturbations[place], prediction, self.sheet)
+            file = outcome.record.picture(place, data.from_image(sheet), {"target": target}, FOLDER)
+            caption = (
+                f"Pictures {kind} and what {network.name} sees in them, without the perturbation "
+                f"and with it: {target}."
             )
-            found["figures"].append(
-                {"file": file, "caption": f"{caption}: {items[place]['target']}."}
-            )
-        return found
+            figures.append(Figure(file, caption))
+        return figures
 
 
-def rates(known: Seen, kept: Seen, index: int | None) -> dict[str, float]:
-    """The RATES that there are: of no pictures there are none, nor of a target where there is none."""
-    found = (known.fooled, kept.fooled, known.hit(index), kept.hit(index))
-    return {name: rate for name, rate in zip(RATES, found, strict=True) if rate is not None}
+def rates(train: Predictions, held_out: Predictions, index: int | None) -> dict[str, float]:
+    """The rates that exist: none of no pictures, no target rate without a target `index`."""
+    values = (
+        train.fooling_rate,
+        held_out.fooling_rate,
+        train.target_rate(index),
+        held_out.target_rate(index),
+    )
+    return {name: rate for name, rate in zip(RATES, values, strict=True) if rate is not None}
 
 
-def looks(network: Network, pictures: Tensor, changes: Tensor) -> list[Seen]:
-    """What `network` sees in uint8 `pictures` [m, 3, h, w] without and with each of `changes` [k, 3, h, w]."""
-    before = predicted(network, pictures)
-    return [Seen(before, predicted(network, pictures, change)) for change in changes]
+def predict(network: Network, pictures: Tensor, perturbations: Tensor) -> list[Predictions]:
+    """Predictions for `pictures` under each of several perturbations.
+
+    Args:
+        network: the classifier.
+        pictures: uint8 [m, 3, h, w].
+        perturbations: [k, 3, h, w].
+    """
+    clean = _labels(network, pictures)
+    return [Predictions(clean, _labels(network, pictures, each)) for each in perturbations]
 
 
-def predicted(network: Network, pictures: Tensor, change: Tensor | None = None) -> Tensor:
-    """The class that `network` sees in each of the uint8 `pictures` [m, 3, h, w], with `change` where one is given."""
-    batches = (changed(part.to(network.device), change) for part in pictures.split(BATCH))
+def _labels(network: Network, pictures: Tensor, perturbation: Tensor | None = None) -> Tensor:
+    """The predicted class of each picture, int64 [m], with the perturbation where one is given."""
+    batches = (perturb(part.to(network.device), perturbation) for part in pictures.split(BATCH))
     return reading.logits(network, batches).argmax(1)
 
 
-def changed(pictures: Tensor, change: Tensor | None) -> Images:
-    """Pictures uint8 [m, 3, h, w] plus `change` [3, h, w], as they would be saved: RGB in [0, 1], rounded to 8 bits."""
+def perturb(pictures: Tensor, perturbation: Tensor | None) -> Images:
+    """Pictures uint8 [m, 3, h, w] plus `perturbation` [3, h, w], RGB in [0, 1], rounded to 8 bits."""
     images = pictures.float() / 255.0
-    return images if change is None else ((images + change).clamp(0, 1) * 255.0).round() / 255.0
+    if perturbation is None:
+        return images
+    return ((images + perturbation).clamp(0, 1) * 255.0).round() / 255.0
 
 
 def random_signs(encoding: Universal, rows: Rows) -> Tensor:
-    """Perturbations of the same strength that know nothing of a network: corners of the ball, [SIGNS, 3, h, w]."""
+    """Random corners of the encoding's ball, the baseline of a perturbation: [SIGN_DRAWS, 3, h, w]."""
     assert encoding.size is not None
-    spread = rows.select(slice(1)).fold_in(STREAM).split(SIGNS)
-    return encoding.levels(encoding.ball.start("signs", spread, (3, *encoding.size)))
+    draws = rows.select(slice(1)).fold_in(STREAM).split(SIGN_DRAWS)
+    return encoding.levels(encoding.ball.start("signs", draws, (3, *encoding.size)))
 
 
-def dominant(network: Network, told: Sequence[Seen], most: int) -> list[dict[str, Any]]:
-    """The classes that pictures with a perturbation are seen as most often: their shares, with and without it."""
-    after, before = (
-        torch.cat([getattr(look, when) for look in told])
-        .bincount(minlength=len(network.classes))
-        .double()
-        for when in ("after", "before")
-    )
-    shares = [(after / after.sum()).tolist(), (before / before.sum()).tolist()]
-    order = after.argsort(descending=True, stable=True)[:most].tolist()
+def dominant_labels(
+    network: Network, predictions: Sequence[Predictions], most: int
+) -> list[dict[str, Json]]:
+    """The classes predicted most often under a perturbation, with their shares with and without it."""
+    shares = []
+    for labels in (
+        [prediction.perturbed for prediction in predictions],
+        [prediction.clean for prediction in predictions],
+    ):
+        counts = torch.cat(labels).bincount(minlength=len(network.classes)).double()
+        shares.append(counts / counts.sum())
+    perturbed, clean = shares
+    order = perturbed.argsort(descending=True, stable=True)[:most].tolist()
     return [
         {
             "label": network.classes.label(i),
-            "share": round(shares[0][i], 4),
-            "share_without": round(shares[1][i], 4),
+            "share": round(float(perturbed[i]), 4),
+            "share_without": round(float(clean[i]), 4),
         }
         for i in order
-        if shares[0][i] > 0
+        if perturbed[i] > 0
     ]
 
 
-def drawn(network: Network, pictures: Tensor, change: Tensor, look: Seen, most: int) -> Image.Image:
-    """At most `most` of the `pictures`, from all over, in a row, and in a second row the same with `change`.
+def draw_sheet(
+    network: Network, pictures: Tensor, perturbation: Tensor, prediction: Predictions, most: int
+) -> Image.Image:
+    """Evenly chosen pictures over their predicted classes, and below the same with the perturbation.
 
-    Under each stands what `network` sees in it; `look` says that of all `pictures`.
+    Args:
+        network: that predicts.
+        pictures: uint8 [m, 3, h, w].
+        perturbation: [3, h, w].
+        prediction: for all of `pictures`.
+        most: pictures in a row.
     """
-    some = (
-        [place * len(pictures) // most for place in range(most)]
-        if len(pictures) > most
-        else slice(None)
+    chosen: list[int] | slice = slice(None)
+    if len(pictures) > most:
+        chosen = [place * len(pictures) // most for place in range(most)]
+    rows = (
+        (perturb(pictures[chosen], None), prediction.clean[chosen]),
+        (perturb(pictures[chosen], perturbation.cpu()), prediction.perturbed[chosen]),
     )
     parts = [
         (sized(data.to_image(image), SIDE, SIDE), network.classes.label(index))
-        for images, labels in (
-            (changed(pictures[some], None), look.before[some]),
-            (changed(pictures[some], change.cpu()), look.after[some]),
-        )
+        for images, labels in rows
         for image, index in zip(images, labels.tolist(), strict=True)
     ]
     return joined(parts, len(parts) // 2)
 
 
-def _transferred(
+def _transfer(
     other: Network,
     outcome: Outcome,
     encoding: Universal,
-    changes: Tensor,
+    perturbations: Tensor,
     targets: Sequence[Target | None],
-) -> dict[str, Any]:
-    """The rates of `other`, on the pictures kept aside where there are any, at its own size; means over `changes`."""
-    there = encoding.at(other.size)
-    split = there.split(other.size)
+) -> dict[str, Json]:
+    """The rates of another network at its own size, on the held-out pictures where there are any."""
+    scaled = encoding.at(other.size)
+    split = scaled.split(other.size)
     pictures = split.held_out if len(split.held_out) else split.train
-    found = looks(other, pictures, there.levels(encoding.transfer(changes, there)).to(other.device))
-    signs = looks(other, pictures, random_signs(there, outcome.rows).to(other.device))
-    row: dict[str, Any] = {
+    scaled_perturbations = scaled.levels(encoding.transfer(perturbations, scaled)).to(other.device)
+    predictions = predict(other, pictures, scaled_perturbations)
+    signs = predict(other, pictures, random_signs(scaled, outcome.rows).to(other.device))
+    row: dict[str, Json] = {
         "network": other.name,
-        "fooling_rate": _mean([look.fooled for look in found]),
-        "random_signs": _mean([look.fooled for look in signs]),
+        "fooling_rate": _mean([prediction.fooling_rate for prediction in predictions]),
+        "random_signs": _mean([prediction.fooling_rate for prediction in signs]),
     }
-    if any(_index(target) is not None for target in targets):
-        known = outcome.problem.network.classes
-        places = [
-            None if (i := _index(target)) is None else known.counterpart(i, other.classes)
-            for target in targets
+    indices = [_index(target) for target in targets]
+    if any(index is not None for index in indices):
+        classes = outcome.problem.network.classes
+        counterparts = [
+            None if index is None else classes.counterpart(index, other.classes)
+            for index in indices
         ]
         row["target_rate"] = _mean(
-            [look.hit(place) for look, place in zip(found, places, strict=True)]
+            [
+                prediction.target_rate(index)
+                for prediction, index in zip(predictions, counterparts, strict=True)
+            ]
         )
     return row
 
@@ -252,6 +314,6 @@ def _share(mask: Tensor) -> float | None:
     return round(float(mask.float().mean()), 4) if len(mask) else None
 
 
-def _mean(rates: Sequence[float | None]) -> float | None:
-    told = [rate for rate in rates if rate is not None]
-    return round(fmean(told), 4) if told else None
+def _mean(rates: Sequence[Json]) -> float | None:
+    numbers = [float(rate) for rate in rates if isinstance(rate, (int, float))]
+    return round(fmean(numbers), 4) if numbers else None

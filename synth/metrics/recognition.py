@@ -1,12 +1,12 @@
-"""Takes pictures made from the features of others; gives how often each still points to the one it was made from.
+"""How often an inverted image can still be matched to the picture whose features it was made from.
 
-What a layer's features give away: whoever holds them and a set of candidates can look for the nearest.
+A privacy measure of feature inversion: whoever holds a layer's features and a set of candidate
+pictures can look for the nearest candidate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,15 +19,20 @@ from synth.engine.metric import Metric, Outcome
 from synth.errors import InputError
 from synth.networks import reading
 from synth.networks.style_layers import penultimate_layer
+from synth.record.result import Json
 
 
 class Recognition(Metric):
-    """The share of saved pictures whose nearest neighbour among `images` is the one they were made from.
+    """The share of saved images whose nearest neighbour among `images` is the one they came from.
 
-    Item i was made from picture i of `images`. ``found_again_pixels`` looks among the pixels of both, by Euclidean
-    distance; ``found_again_features`` at what `layer` says of both (null: the layer before the last weights), the mean
-    over its places, by the cosine, which does not ask how strong a picture is. ``found_again_chance`` is what a guess
-    would find, 1 / N. Where there is only one picture nothing can be mistaken, and nothing is said.
+    Item i was made from picture i of `images`. Findings: ``found_again_pixels``, by Euclidean
+    distance of pixels; ``found_again_features``, by cosine similarity of the spatial mean of a
+    layer's activations, which does not depend on contrast; ``found_again_chance``, the rate of a
+    guess, 1 / N. With a single picture nothing can be mistaken, and there are no findings.
+
+    Args:
+        images: a folder, glob or list of the pictures that the items were made from, in order.
+        layer: whose activations are compared; the penultimate layer by default.
     """
 
     def __init__(self, images: str | Sequence[str] | None, layer: str | None = None) -> None:
@@ -41,47 +46,46 @@ class Recognition(Metric):
             return
         if len(rows) != len(self.pictures):
             raise InputError(
-                f"metrics: {len(rows)} items and {len(self.pictures)} images; they are found again where each item is "
-                "made from one of them. Leave it out with metrics.recognition=null."
+                f"metrics: {len(rows)} items and {len(self.pictures)} images; they are found again "
+                "where each item is made from one of them. Leave it out with "
+                "metrics.recognition=null."
             )
-        self._name(problem.network)
+        self._layer_of(problem.network)
 
-    def __call__(self, outcome: Outcome) -> Mapping[str, Any]:
-        there = [i for i, item in enumerate(outcome.items) if item["file"] is not None]
-        if len(self.pictures) < 2 or len(there) != len(self.pictures):
+    def __call__(self, outcome: Outcome) -> Mapping[str, Json]:
+        saved_items = [item for item in outcome.items if item.file is not None]
+        if len(self.pictures) < 2 or len(saved_items) != len(self.pictures):
             return {}
         network, size = outcome.problem.network, outcome.problem.encoding.size
         assert size is not None
         originals = torch.stack([picture.at(size) for picture in self.pictures])
-        saved = torch.stack([outcome.record.read_back(outcome.items[i]["file"]) for i in there])
-        pixels = _nearest(saved.flatten(1), originals.flatten(1))
-        features = _nearest(self._code(network, saved), self._code(network, originals))
-        own = torch.arange(len(there))
-        for item, by_pixels, by_features in zip(
-            outcome.items, pixels == own, features == own, strict=True
-        ):
-            item["found_again_pixels"], item["found_again_features"] = (
-                bool(by_pixels),
-                bool(by_features),
-            )
+        saved = torch.stack([outcome.record.read_back(str(item.file)) for item in saved_items])
+        own = torch.arange(len(saved_items))
+        by_pixels = _nearest(saved.flatten(1), originals.flatten(1)) == own
+        by_features = (
+            _nearest(self._features(network, saved), self._features(network, originals)) == own
+        )
+        for item, pixels, features in zip(outcome.items, by_pixels, by_features, strict=True):
+            item.extra["found_again_pixels"] = bool(pixels)
+            item.extra["found_again_features"] = bool(features)
         return {
-            "found_again_pixels": round(float((pixels == own).float().mean()), 4),
-            "found_again_features": round(float((features == own).float().mean()), 4),
-            "found_again_chance": round(1 / len(there), 4),
+            "found_again_pixels": round(float(by_pixels.float().mean()), 4),
+            "found_again_features": round(float(by_features.float().mean()), 4),
+            "found_again_chance": round(1 / len(saved_items), 4),
         }
 
-    def _name(self, network: Network) -> str:
+    def _layer_of(self, network: Network) -> str:
         return penultimate_layer(network) if self.layer is None else network.layer(self.layer)
 
-    def _code(self, network: Network, images: Images) -> Tensor:
-        """What the layer says of pictures, of length 1: [n, units] on the CPU."""
-        layer = self._name(network)
-        codes = reading.activations(
+    def _features(self, network: Network, images: Images) -> Tensor:
+        """Spatial means of the layer's activations, normalised to length 1: [n, units] on the CPU."""
+        layer = self._layer_of(network)
+        features = reading.activations(
             network, images, [layer], size=network.size, reduce=over_places
-        )[layer]
-        return torch.nn.functional.normalize(codes, dim=1).cpu()
+        )
+        return torch.nn.functional.normalize(features[layer], dim=1).cpu()
 
 
-def _nearest(these: Tensor, others: Tensor) -> Tensor:
-    """Of each of `these` [n, d] the place of the nearest of `others` [m, d]: [n]."""
-    return torch.cdist(these, others).argmin(1)
+def _nearest(points: Tensor, candidates: Tensor) -> Tensor:
+    """For each of `points` [n, d] the index of the nearest of `candidates` [m, d]: int64 [n]."""
+    return torch.cdist(points, candidates).argmin(1)

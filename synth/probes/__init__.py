@@ -1,0 +1,14 @@
+"""Probes: what a network responds to, measured on it and on pictures. They look, they do not search.
+
+The base class is `synth.probes.probe.Probe`: it reads pictures, checks layers, reads activations in
+batches, saves sheets and puts the result together; a probe implements `measure`. To add one, write
+a class in a file of this folder and ``conf/recipe/NAME.yaml`` that names it.
+
+In conf/recipe:
+
+    layers               Layers in layers.py: the layers of a network, in order
+    natural_statistics   NaturalStatistics in natural_statistics.py: mean and deviation of
+                         every unit over natural pictures
+"""
+
+__all__ = ["layers", "natural_statistics", "probe"]

@@ -1,59 +1,47 @@
-"""Takes a network; lists its layers in the order they run, with output shapes and parameters, and its classes."""
+"""Lists the layers of a network in the order they run: names, output shapes, parameters."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from synth.core.network import OUTPUT, Network
-from synth.record.record import Record, versions
+from synth.core.network import OUTPUT
+from synth.probes.probe import Measurement, Probe
+from synth.record.record import Record
+
+WIDTH = 110  # columns, where the output is piped
 
 
-class Layers:
-    """Prints one row a layer: the names that ``layer=`` takes, the shape of the output for one picture, parameters."""
+class Layers(Probe):
+    """Prints a row a layer: the names that ``layer=`` takes, output shape for one image, parameters."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
-
-    def run(self, record: Record) -> dict[str, Any]:
-        """Prints the table and gives it as findings."""
+    def measure(self, record: Record) -> Measurement:
         network = self.network
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for column, side in (
-            ("layer", "left"),
-            ("kind", "left"),
-            ("output", "right"),
-            ("parameters", "right"),
-        ):
-            table.add_column(column, justify=side)  # type: ignore[arg-type]
+        table.add_column("layer")
+        table.add_column("kind")
+        table.add_column("output", justify="right")
+        table.add_column("parameters", justify="right")
         rows = []
         for name, shape in network.layers.items():
-            part = network.module if name == OUTPUT else network.module.get_submodule(name)
-            own = 0 if name == OUTPUT else sum(value.numel() for value in part.parameters())
-            kind = "scores" if name == OUTPUT else type(part).__name__
-            rows.append({"layer": name, "kind": kind, "shape": list(shape), "parameters": own})
-            table.add_row(name, kind, " x ".join(map(str, shape)), f"{own:,}" if own else "")
-        parameters = sum(value.numel() for value in network.module.parameters())
-        console = Console(width=None if Console().is_terminal else 110)
+            kind, parameters = "logits", 0
+            if name != OUTPUT:
+                module = network.module.get_submodule(name)
+                kind = type(module).__name__
+                parameters = sum(value.numel() for value in module.parameters())
+            rows.append(
+                {"layer": name, "kind": kind, "shape": list(shape), "parameters": parameters}
+            )
+            dimensions = " x ".join(map(str, shape))
+            table.add_row(name, kind, dimensions, f"{parameters:,}" if parameters else "")
+        total = sum(value.numel() for value in network.module.parameters())
+        console = Console(width=None if Console().is_terminal else WIDTH)
         console.print(table)
         height, width = network.size
         console.print(
-            f"{network.name}: {parameters:,} parameters, {len(network.classes)} classes, "
+            f"{network.name}: {total:,} parameters, {len(network.classes)} classes, "
             f"pictures of {height} x {width}, weights {network.sha256[:12]}",
             highlight=False,
         )
-        return {
-            "status": "done",
-            "network": {"name": network.name, "sha256": network.sha256},
-            "device": str(network.device),
-            "versions": versions(),
-            "items": [],
-            "findings": {
-                "parameters": parameters,
-                "classes": len(network.classes),
-                "layers": len(rows),
-            },
-            "layers": rows,
-        }
+        findings = {"parameters": total, "classes": len(network.classes), "layers": len(rows)}
+        return Measurement(findings=findings, layers=rows)

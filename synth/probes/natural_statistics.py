@@ -1,44 +1,49 @@
-"""Takes a network and natural pictures; leaves what they are like to it, for the distances that a comparison tells."""
+"""Mean and standard deviation of every unit over natural pictures, for distances from them."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
-from synth import data
 from synth.core.network import Network
-from synth.metrics.naturalness import SUFFIX, measure_statistics
-from synth.record.record import Record, versions
+from synth.metrics.naturalness import SUFFIX, fit
+from synth.probes.probe import Measurement, Probe
+from synth.record.record import Record
+
+QUANTILES = (0.05, 0.5, 0.95)
 
 
-class NaturalStatistics:
-    """Measures `images` (a folder, a glob, a list) and writes NETWORK.naturals.safetensors into the run folder.
+class NaturalStatistics(Probe):
+    """Writes NETWORK.naturals.safetensors into the run folder.
 
-    ``naturals=FILE`` gives that to a comparison; beside the weights in the package it is found unasked.
+    A comparison takes the file as ``naturals=FILE``; beside the bundled weights it is the default.
+    The findings have quantiles of the distances of the pictures themselves.
+
+    Args:
+        network: the network.
+        images: a folder, glob or list of natural pictures, 10 or more.
     """
 
-    def __init__(self, network: Network, images: Any) -> None:
-        self.network = network
-        self.pictures = data.pictures(images)
+    needs_pictures = True
 
-    def run(self, record: Record) -> dict[str, Any]:
-        """Writes the file; the findings tell how far the pictures themselves lie apart."""
-        network = self.network
-        known = measure_statistics(network, self.pictures)
-        name = f"{network.name}{SUFFIX}"
-        known.save(record.folder / name)
-        far = known.distances(network, self.pictures)
-        low, middle, high = far.quantile(torch.tensor([0.05, 0.5, 0.95])).tolist()
-        return {
-            "status": "done",
-            "network": {"name": network.name, "sha256": network.sha256},
-            "device": str(network.device),
-            "versions": versions(),
-            "items": [],
-            "findings": {
-                "pictures": known.pictures, "layers": len(known.layers), "units": len(known.mean), "file": name,
-                "distance_5_percent": round(low, 4), "distance_median": round(middle, 4),
+    def __init__(self, network: Network, images: str | Sequence[str]) -> None:
+        super().__init__(network, images)
+
+    def measure(self, record: Record) -> Measurement:
+        statistics = fit(self.network, self.pictures)
+        name = f"{self.network.name}{SUFFIX}"
+        statistics.save(record.folder / name)
+        distances = statistics.distances(self.network, self.pictures)
+        low, middle, high = distances.quantile(torch.tensor(QUANTILES)).tolist()
+        return Measurement(
+            findings={
+                "pictures": statistics.pictures,
+                "layers": len(statistics.layers),
+                "units": len(statistics.mean),
+                "file": name,
+                "distance_5_percent": round(low, 4),
+                "distance_median": round(middle, 4),
                 "distance_95_percent": round(high, 4),
-            },
-        }  # fmt: skip
+            }
+        )
