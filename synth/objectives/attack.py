@@ -1,15 +1,15 @@
-"""Takes the words `target`, `image` and `label`; gives what an attack climbs: towards a class, or away from one."""
+"""Adversarial objective: targeted where a target class is named, untargeted where none is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from synth.core import Objective
-from synth.errors import InputError, nearest
-from synth.objectives.scores import ClassScore, Names
+from synth.errors import InputError
+from synth.objectives.scores import ClassScore, Names, check_score
 from synth.objectives.untargeted import Untargeted
 
-# what each measure is called towards a class; away from one it goes by its own name
+# the name of each untargeted score in `ClassScore`
 SCORES = {"margin": "margin", "cross_entropy": "log_probability", "probability": "probability"}
 
 
@@ -21,27 +21,42 @@ def attack(
     score: str = "margin",
     weight: float = 1.0,
 ) -> Objective:
-    """A `ClassScore` towards `target` where one is named, else `Untargeted`: away from what the pictures show.
+    """`ClassScore` of the `target`, a targeted attack, or, without a target, `Untargeted`.
 
-    The `score` is the same number either way, above 0 or high where the attack succeeds. With scores z before the
-    softmax, probabilities p, the target t and the class y of the picture, ``margin`` is z_t - max_{j != t} z_j, or
-    max_{j != y} z_j - z_y; ``cross_entropy``, the loss that classifiers are trained by, lowered or raised: log p_t,
-    or -log p_y; ``probability``: p_t, or 1 - p_y.
+    With logits z, probabilities p, the target class t and the label y of the clean image, the
+    `score` is one of
+
+    - ``margin``: z_t - max_{j != t} z_j, or max_{j != y} z_j - z_y; above 0 where the attack
+      succeeds (Carlini & Wagner 2017);
+    - ``cross_entropy``: log p_t, or -log p_y, the training loss lowered or raised;
+    - ``probability``: p_t, or 1 - p_y.
+
+    Args:
+        target: the target class by name, synset or index, a list (an item each), ``all`` or
+            ``random``; None for an untargeted attack.
+        image: the picture that the perturbation starts from.
+        images: several of them, an item each, in place of `image`.
+        label: the class of the pictures of an untargeted attack, as for `Untargeted`; by default
+            what the network predicts for them.
+        score: ``margin``, ``cross_entropy`` or ``probability``.
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: where there is neither a target nor a picture, or a target and a label.
     """
-    if score not in SCORES:
-        hint = nearest(score, SCORES) or f" There are {', '.join(SCORES)}."
-        raise InputError(f"objective score={score}: no such score.{hint}")
+    check_score(score, SCORES)
     if target is None and image is None and images is None:
         raise InputError(
-            "target: there is no class to go for, and no picture to be led away from; write target=NAME, image=PATH "
-            "or images=FOLDER."
+            "target: there is no class to go for, and no picture to be led away from; write "
+            "target=NAME, image=PATH or images=FOLDER."
         )
     if target is None:
         return Untargeted(image, images, label, score, weight)
     if label is not None:
         raise InputError(
-            f"label={label}: a target is named, so what the pictures show plays no part; leave label= out, or target=."
+            f"label={label}: a target is named, so what the pictures show plays no part; leave "
+            "label= out, or target=."
         )
-    towards = ClassScore(target, SCORES[score], weight)
-    towards.needs_original = image is not None or images is not None
-    return towards
+    targeted = ClassScore(target, SCORES[score], weight)
+    targeted.needs_original = image is not None or images is not None
+    return targeted

@@ -1,4 +1,4 @@
-"""How unlike one another the pictures of a row are: minus the mean cosine between their styles in a layer."""
+"""Diversity of the images of one genome: minus the mean cosine between their Gram matrices."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ from synth.objectives.gram import gram
 
 
 class Diversity(Objective):
-    """-1 / (m - 1) sum_{j != i} cos(G_i, G_j) for picture i of the m that a genome is decoded to (encoding=several_images).
+    """-1 / (m - 1) sum_{j != i} cos(G_i, G_j) for image i of the m that a genome decodes to.
 
-    G is the Gram matrix of `layer` after normalisation and ReLU, averaged over the views of the picture. The score of
-    a row, the mean over its pictures, is minus the mean cosine over all pairs: -1 where all are in one style, 0 where
-    no channels go together in two of them. 0 where a genome is a single picture. Source: lucid's ``diversity``,
-    which sums over pairs, and the appendix of Olah, Mordvintsev & Schubert 2017. The number of a row is its own: other
-    rows, of other units, may look alike.
+    G is the Gram matrix of `layer` after normalisation and ReLU, averaged over the views of the
+    image. The score of a genome, the mean over its images, is minus the mean cosine over all pairs:
+    -1 where all have one style, 0 where no channels are active together in two of them. It is 0
+    where a genome decodes to a single image; encoding=several_images gives several. Genomes are
+    never compared with one another.
+
+    Source: lucid's ``diversity``, which sums over pairs, and the appendix of Olah, Mordvintsev &
+    Schubert 2017.
+
+    Args:
+        layer: the layer whose Gram matrices are compared.
+        weight: factor of this term in a weighted sum.
     """
 
     def __init__(self, layer: str, weight: float = 1.0) -> None:
-        self.layer, self.weight = layer, weight
+        self.layer = layer
+        self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
         return _BoundDiversity(network.rectified(self.layer))
@@ -32,20 +40,16 @@ class Diversity(Objective):
 
 class _BoundDiversity(BoundObjective):
     def __init__(self, layer: str) -> None:
-        self.layers, self.layer = (layer,), layer
+        self.layer = layer
+        self.layers = (layer,)
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
-        values, facets = readout.activations[self.layer], readout.images_per_genome
-        grams = (
-            gram(values.reshape(*values.shape[:2], -1, 1))
-            .unflatten(0, (-1, facets, readout.views))
-            .mean(2)
-        )
+        values = readout.activations[self.layer]
+        count = readout.images_per_genome
+        grams = gram(values.reshape(*values.shape[:2], -1, 1))
+        grams = grams.unflatten(0, (-1, count, readout.views)).mean(2)
         flat = functional.normalize(grams.flatten(2), dim=2, eps=1e-10)
-        cosines = flat @ flat.mT  # [r, facets, facets]
+        cosines = flat @ flat.mT  # [genomes, count, count]
         others = cosines.sum(2) - torch.diagonal(cosines, dim1=1, dim2=2)
-        return {
-            "diversity": -(others / max(1, facets - 1))
-            .flatten()
-            .repeat_interleave(readout.views)[:, None]
-        }
+        scores = -(others / max(1, count - 1)).flatten()
+        return {"diversity": scores.repeat_interleave(readout.views)[:, None]}

@@ -1,4 +1,4 @@
-"""Takes the words `layer` and `guide`; gives what a dream climbs: the energy of a layer, or its likeness to a guide."""
+"""DeepDream's objective: the energy of a layer, or the match with the features of a guide image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,19 @@ def dream(
     rectified: bool = True,
     weight: float = 1.0,
 ) -> Objective:
-    """`Guided` where a `guide` is named, else `Energy`. `longest` is the guide's, `unit` is for a dream without one."""
+    """`Guided` where a `guide` is named, else `Energy`.
+
+    Args:
+        layer: a layer, or a list of layers (an item each).
+        unit: a channel, or a list of them, of a dream without a guide; None for the whole layer.
+        guide: a path or the name of a bundled picture; None for a dream without a guide.
+        longest: the longer side of the guide in pixels; by default that of the network's size.
+        rectified: read a layer after its normalisation and ReLU.
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: for a `longest` without a guide, or a unit with one.
+    """
     if guide is None:
         if longest is not None:
             raise InputError(
@@ -27,6 +39,7 @@ def dream(
         return Energy(layer, unit, rectified, weight)
     if unit is not None:
         raise InputError(
-            f"unit={unit}: a guide is followed in all channels of a layer; leave out unit= or guide=."
+            f"unit={unit}: a guide is followed in all channels of a layer; leave out unit= or "
+            "guide=."
         )
     return Guided(guide, layer, longest, rectified, weight)

@@ -1,4 +1,4 @@
-"""What the network says of each of several classes, one column a class: for searches whose pictures compete for all."""
+"""Scores of several classes for each image, one column a class: for MAP-Elites over classes."""
 
 from __future__ import annotations
 
@@ -9,41 +9,44 @@ from torch import Tensor
 
 from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import OUTPUT, Network
-from synth.errors import InputError, nearest
-from synth.objectives.scores import SCORES, Names, score_of
+from synth.objectives.scores import Names, check_not_random, check_score, score_of
 
 
 class EveryClass(Objective):
-    """A `score` (as `ClassScore` has them) of every class of `target` in every picture.
+    """A `score` of every class of `target` for every image; column i is the class of item i.
 
-    Column i is the class of item i. `target` names the classes, a list or ``all``.
+    Args:
+        target: the classes by name, synset or index, a list or ``all``.
+        score: ``logit``, ``log_probability``, ``probability`` or ``margin``, as for `ClassScore`.
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: for an unknown score or ``random`` targets; in `bind`, for an unknown class.
     """
 
     def __init__(
         self, target: Names = "all", score: str = "probability", weight: float = 1.0
     ) -> None:
-        if score not in SCORES:
-            raise InputError(f"objective score={score}: no such score.{nearest(score, SCORES)}")
-        if target == "random":
-            raise InputError(
-                "target=random: here every picture competes for every target; write their names, or all."
-            )
-        self.names, self.score, self.weight = target, score, weight
+        check_score(score)
+        check_not_random(target)
+        self.names = target
+        self.score = score
+        self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
-        return _BoundEvery(self.names, self.score, network)
+        return _BoundEveryClass(self.names, self.score, network)
 
 
-class _BoundEvery(BoundObjective):
+class _BoundEveryClass(BoundObjective):
     layers = (OUTPUT,)
 
     def __init__(self, names: Names, score: str, network: Network) -> None:
         indices = network.classes.indices(names, network.name)
-        self.score, self.columns = score, len(indices)
+        self.score = score
+        self.columns = len(indices)
         self.index = torch.tensor(indices, device=network.device)
         self.items = [Target(network.classes.label(i), i) for i in indices]
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
-        return {
-            f"class_{self.score}": score_of(readout.activations[OUTPUT], self.score)[:, self.index]
-        }
+        scores = score_of(readout.activations[OUTPUT], self.score)
+        return {f"class_{self.score}": scores[:, self.index]}

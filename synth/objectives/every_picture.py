@@ -1,4 +1,4 @@
-"""All pictures at once: away from what the network sees in each of them, or towards one class."""
+"""Adversarial margin over many pictures: the objective of a universal adversarial perturbation."""
 
 from __future__ import annotations
 
@@ -10,27 +10,46 @@ from torch import Tensor
 from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import OUTPUT, Network
 from synth.data.split import HeldOutSplit, Source
-from synth.errors import InputError, nearest
+from synth.errors import InputError
 from synth.networks import reading
-from synth.objectives.scores import Names, lead
+from synth.objectives._layers import select_index
+from synth.objectives.scores import Names, check_score, lead
 
 SCORES = ("margin", "rate")
 
 
 class EveryPicture(Objective):
-    """How far each picture of a universal perturbation's batch is from what the network sees in it, or near `target`.
+    """The clamped margin of each picture of the batch under a universal perturbation.
 
-    With scores z before the softmax and y the class that the network sees in the picture without the perturbation,
-    ``margin``: min(max_{j != y} z_j - z_y, `confidence`), above 0 exactly where the network is fooled. The bound is
-    what makes it universal: a picture that is fooled by `confidence` counts no further, and those that are not have
-    the gradient to themselves (the clamped loss of Shafahi et al. 2020 and of Zhang et al. 2020, there against the true
-    class and, in the latter, with a bound of 10; a looser one led further on pictures that were not learned from). With
-    a `target` t it is min(z_t - max_{j != t} z_j, `confidence`); pictures that are seen as t already count
-    `confidence`, for nothing is to be done. A list of targets is an item, and so a perturbation, for each. ``rate``: 1
-    where the margin is above 0, else 0, a number to watch, without a gradient.
+    With logits z and y the class that the network predicts for the clean image, ``margin`` is
 
-    `images`, `holdout` and `seed` are the words of the encoding that draws the pictures. What the network sees is one
-    look at each when the run begins, at the network's own size, that no budget counts.
+    - untargeted: min(max_{j != y} z_j - z_y, `confidence`);
+    - targeted, with the target t: min(z_t - max_{j != t} z_j, `confidence`); pictures that are
+      classified as t without the perturbation count `confidence`, so they have no gradient.
+
+    It is above 0 exactly where the network is fooled. The clamp is what makes the perturbation
+    universal: a picture that is fooled by `confidence` has no gradient, so that the pictures that
+    are not fooled determine the step (the clamped loss of Shafahi et al. 2020 and of Zhang et al.
+    2020, there against the true class and, in the latter, with a bound of 10; a looser bound gave a
+    higher fooling rate on held-out pictures). ``rate`` is 1 where the margin is above 0, else 0: a
+    number to monitor, without a gradient. Its mean is the fooling rate.
+
+    The clean images are classified once, in `bind`, at the network's own size; these forward passes
+    count towards no budget.
+
+    Args:
+        images: the pictures, a folder, a glob or a list; the same as the encoding's.
+        holdout: how many of them, or below 1 which share, are held out; as the encoding's.
+        seed: the seed of the split; as the encoding's.
+        target: the target class by name, synset or index, or a list (an item, and so a
+            perturbation, each); None for an untargeted perturbation.
+        score: ``margin`` or ``rate``.
+        confidence: the margin at which a picture is clamped, above 0, in logits.
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: for an unknown score, a confidence of 0 or less, or no images; in `bind`, for an
+            unknown class.
     """
 
     def __init__(
@@ -43,24 +62,22 @@ class EveryPicture(Objective):
         confidence: float = 30.0,
         weight: float = 1.0,
     ) -> None:
-        if score not in SCORES:
-            raise InputError(
-                f"objective score={score}: no such score.{nearest(score, SCORES) or ' Write margin or rate.'}"
-            )
+        check_score(score, SCORES)
         if confidence <= 0:
             raise InputError(f"objective confidence={confidence}: write a margin above 0.")
         self.pictures = HeldOutSplit(images, holdout, seed)
-        self.target, self.score, self.confidence, self.weight = target, score, confidence, weight
+        self.target = target
+        self.score = score
+        self.confidence = confidence
+        self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
         targets = None
-        if self.target is not None:
-            targets = network.classes.indices(
-                self.target, network.name
-            )  # an unknown class is said before the looks
+        if self.target is not None:  # first: an unknown class is reported before the forward passes
+            targets = network.classes.indices(self.target, network.name)
         pictures = self.pictures.at(network.size).train
-        seen = reading.logits(network, pictures).argmax(1)
-        return _BoundEveryPicture(seen, targets, self.score, self.confidence, network)
+        labels = reading.logits(network, pictures).argmax(1)
+        return _BoundEveryPicture(labels, targets, self.score, self.confidence, network)
 
 
 class _BoundEveryPicture(BoundObjective):
@@ -68,13 +85,15 @@ class _BoundEveryPicture(BoundObjective):
 
     def __init__(
         self,
-        seen: Tensor,
+        labels: Tensor,
         targets: list[int] | None,
         score: str,
         confidence: float,
         network: Network,
     ) -> None:
-        self.seen, self.score, self.confidence = seen, score, confidence
+        self.labels = labels
+        self.score = score
+        self.confidence = confidence
         self.targets: Tensor | None = None
         self.items = [Target("untargeted")]
         if targets is not None:
@@ -82,17 +101,14 @@ class _BoundEveryPicture(BoundObjective):
             self.items = [Target(network.classes.label(i), i) for i in targets]
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
-        scores, seen = readout.activations[OUTPUT], self.seen[readout.picture_index]
+        logits = readout.activations[OUTPUT]
+        labels = self.labels[readout.picture_index]
         if self.targets is None:
-            margin = -lead(scores, seen[:, None])[:, 0]
+            margin = -lead(logits, labels[:, None])[:, 0]
         else:
-            wanted = self.targets[
-                readout.rows.item if len(self.targets) > 1 else torch.zeros_like(readout.rows.item)
-            ]
-            margin = torch.where(
-                seen == wanted, self.confidence, lead(scores, wanted[:, None])[:, 0]
-            )
-        value = (
-            margin.clamp_max(self.confidence) if self.score == "margin" else (margin > 0).float()
-        )
-        return {self.score: value[:, None]}
+            targets = select_index(self.targets, readout.rows.item)
+            margin = lead(logits, targets[:, None])[:, 0]
+            margin = torch.where(labels == targets, self.confidence, margin)
+        if self.score == "rate":
+            return {"rate": (margin > 0).float()[:, None]}
+        return {"margin": margin.clamp_max(self.confidence)[:, None]}

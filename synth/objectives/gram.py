@@ -1,11 +1,12 @@
-"""How near the statistics of a picture's features are to those of another: texture and style, wherever things stand.
+"""Distance of Gram matrices to those of a style picture: texture synthesis, style transfer.
 
-A Gram matrix says how strongly pairs of channels go together, over all places of a picture, and nothing of where.
+A Gram matrix holds how strongly each pair of channels is active together, averaged over all places
+of the image; where in the image that is plays no part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,26 +16,34 @@ from synth import data
 from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import Network
 from synth.errors import InputError, nearest
+from synth.networks import reading
 from synth.networks.style_layers import style_layers
 from synth.objectives._colours import in_colours_of, in_luminance_of
-from synth.objectives.energy import tapped
+from synth.objectives._layers import resolve_layer
+from synth.objectives._reference import ReferenceObjective
 
 COLOURS = ("style", "content", "grey")
 
 
 def gram(values: Tensor) -> Tensor:
-    """G = F F^T / (h w) of features [n, c, h, w]: float32 [n, c, c], whatever precision they come in."""
+    """The Gram matrix G = F F^T / (h w) of features [n, c, h, w].
+
+    It is float32 [n, c, c], whatever precision the features have.
+    """
     return _Gram.apply(_places(values))
 
 
 def covariance(values: Tensor) -> Tensor:
-    """The same of features less their mean over places: the covariance of the channels, [n, c, c], by 1 / (h w)."""
+    """The covariance of the channels of features [n, c, h, w] over places, by 1 / (h w): [n, c, c].
+
+    It is the Gram matrix of the features less their mean.
+    """
     places = _places(values)
     return _Gram.apply(places - places.mean(1, keepdim=True))
 
 
 def moments(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The covariance, and the mean over places [n, c]."""
+    """The covariance [n, c, c] and the mean over places [n, c]."""
     return covariance(values), _places(values).mean(1)
 
 
@@ -46,25 +55,47 @@ STATISTICS: dict[str, Callable[[Tensor], tuple[Tensor, ...]]] = {
 
 
 class GramMatch(Objective):
-    """Minus the mean over `layers` of ||G_l - A_l||_F^2 / ||A_l||_F^2, G of the picture and A of the `style`.
+    """Minus the mean over `layers` of ||G_l - A_l||_F^2 / ||A_l||_F^2.
 
-    G is the `statistic`: ``gram``, F F^T / (h w); ``covariance``, the same of features less their mean, which the
-    Gram matrix is a sloppier and faster version of; or ``moments``, covariance and mean, the two distances averaged,
-    each over its own length. Rectified features have means that are large beside their deviations: these make up most
-    of a Gram matrix, and what differs from place to place counts for little in it. 0 is the same style, -1 as far
-    away as features that are all 0.
+    G is the `statistic` of the image, A that of the style. 0 means the same style, -1 is the
+    distance of features that are all 0. The statistic of features F is one of
 
-    Gatys et al. 2015 divide ||F F^T - F_s F_s^T||^2 by 4 C^2 (h w)^2 in place of ||A||^2: their layer l weighs
-    ||A_l||^2 / (4 C^2) of ours, a number that differs by thousands between layers and networks. Dividing by it lets
-    the weights of a recipe carry over.
+    - ``gram``: F F^T / (h w);
+    - ``covariance``: the same of features less their mean over places;
+    - ``moments``: covariance and mean, two distances that are averaged, each over its own norm.
 
-    `style` may be several pictures with `weights`, which count by their shares: the target is then the mean of their
-    matrices, A = sum w_i A_i, which has the same minimiser as the sum of losses, since sum w_i ||G - A_i||^2
-    = ||G - A||^2 + a constant. Each keeps its own shape; its longer side is `style_scale` times the picture's.
-    `layers` null lets the network choose (`style_layers`: relu1_1 to relu5_1 in a VGG); `depth` takes so many of them, from
-    the shallow on, and a list of depths is an item each. `colours`: those of the ``style``; those of the `content`
-    picture, given to the style beforehand by a linear map (Gatys et al. 2016); or ``grey``, the style in the
-    luminance of the content, for an encoding that moves luminance alone.
+    The means of rectified features are large beside their deviations and make up most of a Gram
+    matrix, so what varies over the image counts for little in it.
+
+    Gatys et al. 2015 divide ||F F^T - F_s F_s^T||^2 by 4 C^2 (h w)^2 in place of ||A||^2: their
+    layer l weighs ||A_l||^2 / (4 C^2) of ours, a number that differs by thousands between layers
+    and networks. With ||A||^2 the weights of a recipe carry over from one network to another.
+
+    The target of several styles is the weighted mean of their statistics, A = sum w_i A_i. It has
+    the same minimiser as the weighted sum of losses, since sum w_i ||G - A_i||^2 = ||G - A||^2 + a
+    constant.
+
+    Args:
+        style: a picture, or a list of pictures: paths or names of bundled ones. Each keeps its
+            aspect ratio.
+        weights: relative weights of several styles, 0 or more; by default equal ones.
+        layers: a layer, or a list of them; by default the network's `style_layers`, relu1_1 to
+            relu5_1 in a VGG.
+        depth: how many of the layers are used, from the shallow on; a list is an item each; by
+            default all.
+        statistic: ``gram``, ``covariance`` or ``moments``.
+        style_scale: the longer side of the style as a multiple of the image's, above 0.
+        colours: ``style``: the colours of the style; ``content``: those of the `content` picture,
+            given to the style beforehand by a linear map (Gatys et al. 2016); ``grey``: the style
+            in the luminance of the content, for an encoding that changes luminance alone.
+        content: the picture whose colours or luminance are used.
+        rectified: read a layer after its normalisation and ReLU.
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: for a missing style, weights that do not fit the styles, an unknown statistic or
+            word for the colours, or no depth; in `bind`, for layers that the network lacks or that
+            have no places.
     """
 
     def __init__(
@@ -86,50 +117,32 @@ class GramMatch(Objective):
             )
         names = [style] if isinstance(style, str) else list(style)
         self.styles = [data.picture(name, "style") for name in names]
-        shares = [1.0] * len(names) if weights is None else list(weights)
-        if len(shares) != len(names):
-            raise InputError(f"weights: {len(shares)} for {len(names)} styles; write one for each.")
-        if min(shares) < 0 or sum(shares) <= 0:
-            raise InputError(
-                f"weights={shares}: they are shares; write numbers of 0 or more, and one above 0."
-            )
-        if statistic not in STATISTICS:
-            hint = nearest(statistic, STATISTICS) or f" Write one of {', '.join(STATISTICS)}."
-            raise InputError(f"objective statistic={statistic}: no such statistic.{hint}")
-        if colours not in COLOURS:
-            hint = nearest(colours, COLOURS) or f" Write one of {', '.join(COLOURS)}."
-            raise InputError(f"objective colours={colours}: no such colours.{hint}")
-        if colours != "style" and content is None:
-            raise InputError(
-                f"objective colours={colours}: they are those of the content picture; write content=PATH."
-            )
+        self.shares = _shares(weights, len(names))
+        _check_choice("statistic", statistic, STATISTICS)
+        _check_choice("colours", colours, COLOURS)
+        self.content = None
+        if colours != "style":
+            if content is None:
+                raise InputError(
+                    f"objective colours={colours}: they are those of the content picture; write "
+                    "content=PATH."
+                )
+            self.content = data.picture(content, "content")
         if style_scale <= 0:
             raise InputError(f"objective style_scale={style_scale}: write a scale above 0.")
-        self.shares = [share / sum(shares) for share in shares]
-        self.content = (
-            data.picture(content, "content") if content is not None and colours != "style" else None
-        )
         self.layers = [layers] if isinstance(layers, str) else layers
+        self.by_depth = depth is not None and not isinstance(depth, int)  # items have depths' names
         self.depth = [depth] if isinstance(depth, int) else depth
-        self.by_depth = (
-            self.depth is not None and self.depth is depth
-        )  # a list: its items are called by their depths
         if self.depth is not None and not self.depth:
             raise InputError("depth=[]: name at least one depth, or null for all layers.")
-        self.statistic, self.scale, self.colours = statistic, style_scale, colours
-        self.rectified, self.weight = rectified, weight
+        self.statistic = statistic
+        self.scale = style_scale
+        self.colours = colours
+        self.rectified = rectified
+        self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
-        layers = []
-        for name in style_layers(network) if self.layers is None else self.layers:
-            if len(network.layers[network.layer(name)]) != 3:
-                raise InputError(
-                    f"layers: {name} of {network.name} has no places, and a style is a statistic over places; name "
-                    "convolutional layers."
-                )
-            layers.append(tapped(network, name, self.rectified))
-        if not layers or len(set(layers)) < len(layers):
-            raise InputError(f"layers={layers}: name one layer or more, each once.")
+        layers = self._resolved(network)
         for depth in self.depth or ():
             if not 1 <= depth <= len(layers):
                 raise InputError(
@@ -139,108 +152,132 @@ class GramMatch(Objective):
             layers = layers[: max(self.depth)]
         return _BoundGram(self, layers, network)
 
+    def _resolved(self, network: Network) -> list[str]:
+        """The layers of `network` that are read, from the shallow to the deep."""
+        layers = []
+        for name in style_layers(network) if self.layers is None else self.layers:
+            if len(network.layers[network.layer(name)]) != 3:
+                raise InputError(
+                    f"layers: {name} of {network.name} has no places, and a style is a statistic "
+                    "over places; name convolutional layers."
+                )
+            layers.append(resolve_layer(network, name, self.rectified))
+        if not layers or len(set(layers)) < len(layers):
+            raise InputError(f"layers={layers}: name one layer or more, each once.")
+        return layers
 
-class _BoundGram(BoundObjective):
+
+class _BoundGram(ReferenceObjective):
     def __init__(self, match: GramMatch, layers: Sequence[str], network: Network) -> None:
-        self.match, self.layers, self.network = match, tuple(layers), network
+        self.match = match
+        self.network = network
+        self.layers = tuple(layers)
         self.statistic = STATISTICS[match.statistic]
-        each = match.depth or [len(layers)]
-        shares = [[(place < depth) / depth for place in range(len(layers))] for depth in each]
-        self.shares = torch.tensor(shares, device=network.device)  # of each layer in each item
-        told = " + ".join(picture.name for picture in match.styles)
+        depths = match.depth or [len(layers)]
+        shares = [[(place < depth) / depth for place in range(len(layers))] for depth in depths]
+        self.shares = torch.tensor(shares, device=network.device)  # [items, layers]
+        styles = " + ".join(picture.name for picture in match.styles)
         self.items = [
-            Target(f"to {layers[depth - 1]}" if match.by_depth else told) for depth in each
+            Target(f"to {layers[depth - 1]}" if match.by_depth else styles) for depth in depths
         ]
-        self.size: tuple[int, int] | None = None
-        self.wanted: list[list[Tensor]] = []  # of each layer, its moments
-        self.lengths: list[list[Tensor]] = []
+        self.targets: list[list[Tensor]] = []  # of each layer, the parts of its statistic
+        self.norms: list[list[Tensor]] = []  # their squared norms
 
-    def at(self, size: tuple[int, int]) -> BoundObjective:
-        if size == self.size:
-            return self
-        other = _BoundGram(self.match, self.layers, self.network)
-        other._look(size)
-        return other
-
-    def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
-        if self.size is None:  # nobody said at which size: that of the pictures
-            self._look((readout.images.shape[2], readout.images.shape[3]))
-        found = []
-        for name, wanted, lengths in zip(self.layers, self.wanted, self.lengths, strict=True):
-            parts = zip(self.statistic(readout.activations[name]), wanted, lengths, strict=True)
-            apart = [
-                (seen - one).square().flatten(1).sum(1) / length for seen, one, length in parts
-            ]
-            found.append(torch.stack(apart).mean(0))
-        distances = torch.stack(found, dim=1)
-        shares = self.shares if len(self.shares) == 1 else self.shares[readout.rows.item]
-        return {"style": -(distances * shares).sum(1, keepdim=True)}
-
-    def _look(self, size: tuple[int, int]) -> None:
-        """The statistics of the styles beside a picture of `size`."""
-        self.size = size
+    def measure_targets(self, size: tuple[int, int]) -> None:
         content = None
         if self.match.content is not None:
             content = self.match.content.at(size)[None].to(self.network.device)
-        found = [self._of(picture, size, content) for picture in self.match.styles]
-        shares = self.match.shares
-        self.wanted = [
+        statistics = [self._statistics(style, size, content) for style in self.match.styles]
+        self.targets = [
             [
-                sum(share * part for share, part in zip(shares, parts, strict=True))
+                sum(share * part for share, part in zip(self.match.shares, parts, strict=True))
                 for parts in zip(*layer, strict=True)
             ]
-            for layer in zip(*found, strict=True)
+            for layer in zip(*statistics, strict=True)
         ]
-        # a layer that is silent, or everywhere alike, has no length to measure by: its distance is a plain one
-        lengths = [[part.square().sum() for part in layer] for layer in self.wanted]
-        self.lengths = [
-            [torch.where(length > 0, length, 1.0) for length in layer] for layer in lengths
-        ]
+        self.norms = [[_squared_norm(part) for part in parts] for parts in self.targets]
 
-    def _of(
+    def compare(self, readout: Readout) -> Mapping[str, Tensor]:
+        distances = []
+        for name, targets, norms in zip(self.layers, self.targets, self.norms, strict=True):
+            parts = zip(self.statistic(readout.activations[name]), targets, norms, strict=True)
+            errors = [
+                (value - target).square().flatten(1).sum(1) / norm for value, target, norm in parts
+            ]
+            distances.append(torch.stack(errors).mean(0))
+        shares = self.shares if len(self.shares) == 1 else self.shares[readout.rows.item]
+        return {"style": -(torch.stack(distances, dim=1) * shares).sum(1, keepdim=True)}
+
+    def _statistics(
         self, picture: data.Picture, size: tuple[int, int], content: Tensor | None
     ) -> list[tuple[Tensor, ...]]:
-        """The statistic of one style at each layer, [1, c, c] and what else it has."""
+        """The statistic of one style at each layer, beside an image of `size`."""
         width, height = picture.image.size
         factor = self.match.scale * max(size) / max(height, width)
         shape = (max(1, round(height * factor)), max(1, round(width * factor)))
         if not self._fits(shape):
             raise InputError(
-                f"style={picture.name}: at {shape[0]}x{shape[1]} pixels it is smaller than what {self.layers[-1]} "
-                "looks at; write a larger encoding.size or style_scale, or shallower layers."
+                f"style={picture.name}: at {shape[0]}x{shape[1]} pixels it is smaller than what "
+                f"{self.layers[-1]} looks at; write a larger encoding.size or style_scale, or "
+                "shallower layers."
             )
         if not self._fits(size):
             raise InputError(
-                f"encoding.size={size[0]}x{size[1]}: smaller than what {self.layers[-1]} looks at; write a larger one, "
-                "or shallower layers."
+                f"encoding.size={size[0]}x{size[1]}: smaller than what {self.layers[-1]} looks at; "
+                "write a larger one, or shallower layers."
             )
         style = picture.at(shape)[None].to(self.network.device)
         if content is not None:
-            style = (in_luminance_of if self.match.colours == "grey" else in_colours_of)(
-                style, content
-            )
-        with torch.no_grad():
-            seen = self.network.read(style, self.layers)
-            return [self.statistic(seen[name]) for name in self.layers]
+            recoloured = in_luminance_of if self.match.colours == "grey" else in_colours_of
+            style = recoloured(style, content)
+        activations = reading.activations(self.network, style, self.layers)
+        return [self.statistic(activations[name]) for name in self.layers]
 
     def _fits(self, shape: tuple[int, int]) -> bool:
-        """Whether a picture of `shape` has several places in every layer: there is no statistic of a single one."""
+        """Whether an image of `shape` has several places in every layer, as a statistic needs."""
         if not self.network.reads(shape, self.layers):
             return False
-        with torch.inference_mode():
-            seen = self.network.read(
-                torch.zeros(1, 3, *shape, device=self.network.device), self.layers
-            )
-        return all(values.shape[2] * values.shape[3] > 1 for values in seen.values())
+        activations = reading.activations(self.network, torch.zeros(1, 3, *shape), self.layers)
+        return all(values.shape[2] * values.shape[3] > 1 for values in activations.values())
+
+
+def _shares(weights: Sequence[float] | None, count: int) -> list[float]:
+    """The `weights` of `count` styles, equal ones by default, scaled to a sum of 1."""
+    shares = [1.0] * count if weights is None else list(weights)
+    if len(shares) != count:
+        raise InputError(f"weights: {len(shares)} for {count} styles; write one for each.")
+    if min(shares) < 0 or sum(shares) <= 0:
+        raise InputError(
+            f"weights={shares}: they are shares; write numbers of 0 or more, and one above 0."
+        )
+    return [share / sum(shares) for share in shares]
+
+
+def _check_choice(word: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        hint = nearest(value, choices) or f" Write one of {', '.join(choices)}."
+        raise InputError(f"objective {word}={value}: no such {word}.{hint}")
+
+
+def _squared_norm(target: Tensor) -> Tensor:
+    """The squared norm of one part of a target; 1 where it is 0, as for a layer that is silent."""
+    square = target.square().sum()
+    return torch.where(square > 0, square, 1.0)
 
 
 def _places(values: Tensor) -> Tensor:
-    """Features [n, c, h, w] as a row for each place, float32 [n, h w, c]: a view of what convolutions give."""
+    """Features [n, c, h, w] as a row for each place, float32 [n, h w, c].
+
+    It is a view of what convolutions give, channels last.
+    """
     return values.permute(0, 2, 3, 1).flatten(1, 2).float()
 
 
 class _Gram(torch.autograd.Function):
-    """X^T X / p of X [n, p, c]; its gradient X (S + S^T) / p for covectors S takes one product, not autograd's two."""
+    """X^T X / p of X [n, p, c].
+
+    Its gradient X (S + S^T) / p for cotangents S takes one matrix product, autograd's own two.
+    """
 
     @staticmethod
     def forward(ctx: Any, places: Tensor) -> Tensor:
@@ -248,6 +285,6 @@ class _Gram(torch.autograd.Function):
         return places.mT @ places / places.shape[1]
 
     @staticmethod
-    def backward(ctx: Any, pulled: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, cotangent: Tensor) -> Tensor:  # type: ignore[override]
         (places,) = ctx.saved_tensors
-        return places @ ((pulled + pulled.mT) / places.shape[1])
+        return places @ ((cotangent + cotangent.mT) / places.shape[1])

@@ -1,8 +1,8 @@
-"""A class in many kinds of pictures: one column a niche, so that a search may find dark, bright, plain and busy ones.
+"""Class scores in a grid over behaviour descriptors of the image: for MAP-Elites.
 
-A niche is a cell of a grid over descriptors of the picture itself. In the column of the niche that a picture falls
-into stands what the network says of the class, in all others minus infinity: illumination, as Mouret & Clune 2015
-call it, instead of one best.
+A niche is a cell of the grid. An image has the score of the class in the column of the niche that
+it falls into, and minus infinity in the columns of all others: illumination in the sense of
+Mouret & Clune 2015, which looks for the best image of every niche, in place of a single best one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from synth.core import BoundObjective, Images, Objective, Readout, Target
 from synth.core.network import OUTPUT, Network
 from synth.errors import InputError, nearest
-from synth.objectives.scores import SCORES, Names, score_of
+from synth.objectives.scores import Names, check_not_random, check_score, score_of
 
 
 def brightness(images: Images) -> Tensor:
@@ -25,22 +25,22 @@ def brightness(images: Images) -> Tensor:
 
 
 def colourfulness(images: Images) -> Tensor:
-    """The mean distance of the colours from grey, [n], scaled to 1 for pure red or yellow all over."""
+    """The mean distance of the colours from grey, [n], scaled to 1 for an image all pure red."""
     return (images.amax(1) - images.amin(1)).mean((1, 2))
 
 
 def detail(images: Images) -> Tensor:
-    """How much neighbours differ, [n]: the mean absolute difference down plus across, at most 1."""
+    """The mean absolute difference of neighbours, down plus across, [n]; at most 1."""
     down = (images[:, :, 1:] - images[:, :, :-1]).abs().mean((1, 2, 3))
     across = (images[:, :, :, 1:] - images[:, :, :, :-1]).abs().mean((1, 2, 3))
     return (down + across).clamp_max(1.0)
 
 
 def symmetry(images: Images) -> Tensor:
-    """How alike the left and the right half are, [n]: 1 for mirror images, about 0 for noise."""
+    """The similarity of the left and the right half, [n]: 1 if mirrored, about 0 for noise."""
     spread = (images - images.mean((2, 3), keepdim=True)).abs().mean((1, 2, 3))
-    apart = (images - images.flip(3)).abs().mean((1, 2, 3))
-    return (1.0 - apart / (2.0 * spread).clamp_min(1e-6)).clamp(0.0, 1.0)
+    difference = (images - images.flip(3)).abs().mean((1, 2, 3))
+    return (1.0 - difference / (2.0 * spread).clamp_min(1e-6)).clamp(0.0, 1.0)
 
 
 DESCRIPTORS: dict[str, Callable[[Images], Tensor]] = {
@@ -49,7 +49,7 @@ DESCRIPTORS: dict[str, Callable[[Images], Tensor]] = {
     "detail": detail,
     "symmetry": symmetry,
 }
-# where the cells of a descriptor begin and end: most pictures lie in a part of its range
+# lower edge of the first and upper edge of the last cell: most images lie in a part of the range
 RANGES = {
     "brightness": (0.15, 0.85),
     "colourfulness": (0.0, 0.8),
@@ -59,10 +59,21 @@ RANGES = {
 
 
 class Niches(Objective):
-    """A `score` (as `ClassScore` has them) of each class of `target` in every cell of a grid over `descriptors`.
+    """A `score` of each class of `target` in every cell of a grid over behaviour `descriptors`.
 
-    `descriptors` maps ``brightness``, ``colourfulness``, ``detail`` or ``symmetry`` to a number of steps; what lies
-    beyond the first or last step belongs to it. An item is a class in a cell, in the order of the classes.
+    An item, and so a column, is a class in a cell, in the order of the classes. An image outside of
+    the range of a descriptor belongs to its first or last cell.
+
+    Args:
+        target: the classes by name, synset or index, a list or ``all``.
+        descriptors: ``brightness``, ``colourfulness``, ``detail`` or ``symmetry`` -> the number of
+            cells along it, 1 or more.
+        score: ``logit``, ``log_probability``, ``probability`` or ``margin``, as for `ClassScore`.
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: for an unknown score or descriptor, no descriptors, or ``random`` targets; in
+            `bind`, for an unknown class.
     """
 
     def __init__(
@@ -72,12 +83,8 @@ class Niches(Objective):
         score: str = "probability",
         weight: float = 1.0,
     ) -> None:
-        if score not in SCORES:
-            raise InputError(f"objective score={score}: no such score.{nearest(score, SCORES)}")
-        if target == "random":
-            raise InputError(
-                "target=random: here every picture competes for every target; write their names, or all."
-            )
+        check_score(score)
+        check_not_random(target)
         for name, steps in descriptors.items():
             if name not in DESCRIPTORS:
                 hint = nearest(name, DESCRIPTORS) or f" Write one of {', '.join(DESCRIPTORS)}."
@@ -86,12 +93,10 @@ class Niches(Objective):
                 raise InputError(f"descriptors.{name}={steps}: write 1 or more steps.")
         if not descriptors:
             raise InputError(f"descriptors: empty; name one or two of {', '.join(DESCRIPTORS)}.")
-        self.names, self.descriptors, self.score, self.weight = (
-            target,
-            dict(descriptors),
-            score,
-            weight,
-        )
+        self.names = target
+        self.descriptors = dict(descriptors)
+        self.score = score
+        self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
         return _BoundNiches(self, network)
@@ -102,12 +107,14 @@ class _BoundNiches(BoundObjective):
 
     def __init__(self, niches: Niches, network: Network) -> None:
         indices = network.classes.indices(niches.names, network.name)
-        self.score, self.descriptors = niches.score, niches.descriptors
-        self.index = torch.tensor(indices, device=network.device)
         steps = (range(count) for count in niches.descriptors.values())
-        cells = [_said(cell, niches.descriptors) for cell in itertools.product(*steps)]
+        cells = [_cell_name(cell, niches.descriptors) for cell in itertools.product(*steps)]
+        self.score = niches.score
+        self.descriptors = niches.descriptors
+        self.index = torch.tensor(indices, device=network.device)
         self.items = [Target(network.classes.label(i), i, cell) for i in indices for cell in cells]
-        self.cells, self.columns = len(cells), len(self.items)
+        self.cells = len(cells)
+        self.columns = len(self.items)
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
         scores = score_of(readout.activations[OUTPUT], self.score)[:, self.index]
@@ -116,7 +123,7 @@ class _BoundNiches(BoundObjective):
         return {f"niche_{self.score}": columns.flatten(1)}
 
     def _cell(self, images: Images) -> Tensor:
-        """The cell each picture falls into, [n]."""
+        """The cell that each image falls into, int64 [n]."""
         cell = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         for name, steps in self.descriptors.items():
             low, high = RANGES[name]
@@ -125,6 +132,6 @@ class _BoundNiches(BoundObjective):
         return cell
 
 
-def _said(cell: tuple[int, ...], descriptors: Mapping[str, int]) -> str:
+def _cell_name(cell: tuple[int, ...], descriptors: Mapping[str, int]) -> str:
     """A cell in words, steps counted from 1: ``brightness 3, detail 1``."""
     return ", ".join(f"{name} {place + 1}" for place, name in zip(cell, descriptors, strict=True))

@@ -1,4 +1,7 @@
-"""What pictures are like before any network looks: small, smooth. Scores, so less is better and they are negative."""
+"""Image priors: L2 norm, alpha norm and total variation, read from the image before the network.
+
+Scores are higher where they are better, so these are minus the norms.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from synth.core import BoundObjective, Objective, Readout
+from synth.core import BoundObjective, Images, Objective, Readout
+from synth.core.network import Network
 from synth.data import IMAGENET_MEAN
 from synth.errors import InputError
 
 
 class L2(Objective):
-    """Minus the squared L2 norm of the picture about the mean colour, -sum (x - mean)^2 (Simonyan et al. 2014).
+    """Minus the squared L2 norm of the image about the mean colour, -sum (x - mean)^2.
 
-    Their pictures have the mean subtracted; ours lie in [0, 1], so `mean` says where zero is.
+    Source: Simonyan et al. 2014. Their images have the mean subtracted; ours lie in [0, 1].
+
+    Args:
+        mean: the colour that counts as zero, RGB in [0, 1].
+        weight: factor of this term in a weighted sum.
     """
 
     def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, weight: float = 1.0) -> None:
-        self.mean, self.weight = tuple(mean), weight
+        self.mean = tuple(mean)
+        self.weight = weight
 
-    def bind(self, network: Any) -> BoundObjective:
-        return _BoundL2(torch.tensor(self.mean, device=network.device).view(1, 3, 1, 1))
+    def bind(self, network: Network) -> BoundObjective:
+        return _BoundL2(_colour(self.mean, network))
 
 
 class _BoundL2(BoundObjective):
@@ -37,41 +46,59 @@ class _BoundL2(BoundObjective):
 class TotalVariation(Objective):
     """Minus the total variation, -sum (|d/dx|^2 + |d/dy|^2)^(beta/2) over pixels and channels.
 
-    Forward differences, none beyond the last row and column. Mahendran & Vedaldi 2015, equation 6; `beta` 2 is
-    the sum of squared differences, 1 the isotropic total variation of Rudin, Osher & Fatemi 1992 (a small
-    constant under the root keeps its gradient finite where the picture is flat). With `per_pixel` the sum is divided
-    by h w, so that a weight means the same at any size.
+    Forward differences, none beyond the last row and column. A small constant under the root keeps
+    the gradient finite where the image is flat.
+
+    Source: Mahendran & Vedaldi 2015, equation 6; Rudin, Osher & Fatemi 1992 for `beta` 1.
+
+    Args:
+        beta: 2 for the sum of squared differences, 1 for the isotropic total variation.
+        per_pixel: divide the sum by h w, so that a weight means the same at any size.
+        weight: factor of this term in a weighted sum.
     """
 
     def __init__(self, beta: float = 2.0, per_pixel: bool = False, weight: float = 1.0) -> None:
-        self.beta, self.per_pixel, self.weight = beta, per_pixel, weight
+        self.beta = beta
+        self.per_pixel = per_pixel
+        self.weight = weight
 
-    def bind(self, network: Any) -> BoundObjective:
+    def bind(self, network: Network) -> BoundObjective:
         return _BoundVariation(self.beta, self.per_pixel)
 
 
 class _BoundVariation(BoundObjective):
     def __init__(self, beta: float, per_pixel: bool) -> None:
-        self.beta, self.per_pixel = beta, per_pixel
+        self.beta = beta
+        self.per_pixel = per_pixel
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
         images = readout.images
         if self.beta == 2:
-            found = _SquaredVariation.apply(images)
+            score = _SquaredVariation.apply(images)
         else:
             right = torch.nn.functional.pad(images.diff(dim=3), (0, 1))
             down = torch.nn.functional.pad(images.diff(dim=2), (0, 0, 0, 1))
             squares = right.square() + down.square() + 1e-8
-            found = -squares.pow(self.beta / 2).sum((1, 2, 3))[:, None]
-        return {"total_variation": found / _pixels(images) if self.per_pixel else found}
+            score = -squares.pow(self.beta / 2).sum((1, 2, 3))[:, None]
+        return {"total_variation": score / _pixels(images) if self.per_pixel else score}
 
 
 class AlphaNorm(Objective):
-    """Minus the alpha norm of the picture about the mean colour, -sum |x - mean|^alpha (Mahendran & Vedaldi 2015).
+    """Minus the alpha norm of the image about the mean colour, -sum |x - mean|^alpha.
 
-    Equation 5, with their `alpha` 6: values far from the middle of the range cost nearly all, and the others nothing.
-    Their pictures have the mean subtracted; ours lie in [0, 1], so `mean` says where zero is. `per_pixel` divides
-    the sum by h w, so that a weight means the same at any size.
+    With the `alpha` of 6 of the source, values far from the middle of the range cost nearly all,
+    the others next to nothing. Its images have the mean subtracted; ours lie in [0, 1].
+
+    Source: Mahendran & Vedaldi 2015, equation 5.
+
+    Args:
+        alpha: the exponent, 1 or more.
+        mean: the colour that counts as zero, RGB in [0, 1].
+        per_pixel: divide the sum by h w, so that a weight means the same at any size.
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: for an `alpha` below 1.
     """
 
     def __init__(
@@ -85,47 +112,57 @@ class AlphaNorm(Objective):
             raise InputError(
                 f"objective alpha={alpha}: below 1 it is no norm; Mahendran & Vedaldi write 6."
             )
-        self.alpha, self.mean, self.per_pixel, self.weight = alpha, tuple(mean), per_pixel, weight
+        self.alpha = alpha
+        self.mean = tuple(mean)
+        self.per_pixel = per_pixel
+        self.weight = weight
 
-    def bind(self, network: Any) -> BoundObjective:
-        return _BoundAlpha(
-            self.alpha,
-            torch.tensor(self.mean, device=network.device).view(1, 3, 1, 1),
-            self.per_pixel,
-        )
+    def bind(self, network: Network) -> BoundObjective:
+        return _BoundAlpha(self.alpha, _colour(self.mean, network), self.per_pixel)
 
 
 class _BoundAlpha(BoundObjective):
     def __init__(self, alpha: float, mean: Tensor, per_pixel: bool) -> None:
-        self.alpha, self.mean, self.per_pixel = alpha, mean, per_pixel
+        self.alpha = alpha
+        self.mean = mean
+        self.per_pixel = per_pixel
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
-        found = -(readout.images - self.mean).abs().pow(self.alpha).sum((1, 2, 3))[:, None]
-        return {"alpha_norm": found / _pixels(readout.images) if self.per_pixel else found}
+        images = readout.images
+        score = -(images - self.mean).abs().pow(self.alpha).sum((1, 2, 3))[:, None]
+        return {"alpha_norm": score / _pixels(images) if self.per_pixel else score}
 
 
-def _pixels(images: Tensor) -> int:
+def _colour(values: Sequence[float], network: Network) -> Tensor:
+    """A colour as a tensor on the network's device, [1, 3, 1, 1]."""
+    return torch.tensor(values, device=network.device).view(1, 3, 1, 1)
+
+
+def _pixels(images: Images) -> int:
     return images.shape[2] * images.shape[3]
 
 
 class _L2(torch.autograd.Function):
-    """-sum (x - mean)^2 with its gradient in closed form, -2 (x - mean), which one fused pass writes."""
+    """-sum (x - mean)^2, with its gradient -2 (x - mean) in closed form, written in one pass."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, mean: Tensor) -> Tensor:
         ctx.save_for_backward(images, mean)
-        away = (images - mean).flatten(1)
-        return -torch.linalg.vecdot(away, away)[:, None]
+        difference = (images - mean).flatten(1)
+        return -torch.linalg.vecdot(difference, difference)[:, None]
 
     @staticmethod
-    def backward(ctx: Any, pulled: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         images, mean = ctx.saved_tensors
-        factor = (-2.0 * pulled)[:, :, None, None]
+        factor = (-2.0 * cotangent)[:, :, None, None]
         return torch.addcmul(-mean * factor, images, factor), None
 
 
 class _SquaredVariation(torch.autograd.Function):
-    """-sum of squared forward differences d; its gradient, twice the discrete Laplacian, is summed up on the way."""
+    """Minus the sum of squared forward differences.
+
+    Its gradient is twice the discrete Laplacian, which the forward pass sums up on the way.
+    """
 
     @staticmethod
     def forward(ctx: Any, images: Tensor) -> Tensor:
@@ -143,6 +180,6 @@ class _SquaredVariation(torch.autograd.Function):
         return -energy[:, None]
 
     @staticmethod
-    def backward(ctx: Any, pulled: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, cotangent: Tensor) -> Tensor:  # type: ignore[override]
         (laplacian,) = ctx.saved_tensors
-        return laplacian * (2.0 * pulled)[:, :, None, None]
+        return laplacian * (2.0 * cotangent)[:, :, None, None]

@@ -1,12 +1,11 @@
-"""What a network says of a picture, as a score: a class, a neuron, a channel, a direction.
+"""Activation objectives: a class score, a neuron, a channel, a direction in a layer.
 
-Each is unbound (names) until `bind` resolves it against a network. Layer names mean the output of that
-layer; the layer after it that is a ReLU has a name of its own.
+A layer's name means the output of that layer; the ReLU behind it is a layer with its own name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,40 +14,68 @@ from torch.nn import functional
 from synth.core import BoundObjective, Objective, Readout, Rows, Target
 from synth.core.network import OUTPUT, Network
 from synth.errors import InputError, nearest
+from synth.objectives._layers import select_index
 
 SCORES = ("logit", "log_probability", "probability", "margin")
 Names = str | int | Sequence[str | int]
 
 
-def score_of(scores: Tensor, score: str) -> Tensor:
-    """Scores before the softmax [n, classes] as one of the MEASURES."""
+def check_score(score: str, choices: Iterable[str] = SCORES) -> None:
+    """Raises InputError where `score` is none of the `choices`."""
+    if score not in choices:
+        hint = nearest(score, choices) or f" There are {', '.join(choices)}."
+        raise InputError(f"objective score={score}: no such score.{hint}")
+
+
+def check_not_random(target: Names) -> None:
+    """Raises InputError for a random `target`, where every class has a column of its own."""
+    if target == "random":
+        raise InputError(
+            "target=random: here every picture competes for every target; write their names, or "
+            "all."
+        )
+
+
+def score_of(logits: Tensor, score: str) -> Tensor:
+    """The `score`, one of `SCORES`, of every class from logits [n, classes]: [n, classes]."""
     if score == "margin":
-        first, second = scores.topk(2, dim=1).values.split(1, dim=1)
-        return scores - torch.where(scores == first, second, first)
+        first, second = logits.topk(2, dim=1).values.split(1, dim=1)
+        return logits - torch.where(logits == first, second, first)
     if score == "log_probability":
-        return functional.log_softmax(scores, dim=1)
-    return functional.softmax(scores, dim=1) if score == "probability" else scores
+        return functional.log_softmax(logits, dim=1)
+    return functional.softmax(logits, dim=1) if score == "probability" else logits
 
 
-def lead(scores: Tensor, index: Tensor) -> Tensor:
-    """By how much the class `index` [n, 1] is ahead of all others in `scores` [n, classes]: [n, 1]."""
-    return scores.gather(1, index) - scores.scatter(1, index, -torch.inf).amax(1, keepdim=True)
+def lead(logits: Tensor, index: Tensor) -> Tensor:
+    """The margin z_i - max_{j != i} z_j of the class i in `index` [n, 1]: [n, 1]."""
+    return logits.gather(1, index) - logits.scatter(1, index, -torch.inf).amax(1, keepdim=True)
 
 
 class ClassScore(Objective):
-    """How strongly the network sees the target class, by one of four `score`s.
+    """The score of the target class.
 
-    ``logit``: the score before the softmax, S_c (Simonyan et al. 2014: the probability can rise by pushing
-    the other classes down, the score cannot). ``log_probability``: minus the cross-entropy
-    L = -sum_k 1{y=k} log y_k. ``probability``: the confidence. ``margin``: S_c - max_{k != c} S_k, above 0 exactly
-    where the class is predicted (Carlini & Wagner 2017). `target` is a class by name, synset or index, a
-    list of them (an item each), ``all``, or ``random`` (each item draws its own).
+    - ``logit``: the score before the softmax, S_c (Simonyan et al. 2014: the probability can rise
+      because the logits of other classes fall, the logit cannot);
+    - ``log_probability``: minus the cross-entropy L = -sum_k 1{y=k} log y_k;
+    - ``probability``: the softmax confidence;
+    - ``margin``: S_c - max_{k != c} S_k, above 0 exactly where the class is predicted (Carlini &
+      Wagner 2017).
+
+    Args:
+        target: a class by name, synset or index, a list of them (an item each), ``all``, or
+            ``random`` (each item draws its own).
+        score: ``logit``, ``log_probability``, ``probability`` or ``margin``.
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: for an unknown score; in `bind`, for a class that the network lacks.
     """
 
     def __init__(self, target: Names, score: str = "logit", weight: float = 1.0) -> None:
-        if score not in SCORES:
-            raise InputError(f"objective score={score}: no such score.{nearest(score, SCORES)}")
-        self.names, self.score, self.weight = target, score, weight
+        check_score(score)
+        self.names = target
+        self.score = score
+        self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
         return _BoundClass(self.names, self.score, network)
@@ -58,7 +85,8 @@ class _BoundClass(BoundObjective):
     layers = (OUTPUT,)
 
     def __init__(self, names: Names, score: str, network: Network) -> None:
-        self.score, self.classes = score, network.classes
+        self.score = score
+        self.classes = network.classes
         self.index: Tensor | None = None
         if names != "random":
             indices = network.classes.indices(names, network.name)
@@ -73,15 +101,23 @@ class _BoundClass(BoundObjective):
         return [Target(self.classes.label(i), i) for i in self._indices(rows).tolist()]
 
     def _indices(self, rows: Rows) -> Tensor:
-        if self.index is None:  # random: from what the item is, so it is the same in every step
+        if self.index is None:  # random: from the item's identity, so the same in every step
             return (rows.identity >> 8) % len(self.classes)
-        return self.index.expand(len(rows)) if len(self.index) == 1 else self.index[rows.item]
+        return select_index(self.index, rows.item)
 
 
 class Neuron(Objective):
-    """The activation of single units of a layer: of a spatial layer at one place, its middle unless `at` says (y, x).
+    """The activation of a single unit; of a spatial layer, at one place.
 
-    `unit` is a number or a list (an item each).
+    Args:
+        layer: the layer.
+        unit: the unit (channel) of the layer, or a list of units (an item each).
+        at: the place (y, x) in a spatial layer at the network's own size; by default its middle. In
+            an image of another size it is the corresponding place.
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: for an empty list; in `bind`, for a layer, unit or place that the network lacks.
     """
 
     def __init__(
@@ -91,7 +127,10 @@ class Neuron(Objective):
         at: Sequence[int] | None = None,
         weight: float = 1.0,
     ) -> None:
-        self.layer, self.units, self.place, self.weight = layer, _listed(unit), at, weight
+        self.layer = layer
+        self.units = _unit_list(unit)
+        self.place = at
+        self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
         shape = network.layers[network.layer(self.layer)]
@@ -103,16 +142,26 @@ class Neuron(Objective):
             raise InputError(
                 f"at={list(place)}: {self.layer} is {shape[1]}x{shape[2]}; write [y, x] inside it."
             )
-        return _BoundUnits(
-            self.layer, self.units, network, place, f"{self.layer}@{place[0]},{place[1]}"
-        )
+        name = f"{self.layer}@{place[0]},{place[1]}"
+        return _BoundUnits(self.layer, self.units, network, place, name)
 
 
 class Channel(Objective):
-    """The mean activation of whole channels of a spatial layer. `unit` is a number or a list (an item each)."""
+    """The mean activation of a channel over all places of a layer.
+
+    Args:
+        layer: the layer.
+        unit: the channel of the layer, or a list of channels (an item each).
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: for an empty list; in `bind`, for a layer or channel that the network lacks.
+    """
 
     def __init__(self, layer: str, unit: int | Sequence[int], weight: float = 1.0) -> None:
-        self.layer, self.units, self.weight = layer, _listed(unit), weight
+        self.layer = layer
+        self.units = _unit_list(unit)
+        self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
         shape = network.layers[network.layer(self.layer)]
@@ -121,6 +170,8 @@ class Channel(Objective):
 
 
 class _BoundUnits(BoundObjective):
+    """Units of a layer: at `place` (y, x), or the mean over all places where it is None."""
+
     def __init__(
         self,
         layer: str,
@@ -129,44 +180,55 @@ class _BoundUnits(BoundObjective):
         place: tuple[int, ...] | None,
         name: str,
     ) -> None:
-        self.layers, self.layer, self.place, self.shape = (
-            (layer,),
-            layer,
-            place,
-            network.layers[layer],
-        )
+        self.layer = layer
+        self.layers = (layer,)
+        self.place = place
+        self.shape = network.layers[layer]
         self.index = torch.tensor(units, device=network.device)
         self.items = [Target(f"{name}:{unit}") for unit in units]
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
         values = readout.activations[self.layer]
-        rows = readout.rows
-        index = self.index.expand(len(rows)) if len(self.index) == 1 else self.index[rows.item]
-        values = values[torch.arange(len(rows), device=values.device), index]
+        index = select_index(self.index, readout.rows.item)
+        values = values[torch.arange(len(values), device=values.device), index]
         if self.place is not None:
-            # in a picture of another size than the network's own, the same place in the picture
-            row, column = (
-                int((self.place[i] + 0.5) * values.shape[i + 1] / self.shape[i + 1]) for i in (0, 1)
-            )
-            values = values[:, row, column]
-        return {
-            "activation": values.flatten(1).mean(1, keepdim=True)
-            if values.ndim > 1
-            else values[:, None]
-        }
+            values = self._at_place(values, self.place)
+        if values.ndim == 1:
+            return {"activation": values[:, None]}
+        return {"activation": values.flatten(1).mean(1, keepdim=True)}
+
+    def _at_place(self, values: Tensor, place: tuple[int, ...]) -> Tensor:
+        """Maps [r, h, w] at `place`, scaled to images that are not of the network's size: [r]."""
+        row, column = (
+            int((place[i] + 0.5) * values.shape[i + 1] / self.shape[i + 1]) for i in (0, 1)
+        )
+        return values[:, row, column]
 
 
 class Direction(Objective):
-    """A direction in a layer's space: dot product times the cosine to a power (lucid's ``direction``).
+    """The dot product with a direction in a layer, times a power of the cosine.
 
-    `vector` has one number a channel; at `cosine` 0 it is the plain dot product. Over a spatial layer the
-    score is the mean over places.
+    Over a spatial layer the score is the mean over places. Source: lucid's ``direction``, with its
+    lower bound of 0.1 for the cosine.
+
+    Args:
+        layer: the layer.
+        vector: the direction, one number for each channel.
+        cosine: the power of the cosine; 0 for the plain dot product.
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: in `bind`, for a layer that the network lacks, or a vector of another length or
+            of zeros.
     """
 
     def __init__(
         self, layer: str, vector: Sequence[float], cosine: float = 1.0, weight: float = 1.0
     ) -> None:
-        self.layer, self.vector, self.power, self.weight = layer, list(vector), cosine, weight
+        self.layer = layer
+        self.vector = list(vector)
+        self.power = cosine
+        self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
         shape = network.layers[network.layer(self.layer)]
@@ -181,16 +243,15 @@ class Direction(Objective):
 
 class _BoundDirection(BoundObjective):
     def __init__(self, direction: Direction, network: Network) -> None:
-        self.layers, self.layer, self.power = (direction.layer,), direction.layer, direction.power
+        self.layer = direction.layer
+        self.layers = (direction.layer,)
+        self.power = direction.power
         self.vector = torch.tensor(direction.vector, dtype=torch.float32, device=network.device)
         self.items = [Target(f"{direction.layer}:direction")]
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
-        values = (
-            readout.activations[self.layer].flatten(2)
-            if readout.activations[self.layer].ndim > 2
-            else readout.activations[self.layer][..., None]
-        )
+        activations = readout.activations[self.layer]
+        values = activations.flatten(2) if activations.ndim > 2 else activations[..., None]
         dot = torch.einsum("ncp,c->np", values, self.vector)
         if self.power:
             lengths = (values.square().sum(1) + 1e-12).sqrt() * self.vector.norm()
@@ -198,7 +259,7 @@ class _BoundDirection(BoundObjective):
         return {"direction": dot.mean(1, keepdim=True)}
 
 
-def _listed(unit: int | Sequence[int]) -> list[int]:
+def _unit_list(unit: int | Sequence[int]) -> list[int]:
     units = [unit] if isinstance(unit, int) else list(unit)
     if not units:
         raise InputError("unit=[]: name at least one unit.")

@@ -1,4 +1,4 @@
-"""Away from what the network sees in the pictures that a perturbation starts from: any other class will do."""
+"""Untargeted adversarial objective: away from the label of the clean image, to any other class."""
 
 from __future__ import annotations
 
@@ -9,29 +9,44 @@ from torch import Tensor
 from torch.nn import functional
 
 from synth import data
-from synth.core import BoundObjective, Objective, Readout, Rows, Target
+from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import OUTPUT, Network
-from synth.errors import InputError, nearest
+from synth.errors import InputError
 from synth.networks import reading
-from synth.objectives.scores import lead
+from synth.objectives._layers import select_index
+from synth.objectives.scores import check_score, lead
 
 SCORES = ("margin", "cross_entropy", "probability")
-FOLDER = "folder"  # the label that each picture's own folder gives
+FOLDER = "folder"  # the label of each picture is the name of the folder that it is in
 
 
 class Untargeted(Objective):
-    """How far a picture is from being seen as its original is, by one of three `score`s.
+    """How far the prediction of the network is from the label y of the clean image.
 
-    With scores z before the softmax, probabilities p and the original's class y, ``margin``: max_{j != y} z_j - z_y,
-    above 0 exactly where the network is fooled (Carlini & Wagner 2017, with the sign of an ascent and no lower
-    bound; a softmax shifts all scores alike, so log-probabilities give the same number). ``cross_entropy``:
-    -log p_y. ``probability``: 1 - p_y.
+    With logits z and probabilities p the `score` is one of
 
-    `image` is one picture, `images` several (an item each), the words of the perturbation that searches around them.
-    y is what the network says of each at its own size, one look when the run begins that no budget counts; or it is
-    `label`, a class by name, synset or index, or a list with one for each picture, or ``folder``: each picture shows
-    what the folder that it lies in is named for, as in a data set. A picture that the network does not see as its
-    `label` has a margin above 0 from the start.
+    - ``margin``: max_{j != y} z_j - z_y, above 0 exactly where the network is fooled (Carlini &
+      Wagner 2017, with the sign of an ascent and without lower bound; since a softmax shifts all
+      logits alike, log-probabilities give the same number);
+    - ``cross_entropy``: -log p_y;
+    - ``probability``: 1 - p_y.
+
+    By default y is what the network predicts for the clean image at its own size, from one forward
+    pass in `bind` that counts towards no budget. A picture that the network does not classify as
+    its `label` has a margin above 0 from the start.
+
+    Args:
+        image: the clean image, a path or the name of a bundled picture; as the perturbation's.
+        images: several of them, an item each, in place of `image`.
+        label: y: a class by name, synset or index, a list with one for each picture, or ``folder``:
+            the class that the picture's folder is named for, as in a data set. By default what the
+            network predicts.
+        score: ``margin``, ``cross_entropy`` or ``probability``.
+        weight: factor of this term in a weighted sum.
+
+    Raises:
+        InputError: for an unknown score, or where not exactly one of `image` and `images` is given;
+            in `bind`, for a label that is no class of the network.
     """
 
     def __init__(
@@ -42,80 +57,72 @@ class Untargeted(Objective):
         score: str = "margin",
         weight: float = 1.0,
     ) -> None:
-        if score not in SCORES:
-            hint = nearest(score, SCORES) or f" There are {', '.join(SCORES)}."
-            raise InputError(f"objective score={score}: no such score.{hint}")
+        check_score(score, SCORES)
         if (image is None) == (images is None):
             raise InputError(
-                "image: there is no picture to be led away from; write image=PATH, or images=FOLDER."
+                "image: there is no picture to be led away from; write image=PATH, or "
+                "images=FOLDER."
             )
         self.needs_original = True
-        self.image, self.images, self.label, self.score, self.weight = (
-            image,
-            images,
-            label,
-            score,
-            weight,
-        )
+        self.image = image
+        self.images = images
+        self.label = label
+        self.score = score
+        self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
+        return _BoundUntargeted(self._labels(network), self.score, network)
+
+    def _labels(self, network: Network) -> list[int]:
+        """The class of each picture, or a single one for all."""
         if self.label is not None and self.label != FOLDER:
-            return _BoundUntargeted(
-                network.classes.indices(self.label, network.name, "label"), self.score, network
-            )
+            return network.classes.indices(self.label, network.name, "label")
         if self.image is not None:
             pictures = [data.picture(self.image)]
         else:
             assert self.images is not None
             pictures = data.pictures(self.images)
-        shown = _seen(network, pictures) if self.label is None else _of_folders(network, pictures)
-        return _BoundUntargeted(shown, self.score, network)
+        if self.label == FOLDER:
+            return _folder_labels(network, pictures)
+        return reading.logits(network, pictures).argmax(1).tolist()
 
 
 class _BoundUntargeted(BoundObjective):
     layers = (OUTPUT,)
 
-    def __init__(self, indices: Sequence[int], score: str, network: Network) -> None:
+    def __init__(self, labels: Sequence[int], score: str, network: Network) -> None:
         self.score = score
-        self.index = torch.tensor(indices, device=network.device)
-        self.items = [
-            Target(f"not {network.classes.label(i)}", i, untargeted=True) for i in indices
-        ]
+        self.index = torch.tensor(labels, device=network.device)
+        self.items = [Target(f"not {network.classes.label(i)}", i, untargeted=True) for i in labels]
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
-        scores = readout.activations[OUTPUT]
-        index = self._indices(readout.rows)[:, None]
+        logits = readout.activations[OUTPUT]
+        index = select_index(self.index, readout.rows.item)[:, None]
         if self.score == "margin":
-            value = -lead(scores, index)
+            value = -lead(logits, index)
         elif self.score == "cross_entropy":
-            value = -functional.log_softmax(scores, dim=1).gather(1, index)
+            value = -functional.log_softmax(logits, dim=1).gather(1, index)
         else:
-            value = 1.0 - functional.softmax(scores, dim=1).gather(1, index)
+            value = 1.0 - functional.softmax(logits, dim=1).gather(1, index)
         return {self.score: value}
 
-    def _indices(self, rows: Rows) -> Tensor:
-        return self.index.expand(len(rows)) if len(self.index) == 1 else self.index[rows.item]
 
-
-def _seen(network: Network, pictures: Sequence[data.Picture]) -> list[int]:
-    """The class that `network` sees in each picture at its own size."""
-    return reading.logits(network, pictures).argmax(1).tolist()
-
-
-def _of_folders(network: Network, pictures: Sequence[data.Picture]) -> list[int]:
+def _folder_labels(network: Network, pictures: Sequence[data.Picture]) -> list[int]:
     """The class that the folder of each picture is named for."""
-    found: dict[str, int] = {}
+    labels: dict[str, int] = {}
     for picture in pictures:
-        if not picture.folder:
+        folder = picture.folder
+        if not folder:
             raise InputError(
-                f"label={FOLDER}: {picture.name} comes with synth and lies in no class folder; write its name."
+                f"label={FOLDER}: {picture.name} comes with synth and lies in no class folder; "
+                "write its name."
             )
-        if picture.folder not in found:
+        if folder not in labels:
             try:
-                found[picture.folder] = network.classes.index(picture.folder, network.name, "label")
+                labels[folder] = network.classes.index(folder, network.name, "label")
             except InputError as error:
                 raise InputError(
-                    f"label={FOLDER}: {picture.name} lies in the folder {picture.folder}, and {network.name} has no "
-                    "such class; name folders by class or synset."
+                    f"label={FOLDER}: {picture.name} lies in the folder {folder}, and "
+                    f"{network.name} has no such class; name folders by class or synset."
                 ) from error
-    return [found[picture.folder] for picture in pictures]
+    return [labels[picture.folder] for picture in pictures]

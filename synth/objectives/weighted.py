@@ -1,4 +1,4 @@
-"""Several objectives as one: a weighted sum of named terms, each of which can be overridden or added by name."""
+"""Weighted sum of objectives, as named terms that can be overridden or added by name."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from synth.errors import InputError
 
 
 class WeightedSum(Objective):
-    """The sum of each objective times its own `weight` over the named `terms`; a null term is left out.
+    """The sum of several objectives, each times its own `weight`.
 
-    A negative weight turns climbing into avoiding. The first term says what the items are after.
+    A term of negative weight is minimised. The first term names the targets of the items.
+
+    Args:
+        terms: the objectives by name; one that is None is left out.
+
+    Raises:
+        InputError: where there is no term; in `bind`, where terms name different numbers of items.
     """
 
     def __init__(self, terms: Mapping[str, Objective | None]) -> None:
@@ -24,35 +30,27 @@ class WeightedSum(Objective):
         self.needs_original = any(term.needs_original for term in self.terms.values())
 
     def bind(self, network: Network) -> BoundObjective:
-        return _BoundSum({
-            name: (term.bind(network), term.weight)
-            for name, term in self.terms.items()
-        })  # fmt: skip
+        return _BoundSum(
+            {name: (term.bind(network), term.weight) for name, term in self.terms.items()}
+        )
 
 
 class _BoundSum(BoundObjective):
-    def __init__(self, terms: dict[str, tuple[BoundObjective, float]]) -> None:
-        self.terms = terms
-        self.layers = tuple(
-            dict.fromkeys(layer for bound, _ in terms.values() for layer in bound.layers)
-        )
-        self.columns = max(bound.columns for bound, _ in terms.values())
-        self.alternatives = any(bound.alternatives for bound, _ in terms.values())
-        counts = [
-            len(bound.items)
-            for bound, _ in terms.values()
-            if bound.items is not None and len(bound.items) > 1
-        ]
+    def __init__(self, terms: Mapping[str, tuple[BoundObjective, float]]) -> None:
+        bounds = [bound for bound, _ in terms.values()]
+        items = [bound.items for bound in bounds if bound.items is not None]
+        counts = [len(targets) for targets in items if len(targets) > 1]
         if len(set(counts)) > 1:
             raise InputError(
-                f"objective.terms: they name {' and '.join(map(str, counts))} targets; name as many in each."
+                f"objective.terms: they name {' and '.join(map(str, counts))} targets; name as "
+                "many in each."
             )
-        self.items = max(
-            (bound.items for bound, _ in terms.values() if bound.items is not None),
-            key=len,
-            default=None,
-        )
-        self._main = next(iter(terms.values()))[0]
+        self.terms = terms
+        self.layers = tuple(dict.fromkeys(layer for bound in bounds for layer in bound.layers))
+        self.columns = max(bound.columns for bound in bounds)
+        self.alternatives = any(bound.alternatives for bound in bounds)
+        self.items = max(items, key=len, default=None)
+        self.first = bounds[0]
 
     def at(self, size: tuple[int, int]) -> BoundObjective:
         return _BoundSum(
@@ -60,12 +58,12 @@ class _BoundSum(BoundObjective):
         )
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
-        found = {}
+        terms = {}
         for name, (bound, weight) in self.terms.items():
             parts = list(bound(readout).values())
             value = parts[0] if len(parts) == 1 else sum(parts[1:], parts[0])
-            found[name] = value if weight == 1.0 else value * weight
-        return found
+            terms[name] = value if weight == 1.0 else value * weight
+        return terms
 
     def target(self, rows: Rows) -> list[Target | None]:
-        return self._main.target(rows)
+        return self.first.target(rows)

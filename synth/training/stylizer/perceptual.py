@@ -12,8 +12,7 @@ from torch import Tensor
 from synth.core import BoundObjective, Images, Readout, Rows
 from synth.core.network import Network
 from synth.errors import InputError
-from synth.objectives.energy import tapped
-from synth.objectives.features import content_layer, distance, squared_lengths
+from synth.objectives.features import content_layer, relative_distance, squared_norms
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
 from synth.objectives.weighted import WeightedSum
@@ -44,7 +43,7 @@ class PerceptualLoss:
     ) -> None:
         self.network, self.content_weight, self.size = network, content_weight, size
         bound = WeightedSum({"style": style, "tv": variation}).bind(network)
-        self.layer = tapped(network, content_layer(network) if layer is None else layer, True)
+        self.layer = network.rectified(content_layer(network) if layer is None else layer)
         self.style_layers = bound.layers
         self.layers = tuple(dict.fromkeys((*self.style_layers, self.layer)))
         if not network.reads(size, self.layers):
@@ -64,7 +63,7 @@ class PerceptualLoss:
             name: -score[:, 0]
             for name, score in self._at(Readout(activations, images, Rows(nobody, nobody))).items()
         }
-        content = distance(activations[self.layer], wanted, squared_lengths(wanted))
+        content = relative_distance(activations[self.layer], wanted, squared_norms(wanted))
         return {
             "style": terms["style"],
             "content": self.content_weight * content,

@@ -1,0 +1,50 @@
+"""What several objectives do with layers and items: lists of names, rectification, selection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from synth.core.network import Network
+from synth.errors import InputError
+
+
+def layer_names(layer: str | Sequence[str]) -> list[str]:
+    """`layer` as a list of names; InputError where it is empty."""
+    layers = [layer] if isinstance(layer, str) else list(layer)
+    if not layers:
+        raise InputError("layer=[]: name at least one layer.")
+    return layers
+
+
+def resolve_layer(network: Network, name: str, rectified: bool) -> str:
+    """The layer of `network` that is read for the name `name` of the configuration.
+
+    With `rectified` it is the layer behind `name`'s normalisation and ReLU, else `name` itself.
+    """
+    return network.rectified(name) if rectified else network.layer(name)
+
+
+def select_item(values: Sequence[Tensor], item: Tensor) -> Tensor:
+    """The value of each row's item: [r, 1].
+
+    Args:
+        values: one tensor [r] for each item, or a single one that holds for all items.
+        item: the item of each row, int64 [r].
+    """
+    if len(values) == 1:
+        return values[0][:, None]
+    # a gather on the device, which does not wait for the host
+    return torch.stack(list(values), dim=1).gather(1, item[:, None])
+
+
+def select_index(index: Tensor, item: Tensor) -> Tensor:
+    """The entry of each row's item: int64 [r].
+
+    Args:
+        index: class or unit indices, one for each item, or a single one that holds for all items.
+        item: the item of each row, int64 [r].
+    """
+    return index.expand(len(item)) if len(index) == 1 else index[item]
