@@ -22,9 +22,9 @@ from synth.core.network import Network, over_places
 from synth.data.sizes import Size, size_of
 from synth.encodings.fourier import Fourier
 from synth.errors import InputError
+from synth.networks import reading
 
 COMPONENTS = 50  # principal components of the activations that are clustered, as in the paper
-BATCH = 64
 THUMBNAIL = (16, 16)  # size at which pixels are clustered before a network is bound
 
 
@@ -98,15 +98,8 @@ class ClusterMeans(Encoding):
 
     def bind(self, network: Network) -> ClusterMeans:
         layer = _deepest_layer(network) if self.layer is None else network.layer(self.layer)
-        activations = []
-        with torch.inference_mode():
-            for first in range(0, len(self.pictures), BATCH):
-                images = torch.stack(
-                    [picture.at(network.size) for picture in self.pictures[first : first + BATCH]]
-                )
-                values = network.read(images.to(network.device), [layer])[layer]
-                activations.append(over_places(values))
-        return self._with(activations=torch.cat(activations).cpu())
+        values = reading.activations(network, self.pictures, [layer], reduce=over_places)[layer]
+        return self._with(activations=values.cpu())
 
     def transfer(self, genome: Genome, to: Encoding) -> Genome:
         assert isinstance(to, ClusterMeans)

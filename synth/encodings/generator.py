@@ -22,13 +22,13 @@ from synth.core import Encoding, Genome, Images, Rows
 from synth.core.network import Network
 from synth.data.sizes import Size, size_of
 from synth.errors import InputError, nearest
+from synth.networks import reading
 from synth.networks.bundled import bundled
 from synth.networks.generator import Origin, UpConvolution, read_generator
 
 log = logging.getLogger(__name__)
 
 STARTS = ("random", "mean", "zeros")
-BATCH = 64  # images whose codes are read at once
 
 
 class Generator(Encoding):
@@ -137,13 +137,8 @@ class Generator(Encoding):
         reader = _code_network(network, self.trained_for)
         self._check_layer(reader)
         layer = self.trained_for.layer
-        with torch.inference_mode():
-            images = torch.stack([picture.at(reader.size) for picture in self.pictures])
-            codes = [
-                reader.read(part, [layer])[layer] for part in images.to(reader.device).split(BATCH)
-            ]
         other = copy.copy(self)
-        other.codes = torch.cat(codes)
+        other.codes = reading.activations(reader, self.pictures, [layer])[layer]
         return other
 
     def transfer(self, genome: Genome, to: Encoding) -> Genome:
