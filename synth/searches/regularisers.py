@@ -68,7 +68,12 @@ class Regularisers:
 
         Decay works on genomes of any shape, the others on those of pixels, [r, c, h, w].
         """
-        if baseline is None or (genome.ndim != 4 and self._spatial):
+        if baseline is None:
+            raise InputError(
+                "search.regularisers: this encoding defines no baseline, so decay and clipping have "
+                "nothing to pull towards; use encoding=pixels or fourier, or switch them off (0)."
+            )
+        if genome.ndim != 4 and self._spatial:
             raise InputError(
                 "search.regularisers: they need a genome of pixels; use encoding=pixels or canvas."
             )
