@@ -71,7 +71,7 @@ class Regularisers:
         if baseline is None:
             raise InputError(
                 "search.regularisers: this encoding defines no baseline, so decay and clipping have "
-                "nothing to pull towards; use encoding=pixels or fourier, or switch them off (0)."
+                "nothing to pull towards; use encoding=pixels or fourier, or search/regularisers=none."
             )
         if genome.ndim != 4 and self._spatial:
             raise InputError(

@@ -348,7 +348,7 @@ def test_regularisers_that_are_off_do_nothing_and_those_that_cannot_be_are_refus
     torch.testing.assert_close(
         Regularisers(decay=0.1)(codes, codes, torch.ones(1, 1), 0), 1 + 0.9 * (codes - 1)
     )
-    with pytest.raises(InputError, match="this encoding defines no baseline, so decay and clipping"):
+    with pytest.raises(InputError, match="this encoding defines no baseline, so decay"):
         Regularisers(decay=0.1)(pictures(), pictures(), None, 0)
     for wrong in (
         {"decay": 1.0},
