@@ -1,4 +1,30 @@
-"""Takes run folders; gives static HTML pages of them that open from disk, with no server and no network."""
+"""Static HTML pages of run folders. They open from disk, with no server and no network.
+
+The gallery reads finished run folders only, of this release and of all earlier ones; it never sees
+live objects and does not import torch.
+
+`build_run_page` writes the page of one run, `build_page` one page over several.
+
+=============  ================================================================
+module         what it is
+=============  ================================================================
+`finding`      search for run folders under a path
+`folder`       a run folder: `Run`, `Item`, `Figure`
+`pictures`     picture files: size, or why they cannot be shown
+`old_words`    words of earlier releases and the present ones
+`numerals`     JSON values as text
+`cards`        items with captions
+`details`      the record of an item as lines of text
+`tables`       summary line, findings, tables
+`curves`       ``steps.jsonl`` as SVG charts
+`archive`      the cells of a MAP-Elites archive over time
+`heatmap`      the archive as a confidence map
+`lineage`      the film strip of an elite's ancestors
+`inline`       escaping of untrusted text
+`page`         the whole page
+`templates/`   Jinja templates, style sheets and scripts
+=============  ================================================================
+"""
 
 from synth.gallery.page import build_page, build_run_page
 

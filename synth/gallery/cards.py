@@ -1,61 +1,33 @@
-"""Takes the items of runs; gives a card each: the words of its caption, its record for the page to use."""
+"""Cards: the items of runs as pictures with captions, and their records for the page's script."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from synth.gallery.folder import Item, Picture, Run
+from synth.gallery.details import details_of, passes_apart
+from synth.gallery.folder import Item, Run
 from synth.gallery.inline import link
-from synth.gallery.lineage import lineage_of
-from synth.gallery.numerals import (
-    NOTHING,
-    anything,
-    duration,
-    number,
-    passes,
-    percent,
-    plain,
-    words,
-)
+from synth.gallery.lineage import Lineage, lineage_of
+from synth.gallery.numerals import NOTHING, anything, duration, number, percent, plain
+from synth.gallery.pictures import Picture
+from synth.record.result import Json
 
-UNTITLED = "Untitled"  # what was made for no class, such as a style transfer
-SMALL = (
-    128  # pixels a side; up to here a page enlarges the picture, and its pixels stay sharp squares
-)
-
-# Fields that the enlarged view has lines of its own for; all others follow under their own names.
-TOLD = frozenset(
-    (
-        *(
-            "file",
-            "original",
-            "original_predicted",
-            "original_confidence",
-            "already",
-            "difference",
-            "amplified",
-            "target",
-            "target_index",
-            "predicted_index",
-            "confidence",
-            "predicted",
-            "success",
-            "score",
-            "seed",
-        ),
-        *("steps", "forwards", "backwards", "passes", "seconds", "linf", "l2"),
-        *("contender", "search", "encoding", "niche", "strip", "ancestors", "generations", "large"),
-        *("transfer_success", "transfer_confidence", "natural_distance", "passes_to_success"),
-    )
-)
+UNTITLED = "Untitled"  # an item without a target, such as a style transfer
+SMALL = 128  # pixels a side; up to here a page enlarges the picture with sharp square pixels
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A picture as a page refers to it; `url` is empty where `problem` says why."""
+class PictureLink:
+    """A picture as a page refers to it.
+
+    Attributes:
+        url: relative to the page; empty where `problem` says why.
+        width: in pixels.
+        height: in pixels.
+        problem: why it cannot be shown.
+    """
 
     url: str
     width: int
@@ -64,59 +36,124 @@ class Shown:
 
     @property
     def small(self) -> bool:
+        """Whether it is enlarged with sharp pixels."""
         return 0 < max(self.width, self.height) <= SMALL
 
 
 @dataclass(frozen=True)
 class Card:
-    """One picture with its caption; `data` is its part of the page's JSON."""
+    """One picture with its caption.
+
+    Attributes:
+        number: index among the cards of the page.
+        plate: the number as a catalogue writes it, from 001.
+        run: index of its run among those of the page.
+        item: the entry of the result.
+        picture: the result.
+        original: URL of the clean image; empty where there is none.
+        difference: URL and caption of the amplified difference; empty where there is none.
+        large: URL and size of the result at a higher resolution; empty where there is none.
+        target: the heading.
+        niche: the cell of an archive, where it is not the heading.
+        predicted: the predicted class, where it is not the target.
+        confidence: as text; a score where there is no confidence.
+        method: search, encoding and network.
+        effort: network passes, time and seed.
+        details: the whole record as (name, value) lines.
+        curve: the monitored value over the run.
+        lineage: the ancestors.
+    """
 
     number: int
-    plate: str  # the number as a catalogue writes it
-    picture: Shown
+    plate: str
+    run: int
+    item: Item = field(repr=False)
+    picture: PictureLink
+    original: str
+    difference: tuple[str, ...]
+    large: tuple[str, ...]
     target: str
-    contender: str
-    predicted: str  # empty where the network sees what it should
+    niche: str
+    predicted: str
     confidence: str
-    share: (
-        float | None
-    )  # the confidence as a part of one, for the bar; None where it is no probability
-    success: bool | None
     method: str
     effort: str
-    effort_apart: str
-    niche: str  # the cell of an archive, where it is another than the target
-    empty: bool  # a cell that nothing ever filled
-    already: bool  # it was seen as wanted before anything was done, and is not counted
-    data: dict[str, Any] = field(repr=False)
+    details: tuple[tuple[str, str], ...] = field(repr=False)
+    curve: Sequence[float] = ()
+    lineage: Lineage | None = None
+
+    @property
+    def share(self) -> float | None:
+        """The confidence in [0, 1], for the bar; None where it is no probability."""
+        value = self.item.confidence
+        return value if value is not None and 0 <= value <= 1 else None
+
+    @property
+    def passes(self) -> str:
+        """Forward and backward passes as text."""
+        return passes_apart(self.item.record)
 
     @property
     def alt(self) -> str:
-        seen = f", {self.niche}" if self.niche else ""
-        seen += f", read as {self.predicted}" if self.predicted else ""
-        made = "Untitled picture" if self.target == UNTITLED else f"Picture made for {self.target}"
-        return made + seen
+        """The picture in words."""
+        parts = ["Untitled picture" if self.target == UNTITLED else f"Picture for {self.target}"]
+        if self.niche:
+            parts.append(self.niche)
+        if self.predicted:
+            parts.append(f"predicted as {self.predicted}")
+        return ", ".join(parts)
+
+    @property
+    def data(self) -> dict[str, Json]:
+        """The card as plain JSON values, for the page's script."""
+        item = self.item
+        values: dict[str, Json] = {
+            "title": self.target,
+            "predicted": item.predicted,
+            "search": item.search,
+            "encoding": item.encoding,
+            "contender": item.contender,
+            "confidence": item.confidence,
+            "passes": item.passes,
+            "seconds": item.seconds,
+            "success": item.success,
+            "src": self.picture.url,
+            "size": [self.picture.width, self.picture.height],
+            "original": self.original,
+            "difference": self.difference,
+            "plate": self.plate,
+            "niche": self.niche,
+            "details": self.details,
+            "run": self.run,
+            "curve": self.curve,
+        }
+        if self.large:
+            values["large"] = self.large
+        if self.lineage:
+            values["lineage"] = self.lineage.to_dict()
+        return values
 
 
 def cards_of(runs: Sequence[Run], page: Path, curves: Sequence[Sequence[float]] = ()) -> list[Card]:
-    """All items of all `runs` in order; `curves` holds the course of each item's confidence, where known."""
-    every = [(run, key, item) for key, run in enumerate(runs) for item in run.items]
-    digits = max(3, len(str(len(every))))
-    cards = []
-    for place, (run, key, item) in enumerate(every):
-        card = _card(run, item, place, f"{place + 1:0{digits}d}", page)
-        card.data["run"] = key
-        if place < len(curves):
-            card.data["curve"] = list(curves[place])
-        lineage = lineage_of(item, page)
-        if lineage:
-            card.data["lineage"] = lineage
-        cards.append(card)
-    return cards
+    """All items of `runs` in order; `curves` has the monitored value of each item, where known."""
+    entries = [(run, index, item) for index, run in enumerate(runs) for item in run.items]
+    digits = max(3, len(str(len(entries))))
+    return [
+        _card(
+            run,
+            index,
+            item,
+            place,
+            f"{place + 1:0{digits}d}",
+            page,
+            curves[place] if place < len(curves) else (),
+        )
+        for place, (run, index, item) in enumerate(entries)
+    ]
 
 
 def ratio_of(cards: Sequence[Card]) -> float:
-    """Width by height of the plates: what all pictures share, if it is not extreme, else a square."""
+    """Width by height of the plates: that of all pictures where they agree in [0.5, 2], else 1."""
     shapes = {
         (card.picture.width, card.picture.height) for card in cards if not card.picture.problem
     }
@@ -125,161 +162,69 @@ def ratio_of(cards: Sequence[Card]) -> float:
     return ratio if 0.5 <= ratio <= 2 else 1.0
 
 
-def shown(picture: Picture | None, page: Path, nothing: str = "no picture") -> Shown:
-    """How `page` refers to `picture`; where there is none, it says `nothing`."""
+def picture_link(picture: Picture | None, page: Path, absent: str = "no picture") -> PictureLink:
+    """How `page` refers to `picture`; `absent` is the problem where there is none."""
     if picture is None:
-        return Shown("", 0, 0, nothing)
+        return PictureLink("", 0, 0, absent)
     if picture.problem:
-        return Shown("", 0, 0, picture.problem)
-    return Shown(link(picture.path, page), picture.width, picture.height, "")
+        return PictureLink("", 0, 0, picture.problem)
+    return PictureLink(link(picture.path, page), picture.width, picture.height, "")
 
 
-def _card(run: Run, item: Item, number_: int, plate: str, page: Path) -> Card:
-    record = item.record
-    contender, search, encoding = _method(run, record)
-    target, predicted, niche = (
-        words(record.get(part)) for part in ("target", "predicted", "niche")
-    )
-    if not target:
-        target, niche = niche, ""
-    success = record.get("success") if isinstance(record.get("success"), bool) else None
-    confidence, effort = number(record.get("confidence")), passes(record)
-    picture = shown(item.picture, page, "empty" if item.empty else "no picture")
-    original = shown(item.original, page) if item.original else None
-    data = {
-        "title": target or UNTITLED,
-        "predicted": predicted,
-        "search": search,
-        "encoding": encoding,
-        "contender": contender,
-        "confidence": confidence,
-        "passes": effort,
-        "seconds": number(record.get("seconds")),
-        "success": success,
-        "src": picture.url,
-        "size": [picture.width, picture.height],
-        "original": original.url if original else "",
-        "difference": _difference(item, page),
-        "plate": plate,
-        "niche": niche,
-        "details": _details(record, contender, search, encoding, effort),
-    }
-    if item.large and not item.large.problem:
-        data["large"] = [
-            link(item.large.path, page),
-            f"{item.large.width:,} by {item.large.height:,} pixels",
-        ]
+def _card(
+    run: Run,
+    index: int,
+    item: Item,
+    place: int,
+    plate: str,
+    page: Path,
+    curve: Sequence[float],
+) -> Card:
+    target = item.target or item.niche
+    large = picture_link(item.large, page)
     return Card(
-        number=number_,
+        number=place,
         plate=plate,
-        picture=picture,
+        run=index,
+        item=item,
+        picture=picture_link(item.picture, page, "empty" if item.empty else "no picture"),
+        original=picture_link(item.original, page).url,
+        difference=_difference(item, page),
+        large=(large.url, f"{large.width:,} by {large.height:,} pixels") if large.url else (),
         target=target or UNTITLED,
-        contender=contender,
-        predicted=predicted if predicted != target else "",
-        confidence=percent(confidence) if confidence is not None else _score(record),
-        share=confidence if confidence is not None and 0 <= confidence <= 1 else None,
-        success=success,
-        method=" · ".join(part for part in (search, encoding, run.network) if part),
-        effort=_effort(record, effort),
-        effort_apart=_apart(record),
-        niche=niche,
-        empty=item.empty,
-        already=record.get("already") is True,
-        data=data,
+        niche=item.niche if item.target else "",
+        predicted=item.predicted if item.predicted != target else "",
+        confidence=_confidence(item),
+        method=" · ".join(part for part in (item.search, item.encoding, run.network) if part),
+        effort=_effort(item),
+        details=details_of(item),
+        curve=curve,
+        lineage=lineage_of(item, page),
     )
 
 
-def _difference(item: Item, page: Path) -> list[str]:
-    """The picture of what was changed, and what it is called; empty where there is none to show."""
+def _difference(item: Item, page: Path) -> tuple[str, ...]:
+    """URL and caption of the amplified difference; empty where there is none to show."""
     if item.difference is None or item.difference.problem:
-        return []
-    times = number(item.record.get("amplified"))
-    return [
-        link(item.difference.path, page),
-        f"difference \u00d7 {plain(times, 2)}" if times is not None else "difference",
-    ]
+        return ()
+    factor = number(item.record.get("amplified"))
+    caption = f"difference \u00d7 {plain(factor, 2)}" if factor is not None else "difference"
+    return link(item.difference.path, page), caption
 
 
-def _before(record: dict[str, Any]) -> str:
-    """What the network saw in the original, how surely, and whether that was what was wanted."""
-    seen = words(record.get("original_predicted"))
-    sure = percent(record.get("original_confidence"))
-    told = [seen, sure, "as wanted, so not counted" if record.get("already") is True else ""]
-    return ", ".join(part for part in told if part not in ("", NOTHING)) if seen else ""
+def _confidence(item: Item) -> str:
+    if item.confidence is not None:
+        return percent(item.confidence)
+    return f"score {plain(item.score)}" if item.score is not None else NOTHING
 
 
-def _method(run: Run, record: dict[str, Any]) -> tuple[str, str, str]:
-    """Contender, search and encoding: the item's own word, else its contender's, else the run's."""
-    contender = words(record.get("contender"))
-    row = run.contenders.get(contender, {})
-    search, encoding = (
-        next(filter(None, (words(told.get(part)) for told in (record, row, run.result))), "")
-        for part in ("search", "encoding")
-    )
-    return contender, search or contender, encoding
-
-
-def _score(record: dict[str, Any]) -> str:
-    score = number(record.get("score"))
-    return f"score {plain(score)}" if score is not None else NOTHING
-
-
-def _effort(record: dict[str, Any], effort: float | None) -> str:
-    """What a picture took, and from which seed; no line breaks inside a part."""
+def _effort(item: Item) -> str:
+    """Network passes, time and seed; with no line break inside a part."""
     parts = [
-        f"{plain(effort)} passes" if effort is not None else NOTHING,
-        duration(record.get("seconds")),
+        f"{plain(item.passes)} passes" if item.passes is not None else NOTHING,
+        duration(item.seconds),
     ]
-    if record.get("seed") is not None:
-        parts.append(f"seed {anything(record['seed'])}")
+    seed = item.record.get("seed")
+    if seed is not None:
+        parts.append(f"seed {anything(seed)}")
     return " · ".join(part.replace(" ", "\u00a0") for part in parts if part != NOTHING)
-
-
-def _apart(record: dict[str, Any]) -> str:
-    return f"{plain(record.get('forwards'))} forward, {plain(record.get('backwards'))} backward"
-
-
-def _transfer(record: dict[str, Any]) -> str:
-    """How another network takes the picture: whether it sees the target too, and how surely."""
-    success, confidence = record.get("transfer_success"), percent(record.get("transfer_confidence"))
-    seen = {True: "succeeds", False: "fails"}.get(success, "") if isinstance(success, bool) else ""
-    return ", ".join(part for part in (seen, confidence) if part not in ("", NOTHING))
-
-
-def _passes(value: Any) -> str:
-    return f"{plain(value)} passes" if number(value) is not None else ""
-
-
-def _details(
-    record: dict[str, Any], contender: str, search: str, encoding: str, effort: float | None
-) -> list[list[str]]:
-    """The whole record as [name, value] lines, as a reader asks for them; unknown fields come last."""
-    index = record.get("target_index")
-    lines = [
-        ["Contender", contender],
-        [
-            "Target",
-            words(record.get("target")) + (f" ({anything(index)})" if index is not None else ""),
-        ],
-        ["Niche", words(record.get("niche"))],
-        ["Was read as", _before(record)],
-        ["Read as", words(record.get("predicted"))],
-        ["Confidence", percent(record.get("confidence"))],
-        ["Success", words(record.get("success"))],
-        ["Transfer", _transfer(record)],
-        ["Natural distance", plain(record.get("natural_distance"), 3)],
-        ["Score", plain(record.get("score"))],
-        ["Search", search],
-        ["Encoding", encoding],
-        ["Steps", plain(record.get("steps"))],
-        ["Evaluations", f"{plain(effort)} passes: {_apart(record)}" if effort is not None else ""],
-        ["To success", _passes(record.get("passes_to_success"))],
-        ["Generations", plain(record.get("generations"))],
-        ["Time", duration(record.get("seconds"))],
-        ["Seed", words(record.get("seed"))],
-        ["L∞ distance", plain(record.get("linf"))],
-        ["L2 distance", plain(record.get("l2"))],
-        *([name, words(value)] for name, value in record.items() if name not in TOLD),
-        ["File", words(record.get("file"))],
-    ]
-    return [line for line in lines if line[1] not in ("", NOTHING)]

@@ -1,4 +1,4 @@
-"""Takes paths that a user named; gives the run folders under them, finished and unfinished apart."""
+"""Search for run folders under the paths that a user named."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from synth.errors import InputError
 
-RESULT, STEPS = "result.json", "steps.jsonl"
+RESULT = "result.json"
+STEPS = "steps.jsonl"
 PICTURE_FOLDERS = (
     "images",
     "originals",
@@ -23,15 +24,24 @@ PICTURE_FOLDERS = (
 
 
 @dataclass(frozen=True)
-class Found:
-    """Run folders in the order of their names: `finished` hold a result, `unfinished` only steps."""
+class RunFolders:
+    """Run folders, sorted by name.
+
+    Attributes:
+        finished: folders with a ``result.json``.
+        unfinished: folders with a ``steps.jsonl`` only.
+    """
 
     finished: tuple[Path, ...]
     unfinished: tuple[Path, ...]
 
 
-def find_runs(paths: Sequence[Path]) -> Found:
-    """Every run folder at or under `paths`, each once; raises InputError for a path that is not a folder."""
+def find_runs(paths: Sequence[Path]) -> RunFolders:
+    """Every run folder at or under `paths`, each once.
+
+    Raises:
+        InputError: where a path does not exist or is a file.
+    """
     finished: dict[str, Path] = {}
     unfinished: dict[str, Path] = {}
     for path in paths:
@@ -45,7 +55,7 @@ def find_runs(paths: Sequence[Path]) -> Found:
             )
         for folder, is_finished in _walk(path):
             (finished if is_finished else unfinished).setdefault(os.path.realpath(folder), folder)
-    return Found(tuple(finished.values()), tuple(unfinished.values()))
+    return RunFolders(tuple(finished.values()), tuple(unfinished.values()))
 
 
 def is_run(folder: Path) -> bool:
@@ -54,12 +64,16 @@ def is_run(folder: Path) -> bool:
 
 
 def _walk(top: Path) -> Iterator[tuple[Path, bool]]:
+    """Run folders under `top`, each with whether it is finished.
+
+    The picture folders of a run hold thousands of files and no run, so they are skipped; so are
+    hidden folders, which belong to other programs.
+    """
     for name, folders, files in os.walk(top):
         run = RESULT in files or STEPS in files
-        # Thousands of pictures lie in images/, and no run does; hidden folders are other programs'.
-        left_out = PICTURE_FOLDERS if run else ()
+        skipped = PICTURE_FOLDERS if run else ()
         folders[:] = sorted(
-            one for one in folders if not one.startswith(".") and one not in left_out
+            folder for folder in folders if not folder.startswith(".") and folder not in skipped
         )
         if run:
             yield Path(name), RESULT in files

@@ -1,53 +1,73 @@
-"""Takes a run folder, however damaged; gives its record, pictures and steps, and by name what is wrong."""
+"""A finished run folder as the gallery reads it: `Run` with its items, figures and steps.
+
+The folder may be of any earlier release, or damaged: a field that is missing or of another type
+reads as unknown, and a picture that cannot be shown carries the reason.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from PIL import Image
 
 from synth.errors import InputError
 from synth.gallery.finding import RESULT, STEPS
-from synth.gallery.numerals import words
+from synth.gallery.numerals import boolean, number, passes, words
+from synth.gallery.old_words import current_encoding, current_target
+from synth.gallery.pictures import Picture, find_picture
+from synth.record.result import Json
 
-Record = dict[str, Any]
-CELL = frozenset(
-    ("niche", "strip", "ancestors")
-)  # any of these in an item makes it a cell of an archive
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture file of a run: `problem` is empty where it can be shown, else what keeps it from that."""
-
-    path: Path
-    width: int = 0
-    height: int = 0
-    problem: str = ""
+Record = dict[str, Json]
+CELL = frozenset(("niche", "strip", "ancestors"))  # keys of an item that is a cell of an archive
 
 
 @dataclass(frozen=True)
 class Item:
-    """One entry of a result: its record as written, its picture, and the picture it started from, if any.
+    """One entry of a result with its pictures. Texts are empty where the record has none.
 
-    `strip` shows its ancestors side by side, `large` is the picture in a higher resolution, `difference` what was
-    changed in its original, amplified. `empty` is a cell of an archive that nothing ever filled.
+    Attributes:
+        record: the JSON object as written.
+        target: name of the target class, or what else was searched for.
+        niche: behaviour descriptor of the cell of an archive.
+        predicted: name of the predicted class.
+        contender: name of the experiment within a comparison.
+        search: name of the search.
+        encoding: name of the encoding.
+        confidence: of the target class, in [0, 1]; other monitored values may lie outside.
+        score: final value of the objective.
+        success: whether the target was met.
+        already: whether the clean image met the target before the search; such items do not count.
+        passes: network passes, forwards + 2 * backwards.
+        seconds: wall-clock time.
+        empty: whether it is a cell of an archive that was never filled.
+        picture: the result.
+        original: the clean image, or the picture that the search started from.
+        strip: the ancestors side by side.
+        large: the result at a higher resolution.
+        difference: result minus original, amplified.
     """
 
     record: Record
+    target: str
+    niche: str
+    predicted: str
+    contender: str
+    search: str
+    encoding: str
+    confidence: float | None
+    score: float | None
+    success: bool | None
+    already: bool
+    passes: float | None
+    seconds: float | None
+    empty: bool
     picture: Picture | None
     original: Picture | None
-    strip: Picture | None = None
-    large: Picture | None = None
-    difference: Picture | None = None
-    empty: bool = False
+    strip: Picture | None
+    large: Picture | None
+    difference: Picture | None
 
 
 @dataclass(frozen=True)
@@ -59,53 +79,75 @@ class Figure:
 
 
 class Run:
-    """A finished run folder. Raises InputError where its result cannot be read at all.
+    """A finished run folder.
 
-    `is_archive` says that its items are the cells of an archive, of which some may be empty.
+    Args:
+        folder: the folder; it has a ``result.json``.
+
+    Attributes:
+        result: the content of ``result.json``.
+        items: its entries.
+        figures: the pictures of the run as a whole.
+        is_archive: whether the items are the cells of an archive, of which some may be empty.
+
+    Raises:
+        InputError: where ``result.json`` cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.result = _result(folder)
-        self._real = os.path.realpath(folder)
+        self.result = _read_result(folder)
         records = _records(self.result, "items", folder)
         self.is_archive = bool(self.mapping("archive")) or any(
             CELL & record.keys() for record in records
         )
         self.items = tuple(self._item(record) for record in records)
-        records = _records(self.result, "figures", folder)
-        figures = (
-            (self._picture(record.get("file")), words(record.get("caption"))) for record in records
-        )
+        figures = [
+            (find_picture(folder, record.get("file")), words(record.get("caption")))
+            for record in _records(self.result, "figures", folder)
+        ]
         self.figures = tuple(Figure(picture, caption) for picture, caption in figures if picture)
 
     @property
     def recipe(self) -> str:
+        """Name of the recipe; of the folder where the result names none."""
         return words(self.result.get("recipe")) or self.folder.resolve().name
 
     @property
     def network(self) -> str:
+        """Name of the network, or empty."""
         return words(self.mapping("network").get("name")) or words(self.text("network"))
 
     @property
+    def method(self) -> tuple[str, ...]:
+        """Names of the search and the encoding, those that the result has."""
+        parts = (self.text("search"), current_encoding(self.text("encoding")))
+        return tuple(part for part in parts if part)
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall-clock time of the whole run."""
+        return number(self.result.get("seconds"))
+
+    @cached_property
     def contenders(self) -> dict[str, Record]:
-        """The contenders of a comparison run by name; empty for any other run."""
+        """The contenders of a comparison by name; empty for any other run."""
         rows = self.mapping("contenders")
         return {name: row if isinstance(row, dict) else {} for name, row in rows.items()}
 
     @property
     def missing(self) -> tuple[Picture, ...]:
         """The pictures that the result names and the folder cannot show."""
-        shown = [
+        pictures = [
             picture for item in self.items for picture in (item.picture, item.strip, item.large)
         ]
-        shown += [figure.picture for figure in self.figures]
-        return tuple(picture for picture in shown if picture and picture.problem)
+        pictures += [figure.picture for figure in self.figures]
+        return tuple(picture for picture in pictures if picture and picture.problem)
 
     @cached_property
     def steps(self) -> tuple[Record, ...]:
         """The lines of steps.jsonl; lines that a crash cut short are left out."""
-        return tuple(_steps(self.folder / STEPS))
+        return tuple(_read_steps(self.folder / STEPS))
 
     def mapping(self, key: str) -> Record:
         """The object under `key` of the result, empty where there is none."""
@@ -118,46 +160,37 @@ class Run:
         return value if isinstance(value, str) else ""
 
     def _item(self, record: Record) -> Item:
-        names = (record.get(key) for key in ("file", "original", "strip", "large", "difference"))
+        """An entry; search and encoding are its own, else its contender's, else the run's."""
+        contender = words(record.get("contender"))
+        levels = (record, self.contenders.get(contender, {}), self.result)
+        search, encoding = (
+            next(filter(None, (words(level.get(key)) for level in levels)), "")
+            for key in ("search", "encoding")
+        )
         return Item(
-            record, *map(self._picture, names), empty=self.is_archive and not record.get("file")
+            record=record,
+            target=current_target(words(record.get("target"))),
+            niche=words(record.get("niche")),
+            predicted=words(record.get("predicted")),
+            contender=contender,
+            search=search or contender,
+            encoding=current_encoding(encoding),
+            confidence=number(record.get("confidence")),
+            score=number(record.get("score")),
+            success=boolean(record.get("success")),
+            already=record.get("already") is True,
+            passes=passes(record),
+            seconds=number(record.get("seconds")),
+            empty=self.is_archive and not record.get("file"),
+            picture=find_picture(self.folder, record.get("file")),
+            original=find_picture(self.folder, record.get("original")),
+            strip=find_picture(self.folder, record.get("strip")),
+            large=find_picture(self.folder, record.get("large")),
+            difference=find_picture(self.folder, record.get("difference")),
         )
 
-    def _picture(self, name: Any) -> Picture | None:
-        if not isinstance(name, str) or not name:
-            return None
-        path = Path(name)
-        # A result is data: it may not make a page show files from elsewhere on the reader's disk.
-        if path.is_absolute() or ".." in path.parts or not self._holds(self.folder / path):
-            return Picture(self.folder / path.name, problem="picture outside the run folder")
-        return _look(self.folder / path)
 
-    def _holds(self, path: Path) -> bool:
-        """Whether `path` stays in the folder when links are followed; what is no path at all is found out later."""
-        try:
-            return Path(os.path.realpath(path)).is_relative_to(self._real)
-        except ValueError:
-            return True
-
-
-def _look(path: Path) -> Picture:
-    """Only the header is read, so that thousands of pictures take a moment."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", Image.DecompressionBombWarning
-            )  # nothing is decompressed here
-            with Image.open(path) as opened:
-                if 0 in opened.size:
-                    return Picture(path, problem="picture cannot be read")
-                return Picture(path, *opened.size)
-    except FileNotFoundError:
-        return Picture(path, problem="picture missing")
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
-        return Picture(path, problem="picture cannot be read")
-
-
-def _result(folder: Path) -> Record:
+def _read_result(folder: Path) -> Record:
     try:
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -180,7 +213,7 @@ def _records(result: Record, key: str, folder: Path) -> list[Record]:
     return records
 
 
-def _steps(path: Path) -> Iterator[Record]:
+def _read_steps(path: Path) -> Iterator[Record]:
     try:
         with path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:

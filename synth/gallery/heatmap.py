@@ -1,7 +1,7 @@
-"""Takes an archive; gives its confidence map: cells down, evaluations across, ready for a template to draw.
+"""The confidence map of an archive: cells down, evaluations across, as SVG paths for a template.
 
-Neighbours of one colour are one rectangle, and all rectangles of a colour one SVG path: a hundred cells at hundreds
-of moments take some 20 kB, sharp at any zoom, and the page's own style says what the colours are.
+Neighbours of one colour are one rectangle, and all rectangles of a colour one path: a hundred cells
+at hundreds of moments take some 20 kB, sharp at any zoom, and the style sheet sets the colours.
 """
 
 from __future__ import annotations
@@ -10,24 +10,28 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
-from typing import Any
 
 from synth.gallery.archive import LEVELS, Archive, Cell
 from synth.gallery.curves import SIDE, Tick, round_ticks
 from synth.gallery.numerals import percent, plain
 from synth.gallery.tables import ROWS, Row, Table
+from synth.record.result import Json
 
-SHADES = 20  # of 5 % each below 99 %; what is at 99 % or more has a shade of its own
-ROOMY, TIGHT, TALL = (
-    (30, 20),
-    (128, 11),
-    900,
-)  # (cells, pixels a row) for names beside the rows; a height without
+SHADES = 20  # of 5 % each below 99 %; 99 % and above has a shade of its own
+# (at most this many cells, pixels a row) for maps with names beside the rows
+ROOMY = (30, 20)
+TIGHT = (128, 11)
+TALL = 900  # pixels, height of a map without names
 
 
 @dataclass(frozen=True)
 class Shade:
-    """All rectangles of one colour, `level` of 0 to SHADES, as one path in a frame SIDE wide and a unit a row."""
+    """All rectangles of one colour.
+
+    Attributes:
+        level: index in the colour scale, 0 to SHADES.
+        path: SVG path in a frame of width SIDE and one unit a row.
+    """
 
     level: int
     path: str
@@ -35,7 +39,22 @@ class Shade:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """`row` is a row's height in pixels; `named` where names fit beside the rows; `data` is for the page's script."""
+    """A confidence map for a template.
+
+    Attributes:
+        across: what the x axis counts.
+        names: of the cells, from the top.
+        shades: the rectangles.
+        x_ticks: ticks of the x axis.
+        row: height of a row in pixels.
+        named: whether names fit beside the rows.
+        gaps: whether some of it is unknown or was never filled.
+        alt: description in words.
+        note: what is left out.
+        table: the same as a table.
+        rows: name, number of the card (None without one) and changes of each cell.
+        moments: the numbers along the x axis.
+    """
 
     across: str
     names: tuple[str, ...]
@@ -43,15 +62,21 @@ class HeatMap:
     x_ticks: tuple[Tick, ...]
     row: int
     named: bool
-    gaps: bool  # some of it is not known, or was never filled
+    gaps: bool
     alt: str
     note: str
     table: Table
-    data: dict[str, Any] = field(repr=False)
+    rows: list[tuple[str, int | None, list[int | None]]] = field(repr=False)
+    moments: tuple[float, ...] = field(repr=False)
+
+    @property
+    def data(self) -> dict[str, Json]:
+        """What the page's script reads."""
+        return {"across": self.across, "moments": self.moments, "rows": self.rows}
 
 
 def heat_map_of(archive: Archive, cards: Mapping[str, int]) -> HeatMap:
-    """The map of `archive`; `cards` holds the number of the card that shows a cell, by the cell's name."""
+    """The map of `archive`; `cards` has the number of the card of a cell, by the cell's name."""
     count = len(archive.cells)
     row = next((pixels for most, pixels in (ROOMY, TIGHT) if count <= most), max(1, TALL // count))
     first, last = archive.moments[0], archive.moments[-1]
@@ -65,20 +90,17 @@ def heat_map_of(archive: Archive, cards: Mapping[str, int]) -> HeatMap:
         ),
         row=row,
         named=count <= TIGHT[0],
-        gaps=any(value is None for cell in archive.cells for value in cell.course),
+        gaps=any(value is None for cell in archive.cells for value in cell.history),
         alt=_alt(archive),
         note=f"{archive.left_out:,} more cells are in result.json." if archive.left_out else "",
         table=_table(archive),
-        data={
-            "across": archive.across,
-            "moments": archive.moments,
-            "rows": [[cell.name, cards.get(cell.name), _changes(cell)] for cell in archive.cells],
-        },
+        rows=[(cell.name, cards.get(cell.name), _changes(cell)) for cell in archive.cells],
+        moments=archive.moments,
     )
 
 
 def shade_of(confidence: float) -> int:
-    """The place of `confidence` in the colour scale."""
+    """The index of `confidence` in the colour scale."""
     return SHADES if confidence >= LEVELS[-1] else min(int(confidence * SHADES), SHADES - 1)
 
 
@@ -86,29 +108,29 @@ def _shades(archive: Archive) -> tuple[Shade, ...]:
     edges = _edges(archive.moments)
     parts: dict[int, list[str]] = {}
     for down, cell in enumerate(archive.cells):
-        levels = [None if value is None else shade_of(value) for value in cell.course]
+        levels = [None if value is None else shade_of(value) for value in cell.history]
         for level, places in groupby(range(len(levels)), key=levels.__getitem__):
-            here = list(places)
+            columns = list(places)
             if level is not None:
-                left, right = edges[here[0]], edges[here[-1] + 1]
+                left, right = edges[columns[0]], edges[columns[-1] + 1]
                 parts.setdefault(level, []).append(f"M{left:g} {down}H{right:g}v1H{left:g}z")
     return tuple(Shade(level, "".join(parts[level])) for level in sorted(parts))
 
 
 def _edges(moments: tuple[float, ...]) -> list[float]:
-    """Where the column of each moment begins, and the last one ends: halfway to its neighbours."""
+    """The edges of the columns, halfway between moments: one more than there are moments."""
     first, last = moments[0], moments[-1]
     halves = [(a + b) / 2 for a, b in pairwise(moments)]
-    return [round(SIDE * (at - first) / (last - first), 1) for at in (first, *halves, last)]
+    return [round(SIDE * (edge - first) / (last - first), 1) for edge in (first, *halves, last)]
 
 
 def _changes(cell: Cell) -> list[int | None]:
-    """The course in whole per cent, rounded down: column, value, column, value, wherever it changes."""
+    """The history in whole per cent, rounded down: column, value, column, value, at each change."""
     changes: list[int | None] = []
-    for column, value in enumerate(cell.course):
-        here = None if value is None else math.floor(value * 100 + 1e-9)
-        if not changes or changes[-1] != here:
-            changes += [column, here]
+    for column, value in enumerate(cell.history):
+        whole = None if value is None else math.floor(value * 100 + 1e-9)
+        if not changes or changes[-1] != whole:
+            changes += [column, whole]
     return changes
 
 
@@ -133,5 +155,8 @@ def _table(archive: Archive) -> Table:
         for cell in archive.cells[:ROWS]
     )
     return Table(
-        f"Cells, with the {archive.across} at which each was reached", headings, rows, (True,) * 4
+        f"Cells, with the {archive.across} at which each level was reached",
+        headings,
+        rows,
+        (True,) * 4,
     )

@@ -1,20 +1,23 @@
-"""Takes numbers as they stand in a record (also null, NaN, or not a number at all); gives text for a reader.
+"""Formatting of the JSON values of a record as text: numbers, percentages, durations, any value.
 
-What is absent or not finite reads "–" everywhere, so that a page never says "None" or "nan".
+A value may be null, NaN or of an unexpected type. Whatever is absent or not finite is written "–"
+everywhere, so that a page never contains "None" or "nan".
 """
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from collections.abc import Mapping
+
+from synth.record.result import Json
 
 NOTHING = "\u2013"  # an en dash
 MINUS = "\u2212"  # as wide as a plus, unlike the hyphen
 
 
-def number(value: Any) -> float | None:
-    """`value` as a finite float, or None: true and false are not numbers, and neither are texts."""
+def number(value: Json) -> float | None:
+    """`value` as a finite float, else None. Booleans and strings are not numbers."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -24,61 +27,68 @@ def number(value: Any) -> float | None:
     return result if math.isfinite(result) else None
 
 
-def plain(value: Any, digits: int = 4) -> str:
-    """A number with `digits` significant digits, whole ones in full with thousands apart."""
-    known = number(value)
-    if known is None:
+def boolean(value: Json) -> bool | None:
+    """`value` where it is true or false, else None."""
+    return value if isinstance(value, bool) else None
+
+
+def plain(value: Json, digits: int = 4) -> str:
+    """A number with `digits` significant digits; integers in full, with thousands separators."""
+    amount = number(value)
+    if amount is None:
         return NOTHING
-    if known == int(known) and abs(known) < 1e15:
-        return f"{int(known):,}".replace("-", MINUS)
-    if 1e-4 <= abs(known) < 1e9:
-        decimals = max(0, digits - 1 - math.floor(math.log10(abs(known))))
-        text = f"{known:,.{decimals}f}"
+    if amount == int(amount) and abs(amount) < 1e15:
+        return f"{int(amount):,}".replace("-", MINUS)
+    if 1e-4 <= abs(amount) < 1e9:
+        decimals = max(0, digits - 1 - math.floor(math.log10(abs(amount))))
+        text = f"{amount:,.{decimals}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
     else:
-        text = f"{known:.{digits - 1}g}"
+        text = f"{amount:.{digits - 1}g}"
     return text.replace("-", MINUS)
 
 
-def percent(value: Any) -> str:
-    """A share of one as a percentage; it never rounds to 0 % or 100 % what is not quite that."""
-    known = number(value)
-    if known is None:
+def percent(value: Json) -> str:
+    """A fraction of one as a percentage, never rounded to 0 % or 100 % unless it is exactly that.
+
+    A number outside [0, 1] is no probability (a neuron's activation, for example) and is written
+    as it is.
+    """
+    amount = number(value)
+    if amount is None:
         return NOTHING
-    if (
-        not 0 <= known <= 1
-    ):  # a watched number that is no probability, such as a neuron's activation
-        return plain(known)
-    if 0 < known < 0.001:
+    if not 0 <= amount <= 1:
+        return plain(amount)
+    if 0 < amount < 0.001:
         return "< 0.1 %"
-    if 0.9995 <= known < 1:
-        return f"{math.floor(known * 10_000) / 100:.2f} %"
-    return f"{known * 100:.1f} %" if known < 1 else "100 %"
+    if 0.9995 <= amount < 1:
+        return f"{math.floor(amount * 10_000) / 100:.2f} %"
+    return f"{amount * 100:.1f} %" if amount < 1 else "100 %"
 
 
-def duration(value: Any) -> str:
+def duration(value: Json) -> str:
     """Seconds as "0.42 s", "12.3 s", "3 min 05 s" or "2 h 10 min"."""
-    known = number(value)
-    if known is None or known < 0:
+    amount = number(value)
+    if amount is None or amount < 0:
         return NOTHING
-    if known < 60:
-        return f"{known:.2f} s" if known < 9.995 else f"{known:.1f} s"
-    whole = round(known)
+    if amount < 60:
+        return f"{amount:.2f} s" if amount < 9.995 else f"{amount:.1f} s"
+    whole = round(amount)
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def passes(record: dict[str, Any]) -> float | None:
-    """Network passes of a record: forwards + 2 * backwards, as one backward costs about two forwards."""
+def passes(record: Mapping[str, Json]) -> float | None:
+    """Network passes, forwards + 2 * backwards: a backward costs about as much as two forwards."""
     forwards, backwards = number(record.get("forwards")), number(record.get("backwards"))
     if forwards is None and backwards is None:
         return number(record.get("passes"))
     return (forwards or 0.0) + 2 * (backwards or 0.0)
 
 
-def anything(value: Any, longest: int = 240) -> str:
-    """Any JSON value on one line, cut at `longest` characters."""
+def anything(value: Json, longest: int = 240) -> str:
+    """Any JSON value as text on one line, cut at `longest` characters."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):
@@ -93,8 +103,8 @@ def anything(value: Any, longest: int = 240) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def words(value: Any) -> str:
-    """A text field as text: what is null or empty gives the empty string."""
+def words(value: Json) -> str:
+    """A text field as text; null and empty values give the empty string."""
     if value is None or (isinstance(value, (list, dict)) and not value):
         return ""
     return anything(value)

@@ -1,4 +1,4 @@
-"""Takes run folders and the place of a page; leaves there one HTML file that needs only their pictures."""
+"""The HTML page of one run or of many: one file that needs nothing but the pictures beside it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import os
 import shlex
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from synth.errors import InputError
-from synth.gallery.archive import Archive, archive_of, course_of, coverage_of
-from synth.gallery.cards import Card, cards_of, ratio_of, shown
+from synth.gallery.archive import Archive, confidence_curve, coverage_chart, read_archive
+from synth.gallery.cards import Card, cards_of, picture_link, ratio_of
 from synth.gallery.curves import ITEMS, charts_of, item_curves, term_charts
 from synth.gallery.folder import Figure, Run
-from synth.gallery.heatmap import heat_map_of
+from synth.gallery.heatmap import HeatMap, heat_map_of
 from synth.gallery.inline import inline_json
 from synth.gallery.numerals import anything, words
+from synth.gallery.old_words import current_override
 from synth.gallery.tables import (
     contender_table,
     facts_of,
@@ -32,9 +32,10 @@ from synth.gallery.tables import (
     runs_table,
     target_rows,
 )
+from synth.record.result import Json
 
 TEMPLATES = Path(__file__).parent / "templates"
-TILES = 24  # more cells than these are shown as small tiles, so that the archive is seen as a whole
+TILES = 24  # an archive of more cells than these is shown as small tiles
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,21 @@ class Skipped:
 
 
 def build_page(folders: Sequence[Path], page: Path, title: str | None = None) -> Path:
-    """One page over the runs in `folders`; those that cannot be read are left out.
+    """Writes one page over the runs in `folders`; those that cannot be read are left out.
 
-    One folder alone gets its full page: curves, findings, and for a comparison its contenders side by side.
-    Raises InputError where no folder is left, or where `page` cannot be written.
+    One folder alone gets its full page: curves, findings, and for a comparison its contenders side
+    by side.
+
+    Args:
+        folders: run folders.
+        page: the HTML file to write; missing folders above it are made.
+        title: heading; by default the recipe of a single run, else the name of the page's folder.
+
+    Returns:
+        `page`.
+
+    Raises:
+        InputError: where no folder is left, or where `page` cannot be written.
     """
     runs, skipped = read_runs(folders)
     if not runs:
@@ -58,7 +70,7 @@ def build_page(folders: Sequence[Path], page: Path, title: str | None = None) ->
 
 
 def build_run_page(folder: Path) -> Path:
-    """The page of one run, ``index.html`` in its own folder."""
+    """Writes the page of one run, ``index.html`` in its own folder."""
     return build_page([folder], folder / "index.html")
 
 
@@ -75,10 +87,9 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Skipped]]:
 
 
 def write_page(runs: Sequence[Run], page: Path, title: str | None = None) -> Path:
-    """The page of `runs`, which must not be empty; see `build_page`."""
-    html = render(runs, page, title).encode(
-        "utf-8", errors="replace"
-    )  # lone surrogates are legal JSON
+    """Writes the page of `runs`, which must not be empty; see `build_page`."""
+    # "replace": lone surrogates are legal in JSON
+    html = render(runs, page, title).encode("utf-8", errors="replace")
     try:
         _write(page, html)
     except OSError as error:
@@ -90,61 +101,105 @@ def render(runs: Sequence[Run], page: Path, title: str | None = None) -> str:
     """The HTML of the page as it would stand at `page`."""
     alone = runs[0] if len(runs) == 1 else None
     cards = cards_of(runs, page, item_curves(alone) if alone else ())
-    contenders = list(alone.contenders) if alone else []
-    archive = archive_of(alone) if alone else None
-    heat_map = heat_map_of(archive, _cells(archive, cards)) if archive else None
-    script = _own("page.js") + _own("map.js")
-    template = _environment().get_template("page.html")
-    return template.render(
-        title=title or _title(runs, page),
-        lede=lede_of(runs),
-        command=_command(alone) if alone else "",
-        facts=facts_of(alone) if alone else [],
-        findings=findings_of(alone) if alone else [],
-        tables=record_tables(alone) if alone else [],
-        figures=[
-            (shown(each.picture, page), _caption(each, run, alone))
-            for run in runs
-            for each in run.figures
-        ],
-        charts=charts_of(alone) if alone else [],
-        terms=term_charts(alone) if alone else [],
-        runs=runs_table(runs, page) if not alone else None,
-        contenders=contender_table(alone) if alone and contenders else None,
-        rows=target_rows(cards, contenders) if contenders else [],
-        names=contenders,
-        cards=cards,
-        is_archive=bool(alone and alone.is_archive and not contenders),
-        tiles=bool(alone and alone.is_archive and len(cards) > TILES),
-        coverage=coverage_of(archive) if archive else None,
-        heat_map=heat_map,
-        ratio=ratio_of(cards),
-        filters=_filters(runs, cards),
-        data=inline_json(
-            {
-                "runs": [_shared(run) for run in runs],
-                "cards": [card.data for card in cards],
-                "map": heat_map.data if heat_map else None,
-            }
-        ),
-        style=_own("page.css") + _own("archive.css"),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        colophon=_colophon(runs),
-        alone_name=alone.folder.resolve().name if alone else "",
+    archive = read_archive(alone) if alone else None
+    if archive:
+        cards = with_curves(archive, cards)
+    heat_map = heat_map_of(archive, cards_by_cell(cards)) if archive else None
+    script = _asset("page.js") + _asset("map.js")
+    details = _run_context(alone, cards) if alone else _overview_context(runs, page)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=title or _title(runs, page),
+            lede=lede_of(runs),
+            figures=[
+                (picture_link(figure.picture, page), _caption(figure, run, alone))
+                for run in runs
+                for figure in run.figures
+            ],
+            cards=cards,
+            coverage=coverage_chart(archive) if archive else None,
+            heat_map=heat_map,
+            ratio=ratio_of(cards),
+            filters=_filters(runs, cards),
+            data=inline_json(_data(runs, cards, heat_map)),
+            style=_asset("page.css") + _asset("archive.css"),
+            script=script,
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            colophon=_colophon(runs),
+            **details,
+        )
     )
 
 
-def _cells(archive: Archive, cards: Sequence[Card]) -> dict[str, int]:
-    """The number of the card that shows a cell, by the cell's name; such a card gets the cell's course as its curve."""
-    names = [(f"{card.target}, {card.niche}", card.niche, card.target) for card in cards]
-    for card, called in list(zip(cards, names, strict=True))[:ITEMS]:
-        if not card.data.get("curve"):
-            card.data["curve"] = next(
-                filter(None, (course_of(archive, name) for name in called)), []
-            )
-    pairs = reversed(list(zip(cards, names, strict=True)))
-    return {name: card.number for card, called in pairs for name in called if name}
+def _run_context(run: Run, cards: Sequence[Card]) -> dict[str, object]:
+    """What the template shows of a single run only."""
+    contenders = list(run.contenders)
+    is_archive = run.is_archive and not contenders
+    return {
+        "command": _command(run),
+        "facts": facts_of(run),
+        "findings": findings_of(run),
+        "tables": record_tables(run),
+        "charts": charts_of(run),
+        "terms": term_charts(run),
+        "runs": None,
+        "contenders": contender_table(run) if contenders else None,
+        "rows": target_rows(cards, contenders) if contenders else [],
+        "names": contenders,
+        "is_archive": is_archive,
+        "tiles": run.is_archive and len(cards) > TILES,
+        "alone_name": run.folder.resolve().name,
+    }
+
+
+def _overview_context(runs: Sequence[Run], page: Path) -> dict[str, object]:
+    """The same keys for a page of several runs."""
+    return {
+        "command": "",
+        "facts": [],
+        "findings": [],
+        "tables": [],
+        "charts": [],
+        "terms": [],
+        "runs": runs_table(runs, page),
+        "contenders": None,
+        "rows": [],
+        "names": [],
+        "is_archive": False,
+        "tiles": False,
+        "alone_name": "",
+    }
+
+
+def _data(runs: Sequence[Run], cards: Sequence[Card], heat_map: HeatMap | None) -> dict[str, Json]:
+    """What the page's scripts read."""
+    return {
+        "runs": [_run_data(run) for run in runs],
+        "cards": [card.data for card in cards],
+        "map": heat_map.data if heat_map else None,
+    }
+
+
+def _cell_names(card: Card) -> tuple[str, str, str]:
+    """The names by which an archive may call the cell of `card`."""
+    return f"{card.target}, {card.niche}", card.niche, card.target
+
+
+def with_curves(archive: Archive, cards: Sequence[Card]) -> list[Card]:
+    """The cards, those without a curve with the confidence of their cell as one."""
+    completed = list(cards)
+    for place, card in enumerate(cards[:ITEMS]):
+        if not card.curve:
+            curves = (confidence_curve(archive, name) for name in _cell_names(card))
+            completed[place] = replace(card, curve=next(filter(None, curves), []))
+    return completed
+
+
+def cards_by_cell(cards: Sequence[Card]) -> dict[str, int]:
+    """The number of the first card that shows a cell, by the cell's name."""
+    return {name: card.number for card in reversed(cards) for name in _cell_names(card) if name}
 
 
 def _environment() -> Environment:
@@ -157,13 +212,13 @@ def _environment() -> Environment:
     )
 
 
-def _own(name: str) -> Markup:
-    """A file of ours that goes into the page as it is."""
+def _asset(name: str) -> Markup:
+    """A style sheet or script of the templates, which goes into the page unescaped."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 def _write(page: Path, html: bytes) -> None:
-    """All or nothing: a reader, or a second job of a sweep, never meets half a page."""
+    """Writes atomically: a reader, or a second job of a sweep, never meets half a page."""
     page.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=page.parent, prefix=f".{page.name}.")
     try:
@@ -185,27 +240,31 @@ def _title(runs: Sequence[Run], page: Path) -> str:
 
 
 def _caption(figure: Figure, run: Run, alone: Run | None) -> str:
-    """A figure's caption; among many runs it has to say whose it is."""
+    """A figure's caption; on a page of several runs it begins with the name of its run."""
     name = "" if alone else run.folder.resolve().name
     return ": ".join(part for part in (name, figure.caption) if part)
 
 
 def _command(run: Run) -> str:
-    """What to type for this run again, quoted for a shell."""
+    """The command line that repeats this run, quoted for a shell."""
     overrides = run.result.get("overrides")
     if not run.text("recipe") or not isinstance(overrides, list):
         return ""
-    typed = [word for word in overrides if isinstance(word, str) and not word.startswith("recipe=")]
-    return shlex.join(["synth", f"recipe={run.text('recipe')}", *typed])
+    arguments = [
+        current_override(word)
+        for word in overrides
+        if isinstance(word, str) and not word.startswith("recipe=")
+    ]
+    return shlex.join(["synth", f"recipe={run.text('recipe')}", *arguments])
 
 
-def _shared(run: Run) -> dict[str, Any]:
+def _run_data(run: Run) -> dict[str, Json]:
     """What all cards of a run have in common; `details` are lines of the enlarged view."""
     digest = words(run.mapping("network").get("sha256"))
     lines = [
-        ["Network", f"{run.network} ({digest[:12]})" if digest else run.network],
-        ["Recipe", run.recipe],
-        ["Run", run.folder.resolve().name],
+        ("Network", f"{run.network} ({digest[:12]})" if digest else run.network),
+        ("Recipe", run.recipe),
+        ("Run", run.folder.resolve().name),
     ]
     return {
         "recipe": run.recipe,
@@ -215,21 +274,23 @@ def _shared(run: Run) -> dict[str, Any]:
 
 
 def _filters(runs: Sequence[Run], cards: Sequence[Card]) -> dict[str, list[str]]:
-    """The chips worth showing: only words between which there is a choice."""
-    searches = list(dict.fromkeys(card.contender or str(card.data["search"]) for card in cards))
+    """The words of the filter's chips, of each kind of which there is more than one."""
+    searches = list(dict.fromkeys(card.item.contender or card.item.search for card in cards))
     recipes = list(dict.fromkeys(run.recipe for run in runs if run.items))
-    marks = {card.success for card in cards}
+    verdicts = {card.item.success for card in cards}
     return {
-        "success": ["success", "failed"] if {True, False} <= marks else [],
+        "success": ["success", "failed"] if {True, False} <= verdicts else [],
         "search": [name for name in searches if name] if len(searches) > 1 else [],
         "recipe": recipes if len(recipes) > 1 else [],
     }
 
 
 def _colophon(runs: Sequence[Run]) -> str:
-    """What the pictures were made with, each version and device once over all runs."""
+    """Versions and devices that the pictures were made with, each once over all runs."""
     versions = (
-        f"{name} {anything(of)}" for run in runs for name, of in run.mapping("versions").items()
+        f"{name} {anything(version)}"
+        for run in runs
+        for name, version in run.mapping("versions").items()
     )
     devices = (f"on {run.text('device')}" for run in runs if run.text("device"))
     return ", ".join(dict.fromkeys([*versions, *devices])) or "synth"

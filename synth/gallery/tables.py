@@ -1,4 +1,4 @@
-"""Takes runs; gives the texts and tables above the pictures: the summary line, findings, contenders, runs."""
+"""Texts and tables above the pictures: the summary line, findings, contenders, runs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from synth.gallery.cards import UNTITLED, Card
-from synth.gallery.folder import Run
+from synth.gallery.folder import Item, Record, Run
 from synth.gallery.inline import link
 from synth.gallery.numerals import (
     NOTHING,
@@ -21,27 +20,33 @@ from synth.gallery.numerals import (
     plain,
     words,
 )
+from synth.gallery.old_words import current_encoding
+from synth.record.result import Json
 
 FINDING_COLUMNS = 6
-LARGE = frozenset(
-    ("items", "success", "median_confidence")
-)  # findings that stand large at a run's head
-COUNTED = frozenset(
-    ("items", "success", "forwards", "backwards")
-)  # those that the table of runs counts itself
-BEYOND = {  # what only a richer comparison tells of its contenders, with its heading
+LARGE = frozenset(("items", "success", "median_confidence"))  # in large type at the head of a run
+COUNTED = frozenset(("items", "success", "forwards", "backwards"))  # counted by the table of runs
+# columns for what only some comparisons measure, with their headings
+OPTIONAL_COLUMNS = {
     "transfer_success": "Transferred",
     "transfer_confidence": "Transfer confidence",
     "natural_distance": "Natural distance",
     "passes_to_success": "Passes to success",
 }
-ROWS, CELL = 500, 60  # of a table of records; result.json has the rest
+ROWS = 500  # of a table of records; result.json has the rest
+CELL = 60  # characters in a cell of a table of records
 Fact = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row under its name; `url` is a run's own page, empty where there is none."""
+    """A row of a table.
+
+    Attributes:
+        name: its first cell, a heading.
+        url: the page of a run; empty where there is none.
+        cells: the other cells.
+    """
 
     name: str
     url: str
@@ -50,7 +55,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts under headings, the first for their names; `numeric` columns stand to the right."""
+    """A table of texts.
+
+    Attributes:
+        title: what it is.
+        headings: one a column, the first for the names of the rows.
+        rows: its rows.
+        numeric: whether a column is right-aligned, for all but the first.
+    """
 
     title: str
     headings: tuple[str, ...]
@@ -67,60 +79,66 @@ class TargetRow:
 
 
 def lede_of(runs: Sequence[Run]) -> str:
-    """The line under the title: how many pictures, how many succeeded, what made them."""
-    items = [item.record for run in runs for item in run.items]
-    told = [item["success"] for item in items if isinstance(item.get("success"), bool)]
-    empty = sum(item.empty for run in runs for item in run.items)
+    """The line under the title: number of pictures, number of successes, methods."""
+    items = [item for run in runs for item in run.items]
+    empty = sum(item.empty for item in items)
+    alone = runs[0] if len(runs) == 1 else None
     parts = []
-    if len(runs) > 1:
+    if not alone:
         parts.append(f"{len(runs):,} runs")
     if items:
         parts.append(f"{len(items) - empty:,} picture{'s' if len(items) - empty != 1 else ''}")
     if empty:
         parts.append(f"{empty:,} empty {'niches' if empty != 1 else 'niche'}")
-    if told and (
-        len(runs) > 1 or runs[0].contenders
-    ):  # one run alone has it among its large figures
-        parts.append(f"{sum(told):,} of {len(told):,} succeeded")
-    if len(runs) == 1 and not runs[0].contenders:
-        run = runs[0]
-        method = " on ".join(part for part in (run.text("search"), run.text("encoding")) if part)
-        parts += [part for part in (method, run.network) if part]
+    # one run alone has its successes in large type
+    if (not alone or alone.contenders) and (successes := _successes(items, "of")):
+        parts.append(f"{successes} succeeded")
+    if alone and not alone.contenders:
+        parts += [part for part in (" on ".join(alone.method), alone.network) if part]
     elif len({run.network for run in runs}) == 1 and runs[0].network:
         parts.append(runs[0].network)
-    if not items and len(runs) == 1 and number(runs[0].result.get("seconds")) is not None:
-        parts.append(duration(runs[0].result["seconds"]))
+    if not items and alone and alone.seconds is not None:
+        parts.append(duration(alone.seconds))
     interrupted = sum(run.text("status") == "interrupted" for run in runs)
     if interrupted:
-        parts.append("interrupted" if len(runs) == 1 else f"{interrupted:,} interrupted")
+        parts.append("interrupted" if alone else f"{interrupted:,} interrupted")
     return " · ".join(parts)
 
 
+def _successes(items: Sequence[Item], between: str) -> str:
+    """``3 of 4``: the successes among the items that have a verdict; empty where none has."""
+    verdicts = [item.success for item in items if item.success is not None]
+    return f"{sum(verdicts):,} {between} {len(verdicts):,}" if verdicts else ""
+
+
+def _mean_passes(items: Sequence[Item]) -> str:
+    counts = [item.passes for item in items if item.passes is not None]
+    return plain(round(statistics.mean(counts))) if counts else ""
+
+
 def facts_of(run: Run) -> list[Fact]:
-    """The figures that stand large at the head of a run; none for a comparison, whose table has them."""
+    """The numbers in large type at the head of a run; none for a comparison, which has a table."""
     if run.contenders or not run.items:
         return []
-    records = [item.record for item in run.items]
-    told = [record["success"] for record in records if isinstance(record.get("success"), bool)]
-    sure = [value for record in records if (value := number(record.get("confidence"))) is not None]
-    efforts = [value for record in records if (value := passes(record)) is not None]
-    facts = []
-    if told:
-        facts.append(("succeeded", f"{sum(told):,} / {len(told):,}"))
-    if sure:
-        facts.append(("median confidence", percent(statistics.median(sure))))
-    if efforts:
-        facts.append(("passes a picture", plain(round(statistics.mean(efforts)))))
-    if number(run.result.get("seconds")) is not None:
-        facts.append(("time", duration(run.result["seconds"])))
-    return facts
+    confidences = [item.confidence for item in run.items if item.confidence is not None]
+    median = percent(statistics.median(confidences)) if confidences else ""
+    facts = [
+        ("succeeded", _successes(run.items, "/")),
+        ("median confidence", median),
+        ("passes per picture", _mean_passes(run.items)),
+        ("time", duration(run.seconds) if run.seconds is not None else ""),
+    ]
+    return [fact for fact in facts if fact[1]]
 
 
 def findings_of(run: Run) -> list[Fact]:
-    """What a run found and its head does not say, as (name, value); an object inside is opened, one line an entry."""
+    """The findings that the head of a run does not show, as (name, value).
+
+    A finding that is an object gives one line for each of its entries.
+    """
     lines: list[Fact] = []
     for name, value in run.mapping("findings").items():
-        if _is_table(value) or (name in LARGE and run.items and not run.contenders):
+        if _table_records(value) or (name in LARGE and run.items and not run.contenders):
             continue
         if value is None and name == "mean_confidence":  # pictures of no class have none
             continue
@@ -134,95 +152,103 @@ def findings_of(run: Run) -> list[Fact]:
 
 
 def contender_table(run: Run) -> Table:
-    """The contenders of a comparison with what each reached and spent, and what some of them were asked beyond."""
-    held = {
+    """The contenders of a comparison: success, confidence, and network passes."""
+    optional = [
         column
-        for row in run.contenders.values()
-        for column in BEYOND
-        if number(row.get(column)) is not None
-    }
-    beyond = [column for column in BEYOND if column in held]
-    rows = tuple(Row(name, "", _contender(row, beyond)) for name, row in run.contenders.items())
-    headings = ("Contender", "Method", "Succeeded", "Median confidence", "Mean confidence")
+        for column in OPTIONAL_COLUMNS
+        if any(number(row.get(column)) is not None for row in run.contenders.values())
+    ]
+    rows = tuple(
+        Row(name, "", _contender_cells(row, optional)) for name, row in run.contenders.items()
+    )
     headings = (
-        *headings,
-        *(BEYOND[column] for column in beyond),
-        "Passes an item",
-        "Forwards",
-        "Backwards",
+        "Contender",
+        "Method",
+        "Succeeded",
+        "Median confidence",
+        "Mean confidence",
+        *(OPTIONAL_COLUMNS[column] for column in optional),
+        "Passes per item",
+        "Forward passes",
+        "Backward passes",
         "Time",
     )
-    return Table("Contenders", headings, rows, (False, *[True] * (7 + len(beyond))))
+    return Table("Contenders", headings, rows, (False, *[True] * (7 + len(optional))))
 
 
 def runs_table(runs: Sequence[Run], page: Path) -> Table:
-    """One row a run, with a column for each of the first findings that are numbers and not counted here anyway."""
-    found = [
-        pair
+    """One row a run.
+
+    It has a column for each of the first numeric findings that no other column shows.
+    """
+    entries = [
+        (name, value)
         for run in runs
-        for pair in run.mapping("findings").items()
-        if not (run.items and pair[0] in COUNTED)
+        for name, value in run.mapping("findings").items()
+        if not (run.items and name in COUNTED)
     ]
-    findings = list(dict.fromkeys(name for name, value in found if number(value) is not None))[
-        :FINDING_COLUMNS
-    ]
-    rows = []
-    for run in runs:
-        own = run.folder / "index.html"
-        told = [
-            item.record["success"]
-            for item in run.items
-            if isinstance(item.record.get("success"), bool)
-        ]
-        efforts = [value for item in run.items if (value := passes(item.record)) is not None]
-        cells = (
-            run.network,
-            " · ".join(part for part in (run.text("search"), run.text("encoding")) if part),
-            f"{sum(not item.empty for item in run.items):,}",
-            f"{sum(told):,} / {len(told):,}" if told else NOTHING,
-            *(_finding(name, run.mapping("findings").get(name)) for name in findings),
-            plain(round(statistics.mean(efforts))) if efforts else NOTHING,
-            duration(run.result.get("seconds")),
-        )
-        name = run.folder.resolve().name
-        state = f" ({run.text('status')})" if run.text("status") not in ("", "done") else ""
-        rows.append(Row(name + state, link(own, page) if own.is_file() else "", cells))
-    headings = ("Run", "Network", "Method", "Pictures", "Succeeded", *map(_spaced, findings))
-    headings = (*headings, "Passes a picture", "Time")
-    return Table("Runs", headings, tuple(rows), (False, False, *[True] * (len(headings) - 3)))
+    numeric = dict.fromkeys(name for name, value in entries if number(value) is not None)
+    findings = list(numeric)[:FINDING_COLUMNS]
+    headings = (
+        "Run",
+        "Network",
+        "Method",
+        "Pictures",
+        "Succeeded",
+        *map(_spaced, findings),
+        "Passes per picture",
+        "Time",
+    )
+    rows = tuple(_run_row(run, page, findings) for run in runs)
+    return Table("Runs", headings, rows, (False, False, *[True] * (len(headings) - 3)))
+
+
+def _run_row(run: Run, page: Path, findings: Sequence[str]) -> Row:
+    own = run.folder / "index.html"
+    status = run.text("status")
+    name = run.folder.resolve().name + (f" ({status})" if status not in ("", "done") else "")
+    cells = (
+        run.network,
+        " · ".join(run.method),
+        f"{sum(not item.empty for item in run.items):,}",
+        _successes(run.items, "/") or NOTHING,
+        *(_finding(name, run.mapping("findings").get(name)) for name in findings),
+        _mean_passes(run.items) or NOTHING,
+        duration(run.seconds),
+    )
+    return Row(name, link(own, page) if own.is_file() else "", cells)
 
 
 def record_tables(run: Run) -> list[Table]:
-    """A table for each list of records that a run found, such as the layers of a network."""
+    """A table for each list of records in the result, such as the layers of a network."""
     tables = []
     for name, value in (*run.result.items(), *run.mapping("findings").items()):
-        if name in ("items", "figures") or not _is_table(value):
+        records = _table_records(value)
+        if name in ("items", "figures") or not records:
             continue
-        headings = list(dict.fromkeys(key for record in value for key in record))
+        headings = list(dict.fromkeys(key for record in records for key in record))
         first, rest = headings[0], headings[1:]
-        rows = [
+        rows = tuple(
             Row(
                 anything(record.get(first)),
                 "",
                 tuple(anything(record.get(key), CELL) for key in rest),
             )
-            for record in value[:ROWS]
-        ]
+            for record in records[:ROWS]
+        )
         numeric = tuple(
-            any(number(record.get(key)) is not None for record in value) for key in rest
+            any(number(record.get(key)) is not None for record in records) for key in rest
         )
-        tables.append(
-            Table(_spaced(name).capitalize(), tuple(map(_spaced, headings)), tuple(rows), numeric)
-        )
+        title = _spaced(name).capitalize()
+        tables.append(Table(title, tuple(map(_spaced, headings)), rows, numeric))
     return tables
 
 
-def _is_table(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(row, dict) and row for row in value)
-    )
+def _table_records(value: Json) -> list[Record]:
+    """`value` where it is a list of non-empty objects, else an empty list."""
+    if isinstance(value, list) and all(isinstance(row, dict) and row for row in value):
+        return value
+    return []
 
 
 def target_rows(cards: Sequence[Card], contenders: Sequence[str]) -> list[TargetRow]:
@@ -230,25 +256,27 @@ def target_rows(cards: Sequence[Card], contenders: Sequence[str]) -> list[Target
     rows: dict[tuple[str, int], dict[str, list[Card]]] = {}
     places: dict[str, int] = {}
     for card in cards:
-        place = places[card.contender] = places.get(card.contender, -1) + 1
+        contender = card.item.contender
+        place = places[contender] = places.get(contender, -1) + 1
         key = (card.target, place if card.target == UNTITLED else -1)
-        rows.setdefault(key, {}).setdefault(card.contender, []).append(card)
+        rows.setdefault(key, {}).setdefault(contender, []).append(card)
     return [
         TargetRow(target, tuple(tuple(by_name.get(name, ())) for name in contenders))
         for (target, _), by_name in rows.items()
     ]
 
 
-def _contender(row: dict[str, Any], beyond: Sequence[str]) -> tuple[str, ...]:
-    items, won = number(row.get("items")), number(row.get("success"))
+def _contender_cells(row: Record, optional: Sequence[str]) -> tuple[str, ...]:
+    items = number(row.get("items"))
+    successes = number(row.get("success"))
     spent = passes(row)
+    method = (words(row.get("search")), current_encoding(words(row.get("encoding"))))
     return (
-        " on ".join(filter(None, (words(row.get("search")), words(row.get("encoding")))))
-        or NOTHING,
-        f"{plain(won)} / {plain(items)}" if won is not None else NOTHING,
+        " on ".join(filter(None, method)) or NOTHING,
+        f"{plain(successes)} / {plain(items)}" if successes is not None else NOTHING,
         percent(row.get("median_confidence")),
         percent(row.get("mean_confidence")),
-        *(_beyond(column, row.get(column), items) for column in beyond),
+        *(_optional_cell(column, row.get(column), items) for column in optional),
         plain(spent / items if spent is not None and items else None),
         plain(row.get("forwards")),
         plain(row.get("backwards")),
@@ -256,20 +284,16 @@ def _contender(row: dict[str, Any], beyond: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _beyond(column: str, value: Any, items: float | None) -> str:
-    """A cell of a column of BEYOND; a transfer success is a count where it is whole, else a share."""
-    if column == "transfer_success":
-        return (
-            f"{plain(value)} / {plain(items)}"
-            if isinstance(value, int) and items
-            else percent(value)
-        )
-    return {"transfer_confidence": percent, "natural_distance": lambda known: plain(known, 3)}.get(
-        column, plain
-    )(value)
+def _optional_cell(column: str, value: Json, items: float | None) -> str:
+    """A cell of OPTIONAL_COLUMNS; an integer transfer success is a count, any other a share."""
+    if column == "transfer_success" and isinstance(value, int) and items:
+        return f"{plain(value)} / {plain(items)}"
+    if column in ("transfer_success", "transfer_confidence"):
+        return percent(value)
+    return plain(value, 3) if column == "natural_distance" else plain(value)
 
 
-def _finding(name: str, value: Any) -> str:
+def _finding(name: str, value: Json) -> str:
     return percent(value) if name.endswith("confidence") else plain(value)
 
 

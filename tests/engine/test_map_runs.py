@@ -33,11 +33,11 @@ from synth.encodings.pixels import Pixels
 from synth.engine import experiment as loop
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
-from synth.gallery.archive import archive_record
+from synth.gallery.archive import read_archive
 from synth.gallery.cards import cards_of
 from synth.gallery.folder import Run
 from synth.gallery.heatmap import heat_map_of
-from synth.gallery.page import _cells, build_run_page
+from synth.gallery.page import build_run_page, cards_by_cell
 from synth.objectives.every_class import EveryClass
 from synth.objectives.niches import Niches
 from synth.objectives.scores import ClassScore
@@ -191,10 +191,10 @@ def test_cells_that_nobody_came_to_are_items_without_a_file(tmp_path: Path) -> N
     assert kept["archive"]["names"] == [
         f"{item['target']}, {item['niche']}" for item in kept["items"]
     ]
-    archive = archive_record(Run(tmp_path))
+    archive = read_archive(Run(tmp_path))
     assert archive is not None
     cards = cards_of([Run(tmp_path)], tmp_path / "index.html")
-    places = heat_map_of(archive, _cells(archive, cards)).data["rows"]
+    places = heat_map_of(archive, cards_by_cell(cards)).rows
     assert {name: number for name, number, _ in places} == {
         f"{card.target}, {card.niche}": card.number for card in cards
     }

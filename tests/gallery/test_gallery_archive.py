@@ -12,7 +12,7 @@ from archive_folders import MakeArchive
 from run_folders import MakeRun
 
 from synth.gallery import build_run_page
-from synth.gallery.archive import Archive, Cell, archive_of, course_of, coverage_of
+from synth.gallery.archive import Archive, Cell, read_archive, confidence_curve, coverage_chart
 from synth.gallery.folder import Run
 from synth.gallery.heatmap import HeatMap, heat_map_of, shade_of
 
@@ -37,7 +37,7 @@ DAMAGED = [
 
 
 def read(folder: Path) -> Archive:
-    archive = archive_of(Run(folder))
+    archive = read_archive(Run(folder))
     assert archive is not None
     return archive
 
@@ -68,7 +68,7 @@ def test_cells_stand_in_the_order_in_which_they_reached_their_goal(
 def test_coverage_counts_cells_at_each_level(make_archive: MakeArchive) -> None:
     folder = make_archive(empty=(4, 9))
     confidence, evaluations = told(folder)
-    chart = coverage_of(read(folder))
+    chart = coverage_chart(read(folder))
     assert chart is not None
     assert chart.share
     for line, level in zip(chart.lines, (0.5, 0.9, 0.99), strict=False):
@@ -104,7 +104,7 @@ def test_the_map_shows_at_every_point_the_nearest_moment(make_archive: MakeArchi
     across = 1000 * (at - moments[0]) / (moments[-1] - moments[0])
     nearest = np.abs(at[:, None] - moments).argmin(1)
     expected = [
-        [-1 if cell.course[place] is None else shade_of(cell.course[place]) for place in nearest]
+        [-1 if cell.history[place] is None else shade_of(cell.history[place]) for place in nearest]
         for cell in archive.cells
     ]
     assert (drawn(heat_map, len(archive.cells), across) == expected).all()
@@ -123,7 +123,7 @@ def test_the_script_reads_the_courses_in_whole_per_cent(make_archive: MakeArchiv
             for column in range(60)
         ]
         assert [changes[place + 1] for place in held] == [
-            int(value * 100 + 1e-9) for value in cell.course
+            int(value * 100 + 1e-9) for value in cell.history
         ]
 
 
@@ -136,8 +136,8 @@ def test_shades_grow_and_the_last_begins_where_it_says() -> None:
 
 def test_a_curve_is_even_in_evaluations_where_moments_are_not() -> None:
     archive = Archive("evaluations", (0.0, 1.0, 2.0, 100.0), (Cell("a", (0.0, 0.1, None, 0.3)),))
-    assert course_of(archive, "a", 5) == [0.0, 0.3]  # between 2 and 100 nothing is known
-    assert course_of(archive, "b", 5) == []
+    assert confidence_curve(archive, "a", 5) == [0.0, 0.3]  # between 2 and 100 nothing is known
+    assert confidence_curve(archive, "b", 5) == []
 
 
 def test_a_thousand_cells_at_a_thousand_moments_stay_small(make_run: MakeRun) -> None:
@@ -156,11 +156,11 @@ def test_a_thousand_cells_at_a_thousand_moments_stay_small(make_run: MakeRun) ->
 @pytest.mark.parametrize("damaged", DAMAGED)
 def test_a_damaged_archive_shows_what_can_be_read(make_run: MakeRun, damaged: object) -> None:
     folder = make_run(archive=damaged)
-    archive = archive_of(Run(folder))
+    archive = read_archive(Run(folder))
     page = build_run_page(folder).read_text()
     assert ('id="map"' in page) == (archive is not None)
     if archive:
-        known = [value for cell in archive.cells for value in cell.course if value is not None]
+        known = [value for cell in archive.cells for value in cell.history if value is not None]
         assert all(0 <= value <= 1 for value in known)
         assert list(archive.moments) == sorted(set(archive.moments))
 
@@ -176,7 +176,7 @@ def test_ragged_rows_and_missing_names(make_run: MakeRun) -> None:
         )
     )
     assert archive.across == "step"
-    assert [(cell.name, cell.course) for cell in archive.cells] == [
+    assert [(cell.name, cell.history) for cell in archive.cells] == [
         ("cell 2", (1.0, 1.0, 1.0)),
         ("a", (0.1, 0.2, None)),
         ("c", (None, None, None)),

@@ -192,10 +192,10 @@ def test_the_map_has_words_and_a_table_for_those_who_do_not_see_it(opened: Chrom
         r"Confidence of 100 cells over 12,000 evaluations: \d+ reach 99.0 %, first class \d+ at ",
         words,
     )
-    find(opened, ".course summary").click()
+    find(opened, ".history summary").click()
     rows = run(
         opened,
-        "return [...document.querySelectorAll('.course tbody tr')].map((row) => row.innerText)",
+        "return [...document.querySelectorAll('.history tbody tr')].map((row) => row.innerText)",
     )
     assert len(rows) == 100
     assert rows[-1].split("\t")[1:] == ["\N{EN DASH}"] * 4

@@ -158,7 +158,7 @@ def test_enlarge_walk_and_escape(opened: Chrome) -> None:
 
 
 def test_what_was_changed_stands_between_original_and_result(opened: Chrome) -> None:
-    assert "as wanted from the start, not counted" in find(opened, "#units > li:nth-child(3)").text
+    assert "original already meets the target, not counted" in find(opened, "#units > li:nth-child(3)").text
     find(opened, "#units > li:nth-child(3) .plate").click()
     assert find(opened, "#view-times").text == "difference \u00d7 64"
     ids = "view-original", "view-amplified", "view-picture"
@@ -173,11 +173,12 @@ def test_what_was_changed_stands_between_original_and_result(opened: Chrome) -> 
         run(opened, "return document.getElementById(arguments[0]).naturalWidth", one) for one in ids
     ] == [8, 8, 8]
     assert not find(opened, "#view-difference").is_displayed()  # what it shows stands there already
-    told = find(opened, "#view-details").text
-    assert f"Was read as\n{HOSTILE}, 25" in told
-    assert "%, as wanted, so not counted" in told
-    for key in ("original_", "already", "amplified"):  # told under names of their own
-        assert key not in told
+    details = find(opened, "#view-details").text
+    assert f"Original predicted as\n{HOSTILE}, 25" in details
+    assert "%, already meets the target, not counted" in details
+    # these have labels of their own
+    keys = {"original_predicted", "original_confidence", "already", "amplified"}
+    assert not keys & set(details.splitlines())
     find(opened, "#view-back").click()
     assert not find(opened, "#view-between").is_displayed()
     find(opened, "#view-back").click()

@@ -85,7 +85,7 @@ def test_an_energy_between_0_and_1_is_no_confidence(make_run: MakeRun) -> None:
         Run(make_run("second", items=[{"confidence": None, "target_index": None}], steps=steps))
     )
     assert (energy.title, energy.lines[0].name, energy.share) == (
-        "Watched number",
-        "watched",
+        "Monitored value",
+        "monitored value",
         False,
     )

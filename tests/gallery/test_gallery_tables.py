@@ -77,7 +77,7 @@ def test_the_enlarged_view_says_what_was_measured(make_run: MakeRun) -> None:
         "passes_to_success": 80,
     }
     lines = details(make_run("one", [{**fields, "generations": 57, "niche": "dark, smooth"}]))
-    assert lines["Transfer"] == "fails, 3.0 %"
+    assert lines["Transfer"] == "failed, 3.0 %"
     assert lines["Natural distance"] == "0.51"
     assert lines["To success"] == "80 passes"
     assert lines["Generations"] == "57"
@@ -94,7 +94,7 @@ def test_the_table_of_runs_says_nothing_twice(make_run: MakeRun, tmp_path: Path)
     table = runs_table(runs, tmp_path / "index.html")
     assert table.headings == (
         *("Run", "Network", "Method", "Pictures", "Succeeded"),
-        *("mean confidence", "median confidence", "success", "top1", "Passes a picture", "Time"),
+        *("mean confidence", "median confidence", "success", "top1", "Passes per picture", "Time"),
     )
     assert table.rows[0].cells[4:6] == ("50.5 %", "50.0 %")
     assert table.rows[0].cells[8] == "12"

@@ -1,15 +1,16 @@
 "use strict";
-// The confidence map is whole without this script; it names the place under the pointer, and opens its picture.
+// The confidence map is complete without this script, which names the cell under the pointer and
+// opens its picture.
 (() => {
   const { map } = JSON.parse(document.getElementById("data").textContent);
   if (!map) return;
   const { moments, rows, across } = map;
   const frame = document.getElementById("map-frame");
   const names = document.querySelectorAll("#map .y li");
-  const here = document.getElementById("map-here");
+  const label = document.getElementById("map-here");
   const mark = document.getElementById("map-row");
   const count = (value) => value.toLocaleString("en", { maximumFractionDigits: 2 });
-  const said = here.textContent;
+  const hint = label.textContent;
   let marked = null;
 
   const nearest = (at) => {
@@ -23,23 +24,26 @@
   };
 
   // Changes stand one after the other: column, per cent, column, per cent.
-  const held = (changes, column) => {
+  const valueAt = (changes, column) => {
     let value = null;
-    for (let place = 0; place < changes.length && changes[place] <= column; place += 2) value = changes[place + 1];
+    for (let place = 0; place < changes.length && changes[place] <= column; place += 2) {
+      value = changes[place + 1];
+    }
     return value;
   };
 
   const below = (event) => {
     const box = frame.getBoundingClientRect();
     const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-    return [Math.min(Math.max(x, 0), 1), Math.min(Math.max(Math.floor(y * rows.length), 0), rows.length - 1)];
+    const row = Math.min(Math.max(Math.floor(y * rows.length), 0), rows.length - 1);
+    return [Math.min(Math.max(x, 0), 1), row];
   };
 
   const leave = () => {
     if (marked !== null && names[marked]) names[marked].classList.remove("here");
     marked = null;
     mark.hidden = true;
-    here.textContent = said;
+    label.textContent = hint;
   };
 
   const point = (event) => {
@@ -47,10 +51,11 @@
     const column = nearest(moments[0] + x * (moments[moments.length - 1] - moments[0]));
     leave();
     const [name, card, changes] = rows[row];
-    const value = held(changes, column);
+    const value = valueAt(changes, column);
     const text = value === null ? "empty" : value < 1 ? "< 1 %" : `${value} %`;
-    const counted = across === "evaluations" ? `${count(moments[column])} evaluations` : `${across} ${count(moments[column])}`;
-    here.textContent = `${name} · ${counted} · ${text}`;
+    const moment = count(moments[column]);
+    const when = across === "evaluations" ? `${moment} evaluations` : `${across} ${moment}`;
+    label.textContent = `${name} · ${when} · ${text}`;
     marked = row;
     mark.hidden = false;
     mark.style.top = `${(100 * row) / rows.length}%`;
@@ -65,8 +70,12 @@
 
   frame.addEventListener("pointermove", point);
   frame.addEventListener("pointerdown", point);
-  // A finger has to touch the map to read it; what it touched last stays, and only a name opens a picture.
-  frame.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") leave(); });
-  frame.addEventListener("click", (event) => { if (event.pointerType !== "touch") open(below(event)[1]); });
+  // On a touch screen a tap reads the map and its label stays; only a name opens a picture.
+  frame.addEventListener("pointerleave", (event) => {
+    if (event.pointerType !== "touch") leave();
+  });
+  frame.addEventListener("click", (event) => {
+    if (event.pointerType !== "touch") open(below(event)[1]);
+  });
   names.forEach((name, row) => name.addEventListener("click", () => open(row)));
 })();

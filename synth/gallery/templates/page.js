@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this script; it sorts, filters and enlarges what already stands in it.
+// The page is complete without this script, which sorts, filters and enlarges its pictures.
 (() => {
   const { runs, cards } = JSON.parse(document.getElementById("data").textContent);
   const at = (id) => document.getElementById(id);
@@ -12,33 +12,35 @@
       const card = cards[part.dataset.card];
       const run = runs[card.run];
       const mark = card.success === null ? "" : card.success ? "success" : "failed";
-      const text = [card.title, card.predicted, card.search, card.encoding, card.contender, card.niche, run.network, run.recipe];
+      const { title, predicted, search, encoding, contender, niche } = card;
+      const text = [title, predicted, search, encoding, contender, niche, run.network, run.recipe];
       const words = { success: mark, search: card.contender || card.search, recipe: run.recipe };
-      return { node: part, card, words, text: text.join("\n").toLowerCase(), shown: true };
+      return { node: part, card, words, text: text.join("\n").toLowerCase(), visible: true };
     });
     return { node, order, parts };
   });
 
-  // ---- sort and filter -------------------------------------------------------------------------------------
+  // ---- sort and filter ----
   const toolbar = at("toolbar");
-  const pressed = { success: new Set(), search: new Set(), recipe: new Set() };
+  const selected = { success: new Set(), search: new Set(), recipe: new Set() };
 
   const filter = () => {
-    const wanted = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const kinds = Object.entries(pressed).filter(([, words]) => words.size);
+    const terms = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const kinds = Object.entries(selected).filter(([, words]) => words.size);
     let count = 0;
     for (const unit of units) {
       let any = false;
       for (const part of unit.parts) {
-        part.shown = wanted.every((word) => part.text.includes(word))
+        part.visible = terms.every((word) => part.text.includes(word))
           && kinds.every(([kind, words]) => words.has(part.words[kind]));
-        part.node.hidden = !part.shown;
-        any ||= part.shown;
-        count += part.shown;
+        part.node.hidden = !part.visible;
+        any ||= part.visible;
+        count += part.visible;
       }
       unit.node.hidden = !any;
     }
-    at("count").textContent = `${count.toLocaleString("en")} of ${cards.length.toLocaleString("en")}`;
+    const total = cards.length.toLocaleString("en");
+    at("count").textContent = `${count.toLocaleString("en")} of ${total}`;
     at("nothing").hidden = count > 0;
   };
 
@@ -58,7 +60,8 @@
     const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
     const compare = key === "target" ? collator.compare : (a, b) => a - b;
     keyed.sort(([a, x], [b, y]) => {
-      if (a === null || b === null) return (a === null) - (b === null) || x.order - y.order; // unknown ones last
+      // unknown values last
+      if (a === null || b === null) return (a === null) - (b === null) || x.order - y.order;
       return (up ? compare(a, b) : compare(b, a)) || x.order - y.order;
     });
     list.append(...keyed.map(([, unit]) => unit.node));
@@ -75,7 +78,7 @@
     toolbar.addEventListener("click", (event) => {
       const chip = event.target.closest(".chip");
       if (!chip) return;
-      const words = pressed[chip.dataset.kind];
+      const words = selected[chip.dataset.kind];
       const on = !words.delete(chip.dataset.word);
       if (on) words.add(chip.dataset.word);
       chip.setAttribute("aria-pressed", on);
@@ -83,7 +86,7 @@
     });
     at("clear").addEventListener("click", () => {
       at("filter").value = "";
-      Object.values(pressed).forEach((words) => words.clear());
+      Object.values(selected).forEach((words) => words.clear());
       toolbar.querySelectorAll(".chip").forEach((chip) => chip.setAttribute("aria-pressed", false));
       filter();
       at("filter").focus();
@@ -93,7 +96,7 @@
     filter();
   }
 
-  // ---- enlarge ---------------------------------------------------------------------------------------------
+  // ---- enlarge ----
   const view = at("view");
   const percent = (part) => part.node.querySelector(".sure b").textContent;
   let current = null;
@@ -114,43 +117,46 @@
 
   const curve = (values) => {
     const svg = at("view-curve");
-    const drawn = values && values.length > 1;
-    svg.style.display = drawn ? "" : "none";
-    if (!drawn) return;
+    const enough = values && values.length > 1;
+    svg.style.display = enough ? "" : "none";
+    if (!enough) return;
     const low = Math.min(0, ...values);
     const high = Math.max(low < 0 ? 0 : 1e-9, ...values, Math.max(...values) <= 1 ? 1 : 0);
-    const points = values.map((value, step) =>
-      `${(1000 * step / (values.length - 1)).toFixed(1)},${(1000 * (high - value) / (high - low)).toFixed(1)}`);
+    const points = values.map((value, step) => {
+      const x = 1000 * step / (values.length - 1);
+      const y = 1000 * (high - value) / (high - low);
+      return `${x.toFixed(1)},${y.toFixed(1)}`;
+    });
     svg.firstElementChild.setAttribute("d", `M${points.join("L")}`);
   };
 
-  const made = (name, text = "", className = "") => {
+  const element = (name, text = "", className = "") => {
     const node = document.createElement(name);
     node.textContent = text;
     node.className = className;
     return node;
   };
 
-  // All frames of a lineage lie side by side in one picture; each place shows its own part of it.
-  const lineage = (told) => {
-    at("view-lineage").hidden = !told;
-    view.classList.toggle("lined", Boolean(told));
-    at("view-generations").textContent = told ? told.about : "";
-    const frames = (told ? told.frames : []).map(([step, confidence, name], place, all) => {
-      const frame = made("li");
-      const window = made("div", told.problem, told.problem ? "broken" : "");
+  // All frames of a lineage lie side by side in one picture; each list item shows its own part.
+  const lineage = (record) => {
+    at("view-lineage").hidden = !record;
+    view.classList.toggle("lined", Boolean(record));
+    at("view-generations").textContent = record ? record.about : "";
+    const frames = (record ? record.frames : []).map(([step, confidence, name], place, all) => {
+      const frame = element("li");
+      const window = element("div", record.problem, record.problem ? "broken" : "");
       frame.title = name;
-      frame.append(window, made("span", step), made("b", confidence));
-      if (told.problem) return frame;
-      const image = made("img");
+      frame.append(window, element("span", step), element("b", confidence));
+      if (record.problem) return frame;
+      const image = element("img");
       image.alt = [step, confidence].filter(Boolean).join(", ") || `Frame ${place + 1}`;
       image.style.width = `${100 * all.length}%`;
       image.style.left = `${-100 * place}%`;
-      image.src = told.src;
+      image.src = record.src;
       window.append(image);
       return frame;
     });
-    at("view-frames").style.setProperty("--ratio", told ? told.ratio : 1);
+    at("view-frames").style.setProperty("--ratio", record ? record.ratio : 1);
     at("view-frames").replaceChildren(...frames);
     at("view-frames").parentElement.scrollLeft = 0;
   };
@@ -183,9 +189,10 @@
       at("view-large").firstElementChild.href = url;
       at("view-large").firstElementChild.textContent = `Open at ${size}`;
     }
-    at("view-details").replaceChildren(...[...card.details, ...runs[card.run].details].map(([name, value]) => {
-      const line = made("div");
-      line.append(made("dt", name), made("dd", value));
+    const details = [...card.details, ...runs[card.run].details];
+    at("view-details").replaceChildren(...details.map(([name, value]) => {
+      const line = element("div");
+      line.append(element("dt", name), element("dd", value));
       return line;
     }));
     if (!view.open) view.showModal();
@@ -193,7 +200,7 @@
   };
 
   const move = (by) => {
-    const parts = units.flatMap((unit) => unit.parts).filter((part) => part.shown);
+    const parts = units.flatMap((unit) => unit.parts).filter((part) => part.visible);
     const place = parts.indexOf(current);
     if (parts.length) show(parts[(place + by + parts.length) % parts.length]);
   };
@@ -209,7 +216,9 @@
   at("view-back").addEventListener("click", () => move(-1));
   at("view-next").addEventListener("click", () => move(1));
   at("view-close").addEventListener("click", () => view.close());
-  at("view-difference").addEventListener("click", () => difference(!view.classList.contains("difference")));
+  at("view-difference").addEventListener("click", () => {
+    difference(!view.classList.contains("difference"));
+  });
   view.addEventListener("keydown", (event) => {
     if (event.target.closest(".film")) return; // there the arrows scroll
     if (event.key === "ArrowLeft") move(-1);
