@@ -1,46 +1,87 @@
-"""Takes the parts of a synthesis; leaves a film of falling into a dream: each frame the last one, nearer, dreamed on.
+"""A film of falling into a dream: each frame is the one before, magnified and dreamed on.
 
-A frame depends on the last one as it was saved and on its number, on nothing else: a film that was killed goes on
-from the frames that are there, and becomes the same film.
+A frame depends on the saved frame before it and on its number, on nothing else: a film that was
+killed goes on from the frames on the disk, and becomes the same film.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from synth import data
 from synth.core import Encoding, Objective, Search, Transform
 from synth.core.network import Network
 from synth.data.animation import opened, webp
 from synth.encodings.perturbation import Perturbation
-from synth.engine.experiment import Experiment
+from synth.engine.experiment import Experiment, name_of
 from synth.engine.fitness import ImageProblem
+from synth.engine.metric import SearchResult
 from synth.engine.state import RunState
 from synth.engine.verdict import summary
-from synth.engine.writing import write_items
+from synth.engine.writing import compare_with_clean, judge_items, read_saved, save_images
 from synth.errors import InputError
 from synth.record import progress
 from synth.record.interrupt import Interrupt
+from synth.record.job import Job
 from synth.record.record import Record, versions
+from synth.record.result import Figure, Item, Json, NetworkInfo, Result
 
 log = logging.getLogger(__name__)
 
 FRAMES, FILM = "frames", "film.webp"
 
 
-class Film:
-    """`frames` pictures, the first what the encoding starts from; played `fps` a second, over and over.
+@dataclass
+class _Progress:
+    """How far a film is: what its checkpoint holds."""
 
-    Each of the others is the one before, magnified by `zoom` about its middle, then moved by the whole `search` as a
-    perturbation of its own (google/deepdream, ``dream.ipynb``, which zooms by 1.05). `epsilon` and the like hold from
-    frame to frame, not from the first on. A film is of one item; it is done when its frames are, whatever they score.
+    frames: int = 0
+    score: float = 0.0
+    forwards: int = 0
+    backwards: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The score of one frame, and the network passes that it took."""
+
+    score: float
+    forwards: int
+    backwards: int
+
+
+class DeepDreamFilm(Job):
+    """`frames` images, the first of which the encoding starts from; the film is played over and over.
+
+    Each of the others is the one before, magnified about its centre, then changed by a whole search
+    as a perturbation of its own (google/deepdream, ``dream.ipynb``, which zooms by 1.05). Bounds such
+    as `epsilon` hold from frame to frame, not from the first on. A film is of one item; it is
+    finished when its frames are, whatever they score.
+
+    Args:
+        network: the network that is read.
+        encoding: of the first frame.
+        objective: what every frame maximises.
+        search: run once for each frame.
+        transform: random change of the images before the network reads them.
+        frames: how many, 2 or more.
+        zoom: magnification from frame to frame, 1 (none) to 2.
+        fps: frames a second, 0.1 to 60.
+        seed: of all random numbers.
+        memory: MiB of activations in one chunk; by default what suits the device.
+        exact: whether results are bit-equal in any batch.
+        views: random transforms averaged for one score.
+
+    Raises:
+        InputError: where a number is out of range, or the parts give more than one item.
     """
 
     def __init__(
@@ -81,143 +122,171 @@ class Film:
         )
         if len(self.start.rows) > 1:
             raise InputError(
-                f"a film is of one item, not of {len(self.start.rows)}: name one image= and one layer=."
+                f"a film is of one item, not of {len(self.start.rows)}: name one image= and one "
+                "layer=."
             )
         if search.shared_population or encoding.images_per_genome > 1:
             raise InputError(
-                "a film needs a search and an encoding of one picture at a time; use encoding=canvas."
+                "a film needs a search and an encoding of one picture at a time; use "
+                "encoding=canvas."
             )
-        self.search, self.frames, self.zoom, self.fps, self.seed = search, frames, zoom, fps, seed
+        self.search = search
+        self.frames = frames
+        self.zoom = zoom
+        self.fps = fps
+        self.seed = seed
 
-    def run(self, record: Record) -> dict[str, Any]:
-        """Dreams frame after frame, or goes on with those that are there; Ctrl-C leaves a film of what there is."""
-        now = self._resumed(record)
-        began = time.monotonic() - now["seconds"]
+    def run(self, record: Record) -> Result:
+        """Makes frame after frame, or goes on; Ctrl-C leaves a film of the frames so far."""
+        state = self._resumed(record)
+        start = time.monotonic() - state.seconds
         with Interrupt() as interrupt, progress.Steps("film", self.frames) as bar:
-            while now["frames"] < self.frames and not interrupt.asked:
-                made = self._frame(record, now["frames"], interrupt)
-                if made is None:  # Ctrl-C in the middle of a frame
+            while state.frames < self.frames and not interrupt.asked:
+                frame = self._frame(record, state.frames, interrupt)
+                if frame is None:  # Ctrl-C in the middle of a frame
                     break
-                now["frames"] += 1
-                now["forwards"] += made["forwards"]
-                now["backwards"] += made["backwards"]
-                now |= {"score": made["score"], "seconds": round(time.monotonic() - began, 3)}
-                record.steps([self._line(now)])
-                record.checkpoint({"score": torch.tensor(now["score"])}, now)
-                bar.at(now["frames"], f"score {now['score']:.3g}")
-            if not now["frames"]:
+                state.frames += 1
+                state.score = frame.score
+                state.forwards += frame.forwards
+                state.backwards += frame.backwards
+                state.seconds = round(time.monotonic() - start, 3)
+                record.steps([_line(state)])
+                record.checkpoint({"score": torch.tensor(state.score)}, asdict(state))
+                bar.at(state.frames, f"score {state.score:.3g}")
+            if not state.frames:
                 raise KeyboardInterrupt
-            done = now["frames"] == self.frames
-            self._film(record, now["frames"])
+            done = state.frames == self.frames
+            self._film(record, state.frames)
         if not done:
-            log.warning("interrupted after %d of %d frames; the same command with folder=%s goes on from there",
-                        now["frames"], self.frames, record.folder)  # fmt: skip
+            log.warning(
+                "interrupted after %d of %d frames; the same command with folder=%s goes on from "
+                "there",
+                state.frames,
+                self.frames,
+                record.folder,
+            )
         problem = self.start.problem
-        items = self._items(record, now)
-        log.info("film of %d frames in %.1f s", now["frames"], now["seconds"])
-        length = f"{now['frames']} frames, {now['frames'] / self.fps:.3g} s"
+        items = self._items(record, state)
+        log.info("film of %d frames in %.1f s", state.frames, state.seconds)
+        length = f"{state.frames} frames, {state.frames / self.fps:.3g} s"
         caption = f"{length}: each is the one before, {self.zoom:g} times as large, dreamed on."
-        return {
-            "status": "done" if done else "interrupted",
-            "seconds": now["seconds"],
-            "network": {"name": problem.network.name, "sha256": problem.network.sha256},
-            "device": str(problem.network.device),
-            "versions": versions(),
-            "search": type(self.search).__name__.lower(),
-            "encoding": type(problem.encoding).__name__.lower(),
-            "items": items,
-            "findings": summary(items) | {"frames": now["frames"]},
-            "figures": [{"file": FILM, "caption": caption}],
-        }
+        return Result(
+            status="done" if done else "interrupted",
+            seconds=state.seconds,
+            network=NetworkInfo(problem.network.name, problem.network.sha256),
+            device=str(problem.network.device),
+            versions=versions(),
+            search=name_of(self.search),
+            encoding=name_of(problem.encoding),
+            items=items,
+            findings=summary(items) | {"frames": state.frames},
+            figures=[Figure(FILM, caption)],
+        )
 
-    def _frame(self, record: Record, number: int, interrupt: Interrupt) -> dict[str, Any] | None:
-        """Makes and saves frame `number`; what it scored and cost, or None where Ctrl-C came in between."""
+    def _frame(self, record: Record, number: int, interrupt: Interrupt) -> _Frame | None:
+        """Makes and saves frame `number`; None where Ctrl-C came before it was done."""
         rows = self.start.rows
         if number == 0:
             problem = self.start.problem
-            found = problem.evaluate(problem.start(rows), rows)
-            self._keep(record, 0, problem.images(problem.start(rows), rows)[0])
-            return {"score": float(found.scores[0, 0]), "forwards": found.forwards, "backwards": 0}
+            genome = problem.start(rows)
+            evaluation = problem.evaluate(genome, rows)
+            self._save(record, 0, problem.images(genome, rows)[0])
+            return _Frame(float(evaluation.scores[0, 0]), evaluation.forwards, 0)
         last = data.picture(self._path(record, number - 1), FRAMES).image
-        problem = self._around(record, nearer(last, self.zoom))
+        problem = self._around(record, magnified(last, self.zoom))
         rows = rows.fold_in(number)
-        state, spent = (
-            self.search.init(problem, rows),
-            torch.zeros(2, dtype=torch.int64, device=rows.item.device),
-        )
+        state = self.search.init(problem, rows)
+        passes = torch.zeros(2, dtype=torch.int64, device=rows.item.device)
         for step in range(self.search.steps):
             if interrupt.asked:
                 return None
-            state, said = self.search.step(problem, rows, state, step)
-            spent = spent + torch.stack([said.forwards[0], said.backwards[0]])
-        self._keep(record, number, problem.images(said.genome, rows)[0])
-        forwards, backwards = spent.tolist()
-        return {"score": float(said.score[0]), "forwards": forwards, "backwards": backwards}
+            state, report = self.search.step(problem, rows, state, step)
+            passes = passes + torch.stack([report.forwards[0], report.backwards[0]])
+        self._save(record, number, problem.images(report.genome, rows)[0])
+        forwards, backwards = passes.tolist()
+        return _Frame(float(report.score[0]), forwards, backwards)
 
     def _around(self, record: Record, image: Image.Image) -> ImageProblem:
-        """The problem of the film with `image` as the picture that is changed."""
+        """The problem of the film with `image` as the picture that is perturbed."""
         problem = self.start.problem
         encoding = problem.encoding
-        if not isinstance(
-            encoding, Perturbation
-        ):  # what a film out of noise has been since its first frame
+        if not isinstance(encoding, Perturbation):  # a film that began with noise
             first = str(self._path(record, 0))
-            encoding = Perturbation(first, size=[image.height, image.width]).to(
-                problem.network.device
-            )
+            encoding = Perturbation(first, size=[image.height, image.width])
+            encoding = encoding.to(problem.network.device)
         return replace(problem, encoding=encoding.around(data.Picture("frame", image)))
 
-    def _keep(self, record: Record, number: int, image: torch.Tensor) -> None:
+    def _save(self, record: Record, number: int, image: Tensor) -> None:
         record.picture(number, image, {"frame": number}, FRAMES)
 
     def _path(self, record: Record, number: int) -> Path:
         return record.folder / FRAMES / f"{number:03d}.png"
 
-    def _line(self, now: dict[str, Any]) -> dict[str, Any]:
-        """The line of steps.jsonl about the newest frame."""
-        score = now["score"]
-        return {"step": now["frames"] - 1, "best": score, "mean": score, "terms": {}, "forwards": now["forwards"],
-                "backwards": now["backwards"], "seconds": now["seconds"]}  # fmt: skip
-
-    def _resumed(self, record: Record) -> dict[str, Any]:
-        """How far the film in the folder is; InputError where a frame of it is gone."""
-        found = record.resume()
-        if found is None:
-            return {"frames": 0, "score": 0.0, "forwards": 0, "backwards": 0, "seconds": 0.0}
-        about = {name: value for name, value in found[1].items() if name != "steps_bytes"}
-        for number in range(about["frames"]):
+    def _resumed(self, record: Record) -> _Progress:
+        """How far the film in the folder is; InputError where one of its frames is missing."""
+        checkpoint = record.resume()
+        if checkpoint is None:
+            return _Progress()
+        state = _Progress(**checkpoint[1])  # type: ignore[arg-type]
+        for number in range(state.frames):
             if not self._path(record, number).is_file():
                 raise InputError(
-                    f"folder={record.folder}: {FRAMES}/{number:03d}.png is gone; name another folder, or delete this."
+                    f"folder={record.folder}: {FRAMES}/{number:03d}.png is gone; name another "
+                    "folder, or delete this."
                 )
-        log.info("resumed at frame %d of %d", about["frames"], self.frames)
-        return about
+        log.info("resumed at frame %d of %d", state.frames, self.frames)
+        return state
 
     def _film(self, record: Record, count: int) -> None:
         """Writes the first `count` frames as an animation."""
         frames = opened(self._path(record, number) for number in range(count))
         record.keep(FILM, webp(frames, [round(1000 / self.fps)] * count))
 
-    def _items(self, record: Record, now: dict[str, Any]) -> list[dict[str, Any]]:
-        """The record of the last frame, which is kept as any picture is, with the first as its original."""
-        ends = [
-            data.picture(self._path(record, number), "frames") for number in (0, now["frames"] - 1)
-        ]
-        problem = self._around(record, ends[0].image)
-        device, rows = problem.network.device, self.start.rows
-        first, last = (data.from_image(picture.image).to(device) for picture in ends)
-        course = RunState(
-            (last - first)[None], {}, score=[now["score"]], monitor=[now["score"]], forwards=[now["forwards"]],
-            backwards=[now["backwards"]], steps=[now["frames"]], seconds=[now["seconds"]], active=[],
-        )  # fmt: skip
-        return write_items(
-            record, problem, rows, course, None, self.seed, type(self.search).__name__.lower()
+    def _items(self, record: Record, state: _Progress) -> list[Item]:
+        """The item of the last frame, saved as any image is, with the first frame as its original."""
+        first, last = (
+            data.picture(self._path(record, number), FRAMES) for number in (0, state.frames - 1)
         )
+        problem = self._around(record, first.image)
+        device = problem.network.device
+        difference = data.from_image(last.image).to(device) - data.from_image(first.image).to(
+            device
+        )
+        run_state = RunState(
+            genome=difference[None],
+            search_state={},
+            score=[state.score],
+            monitor=[state.score],
+            forwards=[state.forwards],
+            backwards=[state.backwards],
+            steps=[state.frames],
+            seconds=[state.seconds],
+            active=[],
+        )
+        result = SearchResult(problem, self.start.rows, run_state)
+        items = save_images(record, result, self.seed, name_of(self.search))
+        places, saved = read_saved(record, items, device)
+        judge_items(items, result, places, saved, until=None)
+        compare_with_clean(record, items, result, places, saved)
+        return items
 
 
-def nearer(image: Image.Image, zoom: float) -> Image.Image:
+def magnified(image: Image.Image, zoom: float) -> Image.Image:
     """The middle of `image`, `zoom` times as large, at the size of the whole."""
     width, height = image.size
-    aside = [(side - side / zoom) / 2 for side in (width, height)]
-    box = (aside[0], aside[1], width - aside[0], height - aside[1])
+    left, top = (width - width / zoom) / 2, (height - height / zoom) / 2
+    box = (left, top, width - left, height - top)
     return image.resize(image.size, Image.Resampling.BICUBIC, box)
+
+
+def _line(state: _Progress) -> dict[str, Json]:
+    """The line of steps.jsonl about the newest frame."""
+    return {
+        "step": state.frames - 1,
+        "best": state.score,
+        "mean": state.score,
+        "terms": {},
+        "forwards": state.forwards,
+        "backwards": state.backwards,
+        "seconds": state.seconds,
+    }

@@ -1,11 +1,10 @@
-"""Takes the genomes that an earlier run kept and a size; leaves their pictures at that size."""
+"""Renders the genomes of an earlier run at another size."""
 
 from __future__ import annotations
 
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -16,14 +15,26 @@ from synth.core.hardware import device_of
 from synth.data.sizes import Size, size_of
 from synth.errors import InputError
 from synth.record import progress
+from synth.record.job import Job
 from synth.record.record import RESULT, Record, versions
+from synth.record.result import Item, Result
 
 
-class Render:
-    """The pictures of the run in the folder `run` again, at `size` (height and width in pixels, or [height, width]).
+class Render(Job):
+    """The images of an earlier run again, for encodings that do not depend on a resolution.
 
-    Only encodings that know no pixels can do that: a CPPN is a function of the place. `contender` names one of a
-    comparison. `encoding` is that of the run.
+    A CPPN is a function of the position in the image, so it can be rendered at any size.
+
+    Args:
+        run: the folder of the earlier run.
+        encoding: the encoding of that run.
+        size: height and width in pixels, or [height, width].
+        contender: whose images, where the run was a comparison.
+        device: ``auto``, ``cpu``, ``cuda:0``.
+
+    Raises:
+        InputError: where the folder holds no finished run with genomes, or the encoding is made of
+            pixels.
     """
 
     def __init__(
@@ -34,66 +45,72 @@ class Render:
         contender: str | None = None,
         device: str = "auto",
     ) -> None:
-        wanted = size_of(size, "size")
-        if wanted is None:
+        shape = size_of(size, "size")
+        if shape is None:
             raise InputError("size=null: write one number of pixels, or [height, width].")
         if not encoding.scalable:
             raise InputError(
-                f"run={run}: its encoding, {type(encoding).__name__.lower()}, is made of pixels; only painters such as "
-                "encoding=cppn render at another size."
+                f"run={run}: its encoding, {type(encoding).__name__.lower()}, is made of pixels; "
+                "only painters such as encoding=cppn render at another size."
             )
-        file = Path(run) / (
-            f"genomes_{contender}.safetensors" if contender else "genomes.safetensors"
-        )
+        name = f"genomes_{contender}.safetensors" if contender else "genomes.safetensors"
         self.device = device_of(device)
         try:
-            self.genome = load_file(file)["genome"].to(self.device)
-            self.before = json.loads((Path(run) / RESULT).read_text(encoding="utf-8"))
-            self.items = [one for one in self.before["items"] if one.get("contender") == contender]
+            self.genome = load_file(Path(run) / name)["genome"].to(self.device)
+            record = json.loads((Path(run) / RESULT).read_text(encoding="utf-8"))
+            self.earlier = Result.from_dict(record)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
-                f"run={run}: no finished run that kept its genomes ({file.name})."
+                f"run={run}: no finished run that kept its genomes ({name})."
             ) from error
+        self.items = [item for item in self.earlier.items if item.contender == contender]
         if len(self.items) != len(self.genome):
             raise InputError(
-                f"run={run}: {len(self.items)} items, but {len(self.genome)} genomes in {file.name}."
+                f"run={run}: {len(self.items)} items, but {len(self.genome)} genomes in {name}."
             )
-        self.encoding, self.source = encoding.at(wanted).to(self.device), run
+        self.encoding = encoding.at(shape).to(self.device)
+        self.folder = run
 
-    def run(self, record: Record) -> dict[str, Any]:
-        """Renders one picture after the other; gives the result record."""
-        began = time.monotonic()
-        items, key = [], torch.zeros(1, dtype=torch.int64, device=self.device)
+    def run(self, record: Record) -> Result:
+        """Renders one image after the other."""
+        start = time.monotonic()
+        items = []
         with progress.Steps("render", len(self.genome)) as bar:
-            for i, old in enumerate(self.items):
-                about = {
-                    key: old.get(key)
-                    for key in ("target", "target_index", "niche", "seed")
-                    if key in old
-                }
-                item = {
-                    "file": None,
-                    **about,
-                    "of": old.get("file"),
-                    "predicted": None,
-                    "success": None,
-                }
-                if old.get("file"):
-                    with torch.inference_mode():
-                        image = self.encoding.decode(self.genome[i : i + 1], Rows(key + i, key))[0]
-                    item["file"] = record.picture(
-                        i, image, {**about, "of": f"{self.source}/{old['file']}"}
-                    )
-                items.append(item)
-                bar.at(i + 1, str(old.get("target") or ""))
-        return {
-            "status": "done",
-            "seconds": round(time.monotonic() - began, 3),
-            "device": str(self.device),
-            "versions": versions(),
-            "network": self.before.get("network"),
-            "search": self.before.get("search"),
-            "encoding": type(self.encoding).__name__.lower(),
-            "items": items,
-            "findings": {"pictures": sum(item["file"] is not None for item in items)},
-        }
+            for i, earlier in enumerate(self.items):
+                items.append(self._item(record, i, earlier))
+                bar.at(i + 1, earlier.target or "")
+        return Result(
+            status="done",
+            seconds=round(time.monotonic() - start, 3),
+            device=str(self.device),
+            versions=versions(),
+            network=self.earlier.network,
+            search=self.earlier.search,
+            encoding=type(self.encoding).__name__.lower(),
+            items=items,
+            findings={"pictures": sum(item.file is not None for item in items)},
+        )
+
+    def _item(self, record: Record, number: int, earlier: Item) -> Item:
+        """Renders one genome; an empty cell of a map has no image."""
+        item = Item(
+            target=earlier.target,
+            target_index=earlier.target_index,
+            niche=earlier.niche,
+            seed=earlier.seed,
+            of=earlier.file,
+        )
+        if earlier.file:
+            key = torch.zeros(1, dtype=torch.int64, device=self.device)
+            genome = self.genome[number : number + 1]
+            with torch.inference_mode():
+                image = self.encoding.decode(genome, Rows(key + number, key))[0]
+            about = {
+                "target": item.target,
+                "target_index": item.target_index,
+                "niche": item.niche,
+                "seed": item.seed,
+                "of": f"{self.folder}/{earlier.file}",
+            }
+            item.file = record.picture(number, image, about)
+        return item

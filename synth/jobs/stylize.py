@@ -1,15 +1,16 @@
-"""Takes pictures, or a film, and a trained stylizer; leaves them painted in its style, a single pass each."""
+"""Style transfer by a trained feed-forward network: pictures, folders and films, one pass each."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from synth import data
 from synth.data.animation import Animation, animation, opened, webp
@@ -18,23 +19,65 @@ from synth.networks import weights_io
 from synth.networks.stylizer import SHIPPED, SMALLEST, read_stylizer
 from synth.record import progress
 from synth.record.interrupt import Interrupt
+from synth.record.job import Job
 from synth.record.record import Record, versions
+from synth.record.result import Figure, Item, Json, NetworkInfo, Result
 
 log = logging.getLogger(__name__)
 
 FRAMES, FILM = "frames", "film.webp"
-QUALITY = 90  # of the frames in the film: strokes have sharp edges
-LARGEST = 4096  # pixels of the longer side: about 6 GB while the picture is painted
-EVERY = 2.0  # seconds of work that a kill may cost
+QUALITY = 90  # of the frames in the film: brush strokes have sharp edges
+LARGEST = 4096  # pixels of the longer side: about 6 GB while the picture is stylized
+CHECKPOINT_EVERY = 2.0  # seconds
+LISTED_FILES = 8  # names of skipped files in a message
 
 
-class Stylize:
-    """Paints `image`, all of `images` (a folder, a glob or a list), or a film, in the style of the stylizer `weights`.
+@dataclass
+class _Progress:
+    """How far a run is: what its checkpoint holds.
 
-    `weights` null takes the one in the box. Pictures are painted one at a time, at their own size, those with a longer
-    side than `longest` pixels at that: strokes have one size in pixels, so that a small `longest` gives large ones.
-    Of a folder, what cannot be read is skipped by name. An `image` that moves (GIF, WEBP, PNG) is a film: its frames
-    are painted one by one, and shown for as long as they were. What was stopped goes on with the same command.
+    Attributes:
+        weights: SHA-256 of the stylizer's file.
+        items: of the pictures so far.
+        skipped: names of files that are no readable pictures.
+        done: pictures that need not be stylized any more.
+        durations: milliseconds of each frame so far.
+        seconds: run time so far.
+    """
+
+    weights: str
+    items: list[Item] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    durations: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Json]:
+        return vars(self) | {"items": [item.to_dict() for item in self.items]}
+
+    @staticmethod
+    def from_dict(record: Mapping[str, Json]) -> _Progress:
+        items = [Item.from_dict(item) for item in record["items"]]  # type: ignore[attr-defined]
+        return _Progress(**(dict(record) | {"items": items}))  # type: ignore[arg-type]
+
+
+class Stylize(Job):
+    """Renders pictures in the style that a network was trained for.
+
+    Pictures are stylized one at a time at their own size. Files of a folder that cannot be read are
+    skipped by name. An animated `image` (GIF, WEBP, PNG) is a film: its frames are stylized one by
+    one and keep their durations. An interrupted run goes on with the same command.
+
+    Args:
+        image: a picture or film.
+        images: a folder, glob or list, in place of `image`.
+        weights: file of a trained stylizer; the bundled one by default.
+        longest: pixels of the longer side; larger pictures are scaled down. Brush strokes have one
+            size in pixels, so a small value gives large ones.
+        device: ``auto``, ``cpu``, ``cuda:0``.
+
+    Raises:
+        InputError: for a picture or weights that cannot be read, or a number out of range.
     """
 
     def __init__(
@@ -46,87 +89,103 @@ class Stylize:
         device: str = "auto",
     ) -> None:
         if (image is None) == (images is None):
-            given = "both are given" if image is not None else "nothing is given"
+            problem = "both are given" if image is not None else "nothing is given"
             raise InputError(
-                f"image=, images=: {given}; write image=PATH (a film too) or images=FOLDER."
+                f"image=, images=: {problem}; write image=PATH (a film too) or images=FOLDER."
             )
         if not SMALLEST <= longest <= LARGEST:
             raise InputError(
-                f"longest={longest}: write the pixels of the longer side, from {SMALLEST} to {LARGEST}."
+                f"longest={longest}: write the pixels of the longer side, from {SMALLEST} to "
+                f"{LARGEST}."
             )
         self.stylizer, self.about = read_stylizer(weights, device)
         self.sha256 = weights_io.sha256(SHIPPED if weights is None else Path(weights).expanduser())
-        self.device, self.longest = next(self.stylizer.parameters()).device, longest
+        self.device = next(self.stylizer.parameters()).device
+        self.longest = longest
         self.film: Animation | None = None
-        self.paths: list[Path] | None = None  # of files that may be bad, where others are left
-        self.named: list[str] = []
+        self.paths: list[Path] | None = None  # of a folder or glob, whose bad files are skipped
+        self.names: list[str] = []  # of pictures that must be readable
         if image is not None:
-            data.picture(image)  # says what is wrong with it
+            data.picture(image)  # raises where it cannot be read
             self.film = animation(Path(image).expanduser())
-            self.named = [image]
+            self.names = [image]
         elif isinstance(images, str):
             self.paths = data.files_of(images)
-            self.named = [images]
+            self.names = [images]
         else:
-            self.named = list(images or ())
-            data.pictures(self.named)
+            self.names = list(images or ())
+            data.pictures(self.names)
         self.source = str(image or images)
 
-    def run(self, record: Record) -> dict[str, Any]:
-        """Paints one picture after the other, or goes on with those that are there; gives the result record."""
-        now = self._resumed(record)
-        began = time.monotonic() - now["seconds"]
+    def run(self, record: Record) -> Result:
+        """Stylizes picture after picture, or goes on with those that are missing."""
+        state = self._resumed(record)
+        start = time.monotonic() - state.seconds
+        saver = _Saver(record, state, start)
         with Interrupt() as interrupt:
-            done = (
-                self._film(record, now, began, interrupt)
-                if self.film
-                else self._all(record, now, began, interrupt)
-            )
-        now["seconds"] = round(time.monotonic() - began, 3)
-        items, skipped = now["items"], now["skipped"]
-        if done and not items:
+            if self.film:
+                done = self._stylize_film(record, self.film, state, saver, interrupt)
+            else:
+                done = self._stylize_pictures(record, state, saver, interrupt)
+        state.seconds = round(time.monotonic() - start, 3)
+        if done and not state.items:
             raise InputError(
-                f"images={self.source}: none of its {len(skipped)} files is a readable picture."
+                f"images={self.source}: none of its {len(state.skipped)} files is a readable "
+                "picture."
             )
-        if skipped:
-            log.warning("images=%s: %d of %d files skipped: %s", self.source, len(skipped), len(skipped) + len(items),
-                        ", ".join(skipped[:8]) + (", ..." if skipped[8:] else ""))  # fmt: skip
+        if state.skipped:
+            log.warning(
+                "images=%s: %d of %d files skipped: %s",
+                self.source,
+                len(state.skipped),
+                len(state.skipped) + len(state.items),
+                ", ".join(state.skipped[:LISTED_FILES])
+                + (", ..." if state.skipped[LISTED_FILES:] else ""),
+            )
         if not done:
-            record.checkpoint({}, now)
-            log.warning("interrupted after %d; the same command with folder=%s goes on.",
-                        len(now["done"]) + len(now["durations"]), record.folder)  # fmt: skip
-        findings = {"pictures": len(items), "skipped_files": len(skipped)}
+            record.checkpoint({}, state.to_dict())
+            log.warning(
+                "interrupted after %d; the same command with folder=%s goes on.",
+                len(state.done) + len(state.durations),
+                record.folder,
+            )
+        return self._result(state, done)
+
+    def _result(self, state: _Progress, done: bool) -> Result:
+        findings: dict[str, Json] = {
+            "pictures": len(state.items),
+            "skipped_files": len(state.skipped),
+        }
         figures = []
         if self.film:
             findings = {
-                "frames": len(now["durations"]),
-                "film_seconds": sum(now["durations"]) / 1000,
+                "frames": len(state.durations),
+                "film_seconds": sum(state.durations) / 1000,
             }
-            figures = [
-                {"file": FILM, "caption": f"{self.source} in the style of {self.about.style}."}
-            ] * done
-        return {
-            "status": "done" if done else "interrupted",
-            "seconds": now["seconds"],
-            "device": str(self.device),
-            "versions": versions(),
-            "network": {"name": "stylizer", "sha256": self.sha256},
-            "search": None,
-            "encoding": None,
-            "items": items,
-            "findings": findings | {"style": self.about.style},
-            "figures": figures,
-        }
+            if done:
+                figures = [Figure(FILM, f"{self.source} in the style of {self.about.style}.")]
+        return Result(
+            status="done" if done else "interrupted",
+            seconds=state.seconds,
+            device=str(self.device),
+            versions=versions(),
+            network=NetworkInfo("stylizer", self.sha256),
+            items=state.items,
+            findings=findings | {"style": self.about.style},
+            figures=figures,
+        )
 
-    def _all(self, record: Record, now: dict[str, Any], began: float, interrupt: Interrupt) -> bool:
-        """Paints the pictures that are not there yet; whether it came to the end."""
-        sources: Sequence[str | Path] = self.named if self.paths is None else self.paths
-        there, saved = set(now["done"]), time.monotonic()
+    def _stylize_pictures(
+        self, record: Record, state: _Progress, saver: _Saver, interrupt: Interrupt
+    ) -> bool:
+        """Stylizes the pictures that are missing; False where Ctrl-C came first."""
+        sources: Sequence[str | Path] = self.names if self.paths is None else self.paths
+        done = set(state.done)
         with progress.Steps("stylize", len(sources)) as bar:
             for place, source in enumerate(sources):
                 if interrupt.asked:
                     return False
-                if str(source) in there:
+                if str(source) in done:
                     continue
                 try:
                     picture = data.picture(source, "images" if self.paths is not None else "image")
@@ -134,104 +193,112 @@ class Stylize:
                     if self.paths is None:
                         raise
                     log.warning("skipped: %s", error)
-                    now["skipped"].append(Path(source).name)
+                    state.skipped.append(Path(source).name)
                 else:
-                    now["items"].append(
-                        self._item(record, len(now["items"]), picture.image, picture.name)
-                    )
-                now["done"].append(str(source))
-                saved = _saved(record, now, began, saved)
+                    item = self._item(record, len(state.items), picture.image, picture.name)
+                    state.items.append(item)
+                state.done.append(str(source))
+                saver.save_sometimes()
                 bar.at(place + 1, Path(source).name)
         return True
 
-    def _film(
-        self, record: Record, now: dict[str, Any], began: float, interrupt: Interrupt
+    def _stylize_film(
+        self,
+        record: Record,
+        film: Animation,
+        state: _Progress,
+        saver: _Saver,
+        interrupt: Interrupt,
     ) -> bool:
-        """Paints the frames that are not there yet, then writes the film; whether it came to the end."""
-        film = self.film
-        assert film is not None
-        durations, saved = now["durations"], time.monotonic()
+        """Stylizes the frames that are missing, then writes the film; False where Ctrl-C came first."""
         with progress.Steps("film", film.count) as bar:
-            for image, milliseconds in film.frames(len(durations)):
+            for image, milliseconds in film.frames(len(state.durations)):
                 if interrupt.asked:
                     return False
-                number = len(durations)
+                number = len(state.durations)
                 if number == 0:
-                    now["items"] = [self._item(record, 0, image, film.path.name)]
-                record.picture(number, self._painted(self._small(image)), {"frame": number}, FRAMES)
-                durations.append(milliseconds)
-                saved = _saved(record, now, began, saved)
-                bar.at(len(durations), "")
+                    state.items = [self._item(record, 0, image, film.path.name)]
+                frame = self._stylized(self._scaled(image))
+                record.picture(number, frame, {"frame": number}, FRAMES)
+                state.durations.append(milliseconds)
+                saver.save_sometimes()
+                bar.at(len(state.durations), "")
         frames = opened(
-            record.folder / FRAMES / f"{number:03d}.png" for number in range(len(durations))
+            record.folder / FRAMES / f"{number:03d}.png" for number in range(len(state.durations))
         )
-        record.keep(FILM, webp(frames, durations, film.loop, QUALITY))
+        record.keep(FILM, webp(frames, state.durations, film.loop, QUALITY))
         return True
 
-    def _item(self, record: Record, number: int, image: Image.Image, name: str) -> dict[str, Any]:
-        """Paints and saves one picture; its record, with the original beside it at the same size."""
-        began = time.monotonic()
-        small = self._small(image)
-        if small.shape[1:] != (image.height, image.width):
-            log.info("%s: %dx%d pixels, painted at %dx%d (longest=%d)", name, image.width, image.height, small.shape[2],
-                     small.shape[1], self.longest)  # fmt: skip
+    def _item(self, record: Record, number: int, image: Image.Image, name: str) -> Item:
+        """Stylizes and saves one picture, with the original beside it at the same size."""
+        start = time.monotonic()
+        scaled = self._scaled(image)
+        if scaled.shape[1:] != (image.height, image.width):
+            log.info(
+                "%s: %dx%d pixels, painted at %dx%d (longest=%d)",
+                name,
+                image.width,
+                image.height,
+                scaled.shape[2],
+                scaled.shape[1],
+                self.longest,
+            )
         about = {"target": name, "style": self.about.style, "weights": self.sha256}
-        item = {
-            "file": record.picture(number, self._painted(small), about),
-            "target": name,
-            "image": name,
-        }
-        item["original"] = record.picture(number, small, {"image": name}, "originals")
-        return item | {
-            "predicted": None,
-            "success": None,
-            "seconds": round(time.monotonic() - began, 3),
-        }
+        item = Item(target=name, image=name)
+        item.file = record.picture(number, self._stylized(scaled), about)
+        item.original = record.picture(number, scaled, {"image": name}, "originals")
+        item.seconds = round(time.monotonic() - start, 3)
+        return item
 
-    def _small(self, image: Image.Image) -> torch.Tensor:
-        """The picture [3, h, w], no longer than `longest`."""
+    def _scaled(self, image: Image.Image) -> Tensor:
+        """The picture [3, h, w], scaled down where it is longer than `longest`."""
         factor = self.longest / max(image.size)
         if factor >= 1:
             return data.from_image(image)
         width, height = (max(SMALLEST, round(side * factor)) for side in image.size)
         return data.Picture("", image).at((height, width))
 
-    def _painted(self, image: torch.Tensor) -> torch.Tensor:
+    def _stylized(self, image: Tensor) -> Tensor:
         with torch.inference_mode():
             return self.stylizer(image[None].to(self.device))[0]
 
-    def _resumed(self, record: Record) -> dict[str, Any]:
-        """How far the run in the folder is; InputError where the weights, or a picture of it, have changed since."""
-        found = record.resume()
-        fresh = {
-            "items": [],
-            "skipped": [],
-            "done": [],
-            "durations": [],
-            "seconds": 0.0,
-            "weights": self.sha256,
-        }
-        if found is None:
-            return fresh
-        about = {name: found[1][name] for name in fresh}
-        if about["weights"] != self.sha256:
+    def _resumed(self, record: Record) -> _Progress:
+        """How far the run in the folder is.
+
+        Raises:
+            InputError: where the weights have changed since, or one of its pictures is missing.
+        """
+        checkpoint = record.resume()
+        if checkpoint is None:
+            return _Progress(self.sha256)
+        state = _Progress.from_dict(checkpoint[1])
+        if state.weights != self.sha256:
             raise InputError(
                 f"folder={record.folder}: was begun with other weights; name another folder."
             )
-        frames = [f"{FRAMES}/{number:03d}.png" for number in range(len(about["durations"]))]
-        for name in [item["file"] for item in about["items"]] + frames:
+        frames = [f"{FRAMES}/{number:03d}.png" for number in range(len(state.durations))]
+        for name in [str(item.file) for item in state.items] + frames:
             if not (record.folder / name).is_file():
                 raise InputError(
-                    f"folder={record.folder}: {name} is gone; name another folder, or delete this one."
+                    f"folder={record.folder}: {name} is gone; name another folder, or delete this "
+                    "one."
                 )
-        log.info("going on after %d", len(about["done"]) + len(frames))
-        return about
+        log.info("going on after %d", len(state.done) + len(frames))
+        return state
 
 
-def _saved(record: Record, now: dict[str, Any], began: float, last: float) -> float:
-    """Saves how far the run is, where it did so `EVERY` seconds ago or more; when it did so last."""
-    if time.monotonic() - last <= EVERY:
-        return last
-    now["seconds"] = round(time.monotonic() - began, 3)
-    record.checkpoint({}, now)
-    return time.monotonic()
+class _Saver:
+    """Saves how far a run is, every `CHECKPOINT_EVERY` seconds."""
+
+    def __init__(self, record: Record, state: _Progress, start: float) -> None:
+        self.record = record
+        self.state = state
+        self.start = start
+        self.last = time.monotonic()
+
+    def save_sometimes(self) -> None:
+        if time.monotonic() - self.last <= CHECKPOINT_EVERY:
+            return
+        self.state.seconds = round(time.monotonic() - self.start, 3)
+        self.record.checkpoint({}, self.state.to_dict())
+        self.last = time.monotonic()
