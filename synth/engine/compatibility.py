@@ -169,7 +169,9 @@ def items_rows(
             for names in (targets, pictures)
             if names is not None
         ]
-        identity = ":".join(part.name if isinstance(part, Target) else part for part in parts)
+        identity = ":".join(
+            (part.seed_name or part.name) if isinstance(part, Target) else part for part in parts
+        )
         # the same item asked for twice draws differently
         repetitions[identity] = repetitions.get(identity, -1) + 1
         keys.append(key_of(seed, identity, repetitions[identity]))

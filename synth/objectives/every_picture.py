@@ -95,7 +95,8 @@ class _BoundEveryPicture(BoundObjective):
         self.score = score
         self.confidence = confidence
         self.targets: Tensor | None = None
-        self.items = [Target("untargeted")]
+        # the name that earlier versions drew the random numbers of a seed from
+        self.items = [Target("untargeted", seed_name="not what is there")]
         if targets is not None:
             self.targets = torch.tensor(targets, device=network.device)
             self.items = [Target(network.classes.label(i), i) for i in targets]
