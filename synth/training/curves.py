@@ -1,4 +1,4 @@
-"""Takes the rows of a training, one an epoch; gives ``steps.jsonl`` and a picture of the learning curves."""
+"""Learning curves: the numbers of each epoch as ``steps.jsonl`` and as a picture."""
 
 from __future__ import annotations
 
@@ -19,18 +19,24 @@ INK, RULE = "#1f2933", "#e4e7eb"
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, float | int]]) -> None:
-    """Writes ``steps.jsonl`` anew, one object a line: after a resume it holds what the checkpoint knew."""
+    """Writes ``steps.jsonl``, one object a line, replacing what is there.
+
+    After a resume the file then holds exactly the epochs of the checkpoint.
+    """
     write_atomically(path, "".join(json.dumps(dict(row)) + "\n" for row in rows).encode())
 
 
 def draw_curves(
     path: Path, rows: Sequence[Mapping[str, float | int]], panels: Mapping[str, Sequence[str]]
 ) -> None:
-    """Draws one panel for each of `panels` (title to the names of its numbers) over the rows' ``step``, as a
-    PNG.
+    """Draws numbers over epochs.
 
-    Names that begin with ``train_`` are grey, the first other one in a panel is the strong colour. A number
-    that lies in [0, 1] throughout a panel is shown in per cent.
+    Args:
+        path: where the PNG is written.
+        rows: one an epoch; ``step`` is the epoch.
+        panels: the names of the numbers in each panel, by its title. Names that begin with
+            ``train_`` are grey, the first other one has the strong colour. Where all numbers of a
+            panel lie in [0, 1] and it is not a loss, it is drawn in per cent.
     """
     figure = Figure(figsize=(5.2 * len(panels), 3.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)

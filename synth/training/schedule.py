@@ -1,4 +1,4 @@
-"""Takes how far a training is, from 0 to 1; gives the factor on its learning rate. There is no state."""
+"""Learning rate schedules: the factor on the base rate as a function of progress alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 class Schedule(ABC):
-    """A function of progress alone: the same after a resume as without one."""
+    """A function without state: a resumed training has the rates of an uninterrupted one."""
 
     @abstractmethod
     def __call__(self, progress: float) -> float:
@@ -25,11 +25,15 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up along a half cosine from `start` to 1 in the first `warmup` of the time, then down along another to
-    `end`.
+    """The one-cycle policy: up to the base rate along a half cosine, then down along another.
 
-    Smith and Topin 2018, with cosines in place of straight lines and without the cycle of the momentum, as in
-    ``torch.optim.lr_scheduler.OneCycleLR(cycle_momentum=False)``.
+    Source: Smith and Topin 2018, with cosines in place of straight lines and without the cycle of
+    the momentum, as in ``torch.optim.lr_scheduler.OneCycleLR(cycle_momentum=False)``.
+
+    Args:
+        warmup: fraction of the training in which the rate rises, in (0, 1).
+        start: factor at the beginning.
+        end: factor at the end.
     """
 
     warmup: float = 0.2
@@ -43,4 +47,5 @@ class OneCycle(Schedule):
 
 
 def _cosine(first: float, last: float, share: float) -> float:
+    """From `first` to `last` along a half cosine, at `share` in [0, 1] of the way."""
     return last + (first - last) * (1 + math.cos(math.pi * share)) / 2

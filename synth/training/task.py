@@ -1,4 +1,4 @@
-"""What a training loop needs to know of what it trains: how to take a step, what to measure and to keep."""
+"""The abstract base class `Task`: what is trained, as the training loop needs to know it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+Row = dict[str, float | int]  # the numbers of one epoch, by name
+
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a step stands: `epoch` and `step` in it count from 0; `share` of the whole training is in [0, 1).
+    """The position of a training step.
 
-    `generator` (on the CPU, so that every device draws the same) belongs to this step alone: its seed comes
-    from the training's seed, the epoch and the step, and so does the global one that dropout draws from.
+    Attributes:
+        epoch: counted from 0.
+        step: within the epoch, counted from 0.
+        share: fraction of the whole training that is done, in [0, 1).
+        generator: of this step alone, on the CPU so that every device draws the same numbers. Its
+            seed is a function of the training's seed, the epoch and the step; so is the seed of the
+            global generator, from which dropout draws.
     """
 
     epoch: int
@@ -28,50 +35,57 @@ class Progress:
 
 
 class Task(ABC):
-    """Owns models, optimisers, losses and data. The loop owns epochs, order, rates, files and stopping."""
+    """Models, optimisers, losses and data of one training.
+
+    Epochs, order, learning rates, files and early stopping belong to `synth.training.loop.Loop`.
+    """
 
     monitored = "validation_loss"
-    """The number of `validate` that early stopping watches; lower is better."""
+    """The number of `validate` that early stopping compares; lower is better."""
 
     @property
     @abstractmethod
     def samples(self) -> int:
-        """How many training samples there are: the loop draws batches of indices below it."""
+        """Size of the training set; the loop draws batches of indices below it."""
 
     @abstractmethod
     def modules(self) -> Mapping[str, nn.Module]:
-        """Everything with weights, by name; the loop switches their mode and saves them."""
+        """Everything with weights, by name; the loop sets its mode, saves and restores it."""
 
     @abstractmethod
     def optimisers(self) -> Mapping[str, Optimizer]:
-        """Every optimiser, by name, at its base rate; the loop multiplies the rates by the schedule."""
+        """Every optimiser, by name, at its base rate; the loop multiplies it by the schedule."""
 
     @abstractmethod
     def train_step(self, batch: Tensor, progress: Progress) -> dict[str, Tensor]:
-        """Takes one step on the samples `batch` (int64 ``[b]``, CPU).
+        """Takes one optimiser step.
+
+        Args:
+            batch: indices of the samples, int64 ``[b]`` on the CPU.
+            progress: where the step stands; its generator is the only source of random numbers.
 
         Returns:
-            Means over the batch by name (``loss`` ...), detached scalars on the device: the loop adds them up
-            there.
+            Means over the batch by name (``loss`` first), detached scalars on the device, where the
+            loop adds them up.
         """
 
     @abstractmethod
     def validate(self) -> dict[str, float]:
-        """Numbers on data not trained on, by name (``validation_loss`` ...); the modules are in eval mode."""
+        """Metrics on data not trained on, by name (``validation_loss``, ...), in eval mode."""
 
     @abstractmethod
     def export(self, path: Path, row: Mapping[str, float | int]) -> None:
-        """Writes the weights of this moment to `path` (safetensors); `row` holds the epoch's numbers."""
+        """Writes the current weights to `path` (safetensors); `row` holds the epoch's numbers."""
 
     @abstractmethod
     def panels(self) -> Mapping[str, Sequence[str]]:
-        """What ``curves.png`` shows: the names of the numbers in each panel, by the panel's title."""
+        """The panels of ``curves.png``: the names of the numbers in each, by the panel's title."""
 
-    def sample(self, folder: Path, epoch: int) -> None:  # noqa: B027 - a hook, not a duty
-        """Called after each epoch (from 1): a generator draws a sheet of samples into `folder` here."""
+    def sample(self, folder: Path, epoch: int) -> None:  # noqa: B027 - an optional hook
+        """Called after each epoch (counted from 1) to write a sheet of samples into `folder`."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on, as tensors, numbers and strings."""
+        """State of all modules and optimisers: everything that the next step depends on."""
         return {
             "modules": {name: module.state_dict() for name, module in self.modules().items()},
             "optimisers": {
@@ -80,7 +94,7 @@ class Task(ABC):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes back to what `state_dict` gave."""
+        """Restores what `state_dict` gave."""
         for name, module in self.modules().items():
             module.load_state_dict(state["modules"][name])
         for name, optimiser in self.optimisers().items():

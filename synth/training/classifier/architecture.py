@@ -1,13 +1,13 @@
-"""Takes an architecture by name or builder; gives a network, untrained or started from a file of weights."""
+"""Untrained classifiers by the name of their architecture, and starting weights for fine-tuning."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from synth.errors import InputError
 from synth.networks import architectures
@@ -18,10 +18,14 @@ log = logging.getLogger(__name__)
 
 
 def builder_of(architecture: str | Builder) -> tuple[str, Builder]:
-    """The name of an architecture and its builder: one of ours by name, or anything that is called as they are.
+    """The name of an architecture and its builder.
+
+    Args:
+        architecture: name of an architecture of `synth.networks.architectures`, or a function with
+            their parameters, ``classes`` and ``dropout``.
 
     Raises:
-        InputError: for a name that none of ours has; the nearest ones are offered.
+        InputError: for a name that does not exist; the nearest ones are offered.
     """
     if isinstance(architecture, str):
         return architecture, architectures.builder(architecture)
@@ -32,48 +36,70 @@ def builder_of(architecture: str | Builder) -> tuple[str, Builder]:
 def load_into(
     network: nn.Module, path: Path, architecture: str, classes: Sequence[ClassName]
 ) -> Description | None:
-    """Starts `network` from the weights in `path`; a head for other classes stays untrained, which is said.
+    """Loads starting weights; a head for other classes stays untrained, which is logged.
+
+    Args:
+        network: changed in place.
+        path: safetensors file or torch state dict.
+        architecture: name of the network's architecture.
+        classes: of the training set, in label order.
 
     Returns:
-        What the file says of itself; None where it is not one of ours, and then only the number of classes is
-        compared.
+        The description in the file's metadata; None where it has none, and then only the number of
+        classes is compared.
 
     Raises:
-        InputError: no such file, another architecture, or tensors that do not fit somewhere else than in the
-            head.
+        InputError: no such file, another architecture, or tensors that do not fit anywhere but in
+            the head.
     """
-    tensors, said = read_weights(path)
-    if said is not None and said.architecture != architecture:
+    tensors, description = read_weights(path)
+    if description is not None and description.architecture != architecture:
         raise InputError(
-            f"weights={path}: these are of a {said.architecture}; write architecture={said.architecture}."
+            f"weights={path}: these are of a {description.architecture}; "
+            f"write architecture={description.architecture}."
         )
     own = network.state_dict()
     # Old state dicts lack these counters, which nothing here computes with.
     tensors = {**{key: own[key] for key in own if key.endswith("num_batches_tracked")}, **tensors}
-    head = _head(network)
-    other = said is not None and [_key(a) for a in said.classes] != [_key(b) for b in classes]
-    if other or any(
-        tensors[key].shape != own[key].shape for key in own.keys() & tensors.keys() if head(key)
-    ):
+    if _other_head(network, tensors, description, classes):
         log.info(
             "weights=%s: its head knows other classes; a new one for %d is trained.",
             path,
             len(classes),
         )
+        in_head = _head(network)
         tensors = {
-            key: own[key] if head(key) and key in own else value for key, value in tensors.items()
+            key: own[key] if in_head(key) and key in own else value
+            for key, value in tensors.items()
         }
     wrong = sorted(own.keys() ^ tensors.keys())
-    wrong += sorted(
-        key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape
-    )
+    wrong += sorted(_other_shapes(own, tensors))
     if wrong:
         more = ", ..." if wrong[4:] else ""
         raise InputError(
             f"weights={path}: does not fit {architecture} in {', '.join(wrong[:4])}{more}."
         )
     network.load_state_dict(tensors)
-    return said
+    return description
+
+
+def _other_head(
+    network: nn.Module,
+    tensors: Mapping[str, Tensor],
+    description: Description | None,
+    classes: Sequence[ClassName],
+) -> bool:
+    """Whether `tensors` have a head for other classes than `classes`."""
+    if description is not None and [_key(a) for a in description.classes] != [
+        _key(b) for b in classes
+    ]:
+        return True
+    return any(map(_head(network), _other_shapes(network.state_dict(), tensors)))
+
+
+def _other_shapes(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[str]:
+    """The names of both whose tensors differ in shape."""
+    return [key for key in own.keys() & tensors.keys() if tensors[key].shape != own[key].shape]
 
 
 def _head(network: nn.Module) -> Callable[[str], bool]:
@@ -86,13 +112,15 @@ def _key(name: ClassName) -> str:
     return name.wnid or name.name
 
 
-def parameters_of(network: nn.Module) -> int:
-    """How many trainable numbers `network` has."""
-    return sum(weight.numel() for weight in network.parameters())
-
-
 def fresh(builder: Builder, classes: int, dropout: float, seed: int) -> nn.Module:
-    """An untrained network whose weights depend on `seed` alone; the global generator stays as it was."""
+    """An untrained network whose weights depend on `seed` alone.
+
+    Args:
+        builder: called with `classes` and `dropout`.
+        classes: number of logits.
+        dropout: probability in the fully connected layers.
+        seed: of the initial weights; the global generator is left as it was.
+    """
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return builder(classes=classes, dropout=dropout)

@@ -1,17 +1,30 @@
-"""Takes what was trained, on what, and how well it does; gives a model card (Mitchell et al. 2019)."""
+"""The model card of a trained classifier (Mitchell et al. 2019)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from synth.training.classifier.measures import BINS, Measures
+from synth.training.classifier.metrics import BINS, ClassificationMetrics
 from synth.training.classifier.weights import Description
 from synth.training.trainer import duration
 
 
 @dataclass(frozen=True)
-class Training:
-    """The facts of one training: pictures by number and directory, `seconds` on `hardware`."""
+class Facts:
+    """What the card states about the training.
+
+    Attributes:
+        images: the training set in words.
+        samples: number of training pictures.
+        validation: the validation set in words.
+        validation_samples: number of validation pictures.
+        parameters: number of trainable parameters.
+        epochs: epochs trained.
+        planned_epochs: epochs of the plan; more where training stopped early.
+        random_labels: fraction of the training labels that were shuffled.
+        seconds: training time.
+        hardware: device, threads and precision.
+    """
 
     images: str
     samples: int
@@ -25,59 +38,69 @@ class Training:
     hardware: str
 
 
-def model_card(said: Description, training: Training, found: Measures) -> str:
-    """The card; `found` was measured on the saved file read back, so it holds for whoever loads that file."""
+def model_card(description: Description, facts: Facts, metrics: ClassificationMetrics) -> str:
+    """The card in Markdown.
+
+    Args:
+        description: the metadata of the weights file.
+        facts: about the training.
+        metrics: measured on the saved file read back, so that they hold for whoever loads it.
+    """
     stopped = (
-        f" (stopped early, of {training.planned_epochs})"
-        if training.epochs < training.planned_epochs
+        f" (stopped early, of {facts.planned_epochs})"
+        if facts.epochs < facts.planned_epochs
         else ""
     )
     labels = (
-        f"{training.random_labels:.0%} of the training labels were shuffled. "
-        if training.random_labels
+        f"{facts.random_labels:.0%} of the training labels were shuffled. "
+        if facts.random_labels
         else ""
     )
-    classes = ", ".join(name.name.split(",")[0] for name in said.classes)
-    mean, std = (", ".join(f"{value:.4f}" for value in values) for values in (said.mean, said.std))
-    return f"""# {said.architecture}
+    classes = ", ".join(name.name.split(",")[0] for name in description.classes)
+    mean = ", ".join(f"{value:.4f}" for value in description.mean)
+    std = ", ".join(f"{value:.4f}" for value in description.std)
+    side = f"{description.size} x {description.size}"
+    per_sample = facts.parameters / facts.samples
+    return f"""# {description.architecture}
 
-Classifies {said.size} x {said.size} RGB pictures into {len(said.classes)} classes. Trained from the command
-below, by gradient descent alone; the weights are stored as fp16.
+Classifies {side} RGB pictures into {len(description.classes)} classes. Trained with
+the command below; the weights are stored as fp16.
 
 | measured on the saved file read back | |
 |---|---|
-| top-1 accuracy | {found.top1:.2%} |
-| top-5 accuracy | {found.top5:.2%} |
-| cross-entropy | {found.loss:.4f} nats |
-| expected calibration error ({BINS} bins) | {found.calibration_error:.4f} |
-| mean confidence | {found.confidence:.2%} |
-| on | {training.validation_samples:,} pictures of {training.validation} |
+| top-1 accuracy | {metrics.top1:.2%} |
+| top-5 accuracy | {metrics.top5:.2%} |
+| cross-entropy | {metrics.loss:.4f} nats |
+| expected calibration error ({BINS} bins) | {metrics.calibration_error:.4f} |
+| mean confidence | {metrics.confidence:.2%} |
+| on | {facts.validation_samples:,} pictures of {facts.validation} |
 
 ## Training
 
 | | |
 |---|---|
-| pictures | {training.samples:,} of {training.images} |
-| parameters | {training.parameters:,} ({training.parameters / training.samples:.1f} a training picture) |
-| epochs | {training.epochs}{stopped} |
-| time | {duration(training.seconds)} on {training.hardware} |
+| pictures | {facts.samples:,} of {facts.images} |
+| parameters | {facts.parameters:,} ({per_sample:.1f} a training picture) |
+| epochs | {facts.epochs}{stopped} |
+| time | {duration(facts.seconds)} on {facts.hardware} |
 
 ```
-{said.command or "(called from Python)"}
+{description.command or "(called from Python)"}
 ```
 
 ## Input
 
-RGB in [0, 1], {said.size} x {said.size}, minus ({mean}), divided by ({std}): mean and
-standard deviation of the training pictures. The safetensors metadata holds these numbers, and the classes in
-label order.
+RGB in [0, 1], {side}, minus ({mean}), divided by ({std}): mean and
+standard deviation of the training pictures. The safetensors metadata holds these numbers, and the
+classes in label order.
 
 ## Use and limits
 
-{labels}Meant for studying what a convolutional network has learned: its features, its class images, what
-fools it. It knows only the classes below, gives one of them to any picture, also to noise, inherits the biases
-of its pictures, and is not robust to changes that nobody trained it on: do not let it decide anything. Early
-stopping, where it was used, looked at the same validation pictures as the table above.
+{labels}Meant for research on convolutional networks: their features, their class images,
+adversarial examples. It knows only the classes below, assigns one of them to any picture, also to
+noise, inherits the biases of its training set, and is not robust to changes that it was not trained
+on: do not use it for decisions. Early stopping, where it was used, selected on the same validation
+pictures as the table above.
 
 Classes: {classes}.
 """

@@ -1,4 +1,4 @@
-"""Takes the names of class folders and a table; gives each class its name, synset and ImageNet index."""
+"""Names, WordNet synsets and ImageNet indices of the class folders of a training set."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from pathlib import Path
 from synth.errors import InputError
 from synth.training.classifier.weights import ClassName
 
-WNID = re.compile(r"n\d{8}")
+WNID = re.compile(r"n\d{8}")  # a WordNet synset: n02123045
 COLUMNS = ("wnid", "imagenet_index", "name")
 
 
 def class_names(folders: Sequence[str], table: Path | None) -> tuple[ClassName, ...]:
-    """The classes of `folders`, in order; `table` has tab-separated columns ``wnid imagenet_index name``.
+    """The classes of class folders.
 
-    Folders that the table does not list, and all of them without a table, keep the folder's name as theirs.
+    Args:
+        folders: names of the folders, in label order.
+        table: TSV file with the columns ``wnid imagenet_index name``. Folders that it does not
+            list, and all of them without a table, are named by the folder.
+
+    Returns:
+        The classes, in the order of `folders`.
 
     Raises:
         InputError: the table is missing, lacks a column, or names none of the folders.
@@ -41,7 +47,8 @@ def _rows(table: Path) -> dict[str, ClassName]:
         missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
         if missing:
             raise InputError(
-                f"names={table}: no column {', '.join(missing)}; the header must be: {' '.join(COLUMNS)}."
+                f"names={table}: no column {', '.join(missing)}; "
+                f"the header must be: {' '.join(COLUMNS)}."
             )
         try:
             return {

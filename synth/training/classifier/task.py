@@ -1,4 +1,4 @@
-"""Takes a network and labelled pictures; gives the training loop its step: augment, classify, descend."""
+"""The task of classifier training: augmentation, cross-entropy, SGD with Nesterov momentum."""
 
 from __future__ import annotations
 
@@ -14,23 +14,29 @@ from torch.optim import SGD, Optimizer
 
 from synth.data.augmentation import Augmentation
 from synth.data.class_folders import LabelledPictures
-from synth.training.classifier.measures import measure
+from synth.training.classifier.metrics import measure_classification
 from synth.training.task import Progress, Task
 
-CHUNK = 250
+CHUNK = 250  # pictures in one forward pass of the validation
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Subtracts `mean` and divides by `std`, per channel, both of RGB in [0, 1]."""
+    """Subtracts the mean and divides by the standard deviation, per channel.
+
+    Args:
+        mean: of RGB in [0, 1].
+        std: of RGB in [0, 1].
+    """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
     @classmethod
     def of(cls, pictures: Tensor) -> Normalisation:
-        """The mean and standard deviation over all pixels of `pictures`, uint8 ``[n, 3, h, w]``."""
-        total, squares = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+        """Mean and standard deviation over all pixels of `pictures`, uint8 ``[n, 3, h, w]``."""
+        total = torch.zeros(3, dtype=torch.float64)
+        squares = torch.zeros(3, dtype=torch.float64)
         for chunk in pictures.split(1000):
             values = chunk.float() / 255
             total += values.mean((0, 2, 3)).cpu().double() * len(chunk)
@@ -41,35 +47,42 @@ class Normalisation:
         return cls((r, g, b), (sr, sg, sb))
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """Float pictures ``[n, 3, h, w]`` for the network from uint8 ones."""
-        return (pictures.float() / 255 - _channels(self.mean, pictures.device)) / _channels(
-            self.std, pictures.device
-        )
+        """Normalised float32 pictures from uint8 ones, ``[n, 3, h, w]``."""
+        mean = _channels(self.mean, pictures.device)
+        std = _channels(self.std, pictures.device)
+        return (pictures.float() / 255 - mean) / std
 
 
 @lru_cache
 def _channels(values: tuple[float, float, float], device: torch.device) -> Tensor:
-    """Cached, because a copy to a GPU in every step would make the host wait for it."""
+    """Cached, because copying to a GPU in every step would make the host wait."""
     return torch.tensor(values, device=device).view(1, 3, 1, 1)
 
 
 @torch.inference_mode()
 def logits_of(network: nn.Module, pictures: Tensor, normalise: Normalisation) -> Tensor:
-    """Logits fp32 ``[n, classes]`` of uint8 pictures ``[n, 3, h, w]``, a chunk at a time."""
+    """Logits, float32 ``[n, classes]``, of uint8 pictures ``[n, 3, h, w]``, chunk by chunk."""
     return torch.cat([network(normalise(chunk)).float() for chunk in pictures.split(CHUNK)])
 
 
 class ClassifierTask(Task):
-    """Cross-entropy descended by SGD with Nesterov momentum; L2 on matrices and kernels only.
+    """Minimises the cross-entropy by SGD with Nesterov momentum and L2 weight decay.
 
-    Biases and the two vectors of a batch normalisation are left out of the weight decay, because shrinking
-    them does not make the function simpler (Goyal et al. 2017, section 5.3). The decay is the lectures' L2:
-    ``weight_decay * w`` is added to the gradient.
+    The decay is the classical L2 penalty, ``weight_decay * w`` added to the gradient, of matrices
+    and kernels only. Biases and the two vectors of a batch normalisation are exempt, because
+    shrinking them does not make the function simpler (Goyal et al. 2017, section 5.3).
 
     Args:
-        network: on its device, channels_last.
-        training, validation: pictures and labels on the same device.
-        low_precision: whether the forward pass runs in bf16 autocast; validation is always fp32.
+        network: on its device, in channels_last memory format.
+        training: pictures and labels on the same device.
+        validation: pictures and labels on the same device.
+        normalise: applied before the network.
+        augmentation: random crops and mirroring of the training pictures.
+        rate: base learning rate.
+        momentum: of Nesterov, in [0, 1); 0 is plain SGD.
+        weight_decay: L2 coefficient.
+        low_precision: whether the training forward pass runs in bfloat16 autocast; validation is
+            always float32.
         save: writes the network's weights to a path, given the epoch's numbers.
     """
 
@@ -87,18 +100,18 @@ class ClassifierTask(Task):
         low_precision: bool,
         save: Callable[[Path, Mapping[str, float | int]], None],
     ) -> None:
-        self.network, self.training, self.validation = network, training, validation
-        self.normalise, self.augmentation, self._low, self._save = (
-            normalise,
-            augmentation,
-            low_precision,
-            save,
-        )
+        self.network = network
+        self.training = training
+        self.validation = validation
+        self.normalise = normalise
+        self.augmentation = augmentation
+        self._low_precision = low_precision
+        self._save = save
         decayed = [weight for weight in network.parameters() if weight.ndim > 1]
-        free = [weight for weight in network.parameters() if weight.ndim <= 1]
+        exempt = [weight for weight in network.parameters() if weight.ndim <= 1]
         groups = [
             {"params": decayed, "weight_decay": weight_decay},
-            {"params": free, "weight_decay": 0.0},
+            {"params": exempt, "weight_decay": 0.0},
         ]
         self.optimiser = SGD(groups, rate, momentum=momentum, nesterov=momentum > 0)
 
@@ -115,7 +128,7 @@ class ClassifierTask(Task):
     def train_step(self, batch: Tensor, progress: Progress) -> dict[str, Tensor]:
         labels = self.training.labels[batch.to(self.training.labels.device, non_blocking=True)]
         pictures = self.augmentation(self.training.pictures, batch, progress.generator)
-        with torch.autocast(labels.device.type, torch.bfloat16, enabled=self._low):
+        with torch.autocast(labels.device.type, torch.bfloat16, enabled=self._low_precision):
             logits = self.network(self.normalise(pictures))
         loss = functional.cross_entropy(logits.float(), labels)
         self.optimiser.zero_grad(set_to_none=True)
@@ -125,14 +138,12 @@ class ClassifierTask(Task):
         return {"loss": loss.detach(), "accuracy": hits.float().mean()}
 
     def validate(self) -> dict[str, float]:
-        found = measure(
-            logits_of(self.network, self.validation.pictures, self.normalise),
-            self.validation.labels,
-        )
+        logits = logits_of(self.network, self.validation.pictures, self.normalise)
+        metrics = measure_classification(logits, self.validation.labels)
         return {
-            "validation_loss": found.loss,
-            "validation_accuracy": found.top1,
-            "validation_top5": found.top5,
+            "validation_loss": metrics.loss,
+            "validation_accuracy": metrics.top1,
+            "validation_top5": metrics.top5,
         }
 
     def export(self, path: Path, row: Mapping[str, float | int]) -> None:

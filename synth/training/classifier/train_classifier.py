@@ -1,4 +1,4 @@
-"""Takes pictures in class folders, and numbers; gives a trained classifier: weights, model card, curves."""
+"""The trainer of image classifiers: `TrainClassifier`, the root of ``recipe=train_classifier``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,31 +14,31 @@ from torch import Tensor, nn
 from synth.data.augmentation import Augmentation
 from synth.data.class_folders import LabelledPictures, hold_out, read_class_folders
 from synth.errors import InputError
+from synth.networks.architectures import Builder
 from synth.record.atomic import disk_full_said, write_atomically
 from synth.record.record import Record
-from synth.training.classifier.architecture import (
-    Builder,
-    builder_of,
-    fresh,
-    load_into,
-    parameters_of,
-)
-from synth.training.classifier.card import Training, model_card
+from synth.record.result import Result
+from synth.training.classifier.architecture import builder_of, fresh, load_into
+from synth.training.classifier.card import Facts, model_card
 from synth.training.classifier.class_names import class_names
-from synth.training.classifier.measures import Measures, measure
+from synth.training.classifier.metrics import ClassificationMetrics, measure_classification
 from synth.training.classifier.task import ClassifierTask, Normalisation, logits_of
 from synth.training.classifier.weights import ClassName, Description, read_weights, write_weights
-from synth.training.loop import Plan
-from synth.training.trainer import (
-    Setting,
-    Trainer,
-    check_range,
+from synth.training.loop import Loop
+from synth.training.plan import Plan, Setting
+from synth.training.settings import (
     fingerprint,
-    named,
-    path_of,
     setting_of_weights,
     settings_of_pictures,
-    short,
+    short_hash,
+)
+from synth.training.trainer import (
+    DISK_FULL,
+    Trainer,
+    check_range,
+    count_parameters,
+    path_of,
+    short_path,
     validated_on,
 )
 
@@ -47,30 +46,40 @@ log = logging.getLogger(__name__)
 
 
 class TrainClassifier(Trainer):
-    """Trains a classifier from scratch, or from `weights`, and ships it with what is known of it.
+    """Trains a classifier from scratch or from `weights`; leaves weights, model card and curves.
 
     Args:
         images: directory with a folder of pictures for each class.
-        validation: another such directory; None keeps `holdout` of `images` aside instead.
-        architecture: name of a file in ``synth/networks``, or a builder called with `classes` and `dropout`.
-        size: side of the square pictures in pixels; others are cropped and resized to it.
-        epochs, batch, seed, early_stopping, keep_checkpoints: see `Plan`.
-        rate: the one-cycle schedule's highest learning rate; momentum: Nesterov's; weight_decay: L2 on
-            weights.
-        dropout: probability in the fully connected layers; crop, mirror: see `Augmentation`.
-        holdout: fraction (below 1) or number of pictures kept aside where there is no `validation`.
-        weights: safetensors file or torch state dict to start from; its normalisation is kept, a head for
-            other classes is replaced.
-        random_labels: fraction of the training labels that are shuffled among themselves, the randomisation
-            test of Zhang et al. 2017; shuffled, not drawn anew, so that each class keeps its number of
-            pictures.
+        validation: another such directory; None holds out `holdout` of `images` instead.
+        architecture: name of an architecture of `synth.networks.architectures`, or a function of
+            ``classes`` and ``dropout`` that returns a module.
+        size: side of the square pictures in pixels, 8 to 4096; others are cropped to a square and
+            resized.
+        epochs: passes over the training set.
+        batch: pictures a step.
+        rate: highest learning rate of the one-cycle schedule.
+        momentum: Nesterov momentum, in [0, 1).
+        weight_decay: L2 coefficient on kernels and matrices.
+        dropout: probability in the fully connected layers, in [0, 0.99].
+        crop: width in pixels of the reflected border for random crops; 0 for none.
+        mirror: whether half of the pictures are mirrored left to right.
+        early_stopping: epochs of patience; None trains to the end.
+        holdout: fraction (below 1) or number of pictures held out where there is no `validation`.
+        weights: safetensors file or torch state dict to start from (fine-tuning); its
+            normalisation is kept, a head for other classes is replaced.
+        keep_checkpoints: whether the weights of every epoch are kept.
+        random_labels: fraction in [0, 1] of the training labels that are shuffled among themselves,
+            the randomisation test of Zhang et al. 2017; shuffled, not drawn anew, so that each
+            class keeps its number of pictures.
         names: TSV file with the columns wnid, imagenet_index, name.
-        device: ``auto``, ``cpu``, ``cuda:0``; precision: ``auto``, ``float32``, ``bfloat16`` for the forward
-            pass.
-        command: what the card says it was trained with; None takes the process's own arguments.
+        seed: of initial weights, held-out pictures, order and augmentation.
+        device: ``auto``, ``cpu``, ``cuda:0``.
+        precision: of the training forward pass: ``auto``, ``float32``, ``bfloat16``.
+        command: the command line that the model card names; None for that of this process.
 
     Raises:
-        InputError: for any number out of its range, from the constructor; for pictures and files, from `run`.
+        InputError: for a number out of its range, from the constructor; for pictures and files,
+            from `run`.
     """
 
     def __init__(
@@ -108,59 +117,67 @@ class TrainClassifier(Trainer):
             epochs, batch, seed, early_stopping=early_stopping, keep_checkpoints=keep_checkpoints
         )
         super().__init__(plan, device, precision, command)
-        self.images, self.validation = Path(images).expanduser(), path_of(validation)
-        self.holdout, self.size = holdout, size
+        self.images = Path(images).expanduser()
+        self.validation = path_of(validation)
+        self.holdout = holdout
+        self.size = size
         self.architecture, self.builder = builder_of(architecture)
-        self.rate, self.momentum, self.weight_decay = (
-            float(rate),
-            float(momentum),
-            float(weight_decay),
-        )
-        self.dropout, self.random_labels, self.seed = float(dropout), float(random_labels), seed
+        self.rate = float(rate)
+        self.momentum = float(momentum)
+        self.weight_decay = float(weight_decay)
+        self.dropout = float(dropout)
+        self.random_labels = float(random_labels)
+        self.seed = seed
         self.augmentation = Augmentation(crop, mirror)
-        self.weights, self.names = path_of(weights), path_of(names)
+        self.weights = path_of(weights)
+        self.names = path_of(names)
 
-    def run(self, record: Record) -> dict[str, Any]:
-        """Trains, or goes on with the training in the folder of `record`; leaves weights, card, curves, rows there.
+    def run(self, record: Record) -> Result:
+        """Trains, or resumes the training in the folder of `record`.
 
-        The checkpoint stays until the record is finished, so that nothing is lost before the result is written.
+        Leaves there ``ARCHITECTURE.safetensors``, its model card ``ARCHITECTURE.md``,
+        ``curves.png`` and ``steps.jsonl``. The checkpoint stays until the record is finished, so
+        that nothing is lost before the result is written.
 
         Returns:
-            The result record: ``items`` (none), ``findings``, ``figures``, ``status``.
+            The result: findings and curves, no items.
         """
         folder = record.folder
         training, validation = self._pictures()
         classes = class_names(training.classes, self.names)
-        skipped = len(training.skipped) + len(validation.skipped)
-        network, said = self._network(training, classes)
-        task = self._task(network, training, validation, said)
-        loop = self.train(task, folder, self._settings(training, validation, said))
-        rows = loop.rows
-        with disk_full_said(
-            folder, "The training is done and kept: free some space, give the same command again."
-        ):
-            found = self._ship(folder, network, said, validation)
-            facts = self._facts(network, training, validation, len(rows), loop.seconds)
-            card = model_card(replace(said, accuracy=found.top1), facts, found)
+        network, description = self._network(training, classes)
+        task = self._task(network, training, validation, description)
+        loop = self.train(task, folder, self._settings(training, validation, description))
+        with disk_full_said(folder, DISK_FULL):
+            metrics = self._ship(folder, network, description, validation)
+            facts = self._facts(network, training, validation, loop)
+            card = model_card(replace(description, accuracy=metrics.top1), facts, metrics)
             write_atomically(folder / f"{self.architecture}.md", card.encode())
         findings = {
-            **{"top1": found.top1, "top5": found.top5, "validation_loss": found.loss},
-            **{"calibration_error": found.calibration_error, "mean_confidence": found.confidence},
-            **{
-                "parameters": facts.parameters,
-                "parameters_per_sample": facts.parameters / facts.samples,
-            },
-            **{"epochs": len(rows), "stopped_early": loop.stopped_early, "skipped_files": skipped},
+            "top1": metrics.top1,
+            "top5": metrics.top5,
+            "validation_loss": metrics.loss,
+            "calibration_error": metrics.calibration_error,
+            "mean_confidence": metrics.confidence,
+            "parameters": facts.parameters,
+            "parameters_per_sample": facts.parameters / facts.samples,
+            "epochs": facts.epochs,
+            "stopped_early": loop.stopped_early,
+            "skipped_files": len(training.skipped) + len(validation.skipped),
         }
-        caption = f"{self.architecture} on {facts.samples:,} pictures: training and validation, epoch by epoch."
-        return self.result(folder, findings, {"curves.png": caption})
+        caption = (
+            f"{self.architecture} on {facts.samples:,} pictures: training and validation, "
+            "epoch by epoch."
+        )
+        return self.result(folder, loop, findings, {"curves.png": caption})
 
     def _settings(
-        self, training: LabelledPictures, validation: LabelledPictures, said: Description
+        self, training: LabelledPictures, validation: LabelledPictures, description: Description
     ) -> dict[str, Setting]:
-        """What a checkpoint must agree with, beside the plan; where pictures and files lie may change.
+        """What a checkpoint must agree with, beside the plan.
 
-        The first that differs is the one the user is told, so what follows from others comes after them.
+        The first difference is reported to the user, so settings that follow from others come after
+        them.
         """
         return {
             "architecture": self.architecture,
@@ -176,11 +193,11 @@ class TrainClassifier(Trainer):
             **settings_of_pictures(
                 training, validation, self.validation is not None, self.holdout, _fingerprint
             ),
-            "names": short(hashlib.sha256(repr(said.classes).encode()).hexdigest())
-            if self.names
-            else None,
+            "names": _hash_of_names(description) if self.names else None,
             "weights": setting_of_weights(self.weights),
-            "normalisation": " ".join(f"{value:.3f}" for value in (*said.mean, *said.std)),
+            "normalisation": " ".join(
+                f"{value:.3f}" for value in (*description.mean, *description.std)
+            ),
         }
 
     def _pictures(self) -> tuple[LabelledPictures, LabelledPictures]:
@@ -195,11 +212,10 @@ class TrainClassifier(Trainer):
                 self.validation, self.size, training.classes, word="validation"
             )
         else:
-            kept, aside = hold_out(
-                training.labels, self.holdout, torch.Generator().manual_seed(self.seed)
-            )
-            validation = training.select(aside)
-            training = replace(training.select(kept), skipped=training.skipped)
+            generator = torch.Generator().manual_seed(self.seed)
+            rest, held_out = hold_out(training.labels, self.holdout, generator)
+            validation = training.select(held_out)
+            training = replace(training.select(rest), skipped=training.skipped)
         labels = shuffle_labels(
             training.labels, self.random_labels, torch.Generator().manual_seed(self.seed)
         )
@@ -209,31 +225,29 @@ class TrainClassifier(Trainer):
         self, training: LabelledPictures, classes: tuple[ClassName, ...]
     ) -> tuple[nn.Module, Description]:
         network = fresh(self.builder, len(classes), self.dropout, self.seed)
-        before = (
-            load_into(network, self.weights, self.architecture, classes) if self.weights else None
-        )
-        # What a network was trained on first fixed the scale its first layer expects.
+        before = None
+        if self.weights:
+            before = load_into(network, self.weights, self.architecture, classes)
+        # the first layer expects the scale of the pictures that it was first trained on
         scale = (
             Normalisation(before.mean, before.std)
             if before
             else Normalisation.of(training.pictures)
         )
-        said = Description(
+        description = Description(
             self.architecture, classes, self.size, scale.mean, scale.std, None, self.command
         )
         network.to(self.device, memory_format=torch.channels_last)
-        self._try(
-            network, training.pictures[:1], Normalisation(scale.mean, scale.std), len(classes)
-        )
-        return network, said
+        self._try(network, training.pictures[:1], scale, len(classes))
+        return network, description
 
     def _try(
         self, network: nn.Module, picture: Tensor, normalise: Normalisation, classes: int
     ) -> None:
-        """One picture through the network: a size that does not fit should fail before the first step."""
+        """Reads one picture, so that a size that does not fit fails before the first step."""
         try:
             shape = tuple(logits_of(network.eval(), picture, normalise).shape)
-        except torch.OutOfMemoryError:  # a RuntimeError too, and not the size's fault
+        except torch.OutOfMemoryError:  # a RuntimeError too, but not caused by the size
             raise
         except RuntimeError as error:
             raise InputError(
@@ -249,15 +263,18 @@ class TrainClassifier(Trainer):
         network: nn.Module,
         training: LabelledPictures,
         validation: LabelledPictures,
-        said: Description,
+        description: Description,
     ) -> ClassifierTask:
         def save(path: Path, row: Mapping[str, float | int]) -> None:
-            write_weights(
-                path, network.state_dict(), replace(said, accuracy=row["validation_accuracy"])
-            )
+            accuracy = row["validation_accuracy"]
+            write_weights(path, network.state_dict(), replace(description, accuracy=accuracy))
 
         return ClassifierTask(
-            *(network, training, validation, Normalisation(said.mean, said.std), self.augmentation),
+            network,
+            training,
+            validation,
+            Normalisation(description.mean, description.std),
+            self.augmentation,
             rate=self.rate,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
@@ -266,44 +283,54 @@ class TrainClassifier(Trainer):
         )
 
     def _ship(
-        self, folder: Path, network: nn.Module, said: Description, validation: LabelledPictures
-    ) -> Measures:
-        """Writes the weights and measures what was written: fp16 may cost accuracy, users get the file."""
+        self,
+        folder: Path,
+        network: nn.Module,
+        description: Description,
+        validation: LabelledPictures,
+    ) -> ClassificationMetrics:
+        """Writes the weights and measures the file read back, since fp16 may cost accuracy."""
         path = folder / f"{self.architecture}.safetensors"
-        write_weights(path, network.state_dict(), said)
+        write_weights(path, network.state_dict(), description)
         tensors, _ = read_weights(path)
-        again = fresh(self.builder, len(said.classes), self.dropout, self.seed)
-        again.load_state_dict(tensors)
-        again.to(self.device, memory_format=torch.channels_last).eval()
-        logits = logits_of(again, validation.pictures, Normalisation(said.mean, said.std))
-        found = measure(logits, validation.labels)
-        write_weights(path, tensors, replace(said, accuracy=found.top1))
-        return found
+        saved = fresh(self.builder, len(description.classes), self.dropout, self.seed)
+        saved.load_state_dict(tensors)
+        saved.to(self.device, memory_format=torch.channels_last).eval()
+        normalise = Normalisation(description.mean, description.std)
+        logits = logits_of(saved, validation.pictures, normalise)
+        metrics = measure_classification(logits, validation.labels)
+        write_weights(path, tensors, replace(description, accuracy=metrics.top1))
+        return metrics
 
     def _facts(
         self,
         network: nn.Module,
         training: LabelledPictures,
         validation: LabelledPictures,
-        epochs: int,
-        seconds: float,
-    ) -> Training:
-        return Training(
-            images=named(self.images),
+        loop: Loop,
+    ) -> Facts:
+        return Facts(
+            images=short_path(self.images),
             samples=len(training.labels),
             validation=validated_on(self.images, self.validation),
             validation_samples=len(validation.labels),
-            parameters=parameters_of(network),
-            epochs=epochs,
+            parameters=count_parameters(network),
+            epochs=len(loop.rows),
             planned_epochs=self.plan.epochs,
             random_labels=self.random_labels,
-            seconds=seconds,
+            seconds=loop.seconds,
             hardware=self.hardware,
         )
 
 
 def shuffle_labels(labels: Tensor, fraction: float, generator: torch.Generator) -> Tensor:
-    """`labels` ``[n]``, a random `fraction` permuted among themselves; ``1/classes`` of these stay right."""
+    """Permutes a random part of the labels among themselves.
+
+    Args:
+        labels: int64 ``[n]``.
+        fraction: of them, in [0, 1]; about ``1/classes`` of these stay right by chance.
+        generator: draws which, and the permutation.
+    """
     chosen = torch.randperm(len(labels), generator=generator)[: round(fraction * len(labels))]
     shuffled = labels.clone()
     shuffled[chosen] = labels[chosen[torch.randperm(len(chosen), generator=generator)]]
@@ -316,9 +343,13 @@ def _to(pictures: LabelledPictures, device: torch.device) -> LabelledPictures:
     )
 
 
+def _hash_of_names(description: Description) -> str:
+    return short_hash(hashlib.sha256(repr(description.classes).encode()).hexdigest())
+
+
 def _fingerprint(*sets: LabelledPictures) -> str:
     """The number of pictures and a hash of their pixels, labels and classes."""
     return fingerprint(
-        *(some.pictures for some in sets),
-        about=[(some.classes, some.labels.tolist()) for some in sets],
+        *(pictures.pictures for pictures in sets),
+        about=[(pictures.classes, pictures.labels.tolist()) for pictures in sets],
     )

@@ -1,4 +1,4 @@
-"""Takes a trained network and what is known of it; gives one fp16 safetensors file, and reads it back."""
+"""Weights files of classifiers: fp16 safetensors with a description of the network as metadata."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from synth.networks import weights_io
 
 @dataclass(frozen=True)
 class ClassName:
-    """One class: its name, its WordNet synset and its ImageNet-1k index, where these are known."""
+    """One class of a classifier.
+
+    Attributes:
+        name: its name in words.
+        wnid: its WordNet synset, where known.
+        imagenet_index: its index in ImageNet-1k, where known.
+    """
 
     name: str
     wnid: str | None = None
@@ -24,10 +30,16 @@ class ClassName:
 
 @dataclass(frozen=True)
 class Description:
-    """What a weights file says of itself, beside its tensors.
+    """The metadata of a weights file.
 
-    `size` is the side of the pictures in pixels; `mean` and `std` are the training set's, per channel, of RGB
-    in [0, 1]; `accuracy` is the share of validation pictures in [0, 1], or None before it is measured.
+    Attributes:
+        architecture: name of the architecture.
+        classes: in label order.
+        size: side of the pictures in pixels.
+        mean: of the training set, per channel, of RGB in [0, 1].
+        std: of the training set, per channel, of RGB in [0, 1].
+        accuracy: top-1 accuracy on the validation set, in [0, 1]; None before it is measured.
+        command: the command line that the network was trained with.
     """
 
     architecture: str
@@ -40,14 +52,13 @@ class Description:
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], description: Description) -> None:
-    """Writes `tensors` to `path` atomically, every floating one as fp16; counters such as num_batches_tracked
-    stay int64.
+    """Writes `tensors` to `path` atomically, floating point ones as fp16, counters as int64.
 
-    The metadata values are strings, as safetensors demands: numbers and lists are JSON.
+    The values of the metadata are strings, as safetensors demands: numbers and lists are JSON.
     """
     classes = [
-        {"name": c.name, "wnid": c.wnid, "imagenet_index": c.imagenet_index}
-        for c in description.classes
+        {"name": entry.name, "wnid": entry.wnid, "imagenet_index": entry.imagenet_index}
+        for entry in description.classes
     ]
     metadata = {
         "architecture": description.architecture,
@@ -62,12 +73,15 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], description: Descri
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], Description | None]:
-    """The tensors of `path`, floating ones as fp32, and its description: None when the file is not one of
-    ours.
+    """Reads a weights file.
+
+    Returns:
+        The tensors, floating point ones as fp32, and the description; None where the metadata lacks
+        it, as in a file of another program.
 
     Raises:
-        InputError: when there is no such file, it is neither safetensors nor a torch state dict, or a value in
-            it is not a finite number.
+        InputError: there is no such file, it is neither safetensors nor a torch state dict, or a
+            value in it is not finite.
     """
     if not path.is_file():
         raise InputError(

@@ -1,4 +1,4 @@
-"""Takes a network, a layer and pictures; gives the training loop its step: encode, draw, compare, judge, descend."""
+"""The task of generator training: feature inversion by pixel, feature and adversarial loss."""
 
 from __future__ import annotations
 
@@ -20,24 +20,29 @@ from synth.training.generator.discriminator import Discriminator
 from synth.training.samples import draw_samples
 from synth.training.task import Progress, Task
 
-CHUNK = 100  # pictures validated at once
-ACROSS, DOWN = 10, 4  # pictures of a sheet
-BETAS = (
-    0.5,
-    0.99,
-)  # of Adam: a discriminator makes the loss another one at every step, so it is forgotten soon
-CALM = 0.999  # memory of the running mean of the weights
+CHUNK = 100  # pictures in one forward pass of the validation
+ACROSS = 10  # pictures in a row of a sheet
+DOWN = 4  # rows of a sheet
+# Adam's: a discriminator changes the loss at every step, so old gradients are forgotten soon
+BETAS = (0.5, 0.99)
+DECAY = 0.999  # of the exponential moving average of the weights
 
 
 @dataclass(frozen=True)
 class Losses:
-    """What a drawing y of a picture x is measured by, each with its weight; 0 switches one off.
+    """Weights of the loss between a picture x and its reconstruction y; 0 switches a term off.
 
-    `pixel`: sum (y - x)^2 over the variance of all pixels, a mean over them. `feature`: the mean over the layers of
-    the comparators of ||Phi(y) - Phi(x)||^2 over the batch's mean of ||Phi(x)||^2. `adversarial`: minus the score of
-    a discriminator that learns beside the generator, by the hinge loss (Lim & Ye 2017).
+    Source: Dosovitskiy & Brox 2016, equation 2, in units of which each is about 1 before training.
 
-    Source: Dosovitskiy & Brox 2016, equation 2, in units of which each is about 1 where nothing is learned yet.
+    Args:
+        pixel: ``sum (y - x)^2`` over the variance of all pixels, a mean over the pixels.
+        feature: the mean over the layers of the comparators of ``||Phi(y) - Phi(x)||^2`` over the
+            batch's mean of ``||Phi(x)||^2``.
+        adversarial: minus the score of a discriminator that is trained alongside with the hinge
+            loss (Lim & Ye 2017).
+
+    Raises:
+        InputError: for a weight out of 0 .. 1e6, or where all are 0.
     """
 
     pixel: float = 1.0
@@ -45,11 +50,10 @@ class Losses:
     adversarial: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("pixel", "feature", "adversarial"):
-            if not 0 <= getattr(self, name) <= 1e6:
-                raise InputError(
-                    f"{name}={getattr(self, name)}: a weight of the loss, 0 (off) or more."
-                )
+        weights = {"pixel": self.pixel, "feature": self.feature, "adversarial": self.adversarial}
+        for name, weight in weights.items():
+            if not 0 <= weight <= 1e6:
+                raise InputError(f"{name}={weight}: a weight of the loss, 0 (off) or more.")
         if self.pixel == self.feature == self.adversarial == 0:
             raise InputError(
                 "pixel=0 feature=0 adversarial=0: nothing to learn; write a weight above 0."
@@ -57,16 +61,23 @@ class Losses:
 
 
 class GeneratorTask(Task):
-    """Pictures drawn from what a layer says of them, learned by Adam.
+    """Trains a generator by Adam to reconstruct pictures from the activations of a layer.
 
-    The generator that is measured and kept is a running mean of the one that learns, which evens out the to and fro
-    with the discriminator.
+    The generator that is validated and exported is the exponential moving average of the one that
+    is trained, which evens out the oscillation of adversarial training.
 
     Args:
-        comparators: networks and the layers at which drawings are compared, from the shallow to the deep.
-        training, validation: uint8 ``[n, 3, size, size]`` on the generator's device.
-        rate: Adam's, of the generator; the discriminator has half of it.
-        low_precision: whether generator and discriminator run in bf16 autocast; validation is always fp32.
+        network: whose activations are the codes; it is not changed.
+        layer: where codes are read.
+        generator: on its device; trained in place.
+        comparators: networks and the layers at which pictures are compared, from shallow to deep.
+        training: uint8 ``[n, 3, size, size]`` on the generator's device.
+        validation: uint8 ``[n, 3, size, size]`` on the generator's device.
+        losses: weights of the loss.
+        augmentation: random crops and mirroring of the training pictures.
+        rate: Adam's base rate for the generator; the discriminator has half of it.
+        low_precision: whether generator and discriminator run in bfloat16 autocast in training;
+            validation is always float32.
         save: writes a generator's weights to a path.
     """
 
@@ -85,20 +96,17 @@ class GeneratorTask(Task):
         low_precision: bool,
         save: Callable[[Path, Mapping[str, Tensor]], None],
     ) -> None:
-        self.network, self.layer, self.losses, self.augmentation = (
-            network,
-            layer,
-            losses,
-            augmentation,
-        )
+        self.network = network
+        self.layer = layer
+        self.losses = losses
+        self.augmentation = augmentation
         self.comparators = comparators if losses.feature else ()
-        self.generator, self.kept = generator, copy.deepcopy(generator).requires_grad_(False)
-        self.training, self.validation, self._low, self._save = (
-            training,
-            validation,
-            low_precision,
-            save,
-        )
+        self.generator = generator
+        self.average = copy.deepcopy(generator).requires_grad_(False)
+        self.training = training
+        self.validation = validation
+        self._low_precision = low_precision
+        self._save = save
         self.variance = float((training[:: max(1, len(training) // 2000)].float() / 255).var())
         self._optimisers: dict[str, Optimizer] = {
             "generator": Adam(generator.parameters(), rate, BETAS)
@@ -116,10 +124,10 @@ class GeneratorTask(Task):
         return len(self.training)
 
     def modules(self) -> dict[str, nn.Module]:
-        found: dict[str, nn.Module] = {"generator": self.generator, "kept": self.kept}
-        return (
-            found if self.discriminator is None else found | {"discriminator": self.discriminator}
-        )
+        modules: dict[str, nn.Module] = {"generator": self.generator, "average": self.average}
+        if self.discriminator is not None:
+            modules["discriminator"] = self.discriminator
+        return modules
 
     def optimisers(self) -> dict[str, Optimizer]:
         return self._optimisers
@@ -127,54 +135,57 @@ class GeneratorTask(Task):
     def train_step(self, batch: Tensor, progress: Progress) -> dict[str, Tensor]:
         images = self.augmentation(self.training, batch, progress.generator).float() / 255
         with torch.no_grad():
-            code, wanted = self._look(images)
+            code, targets = self._encode(images)
         with self._autocast():
             drawn = self.generator(code)
-        pixel, feature = self._errors(drawn, images, wanted)
-        terms = (
-            {"pixel_error": pixel, "feature_error": feature}
-            if self.comparators
-            else {"pixel_error": pixel}
-        )
+        pixel, feature = self._errors(drawn, images, targets)
+        terms = {"pixel_error": pixel}
+        if self.comparators:
+            terms["feature_error"] = feature
         loss = self.losses.pixel * pixel + self.losses.feature * feature
         if self.discriminator is not None:
-            terms["discriminator_loss"] = self._judge(images, drawn.detach(), code)
+            terms["discriminator_loss"] = self._train_discriminator(images, drawn.detach(), code)
             self.discriminator.requires_grad_(False)
             with self._autocast():
                 loss = loss - self.losses.adversarial * self.discriminator(drawn, code).mean()
             self.discriminator.requires_grad_(True)
         self._descend("generator", loss)
         with torch.no_grad():
-            done = progress.epoch * (self.samples // len(batch)) + progress.step
-            self._average(min(CALM, (done + 1) / (done + 10)))
+            steps_done = progress.epoch * (self.samples // len(batch)) + progress.step
+            self._update_average(min(DECAY, (steps_done + 1) / (steps_done + 10)))
         return {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}}
 
-    def _look(self, images: Tensor) -> tuple[Tensor, list[dict[str, Tensor]]]:
-        """The code of `images` and what each comparator says of them; a network that is both is asked once."""
-        code, wanted = None, []
+    def _encode(self, images: Tensor) -> tuple[Tensor, list[dict[str, Tensor]]]:
+        """The codes of `images`, and their activations in each comparator.
+
+        Where the network is a comparator too, one forward pass serves both.
+        """
+        code = None
+        targets = []
         for comparator, layers in self.comparators:
-            own = comparator is self.network
-            found = comparator.read(images, dict.fromkeys((*layers, self.layer)) if own else layers)
-            code = found[self.layer] if own else code
-            wanted.append(found)
-        return self.network.read(images, (self.layer,))[
-            self.layer
-        ] if code is None else code, wanted
+            same = comparator is self.network
+            names = dict.fromkeys((*layers, self.layer)) if same else layers
+            activations = comparator.read(images, names)
+            code = activations[self.layer] if same else code
+            targets.append(activations)
+        if code is None:
+            code = self.network.read(images, (self.layer,))[self.layer]
+        return code, targets
 
     def _errors(
-        self, drawn: Tensor, images: Tensor, wanted: Sequence[Mapping[str, Tensor]]
+        self, drawn: Tensor, images: Tensor, targets: Sequence[Mapping[str, Tensor]]
     ) -> tuple[Tensor, Tensor]:
         """The pixel error, and the feature error (0 without a comparator)."""
         pixel = (drawn - images).square().mean() / self.variance
         errors = [
-            relative_error(value, known[name])
-            for (comparator, layers), known in zip(self.comparators, wanted, strict=True)
+            relative_error(value, target[name])
+            for (comparator, layers), target in zip(self.comparators, targets, strict=True)
             for name, value in comparator.read(drawn, layers).items()
         ]
         return pixel, torch.stack(errors).mean() if errors else torch.zeros_like(pixel)
 
-    def _judge(self, images: Tensor, drawn: Tensor, code: Tensor) -> Tensor:
-        """The discriminator's hinge loss, descended."""
+    def _train_discriminator(self, images: Tensor, drawn: Tensor, code: Tensor) -> Tensor:
+        """Takes one step of the discriminator; returns its hinge loss."""
         assert self.discriminator is not None
         with self._autocast():
             scores = self.discriminator(torch.cat([images, drawn]), torch.cat([code, code]))
@@ -184,7 +195,9 @@ class GeneratorTask(Task):
         return loss
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.training.device.type, torch.bfloat16, enabled=self._low)
+        return torch.autocast(
+            self.training.device.type, torch.bfloat16, enabled=self._low_precision
+        )
 
     def _descend(self, name: str, loss: Tensor) -> None:
         optimiser = self._optimisers[name]
@@ -192,55 +205,57 @@ class GeneratorTask(Task):
         loss.backward()
         optimiser.step()
 
-    def _average(self, memory: float) -> None:
-        now = self.generator.state_dict()
-        for name, mean in self.kept.state_dict().items():
+    def _update_average(self, decay: float) -> None:
+        state = self.generator.state_dict()
+        for name, mean in self.average.state_dict().items():
             if mean.is_floating_point():
-                mean.lerp_(now[name], 1 - memory)
+                mean.lerp_(state[name], 1 - decay)
             else:
-                mean.copy_(now[name])
+                mean.copy_(state[name])
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Errors of the reconstructions of the validation pictures, and how often the network sees the same class."""
+        """Errors of the reconstructions, and how often both get the same predicted class."""
         pixel = feature = same = 0.0
-        for some in self.validation.split(CHUNK):
-            images = some.float() / 255
-            code, wanted = self._look(images)
-            drawn = self.kept(code)
-            found = self._errors(drawn, images, wanted)
-            pixel += float(found[0]) * len(some)
-            feature += float(found[1]) * len(some)
-            seen = [self.network(each).argmax(1) for each in (images, (drawn * 255).round() / 255)]
-            same += float((seen[0] == seen[1]).sum())
+        for batch in self.validation.split(CHUNK):
+            images = batch.float() / 255
+            code, targets = self._encode(images)
+            drawn = self.average(code)
+            errors = self._errors(drawn, images, targets)
+            pixel += float(errors[0]) * len(batch)
+            feature += float(errors[1]) * len(batch)
+            eight_bit = (drawn * 255).round() / 255
+            labels = self.network(images).argmax(1)
+            same += float((labels == self.network(eight_bit).argmax(1)).sum())
         count = len(self.validation)
         loss = (self.losses.pixel * pixel + self.losses.feature * feature) / count
-        found = {"validation_loss": loss, "validation_pixel_error": pixel / count}
+        metrics = {"validation_loss": loss, "validation_pixel_error": pixel / count}
         if self.comparators:
-            found["validation_feature_error"] = feature / count
-        return found | {"validation_agreement": same / count}
+            metrics["validation_feature_error"] = feature / count
+        return metrics | {"validation_agreement": same / count}
 
     def export(self, path: Path, row: Mapping[str, float | int]) -> None:
-        self._save(path, self.kept.state_dict())
+        self._save(path, self.average.state_dict())
 
     def panels(self) -> dict[str, Sequence[str]]:
+        errors = ["train_pixel_error", "validation_pixel_error"]
+        if self.comparators:
+            errors += ["train_feature_error", "validation_feature_error"]
         return {
-            "Errors (1: nothing learned)": (
-                *("train_pixel_error", "validation_pixel_error"),
-                *(("train_feature_error", "validation_feature_error") if self.comparators else ()),
-            ),
+            "Errors (1: nothing learned)": errors,
             "Agreement of picture and reconstruction": ("validation_agreement",),
         }
 
     @torch.no_grad()
     def sample(self, folder: Path, epoch: int) -> None:
         """A sheet of validation pictures, each above its reconstruction."""
-        many = ACROSS * DOWN
-        chosen = self.validation[:: max(1, len(self.validation) // many)][:many].float() / 255
-        drawn = self.kept(self.network.read(chosen, (self.layer,))[self.layer])
-        draw_samples(folder, epoch, chosen, drawn, ACROSS)
+        count = ACROSS * DOWN
+        stride = max(1, len(self.validation) // count)
+        images = self.validation[::stride][:count].float() / 255
+        drawn = self.average(self.network.read(images, (self.layer,))[self.layer])
+        draw_samples(folder, epoch, images, drawn, ACROSS)
 
 
-def relative_error(seen: Tensor, wanted: Tensor) -> Tensor:
-    """The mean of ||seen - wanted||^2 over the pictures, as a share of that of ||wanted||^2."""
-    return (seen - wanted).square().mean() / wanted.square().mean().clamp_min(1e-12)
+def relative_error(values: Tensor, target: Tensor) -> Tensor:
+    """The mean of ``||values - target||^2`` over the pictures, over that of ``||target||^2``."""
+    return (values - target).square().mean() / target.square().mean().clamp_min(1e-12)

@@ -1,10 +1,9 @@
-"""Takes a network, one of its layers and pictures; gives a trained generator: weights, model card, curves, samples."""
+"""The trainer of generators: `TrainGenerator`, the root of ``recipe=train_generator``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,49 +17,65 @@ from synth.networks.generator import Origin, UpConvolution, read_generator, writ
 from synth.networks.style_layers import style_layers
 from synth.record.atomic import disk_full_said, write_atomically
 from synth.record.record import Record
-from synth.training.classifier.architecture import parameters_of
-from synth.training.generator.card import Found, generator_card
+from synth.record.result import Result
+from synth.training.generator.card import Facts, generator_card
 from synth.training.generator.task import GeneratorTask, Losses
-from synth.training.loop import Plan
+from synth.training.loop import Loop
+from synth.training.plan import Plan, Setting
 from synth.training.samples import FOLDER, sheet_of
 from synth.training.schedule import OneCycle
+from synth.training.settings import setting_of_weights, settings_of_pictures
 from synth.training.trainer import (
-    Setting,
+    DISK_FULL,
     Trainer,
     check_range,
-    named,
+    count_parameters,
     path_of,
-    setting_of_weights,
-    settings_of_pictures,
+    short_path,
     validated_on,
 )
 
-FEWEST = 8  # pictures to learn from, below which there are no statistics of a code to speak of
-LOOKED_AT = 5000  # pictures that the statistics of the code are taken from
+FEWEST = 8  # pictures to train on: fewer give no usable statistics of the code
+SAMPLED = 5000  # pictures that the statistics of the code are estimated from
 
 
 class TrainGenerator(Trainer):
-    """Trains an up-convolutional network to draw pictures from what `layer` of `network` says of them.
+    """Trains an up-convolutional network to reconstruct pictures from the activations of a layer.
+
+    Source: Dosovitskiy & Brox 2016, "Generating images with perceptual similarity metrics based on
+    deep networks".
 
     Args:
-        network: whose codes are read; it is not changed.
-        images: folder of pictures, searched through; validation: another, or None for `holdout` of `images`.
-        layer: where codes are read, after normalisation and ReLU where these follow; flat or spatial.
+        network: whose activations are the codes; it is not changed.
+        images: folder of pictures, at any depth; labels are not needed.
+        validation: another such folder; None holds out `holdout` of `images` instead.
+        layer: where codes are read, after normalisation and ReLU where these follow; flat or
+            spatial.
         size: side of the pictures in pixels; None for the network's own.
-        comparator: a network that drawings are compared by beside `network`; None for `network` alone.
-        layers: where `network` compares; None for the first activation of each resolution, `layer` and the output.
-        pixel, feature, adversarial: see `Losses`.
-        width: channels before the last layer; twice as many at each resolution below.
-        weights: a generator to start from, its code's statistics included.
-        epochs, batch, seed, early_stopping, keep_checkpoints: see `Plan`.
-        rate: the one-cycle schedule's highest learning rate; crop, mirror: see `Augmentation`.
-        holdout: fraction (below 1) or number of pictures kept aside where there is no `validation`.
-        device, precision, command: see `Trainer`; the device is the network's.
+        comparator: a second network whose features are compared; None for `network` alone.
+        layers: where `network` compares; None for the first activation of each resolution, `layer`
+            and the output.
+        pixel: weight of the pixel loss; see `Losses`.
+        feature: weight of the feature loss; see `Losses`.
+        adversarial: weight of the adversarial loss; see `Losses`.
+        width: channels before the last layer, 4 to 256; twice as many at each resolution below.
+        weights: a generator to start from, the statistics of its code included.
+        epochs: passes over the training set.
+        batch: pictures a step, 2 or more.
+        rate: highest learning rate of the one-cycle schedule.
+        crop: width in pixels of the reflected border for random crops; 0 for none.
+        mirror: whether half of the pictures are mirrored left to right.
+        early_stopping: epochs of patience; None trains to the end.
+        holdout: fraction (below 1) or number of pictures held out where there is no `validation`.
+        keep_checkpoints: whether the weights of every epoch are kept.
+        seed: of initial weights, held-out pictures, order and augmentation.
+        device: that of the network.
+        precision: of generator and discriminator: ``auto``, ``float32``, ``bfloat16``.
+        command: the command line that the model card names; None for that of this process.
 
     Raises:
-        InputError: for any number out of its range, from the constructor; for pictures and files, from `run`.
-
-    Source: Dosovitskiy & Brox 2016, "Generating images with perceptual similarity metrics based on deep networks".
+        InputError: for a number out of its range, from the constructor; for pictures and files,
+            from `run`.
     """
 
     def __init__(
@@ -100,67 +115,81 @@ class TrainGenerator(Trainer):
             keep_checkpoints=keep_checkpoints,
         )
         super().__init__(plan, device, precision, command)
-        check_range(
-            "batch", batch, 2, 1 << 20
-        )  # batch normalisation has nothing to go by in a batch of one
+        # batch normalisation needs statistics: a batch of one has none
+        check_range("batch", batch, 2, 1 << 20)
         check_range("rate", rate, 1e-12, 1)
         check_range("width", width, 4, 256)
         self.check_device(network)
-        self.network, self.layer = network, network.rectified(layer)
-        self.images, self.validation, self.holdout = (
-            Path(images).expanduser(),
-            path_of(validation),
-            holdout,
-        )
+        self.network = network
+        self.layer = network.rectified(layer)
+        self.images = Path(images).expanduser()
+        self.validation = path_of(validation)
+        self.holdout = holdout
         self.size = self._size(size)
         self.losses = Losses(float(pixel), float(feature), float(adversarial))
         self.comparators = self._comparators(comparator, layers)
-        self.width, self.rate, self.augmentation = width, float(rate), Augmentation(crop, mirror)
+        self.width = width
+        self.rate = float(rate)
+        self.augmentation = Augmentation(crop, mirror)
         self.weights = path_of(weights)
-        with torch.device("meta"):  # the shape alone, for the file; what cannot be says so here
+        # without memory: the shape for the file; a shape that is impossible fails here
+        with torch.device("meta"):
             self.shape = UpConvolution(self._code(), self.size, width)
 
-    def run(self, record: Record) -> dict[str, Any]:
-        """Trains, or goes on with the training in the folder of `record`; leaves weights, card, curves, samples there.
+    def run(self, record: Record) -> Result:
+        """Trains, or resumes the training in the folder of `record`.
+
+        Leaves there ``NETWORK.generator.safetensors``, its model card, ``curves.png``,
+        ``steps.jsonl`` and a sheet of samples for each epoch.
 
         Returns:
-            The result record: ``items`` (none), ``findings``, ``figures``, ``status``.
+            The result: findings, curves and the last sheet, no items.
         """
         folder = record.folder
         training, validation, skipped = self._pictures()
         generator = self._generator(training)
         task = self._task(generator, training, validation)
         loop = self.train(task, folder, self._settings(training, validation))
-        with disk_full_said(
-            folder, "The training is done and kept: free some space, give the same command again."
-        ):
-            self._save(self._file(folder), task.kept.state_dict())
-            task.kept.load_state_dict(
-                read_generator(self._file(folder), str(self.device))[0].state_dict()
-            )
-            found = Found(
-                **task.validate(),
-                parameters=parameters_of(generator),
-                epochs=len(loop.rows),
-                planned_epochs=self.plan.epochs,
-                seconds=loop.seconds,
-                samples=len(training),
-                validation_samples=len(validation),
-            )
-            card = generator_card(
-                *(self._origin(), generator, self.losses, self.comparators, found),
-                images=named(self.images),
-                validation=validated_on(self.images, self.validation),
-                hardware=self.hardware,
-            )
-            write_atomically(self._file(folder).with_suffix(".md"), card.encode())
-        findings = found.numbers() | {"stopped_early": loop.stopped_early, "skipped_files": skipped}
-        sheet, pictures = f"{FOLDER}/{sheet_of(len(loop.rows))}", f"{found.samples:,} pictures"
+        with disk_full_said(folder, DISK_FULL):
+            path = self._file(folder)
+            self._save(path, task.average.state_dict())
+            saved, _ = read_generator(path, str(self.device))
+            task.average.load_state_dict(saved.state_dict())
+            facts = self._facts(task, generator, loop)
+            card = self._card(generator, facts)
+            write_atomically(path.with_suffix(".md"), card.encode())
+        findings = facts.numbers() | {"stopped_early": loop.stopped_early, "skipped_files": skipped}
+        pictures = f"{facts.samples:,} pictures"
         figures = {
             "curves.png": f"{self.network.name} {self.layer} on {pictures}, epoch by epoch.",
-            sheet: f"Pictures it was not trained on, each above what it draws from {self.layer}.",
+            f"{FOLDER}/{sheet_of(facts.epochs)}": (
+                f"Pictures not trained on, each above its reconstruction from {self.layer}."
+            ),
         }
-        return self.result(folder, findings, figures)
+        return self.result(folder, loop, findings, figures, self.network)
+
+    def _facts(self, task: GeneratorTask, generator: UpConvolution, loop: Loop) -> Facts:
+        return Facts(
+            **task.validate(),
+            parameters=count_parameters(generator),
+            epochs=len(loop.rows),
+            planned_epochs=self.plan.epochs,
+            seconds=loop.seconds,
+            samples=len(task.training),
+            validation_samples=len(task.validation),
+        )
+
+    def _card(self, generator: UpConvolution, facts: Facts) -> str:
+        return generator_card(
+            self._origin(),
+            generator,
+            self.losses,
+            self.comparators,
+            facts,
+            images=short_path(self.images),
+            validation=validated_on(self.images, self.validation),
+            hardware=self.hardware,
+        )
 
     def _file(self, folder: Path) -> Path:
         return folder / f"{self.network.name}.generator.safetensors"
@@ -175,7 +204,8 @@ class TrainGenerator(Trainer):
         height, width = self.network.size
         if size is None and height != width:
             raise InputError(
-                f"size: {self.network.name} reads {height}x{width}; write the side of square pictures."
+                f"size: {self.network.name} reads {height}x{width}; "
+                "write the side of square pictures."
             )
         side = height if size is None else size
         self._check_size(self.network, side)
@@ -185,7 +215,8 @@ class TrainGenerator(Trainer):
         if not network.reads((side, side)):
             height, width = network.size
             raise InputError(
-                f"size={side}: {network.name} cannot read pictures of that size; its own is {height}x{width}."
+                f"size={side}: {network.name} cannot read pictures of that size; "
+                f"its own is {height}x{width}."
             )
 
     def _code(self) -> tuple[int, ...]:
@@ -199,24 +230,26 @@ class TrainGenerator(Trainer):
     ) -> list[tuple[Network, list[str]]]:
         if layers is not None and not layers:
             raise InputError(
-                "layers=[]: name the layers to compare at, or write null; feature=0 switches them off."
+                "layers=[]: name the layers to compare at, or write null; "
+                "feature=0 switches them off."
             )
-        chosen = (
+        names = (
             [*style_layers(self.network), self.layer, OUTPUT]
             if layers is None
             else map(self.network.rectified, layers)
         )
-        found = [(self.network, list(dict.fromkeys(chosen)))]
+        comparators = [(self.network, list(dict.fromkeys(names)))]
         if other is not None and other is not self.network:
             self.check_device(other)
             self._check_size(other, self.size)
-            found.append((other, [*style_layers(other), OUTPUT]))
-        return found
+            comparators.append((other, [*style_layers(other), OUTPUT]))
+        return comparators
 
     def _pictures(self) -> tuple[Tensor, Tensor, int]:
-        of = (self.images, self.validation, self.size, FEWEST, self.holdout, self.plan.seed)
-        training, validation, skipped = read_unlabelled(*of)
-        if len(training) < 2:  # of which batch normalisation has nothing to go by
+        training, validation, skipped = read_unlabelled(
+            self.images, self.validation, self.size, FEWEST, self.holdout, self.plan.seed
+        )
+        if len(training) < 2:  # batch normalisation needs two
             count = len(training) + len(validation)
             raise InputError(
                 f"holdout={self.holdout}: leaves {len(training)} of {count} pictures to learn from."
@@ -234,8 +267,9 @@ class TrainGenerator(Trainer):
         before, origin = read_generator(self.weights, str(self.device), "weights")
         if before.code != self.shape.code:
             raise InputError(
-                f"weights={self.weights}: draws from {list(before.code)} ({origin.network} {origin.layer}), but "
-                f"{self.network.name} {self.layer} gives {list(self.shape.code)}; name another layer, or other weights."
+                f"weights={self.weights}: draws from {list(before.code)} "
+                f"({origin.network} {origin.layer}), but {self.network.name} {self.layer} gives "
+                f"{list(self.shape.code)}; name another layer, or other weights."
             )
         weights_io.fill(
             generator,
@@ -247,9 +281,9 @@ class TrainGenerator(Trainer):
         return generator
 
     def _codes(self, training: Tensor) -> Tensor:
-        """The codes of up to 5,000 pictures, evenly spread."""
-        some = training[:: -(-len(training) // LOOKED_AT)]
-        return reading.activations(self.network, some, [self.layer], batch=250)[self.layer]
+        """The codes of up to `SAMPLED` pictures, evenly spread over the training set."""
+        sample = training[:: -(-len(training) // SAMPLED)]
+        return reading.activations(self.network, sample, [self.layer], batch=250)[self.layer]
 
     def _task(
         self, generator: UpConvolution, training: Tensor, validation: Tensor
@@ -257,8 +291,14 @@ class TrainGenerator(Trainer):
         with torch.random.fork_rng([]):
             torch.manual_seed(self.plan.seed)
             return GeneratorTask(
-                *(self.network, self.layer, generator, self.comparators, training, validation),
-                *(self.losses, self.augmentation),
+                self.network,
+                self.layer,
+                generator,
+                self.comparators,
+                training,
+                validation,
+                self.losses,
+                self.augmentation,
                 rate=self.rate,
                 low_precision=self.low_precision,
                 save=self._save,

@@ -1,4 +1,4 @@
-"""Takes what a stylizer was trained on, and what it reaches; gives its model card (Mitchell et al. 2019)."""
+"""The model card of a trained stylizer (Mitchell et al. 2019)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,23 @@ from synth.training.trainer import duration
 
 @dataclass(frozen=True)
 class Facts:
-    """The facts of one training: photographs by number and directory, the loss's layers and the shares of its terms."""
+    """What the card states about the training.
+
+    Attributes:
+        images: the training set in words.
+        samples: number of training photographs.
+        validation: the validation set in words.
+        validation_samples: number of validation photographs.
+        parameters: number of trainable parameters.
+        crop: side of the random crops in pixels.
+        layers: names of the style layers.
+        content_layer: name of the content layer.
+        weights: weight of each term of the loss.
+        epochs: epochs trained.
+        batch: photographs a step.
+        seconds: training time.
+        hardware: device, threads and precision.
+    """
 
     images: str
     samples: int
@@ -21,7 +37,7 @@ class Facts:
     crop: int
     layers: str
     content_layer: str
-    shares: Mapping[str, float]
+    weights: Mapping[str, float]
     epochs: int
     batch: int
     seconds: float
@@ -29,31 +45,43 @@ class Facts:
 
 
 def stylizer_card(
-    about: About, facts: Facts, before: Mapping[str, float], found: Mapping[str, float]
+    about: About, facts: Facts, baseline: Mapping[str, float], losses: Mapping[str, float]
 ) -> str:
-    """The card: terms of the loss of held-out photographs as they are, and of what the saved file makes of them."""
+    """The card in Markdown.
+
+    Args:
+        about: the metadata of the weights file.
+        facts: about the training.
+        baseline: mean terms of the loss of the validation photographs themselves.
+        losses: mean terms of the loss of what the saved file makes of them.
+    """
     rows = "\n".join(
-        f"| {name} | {facts.shares[name]:g} | {before[name]:.4f} | {found[name]:.4f} |"
-        for name in found
+        f"| {name} | {facts.weights[name]:g} | {baseline[name]:.4f} | {losses[name]:.4f} |"
+        for name in losses
     )
+    columns = "weight | photographs as they are | what the saved file makes of them"
+    sums = f"{sum(baseline.values()):.4f} | {sum(losses.values()):.4f}"
+    samples = f"{facts.samples:,} of {facts.images}, at {about.size} x {about.size}"
     return f"""# stylizer
 
-Paints any picture in the style of `{about.style}`, in one pass of a convolutional network (Johnson, Alahi & Fei-Fei
-2016; {about.norm} normalisation). Trained from the command below; the weights are stored as fp16.
+Paints any picture in the style of `{about.style}`, in one pass of a convolutional network (Johnson,
+Alahi & Fei-Fei 2016; {about.norm} normalisation). Trained with the command below; the weights are
+stored as fp16.
 
-| loss, read from {about.network} | weight | photographs as they are | what the saved file makes of them |
+| loss, read from {about.network} | {columns} |
 |---|---|---|---|
 {rows}
-| sum | | {sum(before.values()):.4f} | {sum(found.values()):.4f} |
+| sum | | {sums} |
 
-Means over {facts.validation_samples:,} pictures of {facts.validation}, {about.size} x {about.size} pixels. The loss is
-that of `recipe=style_transfer`: Gram matrices at {facts.layers}; content at {facts.content_layer}.
+Means over {facts.validation_samples:,} pictures of {facts.validation}, {about.size} x {about.size}
+pixels. The loss is that of `recipe=style_transfer`: Gram matrices at {facts.layers}; content at
+{facts.content_layer}.
 
 ## Training
 
 | | |
 |---|---|
-| photographs | {facts.samples:,} of {facts.images}, at {about.size} x {about.size}, in windows of {facts.crop} |
+| photographs | {samples}, in random crops of {facts.crop} |
 | parameters | {facts.parameters:,} |
 | epochs | {facts.epochs}, {facts.batch} a step |
 | time | {duration(facts.seconds)} on {facts.hardware} |
@@ -64,12 +92,14 @@ that of `recipe=style_transfer`: Gram matrices at {facts.layers}; content at {fa
 
 ## Input and output
 
-RGB in [0, 1], any size from 8 x 8 on; the same size comes back. Strokes are as large as at {about.size} pixels: a
-larger picture gets more of them, not larger ones. The safetensors metadata holds the network's shape and this command.
+RGB in [0, 1], any size from 8 x 8 on; the output has the same size. Brush strokes have the size
+that they have at {about.size} pixels: a larger picture gets more of them, not larger ones. The
+safetensors metadata holds the network's shape and this command.
 
 ## Use and limits
 
-One file, one style. It is no search: what it draws is what it learned to draw of photographs like those above, and
-`recipe=style_transfer` goes further on any one picture, at hundreds of times the cost. Frames of a film are painted
-one by one, so that textures may flicker. The loss network saw the world through ImageNet, and so does the style.
+One file, one style. It is no search: it generalises from photographs like those above, and
+`recipe=style_transfer` reaches a lower loss on any one picture, at hundreds of times the cost.
+Frames of a film are painted independently, so that textures may flicker. The loss is read from a
+network trained on ImageNet, and the style is limited to what its features represent.
 """

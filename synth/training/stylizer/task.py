@@ -1,4 +1,4 @@
-"""Takes a stylizer, photographs and a loss; gives the training loop its step: cut, draw, compare, descend."""
+"""The task of stylizer training: the perceptual loss on random crops of photographs, by Adam."""
 
 from __future__ import annotations
 
@@ -15,21 +15,25 @@ from synth.training.samples import draw_samples
 from synth.training.stylizer.perceptual import PerceptualLoss
 from synth.training.task import Progress, Task
 
-SHOWN = 6  # photographs on a sheet
-NUDGE = 4  # places in each direction
-CHUNK = 4  # photographs validated at once
+SHEET = 6  # photographs on a sheet
+SHIFT = 4  # random offsets in each direction, in pixels
+CHUNK = 4  # photographs in one forward pass of the validation
 
 
 class StylizerTask(Task):
-    """The perceptual loss descended by Adam, on windows of photographs (Johnson et al. 2016).
+    """Minimises the perceptual loss by Adam on random crops of photographs (Johnson et al. 2016).
 
     Args:
-        stylizer: on its device.
-        training, validation: photographs, uint8 ``[n, 3, size, size]``, on the same device.
-        loss, validation_loss: for the windows, and for whole photographs.
-        crop: side of the windows, which are cut out at random places.
-        mirror: whether half of them, on average, are turned left to right.
-        low_precision: whether the stylizer's forward pass runs in bf16 autocast; the loss network has its own.
+        stylizer: on its device; trained in place.
+        training: photographs, uint8 ``[n, 3, size, size]``, on the same device.
+        validation: photographs, uint8 ``[n, 3, size, size]``, on the same device.
+        loss: for the crops.
+        validation_loss: for whole photographs.
+        crop: side of the random crops in pixels.
+        mirror: whether half of them are mirrored left to right.
+        rate: Adam's base rate.
+        low_precision: whether the stylizer's forward pass runs in bfloat16 autocast in training;
+            the loss network has a precision of its own.
         save: writes the stylizer's weights to a path, given the epoch's numbers.
     """
 
@@ -47,14 +51,15 @@ class StylizerTask(Task):
         low_precision: bool,
         save: Callable[[Path, Mapping[str, float | int]], None],
     ) -> None:
-        self.stylizer, self.training, self.validation = stylizer, training, validation
-        self.loss, self.validation_loss, self.crop, self.mirror = (
-            loss,
-            validation_loss,
-            crop,
-            mirror,
-        )
-        self._low, self._save = low_precision, save
+        self.stylizer = stylizer
+        self.training = training
+        self.validation = validation
+        self.loss = loss
+        self.validation_loss = validation_loss
+        self.crop = crop
+        self.mirror = mirror
+        self._low_precision = low_precision
+        self._save = save
         self.optimiser = Adam(stylizer.parameters(), rate)
 
     @property
@@ -68,11 +73,12 @@ class StylizerTask(Task):
         return {"adam": self.optimiser}
 
     def train_step(self, batch: Tensor, progress: Progress) -> dict[str, Tensor]:
-        photographs = windows(self.training, batch, self.crop, self.mirror, progress.generator)
-        with torch.autocast(photographs.device.type, torch.bfloat16, enabled=self._low):
+        photographs = random_crops(self.training, batch, self.crop, self.mirror, progress.generator)
+        device = photographs.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self._low_precision):
             drawn = self.stylizer(photographs)
-        found = self.loss(*nudged(drawn, photographs, progress.generator))
-        terms = {name: value.mean() for name, value in found.items()}
+        losses = self.loss(*random_shift(drawn, photographs, progress.generator))
+        terms = {name: value.mean() for name, value in losses.items()}
         loss = torch.stack(list(terms.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -83,7 +89,7 @@ class StylizerTask(Task):
         means = mean_losses(self.stylizer, self.validation, self.validation_loss)
         return {
             "validation_loss": sum(means.values()),
-            **{f"validation_{name}": one for name, one in means.items()},
+            **{f"validation_{name}": value for name, value in means.items()},
         }
 
     def export(self, path: Path, row: Mapping[str, float | int]) -> None:
@@ -101,51 +107,76 @@ class StylizerTask(Task):
 
     @torch.inference_mode()
     def sample(self, folder: Path, epoch: int) -> None:
-        """The first photographs of the validation above what is made of them: ``samples/epoch_003.png``."""
-        photographs = self.validation[:SHOWN].float() / 255
-        draw_samples(folder, epoch, photographs, self.stylizer(photographs), SHOWN)
+        """A sheet of the first validation photographs, each above its stylised version."""
+        photographs = self.validation[:SHEET].float() / 255
+        draw_samples(folder, epoch, photographs, self.stylizer(photographs), SHEET)
 
 
 @torch.inference_mode()
-def losses(drawer: nn.Module, photographs: Tensor, loss: PerceptualLoss) -> dict[str, Tensor]:
-    """The terms of `loss`, [n] each, of what `drawer` makes of `photographs`, uint8 [n, 3, h, w]."""
+def compute_losses(
+    module: nn.Module, photographs: Tensor, loss: PerceptualLoss
+) -> dict[str, Tensor]:
+    """The terms of the loss of what a network makes of photographs.
+
+    Args:
+        module: a stylizer; `torch.nn.Identity` gives the loss of the photographs themselves.
+        photographs: uint8 ``[n, 3, h, w]``.
+        loss: for pictures of that size.
+
+    Returns:
+        The terms by name, ``[n]`` each.
+    """
     parts = (chunk.float() / 255 for chunk in photographs.split(CHUNK))
-    found = [loss(drawer(part), part) for part in parts]
-    return {name: torch.cat([terms[name] for terms in found]) for name in found[0]}
+    losses = [loss(module(part), part) for part in parts]
+    return {name: torch.cat([terms[name] for terms in losses]) for name in losses[0]}
 
 
-def mean_losses(drawer: nn.Module, photographs: Tensor, loss: PerceptualLoss) -> dict[str, float]:
-    """The same, each term's mean over the photographs."""
-    return {name: float(value.mean()) for name, value in losses(drawer, photographs, loss).items()}
+def mean_losses(module: nn.Module, photographs: Tensor, loss: PerceptualLoss) -> dict[str, float]:
+    """The mean over the photographs of each term of `compute_losses`."""
+    terms = compute_losses(module, photographs, loss)
+    return {name: float(value.mean()) for name, value in terms.items()}
 
 
-def windows(
+def random_crops(
     pictures: Tensor, batch: Tensor, crop: int, mirror: bool, generator: torch.Generator
 ) -> Images:
-    """Windows of `crop` pixels a side out of `pictures`, uint8 [n, 3, h, w], at random places: [b, 3, crop, crop].
+    """Crops at random positions.
 
-    `batch` [b] says which pictures, `generator` (on the CPU) draws the places and, with `mirror`, who is mirrored.
+    Args:
+        pictures: uint8 ``[n, 3, h, w]``.
+        batch: indices of the pictures, int64 ``[b]``.
+        crop: side of a crop in pixels.
+        mirror: whether each is mirrored left to right with probability 1/2; positions are the same
+            without.
+        generator: on the CPU; draws positions and mirroring.
+
+    Returns:
+        ``[b, 3, crop, crop]`` in [0, 1].
     """
     height, width = pictures.shape[-2:]
-    count, device = len(batch), pictures.device
-    down = torch.randint(0, height - crop + 1, (count, 1), generator=generator) + torch.arange(crop)
-    across = torch.randint(0, width - crop + 1, (count, 1), generator=generator) + torch.arange(
-        crop
-    )
+    count = len(batch)
+    offsets = torch.arange(crop)
+    down = torch.randint(0, height - crop + 1, (count, 1), generator=generator) + offsets
+    across = torch.randint(0, width - crop + 1, (count, 1), generator=generator) + offsets
     flips = torch.rand(count, 1, generator=generator) < 0.5
     if mirror:
         across = torch.where(flips, across.flip(1), across)
-    rows, down, across = (index.to(device, non_blocking=True) for index in (batch, down, across))
+    rows, down, across = (
+        index.to(pictures.device, non_blocking=True) for index in (batch, down, across)
+    )
     pixels = pictures.permute(0, 2, 3, 1)[rows[:, None, None], down[:, :, None], across[:, None, :]]
     return pixels.permute(0, 3, 1, 2).float() / 255
 
 
-def nudged(drawn: Images, photographs: Images, generator: torch.Generator) -> tuple[Images, Images]:
-    """Both less `NUDGE` - 1 rows and columns, taken from random sides: where the loss network's strides fall is chance.
+def random_shift(
+    drawn: Images, photographs: Images, generator: torch.Generator
+) -> tuple[Images, Images]:
+    """Both without `SHIFT` - 1 rows and columns, which are removed from random sides.
 
-    Without it a grain grows that only the network can see, in step with its strides.
+    The strides of the loss network then fall on random positions. Without it the stylizer learns a
+    fine grain in step with those strides, which lowers the loss but is no part of the style.
     """
-    down, across = torch.randint(0, NUDGE, (2,), generator=generator).tolist()
-    height, width = (side - NUDGE + 1 for side in drawn.shape[2:])
-    place = (..., slice(down, down + height), slice(across, across + width))
-    return drawn[place], photographs[place]
+    down, across = torch.randint(0, SHIFT, (2,), generator=generator).tolist()
+    height, width = (side - SHIFT + 1 for side in drawn.shape[2:])
+    window = (..., slice(down, down + height), slice(across, across + width))
+    return drawn[window], photographs[window]
