@@ -1,98 +1,114 @@
-"""The nouns of the engine, nothing else: what a part takes, what it gives, and who may ask it.
+"""The abstract interfaces of the engine, and the records that its parts exchange.
 
     A search moves the genomes of an encoding so that the images they decode to
     score high on an objective, read from a network.
 
-Images are RGB in [0, 1] everywhere; only a network normalises. Tensors keep their rows: nothing here is
-ever averaged over the batch, because rows are different people's pictures.
+Images are RGB in [0, 1] everywhere; only a network normalises. Scores are per sample and never
+reduced over the batch: each row is an independent optimisation problem.
+
+Selection, crossover, mutation and survivor selection are in `synth.core.operators`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from synth.core.lineage import Ancestors
-from synth.core.rows import Rows as Rows
-
-# Shapes are checked as calls happen, a few microseconds each. That is worth it where a wrong one would pass in
-# silence, at pictures; inside the hot path the others are told in words.
-Images = Float[Tensor, "n 3 h w"]  # RGB in [0, 1]
-Genome = (
-    Tensor  # [r, *shape], one row an individual: pixels, spectrum, perturbation, latent code, graph
-)
-Scores = Tensor  # [r, k], higher is better
-PerRow = Tensor  # [r] or, where a row is an item, [n]
-State = dict[str, Tensor]  # a search's whole memory; tensors only, axis 0 = item
-Cotangents = Callable[[Tensor], Tensor]  # scores [r, k] -> covectors [v, r, k]
+from synth.core.network import Network
+from synth.core.rows import Rows
+from synth.core.types import Cotangents, Genome, Images, PerRow, Scores, State
 
 
 class Encoding(ABC):
-    """How a genome stands for a picture: direct (pixels) or indirect (a spectrum, a code, a graph)."""
+    """How a genome represents an image: directly (pixels) or indirectly (a spectrum, code, graph).
+
+    Attributes:
+        differentiable: whether `decode` has a gradient with respect to the genome.
+        scalable: whether a genome decodes to the same image at any resolution.
+        stochastic: whether a genome decodes to other images when the rows' keys change.
+        eight_bit: whether results must survive 8-bit quantisation; False where an image is finer
+            than a file can be, as the smallest adversarial perturbation is.
+        images_per_genome: how many images one genome decodes to.
+        bytes_per_image: about how many bytes a decode and its gradient keep for one image.
+        size: height and width of the images; None until `at` sets it.
+        names: names of the images that it starts from; None where it serves any number of items.
+    """
 
     differentiable: bool = True
-    scalable: bool = False  # whether a genome means the same picture at any size
-    stochastic: bool = False  # whether a genome shows other pictures whenever the rows' keys change
-    eight_bit: bool = True  # whether what it finds is to hold in 8 bits: False where it is finer than a file can be
+    scalable: bool = False
+    stochastic: bool = False
+    eight_bit: bool = True
     images_per_genome: int = 1
-    bytes_per_image: float = (
-        0.0  # about what a decode and its gradient keep in memory for one picture
-    )
-    size: tuple[int, int] | None  # height, width of the pictures; None until `at` sets it
-    names: Sequence[str] | None = (
-        None  # names of the pictures it starts from; None where it serves any number
-    )
+    bytes_per_image: float = 0.0
+    size: tuple[int, int] | None
+    names: Sequence[str] | None = None
 
     @abstractmethod
     def start(self, rows: Rows) -> Genome:
-        """The first genome of each row, [r, *shape]."""
+        """The initial genome of each row, [r, *shape]."""
 
     @abstractmethod
     def decode(self, genome: Genome, rows: Rows) -> Images:
-        """The pictures of the genomes, [r * images_per_genome, 3, h, w], RGB in [0, 1]."""
+        """The images of the genomes, [r * images_per_genome, 3, h, w], RGB in [0, 1]."""
 
     @abstractmethod
     def project(self, genome: Genome, rows: Rows) -> Genome:
-        """The nearest legal genome: inside the box, the L-infinity ball, the L2 ball."""
+        """The nearest legal genome: in the box of pixels, the L-infinity ball, the L2 ball."""
 
     @abstractmethod
     def at(self, size: tuple[int, int]) -> Encoding:
-        """The same idea at another resolution (height, width)."""
+        """This encoding at another resolution (height, width)."""
 
     def transfer(self, genome: Genome, to: Encoding) -> Genome:
-        """`genome` of this encoding as a genome of `to`, the same encoding at another resolution."""
+        """`genome` of this encoding as a genome of `to`, the same encoding at another resolution.
+
+        Only searches in stages of several resolutions (octaves) need it.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} cannot carry a genome to another resolution"
         )
 
-    def bind(self, network: Any) -> Encoding:
-        """This encoding with what it has to learn from `network` first; by default nothing, and itself."""
+    def bind(self, network: Network) -> Encoding:
+        """This encoding with what it computes from `network` before a search; by default itself."""
         return self
 
     def picture_index(self, rows: Rows) -> Tensor:
-        """Which of its pictures each image that the rows decode to was made from: int64 [r * images_per_genome]."""
+        """Index of the source picture of each decoded image, int64 [r * images_per_genome].
+
+        By default the item, for encodings that start each item from a picture of its own.
+        """
         return rows.item.repeat_interleave(self.images_per_genome)
 
     def export(self, genome: Genome, rows: Rows) -> Images:
-        """The pictures that are kept of each row, [r * k, 3, h, w]: those it decodes to, as a rule."""
+        """The images to save of each row, [r * k, 3, h, w]; by default those it decodes to."""
         return self.decode(genome, rows)
 
     def initial_images(self, rows: Rows) -> Images | None:
-        """The picture each row set out from, where it is worth a look; the original, as a rule."""
+        """The image each row starts from, to be shown beside the result; None if of no interest.
+
+        By default `originals`.
+        """
         return self.originals(rows)
 
     def baseline(self, rows: Rows) -> Genome | None:
-        """The genome that means "nothing there", towards which decay and clipping pull; None if there is none."""
+        """The genome of a blank image, [1 or r, *shape]: the point that decay shrinks genomes to.
+
+        Optional: None by default, for encodings whose genomes have no such point. Those cannot be
+        combined with what pulls a genome towards it: the regularisers of Yosinski et al. 2015
+        (decay, clipping by norm or by contribution) refuse them with an InputError.
+        """
         return None
 
     def originals(self, rows: Rows) -> Images | None:
-        """The picture each row set out from, where distances to it have a meaning; else None."""
+        """The clean image of each row, where distances to it are of interest; else None.
+
+        An attack perturbs a clean image; its norms are measured from here.
+        """
         return None
 
     def to(self, device: torch.device) -> Encoding:
@@ -101,105 +117,144 @@ class Encoding(ABC):
 
 
 class Transform(ABC):
-    """A random change of the pictures before the network sees them; what survives it is robust."""
+    """A random change of the images before the network reads them, for robust results.
+
+    The score is then an expectation over transformations (Athalye et al. 2018).
+
+    Attributes:
+        stochastic: whether it draws anything; False where it is deterministic.
+    """
 
     stochastic: bool = True
 
     @abstractmethod
     def __call__(self, images: Images, rows: Rows) -> Images:
-        """Changed pictures, [n, 3, h', w'], from pictures [n, 3, h, w]; draws come from `rows` alone."""
+        """Changed images [n, 3, h', w'] of images [n, 3, h, w]; all draws come from `rows`."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a row is after, in words: `name` (a class, ``conv5:12``) and the class index where there is one.
+    """What an item is optimised for, as records name it.
 
-    `niche` says what else the picture has to be (``dark, symmetric``), where one class has several places. `away`
-    turns it round: any class but that one is meant, and `name` says so (``not goldfish``).
+    Args:
+        name: a class (``goldfish``), a unit (``conv5:12``), or ``not goldfish``.
+        index: index of the class in the network's outputs; None where the target is not a class.
+        niche: what else the image has to be (``dark, symmetric``), where one class has several
+            cells in a map of elites.
+        untargeted: whether any class but `index` counts as success, as in an untargeted attack.
+        seed_name: name that the item's random numbers are drawn from, where it is not `name`: so a
+            name can be improved without changing the images of a seed.
     """
 
     name: str
     index: int | None = None
     niche: str = ""
     untargeted: bool = False
+    seed_name: str = ""
 
 
-@dataclass(frozen=True)
 class Readout:
-    """One look of the network at a batch.
+    """What an objective reads: the network's activations on a batch, and the batch itself.
 
-    `activations` maps layer names to their outputs on the transformed pictures, `images` [n, 3, h, w] are the
-    pictures before the transform (priors read those), `rows` says who each picture is. `source` [n] is which of
-    the encoding's pictures each was made from, what its item is where nothing else is said. The images of one genome
-    stand in a run: `facets` pictures, each `views` times under different draws of the transform.
+    The images of one genome are consecutive: `images_per_genome` images, each repeated `views`
+    times under different draws of the transform.
+
+    Args:
+        activations: outputs of the objective's layers on the transformed images, by layer name.
+        images: the images before the transform, [n, 3, h, w]; image priors read these.
+        rows: item and random key of each image.
+        picture_index: index of the source picture of each image among the encoding's, int64 [n];
+            the image's item by default.
+        images_per_genome: how many images one genome decodes to.
+        views: how many draws of the transform each image is read under.
     """
 
-    activations: Mapping[str, Tensor]
-    images: Images
-    rows: Rows
-    picture_index: Tensor | None = None
-    images_per_genome: int = 1
-    views: int = 1
-
-    def __post_init__(self) -> None:
-        if self.picture_index is None:
-            object.__setattr__(self, "picture_index", self.rows.item)
+    def __init__(
+        self,
+        activations: Mapping[str, Tensor],
+        images: Images,
+        rows: Rows,
+        picture_index: Tensor | None = None,
+        images_per_genome: int = 1,
+        views: int = 1,
+    ) -> None:
+        self.activations = activations
+        self.images = images
+        self.rows = rows
+        self.picture_index: Tensor = rows.item if picture_index is None else picture_index
+        self.images_per_genome = images_per_genome
+        self.views = views
 
 
 class BoundObjective(ABC):
-    """An objective bound to a network: class names and layers resolved, targets computed."""
+    """An objective bound to a network: names of classes and layers resolved, targets computed.
+
+    Attributes:
+        layers: names of the layers it reads.
+        columns: scores a row, k. With more than one, an image is scored for every item, and column
+            i is the score for item i, as MAP-Elites needs it.
+        alternatives: whether the columns are instead alternative targets of the row's own item, of
+            which the nearest to reach will do (DeepFool, an untargeted attack).
+        items: one target an item; None where it serves any number of items.
+    """
 
     layers: tuple[str, ...] = ()
-    columns: int = (
-        1  # more than one: a picture is scored for every item, and column i is item i's ...
-    )
-    alternatives: bool = False  # ... unless they are an item's own: ways for it to get there, the nearest of which will do
-    items: Sequence[Target] | None = (
-        None  # one target an item; None where it serves any number of items
-    )
+    columns: int = 1
+    alternatives: bool = False
+    items: Sequence[Target] | None = None
 
     @abstractmethod
     def __call__(self, readout: Readout) -> Mapping[str, Scores]:
         """Named terms, each [r, columns], higher is better, never reduced over rows."""
 
     def at(self, size: tuple[int, int]) -> BoundObjective:
-        """This objective for pictures of `size` (height, width); by default itself, which knows no size.
+        """This objective for images of `size` (height, width); by default itself.
 
-        An objective that compares with another picture looks at that picture here, at this size.
+        An objective that compares with a reference picture reads that picture at this size here.
         """
         return self
 
     def target(self, rows: Rows) -> list[Target | None]:
-        """What each row is after."""
+        """The target of each row; None where it has none."""
         items = self.items
         if items is None:
             return [None] * len(rows)
-        return [items[i if len(items) > 1 else 0] for i in rows.item.tolist()]
+        return [items[item if len(items) > 1 else 0] for item in rows.item.tolist()]
 
 
 class Objective(ABC):
-    """What a search climbs. Unbound: names of classes, layers and weights, no network yet.
+    """What a search maximises: names of classes and layers, and weights, before a network is known.
 
-    `weight` is its share where it is one term of a sum.
+    Attributes:
+        weight: its factor where it is one term of a sum.
+        needs_original: whether it is about a clean image, which the encoding has to start from.
     """
 
     weight: float = 1.0
-    needs_original: bool = (
-        False  # whether it speaks of a picture that the encoding has to set out from
-    )
+    needs_original: bool = False
 
     @abstractmethod
-    def bind(self, network: Any) -> BoundObjective:
-        """Resolve names against `network`; raises InputError with the nearest names for what it lacks."""
+    def bind(self, network: Network) -> BoundObjective:
+        """This objective with its names resolved in `network`.
+
+        Raises:
+            InputError: the network has no such class or layer; the message names the nearest.
+        """
 
 
 @dataclass
 class Evaluation:
-    """What the fitness module found for r rows.
+    """Scores of r genomes, and what they cost.
 
-    `scores` [r, k]; `terms` their named parts [r, k], which sum to them; `monitor` [r], the watched number (a
-    confidence, say); `gradient` [v, r, *shape] of the pulled scores by the genome, or None; `forwards` and
-    `backwards`, pictures passed through the network a row, so that budgets can be kept a row.
+    Args:
+        scores: [r, k], higher is better.
+        terms: the named parts [r, k] of the scores, which sum to them.
+        monitor: the monitored number of each row, [r]: the target's confidence, for example.
+        gradient: vector-Jacobian products of the scores with the given cotangents,
+            [v, r, *shape]; None where none were given.
+        forwards: images a row that passed forward through the network, so that a search can keep
+            to a budget.
+        backwards: images a row that passed backward.
     """
 
     scores: Scores
@@ -211,12 +266,15 @@ class Evaluation:
 
 
 class Problem(ABC):
-    """What a search sees of the world. `ImageProblem` is the one for pictures."""
+    """The optimisation problem that a search solves: genomes in, scores and gradients out.
+
+    `synth.engine.fitness.ImageProblem` is the one for images.
+    """
 
     @property
     @abstractmethod
     def stochastic(self) -> bool:
-        """Whether the same genome can score differently twice."""
+        """Whether the same genome can score differently when it is evaluated again."""
 
     @property
     @abstractmethod
@@ -225,12 +283,17 @@ class Problem(ABC):
 
     @property
     def columns(self) -> int:
-        """How many scores a row gets: 1, or one for each item."""
+        """Scores a row, k: 1, or one for each item or each alternative target."""
         return 1
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the images; None where genomes are not images of one size."""
+        return None
 
     @abstractmethod
     def start(self, rows: Rows) -> Genome:
-        """The encoding's first genome of each row."""
+        """The encoding's initial genome of each row."""
 
     @abstractmethod
     def project(self, genome: Genome, rows: Rows) -> Genome:
@@ -238,11 +301,18 @@ class Problem(ABC):
 
     @abstractmethod
     def baseline(self, rows: Rows) -> Genome | None:
-        """The genome that means "nothing there", or None."""
+        """The genome of a blank image, or None where the encoding has none."""
 
     @abstractmethod
-    def at(self, **parts: Any) -> Problem:
-        """The same problem with a part exchanged: another size, transform, weight."""
+    def at(
+        self, *, size: tuple[int, int] | None = None, transform: Transform | None = None
+    ) -> Problem:
+        """This problem with images of another size or under another transform.
+
+        Args:
+            size: height and width; None leaves them as they are.
+            transform: replaces the transform; None leaves it as it is.
+        """
 
     def transfer(self, genome: Genome, to: Problem) -> Genome:
         """`genome` of this problem as a genome of `to`, the same problem at another size."""
@@ -252,16 +322,31 @@ class Problem(ABC):
     def evaluate(
         self, genome: Genome, rows: Rows, cotangents: Cotangents | None = None
     ) -> Evaluation:
-        """Scores of the genomes, with gradients of the pulled scores where `cotangents` is given."""
+        """Scores of the genomes, with gradients where `cotangents` is given.
+
+        Args:
+            genome: [r, *shape].
+            rows: item and random key of each genome.
+            cotangents: from the scores [r, k] to v covectors [v, r, k]; the gradient is then the
+                vector-Jacobian product of each with the scores.
+        """
 
 
 @dataclass
 class StepReport:
-    """What one step of a search says of each item: the genome *as evaluated*, and what was found for it.
+    """What one step of a search reports of each item: the genome *as evaluated*, and its scores.
 
-    `score` and `monitor` [n]; `terms` named parts [n]; `forwards` and `backwards` [n], passes this step spent;
-    `statistics`, numbers of a whole population [n] (mean, deviation), where the search has one; `births`, who came
-    of whom: int64 [b, 4] of item, child, parent and mate (-1: none), only of those that live.
+    Args:
+        genome: [n, *shape].
+        score: [n].
+        monitor: the monitored number of the genome, [n].
+        forwards: forward passes that the step took, [n].
+        backwards: backward passes that the step took, [n].
+        terms: named parts of the score, each [n].
+        statistics: statistics of the fitness over the population (mean, deviation), each [n];
+            empty where the search has no population.
+        births: who descends from whom, int64 [b, 4] of item, child, parent and mate, -1 where
+            there is none, for the surviving offspring alone; None where nothing is born.
     """
 
     genome: Genome
@@ -275,38 +360,65 @@ class StepReport:
 
 
 class Search(ABC):
-    """Moves genomes. It never prints, saves or decides when to stop: `Experiment` does, once, for all."""
+    """An optimiser of genomes: gradient ascent, an evolutionary algorithm, an attack.
 
-    steps: int  # how many steps it is meant to take
-    gradient: bool = False  # whether it needs the gradient of the score by the genome
-    shared_population: bool = (
-        False  # whether its items live from one another: then all go on until all are done
-    )
-    alternatives: bool = False  # whether it reads several scores of an item
+    It never prints, saves or decides when to stop; `synth.engine.experiment.Experiment` does that
+    for all searches.
+
+    Attributes:
+        steps: how many steps it is planned to take.
+        gradient: whether it needs the gradient of the score with respect to the genome.
+        shared_population: whether its items share a population, as the cells of MAP-Elites do;
+            then no item is dropped before all are finished.
+        alternatives: whether it reads several scores of an item, one for each alternative target.
+    """
+
+    steps: int
+    gradient: bool = False
+    shared_population: bool = False
+    alternatives: bool = False
 
     @abstractmethod
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
-        """The state before step 0, from the encoding's start or from a given genome [n, *shape]."""
+        """The state before step 0.
+
+        Args:
+            problem: what is to be solved.
+            rows: one row an item, n.
+            genome: initial genomes [n, *shape]; the encoding's by default.
+        """
 
     @abstractmethod
     def passes(self, stochastic: bool, items: int = 1) -> int:
-        """The most network passes that a step takes of an item with one picture a genome: a forward 1, a backward 2.
+        """An upper bound of the passes through the network that a step takes for one item.
 
-        `stochastic` is the problem's, `items` how many there are (a coupled search shares its passes among them).
-        A budget is kept by it: a step that might break one is not begun.
+        A forward pass counts 1 and a backward pass 2, for one image a genome. A step that might
+        exceed the budget is not started.
+
+        Args:
+            stochastic: whether the problem is.
+            items: how many items there are; a search with a shared population divides its passes
+                among them.
         """
 
     @abstractmethod
     def step(
         self, problem: Problem, rows: Rows, state: State, step: int
     ) -> tuple[State, StepReport]:
-        """One step of every item in `rows`; `state` rows are in the order of `rows`."""
+        """One step of every item: the next state, and the report.
+
+        Args:
+            problem: what is to be solved.
+            rows: one row an item, n; rows of `state` are in the same order.
+            state: what `init` or the last step returned.
+            step: the number of the step, from 0.
+        """
 
     def ancestors(self, state: State) -> Ancestors | None:
-        """Where each item's genome comes from, where the search remembers it."""
+        """The line of descent of each item's genome; None where the search keeps none."""
         return None
 
 
 def ones(scores: Tensor) -> Tensor:
-    """The pull of plain ascent: every row climbs its own summed score. [1, r, k] from [r, k]."""
+    """Cotangents of plain ascent, [1, r, k] of scores [r, k]: the gradient of each row's sum."""
     return torch.ones_like(scores)[None]

@@ -1,12 +1,15 @@
-"""Takes a torch module; gives a frozen network that reads pictures at any named layer in one forward.
+"""A frozen image classifier whose layers can be read: the network that is visualised or attacked.
 
-Pictures come in as RGB in [0, 1] and are normalised inside, and only here.
+Images come in as RGB in [0, 1]; normalisation happens inside, and nowhere else in the package.
+Gradients flow to the images, never to the weights.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -14,22 +17,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synth.core import Images
 from synth.core.classes import Classes
 from synth.core.hardware import device_of
+from synth.core.types import Images
 from synth.errors import InputError, nearest
 
-OUTPUT = "output"  # the name of what the whole network gives: the scores before the softmax
+OUTPUT = "output"  # the name of the network's own output: the logits, before the softmax
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.GELU, nn.Hardswish)
+NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)
 
 
 class _Deepest(Exception):
-    """Thrown by the tap on the deepest layer asked for: nothing beyond it needs to be computed."""
+    """Raised by the hook on the deepest layer that is read: nothing beyond it is computed."""
 
 
 class _ChannelsLast(torch.autograd.Function):
-    """Pictures in the layout convolutions are fastest in; their gradient back in the layout everything else has.
+    """Images in channels-last memory format, in which convolutions are fastest; gradients back.
 
-    Without the way back, each later step of the gradient would add tensors of two layouts, at several times the cost.
+    The gradient returns in the contiguous format of all other tensors. Without that, each later
+    operation on it would mix two formats, at several times the cost.
     """
 
     @staticmethod
@@ -42,141 +48,188 @@ class _ChannelsLast(torch.autograd.Function):
 
 
 class Network(nn.Module):
-    """A classifier in eval mode with frozen weights.
+    """An image classifier in eval mode with frozen weights.
 
-    `module` gives scores before the softmax, [n, classes]; `mean` and `std` are per channel in [0, 1];
-    `size` (height, width) is what it was trained at; with `fit` pictures of any other size are scaled to that one
-    first, as they would be to be classified. In-place activations are switched off, or a tap on a
-    convolution would silently hold the activation's output.
+    In-place activations are switched off (in the copy), or the activation recorded at a convolution
+    would silently be the output of the ReLU after it.
+
+    Args:
+        module: gives logits [n, classes] for normalised images [n, 3, h, w].
+        name: what records, pages and messages call it; the module's class name in lower case by
+            default.
+        classes: names of the outputs, in order; "0", "1", ... by default.
+        size: height and width in pixels that it was trained at.
+        mean: mean of each channel of its training images in [0, 1]; 0 by default.
+        std: their standard deviation; 1 by default, so that nothing is normalised.
+        sha256: identifies the weights in records and caches; by default the SHA-256 of the state
+            dict (names, dtypes, shapes and values).
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda:0``.
+        precision: ``float32``, or ``bfloat16`` for autocast; activations and logits are float32 in
+            either case.
+        fit: whether images of another size are scaled to `size` first (bilinear, antialiased), as
+            they would be to be classified.
+        copy: whether `module` is copied first, so that the caller's own keeps its training mode,
+            ``requires_grad``, in-place activations, device and memory format. Without a copy it is
+            changed.
+
+    Raises:
+        InputError: an unknown device or precision, a mean or std that is not one number a channel,
+            an output that is not [n, classes], or another number of class names than outputs.
     """
 
     def __init__(
         self,
         module: nn.Module,
         *,
-        name: str,
-        classes: Classes,
         size: tuple[int, int],
-        mean: Sequence[float],
-        std: Sequence[float],
-        sha256: str,
+        name: str | None = None,
+        classes: Classes | None = None,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+        sha256: str | None = None,
         device: str = "auto",
         precision: str = "float32",
         fit: bool = False,
+        copy: bool = True,
     ) -> None:
         super().__init__()
         if precision not in ("float32", "bfloat16"):
             raise InputError(f"network.precision={precision}: write float32 or bfloat16.")
+        _check_channels("mean", mean)
+        _check_channels("std", std, positive=True)
+        self.name = type(module).__name__.lower() if name is None else name
+        self.size, self.precision, self.fit = size, precision, fit
         self.device = device_of(device)
+        self.sha256 = sha256_of_state(module) if sha256 is None else sha256
+        module = deepcopy(module) if copy else module
         self.module = (
             module.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
         )
         for part in self.module.modules():
             if getattr(part, "inplace", False):
                 part.inplace = False  # type: ignore[assignment]
-        self.name, self.classes, self.size, self.sha256 = name, classes, size, sha256
-        self.precision, self.fit = precision, fit
         if self.device.type == "cuda" and precision == "float32":
-            # TensorFloat-32, on by default in convolutions, is not what float32 says, nor what a CPU finds
+            # cuDNN's default for convolutions is TensorFloat-32, whose results differ from a CPU's
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-        self.register_buffer("mean", torch.tensor(mean, device=self.device).view(1, 3, 1, 1))
-        self.register_buffer("scale", 1.0 / torch.tensor(std, device=self.device).view(1, 3, 1, 1))
+        channels = {"dtype": torch.float32, "device": self.device}
+        self.register_buffer("mean", torch.tensor(mean, **channels).view(1, 3, 1, 1))
+        self.register_buffer("scale", 1.0 / torch.tensor(std, **channels).view(1, 3, 1, 1))
         self._shapes = self._trace()
         self._order = {name: place for place, name in enumerate(self._shapes)}
-        self.eval()  # this module too: who restores a mode would bring training's back
-        self._fits: dict[tuple[tuple[int, int], str], bool] = {(size, OUTPUT): True}
+        self.classes = self._checked(classes)
+        # of this module too: code that restores a remembered mode must not bring training's back
+        self.eval()
+        self._readable: dict[tuple[tuple[int, int], str], bool] = {(size, OUTPUT): True}
 
     @property
     def layers(self) -> Mapping[str, tuple[int, ...]]:
-        """Every named layer in the order it runs, with the shape of its output for one picture (no batch axis)."""
+        """Names of the layers, in the order they run, with the shape of an image's activation.
+
+        The shapes are those at the network's own size, without the batch axis.
+        """
         return self._shapes
 
     @property
     def bytes_per_pixel(self) -> float:
-        """About how many bytes a forward and backward keep for one input pixel: the sum of all layer outputs."""
+        """About how many bytes a forward and backward pass keep for each pixel of the input.
+
+        The sum of all layers' outputs in float32.
+        """
         values = sum(torch.Size(shape).numel() for shape in self._shapes.values())
         return 4.0 * values / (self.size[0] * self.size[1]) + 64.0
 
     def forward(self, images: Images) -> Tensor:
-        """Scores before the softmax, [n, classes], from pictures [n, 3, h, w] in [0, 1]."""
+        """Logits, float32 [n, classes], of images [n, 3, h, w] in [0, 1]."""
         if self.fit and tuple(images.shape[2:]) != self.size:
             images = functional.interpolate(images, self.size, mode="bilinear", antialias=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             return self.module((_ChannelsLast.apply(images) - self.mean) * self.scale).float()
 
     def read(self, images: Images, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Outputs of the named `layers` on `images` [n, 3, h, w], from one forward that stops at the deepest.
+        """Activations of images [n, 3, h, w] at `layers`, from one forward pass.
 
-        A layer's output has the shape [n, *layers[name]], float32. `output` means the scores before the softmax.
+        The pass stops at the deepest of the layers. `synth.networks.reading` reads many images.
+
+        Args:
+            images: RGB in [0, 1], on the network's device; gradients flow to them.
+            layers: names of layers; ``output`` means the logits.
+
+        Returns:
+            For each name the layer's output, float32 [n, *layers[name]] at the network's own size.
         """
-        wanted = tuple(layers)
-        if not wanted:
+        names = tuple(layers)
+        if not names:
             return {}
-        if wanted == (OUTPUT,):
+        if names == (OUTPUT,):
             return {OUTPUT: self(images)}
-        deepest = max(wanted, key=self._order.__getitem__)
-        with self._tapped(wanted, deepest) as activations, suppress(_Deepest):
+        deepest = max(names, key=self._order.__getitem__)
+        with self._hooked(names, deepest) as activations, suppress(_Deepest):
             activations[OUTPUT] = self(images)
-        return {name: activations[name].float() for name in wanted}
+        return {name: activations[name].float() for name in names}
 
     def layer(self, name: str) -> str:
-        """`name` itself if this network has such a layer; InputError with the nearest names if not."""
+        """`name` itself, where the network has such a layer.
+
+        Raises:
+            InputError: it has none; the message names the nearest.
+        """
         if name not in self._shapes:
-            most = ", ".join([n for n in self._shapes if "." not in n][:12])
-            hint = nearest(name, self._shapes) or f" It has {most}: see synth recipe=layers."
+            first = ", ".join([name for name in self._shapes if "." not in name][:12])
+            hint = nearest(name, self._shapes) or f" It has {first}: see synth recipe=layers."
             raise InputError(f"layer={name}: {self.name} has no such layer.{hint}")
         return name
 
     def rectified(self, name: str) -> str:
-        """The layer whose output is `name`'s after normalisation and ReLU; `name` itself where no ReLU follows it.
+        """The layer that holds `name`'s output after its normalisation and activation function.
 
-        Convolution, normalisation and activation are three layers; who speaks of what a convolution detects means
-        the last of them.
+        Frameworks count convolution, normalisation and ReLU as three layers; "what a convolution
+        detects" means the output of the last. `name` itself where no activation function follows.
         """
         order = list(self._shapes)
         for later in order[order.index(self.layer(name)) + 1 :]:
             part = None if later == OUTPUT else self.module.get_submodule(later)
-            if isinstance(part, nn.ReLU | nn.ReLU6 | nn.SiLU | nn.GELU | nn.Hardswish):
+            if isinstance(part, ACTIVATIONS):
                 return later
-            if not isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d | nn.GroupNorm):
+            if not isinstance(part, NORMALISATIONS):
                 break
         return name
 
     def check_size(self, size: tuple[int, int], layers: Iterable[str] = (OUTPUT,)) -> None:
-        """Raises InputError where the network cannot read pictures of `size` (height, width) at `layers`.
+        """Raises InputError where images of `size` (height, width) cannot be read at `layers`.
 
-        Convolutions read any size; the layers behind a flattening want the size they were trained at.
+        Convolutions take any size; the layers after a flattening need the size of training.
         """
-        wanted = tuple(layers)
-        if not self.reads(size, wanted):
+        names = tuple(layers)
+        if not self.reads(size, names):
             height, width = self.size
-            deepest = max(wanted, key=self._order.__getitem__)
+            deepest = max(names, key=self._order.__getitem__)
             where = "" if deepest == OUTPUT else f" at {deepest}; name an earlier layer, or"
             raise InputError(
-                f"encoding.size={size[0]}x{size[1]}: {self.name} cannot read pictures of that size{where or ';'} "
-                f"write null for encoding.size and encoding.longest to get its own {height}x{width}."
+                f"encoding.size={size[0]}x{size[1]}: {self.name} cannot read pictures of that size"
+                f"{where or ';'} write null for encoding.size and encoding.longest to get its own "
+                f"{height}x{width}."
             )
 
     def reads(self, size: tuple[int, int], layers: Iterable[str] = (OUTPUT,)) -> bool:
-        """Whether pictures of `size` (height, width) can be read at `layers`."""
-        wanted = tuple(layers)
-        if not wanted:
+        """Whether images of `size` (height, width) can be read at `layers`; tried once each."""
+        names = tuple(layers)
+        if not names:
             return True
-        asked = (size, max(wanted, key=self._order.__getitem__))
-        if asked not in self._fits:
+        key = (size, max(names, key=self._order.__getitem__))
+        if key not in self._readable:
             try:
                 with torch.inference_mode():
-                    self.read(torch.zeros(1, 3, *size, device=self.device), wanted)
-                self._fits[asked] = True
+                    self.read(torch.zeros(1, 3, *size, device=self.device), names)
+                self._readable[key] = True
             except torch.OutOfMemoryError:
                 raise
             except (RuntimeError, AssertionError, ValueError):
-                self._fits[asked] = False
-        return self._fits[asked]
+                self._readable[key] = False
+        return self._readable[key]
 
     @contextmanager
-    def _tapped(self, names: Sequence[str], deepest: str | None) -> Iterator[dict[str, Tensor]]:
-        """Hooks on the named layers for the length of the block; restored whatever happens inside."""
+    def _hooked(self, names: Sequence[str], deepest: str) -> Iterator[dict[str, Tensor]]:
+        """Forward hooks on the named layers for the length of the block; removed in any case."""
         activations: dict[str, Tensor] = {}
         handles = []
         try:
@@ -191,7 +244,7 @@ class Network(nn.Module):
                 handle.remove()
 
     def _trace(self) -> dict[str, tuple[int, ...]]:
-        """Layer names and output shapes in the order in which one forward meets them."""
+        """Layer names and output shapes, in the order in which one forward pass meets them."""
         shapes: dict[str, tuple[int, ...]] = {}
         handles = []
         for name, part in self.module.named_modules():
@@ -202,28 +255,74 @@ class Network(nn.Module):
                         shapes.setdefault(name, tuple(out.shape[1:]))
 
                 handles.append(part.register_forward_hook(hook))
+        handles.append(self.module.register_forward_hook(self._refuse_other_than_tensors))
         try:
             with torch.inference_mode():
-                out = self(torch.zeros(1, 3, *self.size, device=self.device))
+                logits = self(torch.zeros(1, 3, *self.size, device=self.device))
         finally:
             for handle in handles:
                 handle.remove()
-        shapes[OUTPUT] = tuple(out.shape[1:])
+        shapes[OUTPUT] = tuple(logits.shape[1:])
         return shapes
+
+    def _refuse_other_than_tensors(self, _: nn.Module, __: Any, out: Any) -> None:
+        """A hook on the whole module; InputError where it returns a tuple or a dictionary."""
+        if not isinstance(out, Tensor):
+            raise InputError(
+                f"network: {self.name} returns a {type(out).__name__}; give a module that returns "
+                "logits, a tensor [n, classes]."
+            )
+
+    def _checked(self, classes: Classes | None) -> Classes:
+        """`classes`, or numbered ones; InputError where they do not fit the logits."""
+        shape = self._shapes[OUTPUT]
+        if len(shape) != 1:
+            raise InputError(
+                f"network: {self.name} returns a tensor of {len(shape) + 1} axes; give a module "
+                "that returns logits, [n, classes]."
+            )
+        outputs = shape[0]
+        if classes is None:
+            return Classes([str(index) for index in range(outputs)])
+        if len(classes) != outputs:
+            raise InputError(
+                f"classes: {len(classes)} names, but {self.name} has {outputs} outputs; give one "
+                "name for each output."
+            )
+        return classes
 
 
 def over_places(values: Tensor) -> Tensor:
-    """A number a unit, [n, c]: the mean over the places of a spatial layer [n, c, h, w]; a flat one [n, c] as it is."""
+    """Spatial mean: [n, c] from activations [n, c, h, w]; flat ones [n, c] are returned as is."""
     return values.flatten(2).mean(2) if values.ndim > 2 else values
 
 
+def sha256_of_state(module: nn.Module) -> str:
+    """The SHA-256, in hexadecimal, of a module's state dict: names, dtypes, shapes and values.
+
+    It does not depend on the device or the memory format.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        values = value.detach().cpu().contiguous()
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _check_channels(word: str, values: Sequence[float], positive: bool = False) -> None:
+    if len(values) != 3 or (positive and not all(value > 0 for value in values)):
+        kind = "three numbers above 0" if positive else "three numbers"
+        raise InputError(f"network {word}={list(values)}: write {kind}, for red, green and blue.")
+
+
 def _keep(activations: dict[str, Tensor], name: str, _: nn.Module, __: Any, out: Tensor) -> None:
-    """The hook of a tap: keeps a clone, since an in-place operation (x += shortcut) may follow."""
+    """A hook that records a clone, since an in-place operation (x += shortcut) may follow."""
     if name not in activations:
         activations[name] = out.clone()
 
 
 def _stop(activations: dict[str, Tensor], name: str, _: nn.Module, __: Any, out: Tensor) -> None:
-    """The hook of the deepest tap: nothing follows, so nothing needs to be cloned."""
+    """The hook of the deepest layer: nothing follows, so nothing needs to be cloned."""
     activations[name] = out
     raise _Deepest
