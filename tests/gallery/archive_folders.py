@@ -1,4 +1,4 @@
-"""Takes a number of classes; gives a run folder as an archive over classes leaves it: elites, lineages, confidences."""
+"""Run folders of a MAP-Elites archive over classes: elites, lineages, confidences over time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOMENTS, FRAMES, EVERY = 60, 8, 200
 
 
 def picture(seed: int, detail: float, size: int) -> Image.Image:
-    """A smooth pattern in colour, as a compositional network draws it; `detail` of 0 is flat, of 1 is rich."""
+    """A smooth pattern in colour like that of a CPPN; `detail` from 0 (flat) to 1 (rich)."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     angle, radius = np.arctan2(y, x), np.hypot(x, y)
@@ -30,15 +30,15 @@ def picture(seed: int, detail: float, size: int) -> Image.Image:
     )
 
 
-def strip(seed: int, details: Sequence[float], size: int) -> Image.Image:
+def film_strip(seed: int, details: Sequence[float], size: int) -> Image.Image:
     whole = Image.new("RGB", (size * len(details), size))
     for place, detail in enumerate(details):
         whole.paste(picture(seed, detail, size), (place * size, 0))
     return whole
 
 
-def courses(count: int, moments: int) -> np.ndarray:
-    """[count, moments] confidences in [0, 1] that never fall, some of which never get far."""
+def histories(count: int, moments: int) -> np.ndarray:
+    """Non-decreasing confidences in [0, 1], [count, moments]; some stay low."""
     random = np.random.default_rng(7)
     middle = random.gamma(2.5, 0.14, count)[:, None]
     steep = random.uniform(6, 30, count)[:, None]
@@ -63,15 +63,18 @@ def write_archive(
     empty: Sequence[int] = (),
     **fields: Any,
 ) -> Path:
-    """An archive of `count` classes with pictures of `size` pixels a side; the cells `empty` were never filled."""
+    """An archive over `count` classes with pictures of `size` pixels a side.
+
+    The cells `empty` were never filled.
+    """
     folder = root / name
     for part in ("images", "strips", "large"):
         (folder / part).mkdir(parents=True)
     names = list(names) or [f"class {place}" for place in range(count)]
-    course = courses(count, MOMENTS)
+    history = histories(count, MOMENTS)
     items = []
     for place in range(count):
-        told = {
+        common = {
             "target": names[place],
             "target_index": place,
             "seed": 0,
@@ -79,14 +82,14 @@ def write_archive(
             "linf": None,
         }
         if place in empty:
-            items.append({**told, "file": None, "confidence": None, "success": None})
+            items.append({**common, "file": None, "confidence": None, "success": None})
             continue
-        at = np.linspace(2, MOMENTS - 1, FRAMES).astype(int)
-        scores = [round(float(course[place, moment]), 4) for moment in at]
+        moments = np.linspace(2, MOMENTS - 1, FRAMES).astype(int)
+        scores = [round(float(history[place, moment]), 4) for moment in moments]
         picture(place, scores[-1], size).save(folder / f"images/{place:03d}.png")
         picture(place, scores[-1], 4 * size).save(folder / f"large/{place:03d}.png")
-        strip(place, scores, size).save(folder / f"strips/{place:03d}.png")
-        steps = [int(moment) * EVERY // 10 for moment in at]
+        film_strip(place, scores, size).save(folder / f"strips/{place:03d}.png")
+        steps = [int(moment) * EVERY // 10 for moment in moments]
         steps_and_scores = enumerate(zip(steps, scores, strict=True))
         ancestors = [
             {"id": 31 * place + k, "step": step, "score": score}
@@ -94,60 +97,56 @@ def write_archive(
         ]
         items.append(
             {
-                **told,
-                **{"file": f"images/{place:03d}.png", "large": f"large/{place:03d}.png"},
-                **{
-                    "strip": f"strips/{place:03d}.png",
-                    "ancestors": ancestors,
-                    "generations": 20 + 7 * place % 90,
-                },
-                **{
-                    "confidence": scores[-1],
-                    "predicted": names[place],
-                    "success": scores[-1] >= 0.99,
-                },
-                **{
-                    "score": scores[-1],
-                    "steps": steps[-1],
-                    "forwards": EVERY * MOMENTS,
-                    "backwards": 0,
-                },
+                **common,
+                "file": f"images/{place:03d}.png",
+                "large": f"large/{place:03d}.png",
+                "strip": f"strips/{place:03d}.png",
+                "ancestors": ancestors,
+                "generations": 20 + 7 * place % 90,
+                "confidence": scores[-1],
+                "predicted": names[place],
+                "success": scores[-1] >= 0.99,
+                "score": scores[-1],
+                "steps": steps[-1],
+                "forwards": EVERY * MOMENTS,
+                "backwards": 0,
                 "seconds": 0.5 * place,
             }
         )
-    rows = np.round(course, 4).tolist()
+    rows = np.round(history, 4).tolist()
     for place in empty:
         rows[place] = [None] * MOMENTS
     evaluations = [EVERY * (moment + 1) for moment in range(MOMENTS)]
     result = {
-        **{
-            "recipe": "map_elites",
-            "status": "done",
-            "seconds": 754.2,
-            "device": "cpu",
-            "search": "mapelites",
-        },
-        **{
-            "network": {"name": "mini_alexnet", "sha256": "ab" * 32},
-            "versions": {"synth": "0.1.0"},
-        },
-        **{
-            "encoding": "cppn",
-            "overrides": [],
-            "items": items,
-            "findings": {"items": count, "mean_confidence": 0.83},
-        },
+        "recipe": "map_elites",
+        "status": "done",
+        "seconds": 754.2,
+        "device": "cpu",
+        "search": "mapelites",
+        "network": {"name": "mini_alexnet", "sha256": "ab" * 32},
+        "versions": {"synth": "0.1.0"},
+        "encoding": "cppn",
+        "overrides": [],
+        "items": items,
+        "findings": {"items": count, "mean_confidence": 0.83},
         "archive": {
-            **{"evaluations": evaluations, "steps": [at // 10 for at in evaluations]},
-            **{"names": names, "confidence": rows},
+            "evaluations": evaluations,
+            "steps": [number // 10 for number in evaluations],
+            "names": names,
+            "confidence": rows,
         },
         **fields,
     }
     (folder / "result.json").write_text(json.dumps(result))
     lines = [
-        {"step": moment, "best": float(course[:, moment].max()), "mean": float(course[:, moment].mean()),
-         "forwards": EVERY * (moment + 1), "backwards": 0}
+        {
+            "step": moment,
+            "best": float(history[:, moment].max()),
+            "mean": float(history[:, moment].mean()),
+            "forwards": EVERY * (moment + 1),
+            "backwards": 0,
+        }
         for moment in range(MOMENTS)
-    ]  # fmt: skip
+    ]
     (folder / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder

@@ -1,4 +1,4 @@
-"""Gives a headless Chromium that sees nothing but files, and short words for asking it about a page."""
+"""A headless Chromium for pages on disk, and short functions that query a page."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ needs_chromium = pytest.mark.skipif(
 )
 
 
-def started(profile: Path) -> Chrome:
-    """A browser that keeps its own files in `profile` and its console for `get_log`; the caller has to quit it."""
+def start_browser(profile: Path) -> Chrome:
+    """A browser with its own files in `profile` and a console log; the caller has to quit it."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
@@ -43,8 +43,14 @@ def run(browser: Chrome, script: str, *arguments: object) -> Any:
 
 
 def titles(browser: Chrome) -> list[str]:
-    script = "return [...document.querySelectorAll('#units > li:not([hidden]) h3')].map((one) => one.textContent)"
-    return run(browser, script)
+    """The headings of the cards that are not filtered out."""
+    return texts(browser, "#units > li:not([hidden]) h3")
+
+
+def texts(browser: Chrome, selector: str) -> list[str]:
+    """The texts of all elements that match."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((node) => node.textContent)"
+    return run(browser, script, selector)
 
 
 def find(browser: Chrome, selector: str) -> Any:

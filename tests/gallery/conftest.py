@@ -1,4 +1,4 @@
-"""Gives every test here a way to make run folders below its own temporary folder, and one browser for all."""
+"""Fixtures: run folders in a temporary folder, and one browser for the session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from archive_folders import MakeArchive, write_archive
-from chromium import started
+from chromium import start_browser
 from run_folders import MakeRun, write_run
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
-    """`make_run(name, items, **result)`: a run folder; an item is a dict of what differs from the usual."""
+    """`make_run(name, items, **result)`: a run folder; an item has the fields that differ."""
     return lambda *arguments, **fields: write_run(tmp_path, *arguments, **fields)
 
 
@@ -29,6 +29,6 @@ def make_archive(tmp_path: Path) -> MakeArchive:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    driver = started(tmp_path_factory.mktemp("profile"))
+    driver = start_browser(tmp_path_factory.mktemp("profile"))
     yield driver
     driver.quit()

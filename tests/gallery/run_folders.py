@@ -1,4 +1,4 @@
-"""Takes what is unusual about a run; gives a small run folder, as a search or a comparison would leave it."""
+"""Small run folders as a search or a comparison leaves them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,19 @@ MakeRun = Callable[..., Path]
 
 def _item(folder: Path, place: int, fields: dict[str, Any]) -> dict[str, Any]:
     item = {
-        **{"file": f"images/{place:03d}.png", "target": f"class {place}", "target_index": place},
-        **{
-            "confidence": 0.5 + place / 100,
-            "predicted": f"class {place}",
-            "success": True,
-            "score": 3.0,
-        },
-        **{
-            "seed": place,
-            "steps": 4,
-            "forwards": 4 + place,
-            "backwards": 4,
-            "seconds": 0.1,
-            "linf": None,
-        },
+        "file": f"images/{place:03d}.png",
+        "target": f"class {place}",
+        "target_index": place,
+        "confidence": 0.5 + place / 100,
+        "predicted": f"class {place}",
+        "success": True,
+        "score": 3.0,
+        "seed": place,
+        "steps": 4,
+        "forwards": 4 + place,
+        "backwards": 4,
+        "seconds": 0.1,
+        "linf": None,
         **fields,
     }
     for key in ("file", "original", "difference"):
@@ -62,18 +60,16 @@ def write_run(
         ]
     (folder / "steps.jsonl").write_text("".join(json.dumps(step) + "\n" for step in steps))
     result = {
-        **{
-            "recipe": "fooling",
-            "status": "done",
-            "seconds": 3.1,
-            "device": "cpu",
-            "search": "gradient",
-        },
-        **{
-            "network": {"name": "mini_alexnet", "sha256": "ab" * 32},
-            "versions": {"synth": "0.1.0"},
-        },
-        **{"encoding": "pixels", "overrides": ["target=all"], "items": records},
+        "recipe": "fooling",
+        "status": "done",
+        "seconds": 3.1,
+        "device": "cpu",
+        "search": "gradient",
+        "network": {"name": "mini_alexnet", "sha256": "ab" * 32},
+        "versions": {"synth": "0.1.0"},
+        "encoding": "pixels",
+        "overrides": ["target=all"],
+        "items": records,
         **fields,
     }
     (folder / "result.json").write_text(json.dumps(result))

@@ -1,4 +1,4 @@
-"""The archive and its map: against numpy on the same numbers, and whatever the numbers are."""
+"""The archive and its confidence map, against numpy on the same numbers, and damaged records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archive_folders import MakeArchive
 from run_folders import MakeRun
 
 from synth.gallery import build_run_page
-from synth.gallery.archive import Archive, Cell, read_archive, confidence_curve, coverage_chart
+from synth.gallery.archive import Archive, Cell, confidence_curve, coverage_chart, read_archive
 from synth.gallery.folder import Run
 from synth.gallery.heatmap import HeatMap, heat_map_of, shade_of
 
@@ -42,21 +42,21 @@ def read(folder: Path) -> Archive:
     return archive
 
 
-def told(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+def recorded(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     record = json.loads((folder / "result.json").read_text())["archive"]
     return np.array(record["confidence"], dtype=float), np.array(record["evaluations"])
 
 
-def test_cells_stand_in_the_order_in_which_they_reached_their_goal(
+def test_cells_are_ordered_by_when_they_reached_99_percent(
     make_archive: MakeArchive,
 ) -> None:
     folder = make_archive()
     archive = read(folder)
-    confidence, evaluations = told(folder)
+    confidence, evaluations = recorded(folder)
     reached = confidence >= 0.99
     first = np.where(reached.any(1), evaluations[reached.argmax(1)], np.inf)
-    found = [archive.when(cell, 0.99) for cell in archive.cells]
-    assert [np.inf if at is None else at for at in found] == sorted(first)
+    moments = [archive.when(cell, 0.99) for cell in archive.cells]
+    assert [np.inf if moment is None else moment for moment in moments] == sorted(first)
     rest = [cell.final for cell in archive.cells if cell.reached(0.99) is None]
     assert len(rest) > 1
     assert rest == sorted(rest, reverse=True)
@@ -67,7 +67,7 @@ def test_cells_stand_in_the_order_in_which_they_reached_their_goal(
 
 def test_coverage_counts_cells_at_each_level(make_archive: MakeArchive) -> None:
     folder = make_archive(empty=(4, 9))
-    confidence, evaluations = told(folder)
+    confidence, evaluations = recorded(folder)
     chart = coverage_chart(read(folder))
     assert chart is not None
     assert chart.share
@@ -78,18 +78,18 @@ def test_coverage_counts_cells_at_each_level(make_archive: MakeArchive) -> None:
     assert [up for _, up in chart.lines[3].points] == pytest.approx(np.nanmean(confidence, 0))
 
 
-def drawn(heat_map: HeatMap, rows: int, across: np.ndarray) -> np.ndarray:
-    """[rows, points] shades that the map's rectangles show at `across` of 0 to 1000; -1 where there is none."""
-    shown = np.full((rows, len(across)), -1)
+def rasterised(heat_map: HeatMap, rows: int, across: np.ndarray) -> np.ndarray:
+    """The shades of the map's rectangles at `across`, 0 to 1000, as [rows, points]; -1 for none."""
+    shades = np.full((rows, len(across)), -1)
     for shade in heat_map.shades:
         for left, down, right, back in re.findall(
             r"M([\d.]+) (\d+)H([\d.]+)v1H([\d.]+)z", shade.path
         ):
             assert left == back
             inside = (across > float(left)) & (across < float(right))
-            assert (shown[int(down), inside] == -1).all(), "two rectangles overlap"
-            shown[int(down), inside] = shade.level
-    return shown
+            assert (shades[int(down), inside] == -1).all(), "two rectangles overlap"
+            shades[int(down), inside] = shade.level
+    return shades
 
 
 def test_the_map_shows_at_every_point_the_nearest_moment(make_archive: MakeArchive) -> None:
@@ -107,7 +107,7 @@ def test_the_map_shows_at_every_point_the_nearest_moment(make_archive: MakeArchi
         [-1 if cell.history[place] is None else shade_of(cell.history[place]) for place in nearest]
         for cell in archive.cells
     ]
-    assert (drawn(heat_map, len(archive.cells), across) == expected).all()
+    assert (rasterised(heat_map, len(archive.cells), across) == expected).all()
     assert heat_map.gaps
 
 
@@ -118,11 +118,11 @@ def test_the_script_reads_the_courses_in_whole_per_cent(make_archive: MakeArchiv
     ):
         assert name == cell.name
         assert card == (3 if name == "class 3" else None)
-        held = [
+        latest = [
             max(place for place in range(0, len(changes), 2) if changes[place] <= column)
             for column in range(60)
         ]
-        assert [changes[place + 1] for place in held] == [
+        assert [changes[place + 1] for place in latest] == [
             int(value * 100 + 1e-9) for value in cell.history
         ]
 
@@ -160,8 +160,8 @@ def test_a_damaged_archive_shows_what_can_be_read(make_run: MakeRun, damaged: ob
     page = build_run_page(folder).read_text()
     assert ('id="map"' in page) == (archive is not None)
     if archive:
-        known = [value for cell in archive.cells for value in cell.history if value is not None]
-        assert all(0 <= value <= 1 for value in known)
+        values = [value for cell in archive.cells for value in cell.history if value is not None]
+        assert all(0 <= value <= 1 for value in values)
         assert list(archive.moments) == sorted(set(archive.moments))
 
 

@@ -1,4 +1,4 @@
-"""The page of an archive in a real Chromium: tiles, the confidence map under the pointer, and the film strip."""
+"""The page of an archive in Chromium: tiles, the confidence map, and the film strip."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from archive_folders import write_archive
-from chromium import find, needs_chromium, run, titles
+from chromium import find, needs_chromium, run, texts, titles
 
 from synth.gallery import build_run_page
 
@@ -61,11 +61,12 @@ def enlarge(browser: Chrome, place: int) -> None:
 def point(
     browser: Chrome, x: float, y: float, event: str = "pointermove", kind: str = "mouse"
 ) -> str:
-    """Moves the pointer to the shares `x` and `y` of the map; gives what the page then says of the place."""
-    script = """const frame = document.getElementById('map-frame'), box = frame.getBoundingClientRect();
+    """Moves the pointer to the fractions `x` and `y` of the map; returns the label there."""
+    script = """const frame = document.getElementById('map-frame');
+    const box = frame.getBoundingClientRect();
     const [x, y, name, pointerType] = arguments;
-    const at = { clientX: box.left + x * box.width, clientY: box.top + y * box.height, pointerType, bubbles: true };
-    frame.dispatchEvent(new PointerEvent(name, at));
+    const place = { clientX: box.left + x * box.width, clientY: box.top + y * box.height };
+    frame.dispatchEvent(new PointerEvent(name, { ...place, pointerType, bubbles: true }));
     return document.getElementById('map-here').textContent"""
     return run(browser, script, x, y, event, kind)
 
@@ -75,10 +76,10 @@ def test_the_page_fits_its_window_and_the_archive_is_seen_as_a_whole(
     opened: Chrome, width: int
 ) -> None:
     resize(opened, width)
-    wanted, given = run(
+    needed, available = run(
         opened, "const page = document.documentElement; return [page.scrollWidth, page.clientWidth]"
     )
-    assert wanted <= given
+    assert needed <= available
     columns = run(
         opened, "return getComputedStyle(document.getElementById('units')).gridTemplateColumns"
     ).split()
@@ -101,7 +102,8 @@ def test_the_film_strip_shows_each_ancestor_its_own_part(opened: Chrome) -> None
     enlarge(opened, 2)
     script = """const done = arguments[0], all = [...document.querySelectorAll('#view-frames img')];
     Promise.all(all.map((image) => image.decode())).then(() => done(all.map((image) => {
-      const own = image.getBoundingClientRect(), window = image.parentElement.getBoundingClientRect();
+      const own = image.getBoundingClientRect();
+      const window = image.parentElement.getBoundingClientRect();
       return [(window.left - own.left) / own.width, window.width / own.width, image.naturalWidth];
     })))"""
     parts = opened.execute_async_script(script)
@@ -110,17 +112,14 @@ def test_the_film_strip_shows_each_ancestor_its_own_part(opened: Chrome) -> None
     )
     assert [width for _, width, _ in parts] == pytest.approx([1 / 8] * 8, abs=1e-3)
     assert {natural for _, _, natural in parts} == {64}
-    captions = run(
-        opened,
-        "return [...document.querySelectorAll('#view-frames li')].map((one) => one.textContent)",
-    )
+    captions = texts(opened, "#view-frames li")
     assert re.fullmatch(r"step 40[\d.<]+ %", captions[0].replace("\u00a0", " "))
     assert find(opened, "#view-generations").text == "34 generations, 8 of them shown"
     assert find(opened, "#view-large a").get_attribute("href").endswith("/large/002.png")
     assert find(opened, "#view-curve").is_displayed()
 
 
-def test_a_missing_strip_is_said_in_each_place(opened: Chrome) -> None:
+def test_a_missing_strip_is_reported_in_each_frame(opened: Chrome) -> None:
     enlarge(opened, 3)
     assert run(opened, "return document.querySelectorAll('#view-frames img').length") == 0
     assert find(opened, "#view-frames").text.count("picture missing") == 8
@@ -130,11 +129,11 @@ def test_on_a_narrow_screen_the_strip_scrolls_and_the_view_does_not(opened: Chro
     keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
     resize(opened, 390, 844)
     enlarge(opened, 2)
-    wide, given = run(
+    needed, available = run(
         opened,
         "const film = document.querySelector('.film'); return [film.scrollWidth, film.clientWidth]",
     )
-    assert wide > given
+    assert needed > available
     view = box(opened, "#view")
     assert (view["left"], view["width"]) == (0, 390)
     film = find(opened, ".film")
@@ -145,19 +144,16 @@ def test_on_a_narrow_screen_the_strip_scrolls_and_the_view_does_not(opened: Chro
 
 def test_the_map_names_what_lies_under_the_pointer(opened: Chrome) -> None:
     before = find(opened, "#map-here").text
-    names = run(
-        opened, "return [...document.querySelectorAll('#map .y li')].map((one) => one.textContent)"
-    )
+    names = texts(opened, "#map .y li")
     assert set(names) == set(NAMES)
     for row in (0, 40, 99):
-        said = point(opened, 0.9999, (row + 0.5) / 100)
-        assert said.startswith(f"{names[row]} · 12,000 evaluations · ")
+        label = point(opened, 0.9999, (row + 0.5) / 100)
+        assert label.startswith(f"{names[row]} · 12,000 evaluations · ")
         assert run(opened, "return document.querySelector('#map .here').textContent") == names[row]
-    assert said.endswith("empty")
+    assert label.endswith("empty")
     assert point(opened, 0.001, 0.005).split(" · ")[1] == "200 evaluations"
     assert point(opened, 0, 0, "pointerleave") == before
-    row, label = box(opened, "#map-frame"), box(opened, "#map .y")
-    assert row["height"] == label["height"]
+    assert box(opened, "#map-frame")["height"] == box(opened, "#map .y")["height"]
 
 
 def test_a_click_on_the_map_opens_the_elite_and_a_finger_only_reads(opened: Chrome) -> None:
@@ -169,7 +165,8 @@ def test_a_click_on_the_map_opens_the_elite_and_a_finger_only_reads(opened: Chro
 
 
 def colours(browser: Chrome) -> list[Any]:
-    script = "return [...document.querySelectorAll('.scale i')].map((one) => getComputedStyle(one).backgroundColor)"
+    script = """return [...document.querySelectorAll('.scale i')].map(
+      (node) => getComputedStyle(node).backgroundColor)"""
     return [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in run(browser, script)]
 
 
@@ -180,10 +177,10 @@ def test_the_scale_runs_from_the_paper_to_the_ink(opened: Chrome, theme: str) ->
     shades = colours(opened)
     assert len(shades) == 21
     assert shades == sorted(shades, reverse=theme == "light")
-    drawn = run(
+    fill = run(
         opened, "return getComputedStyle(document.querySelector('#map path:last-child')).fill"
     )
-    assert sum(map(int, re.findall(r"\d+", drawn))) == shades[20]
+    assert sum(map(int, re.findall(r"\d+", fill))) == shades[20]
 
 
 def test_the_map_has_words_and_a_table_for_those_who_do_not_see_it(opened: Chrome) -> None:

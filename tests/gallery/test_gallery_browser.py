@@ -1,4 +1,4 @@
-"""The page in a real Chromium, opened from disk: sort, filter, enlarge, and names that try to be code."""
+"""The page in Chromium, opened from disk: sort, filter, enlarge, and names that try to be code."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     files = [{"file": f"images/{place}.png"} for place in range(4)]
     rows = {"gradient": {"items": 2}, "genetic": {"items": 2}}
     both = write_run(
-        root, "both", [one | file for one, file in zip(pair, files, strict=True)], contenders=rows
+        root, "both", [item | file for item, file in zip(pair, files, strict=True)], contenders=rows
     )
     return {
         "single": build_run_page(single),
@@ -89,7 +89,8 @@ def test_every_picture_loads_and_nothing_comes_from_elsewhere(opened: Chrome) ->
     all.forEach((image) => { image.loading = 'eager'; });
     Promise.all(all.map((image) => image.decode())).then(
       () => done([all.length, Math.min(...all.map((image) => image.naturalWidth)),
-        performance.getEntriesByType('resource').filter((one) => !one.name.startsWith('file:')).length]),
+        performance.getEntriesByType('resource')
+          .filter((entry) => !entry.name.startsWith('file:')).length]),
       (error) => done(String(error)))"""
     count, width, foreign = opened.execute_async_script(script)
     assert count >= 4
@@ -104,8 +105,8 @@ def test_no_page_is_wider_than_its_window(opened: Chrome, width: int) -> None:
     opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     assert run(opened, "return innerWidth") == width
     widths = "const page = document.documentElement; return [page.scrollWidth, page.clientWidth]"
-    wanted, given = run(opened, widths)
-    assert wanted <= given
+    needed, available = run(opened, widths)
+    assert needed <= available
     opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
@@ -157,21 +158,16 @@ def test_enlarge_walk_and_escape(opened: Chrome) -> None:
     assert not find(opened, "#view").is_displayed()
 
 
-def test_what_was_changed_stands_between_original_and_result(opened: Chrome) -> None:
-    assert "original already meets the target, not counted" in find(opened, "#units > li:nth-child(3)").text
+def test_the_difference_stands_between_original_and_result(opened: Chrome) -> None:
+    caption = find(opened, "#units > li:nth-child(3)").text
+    assert "original already meets the target, not counted" in caption
     find(opened, "#units > li:nth-child(3) .plate").click()
     assert find(opened, "#view-times").text == "difference \u00d7 64"
     ids = "view-original", "view-amplified", "view-picture"
-    lefts = [
-        run(
-            opened, "return document.getElementById(arguments[0]).getBoundingClientRect().left", one
-        )
-        for one in ids
-    ]
+    element = "return document.getElementById(arguments[0])"
+    lefts = [run(opened, f"{element}.getBoundingClientRect().left", name) for name in ids]
     assert lefts == sorted(lefts)
-    assert [
-        run(opened, "return document.getElementById(arguments[0]).naturalWidth", one) for one in ids
-    ] == [8, 8, 8]
+    assert [run(opened, f"{element}.naturalWidth", name) for name in ids] == [8, 8, 8]
     assert not find(opened, "#view-difference").is_displayed()  # what it shows stands there already
     details = find(opened, "#view-details").text
     assert f"Original predicted as\n{HOSTILE}, 25" in details
@@ -191,11 +187,9 @@ def test_what_was_changed_stands_between_original_and_result(opened: Chrome) -> 
 def test_a_comparison_filters_inside_its_rows(opened: Chrome) -> None:
     assert sort(opened, "target") == ["bee", "fox"]
     find(opened, ".chip[data-word=genetic]").click()
-    shown = run(
-        opened,
-        "return [...document.querySelectorAll('[data-card]:not([hidden])')].map((n) => n.dataset.card)",
-    )
-    assert sorted(shown) == ["1", "3"]
+    script = """return [...document.querySelectorAll('[data-card]:not([hidden])')].map(
+      (node) => node.dataset.card)"""
+    assert sorted(run(opened, script)) == ["1", "3"]
     assert find(opened, "#count").text == "2 of 4"
 
 

@@ -1,4 +1,4 @@
-"""The command line: what it writes, what it says, how it leaves."""
+"""The console script synth-gallery: pages, output line, exit codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from run_folders import MakeRun
 from synth.cli.gallery import main
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> str:
+def output_of(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> str:
     """What the command prints: exactly one line, on the stream that goes with `code`."""
     assert main([str(word) for word in words]) == code
     printed = capsys.readouterr()
@@ -25,19 +25,19 @@ def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> s
 def test_one_page_over_all_runs_and_what_was_left_out(
     make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = make_run("runs/a/one", items=[{}, {}, {}])
+    first = make_run("runs/a/one", items=[{}, {}, {}])
     make_run("runs/b/two")
-    (one / "images/001.png").unlink()
+    (first / "images/001.png").unlink()
     inside = make_run("runs/a/one/images/not_a_run")
     broken = make_run("runs/broken")
     (broken / "result.json").write_text('{"items": [')
     (make_run("runs/c/going_on") / "result.json").unlink()
-    line = said(capsys, tmp_path / "runs")
+    line = output_of(capsys, tmp_path / "runs")
     page = tmp_path / "runs/index.html"
     assert page.is_file()
     assert line.startswith(f"{page}: 2 runs, 4 pictures, 2 skipped (")
     assert f"{broken}: result.json is not JSON" in line
-    assert f"{one}/images/001.png: picture missing" in line
+    assert f"{first}/images/001.png: picture missing" in line
     assert line.endswith(f", 1 unfinished ({tmp_path}/runs/c/going_on)\n")
     assert str(inside) not in line
 
@@ -46,37 +46,37 @@ def test_a_run_folder_gets_its_own_page(
     make_run: MakeRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = make_run()
-    assert said(capsys, folder) == f"{folder}/index.html: 1 run, 2 pictures, 0 skipped\n"
+    assert output_of(capsys, folder) == f"{folder}/index.html: 1 run, 2 pictures, 0 skipped\n"
     assert "<title>Fooling</title>" in (folder / "index.html").read_text()
 
 
 def test_output_and_title(
     make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one, two = make_run("one"), make_run("two")
+    first, second = make_run("one"), make_run("two")
     page = tmp_path / "new/folder/page.html"
-    assert "2 runs, 4 pictures" in said(
-        capsys, one, two, one, "--output", page, "--title", "Mine <&>"
+    assert "2 runs, 4 pictures" in output_of(
+        capsys, first, second, first, "--output", page, "--title", "Mine <&>"
     )
     assert "<title>Mine &lt;&amp;&gt;</title>" in page.read_text()
-    assert "name another for all: --output" in said(capsys, one, two, code=2)
-    assert not (one / "index.html").exists()
-    assert "ends in .html" in said(capsys, one, "--output", one / "result.json", code=2)
+    assert "name another for all: --output" in output_of(capsys, first, second, code=2)
+    assert not (first / "index.html").exists()
+    assert "ends in .html" in output_of(capsys, first, "--output", first / "result.json", code=2)
 
 
 def test_nothing_to_show_leaves_with_two(
     make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "no such folder" in said(capsys, tmp_path / "nowhere", code=2)
-    assert "no finished run here" in said(capsys, tmp_path, code=2)
+    assert "no such folder" in output_of(capsys, tmp_path / "nowhere", code=2)
+    assert "no finished run here" in output_of(capsys, tmp_path, code=2)
     folder = make_run()
-    assert "a file where a folder is meant" in said(capsys, folder / "result.json", code=2)
+    assert "a file where a folder is meant" in output_of(capsys, folder / "result.json", code=2)
     (folder / "result.json").write_text("[]")
-    assert "result.json holds no object" in said(capsys, folder, code=2)
+    assert "result.json holds no object" in output_of(capsys, folder, code=2)
     (folder / "result.json").write_text("[" * 100_000)
-    assert "is not JSON" in said(capsys, folder, code=2)
+    assert "is not JSON" in output_of(capsys, folder, code=2)
     (folder / "result.json").unlink()
-    assert "1 unfinished" in said(capsys, folder, code=2)
+    assert "1 unfinished" in output_of(capsys, folder, code=2)
     assert list(tmp_path.rglob("*.html")) == []
 
 
@@ -85,7 +85,7 @@ def test_names_with_line_ends_stay_on_one_line(
 ) -> None:
     (make_run("runs/two\nlines\x1b[31m") / "result.json").write_text("")
     make_run("runs/good")
-    assert "two\\nlines\\x1b[31m: result.json is not JSON" in said(capsys, tmp_path / "runs")
+    assert "two\\nlines\\x1b[31m: result.json is not JSON" in output_of(capsys, tmp_path / "runs")
 
 
 def test_it_starts_without_torch() -> None:

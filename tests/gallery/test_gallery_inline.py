@@ -1,4 +1,4 @@
-"""Untrusted data inside HTML: it reads back equal, and it never ends the element that holds it."""
+"""Untrusted data inside HTML reads back equal and never closes the element around it."""
 
 import json
 from pathlib import Path

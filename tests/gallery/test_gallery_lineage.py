@@ -1,4 +1,4 @@
-"""Lineages: which part of the strip belongs to which ancestor, and what is said where that is not clear."""
+"""Lineages: which part of the strip belongs to which ancestor, and where that is ambiguous."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from run_folders import MakeRun
 
 from synth.gallery import build_run_page
 from synth.gallery.folder import Run
-from synth.gallery.lineage import lineage_of
+from synth.gallery.lineage import Lineage, lineage_of
 
 ANCESTORS = [
     {"id": 3, "step": 0, "score": 0.0121},
@@ -22,10 +22,10 @@ ANCESTORS = [
 ]
 
 
-def lineage(folder: Path) -> dict[str, Any]:
-    told = lineage_of(Run(folder).items[0], folder / "index.html")
-    assert told is not None
-    return told
+def lineage(folder: Path) -> Lineage:
+    result = lineage_of(Run(folder).items[0], folder / "index.html")
+    assert result is not None
+    return result
 
 
 def with_strip(make_run: MakeRun, size: tuple[int, int], **fields: Any) -> Path:
@@ -36,7 +36,9 @@ def with_strip(make_run: MakeRun, size: tuple[int, int], **fields: Any) -> Path:
 
 
 def test_frames_and_captions(make_run: MakeRun) -> None:
-    assert lineage(with_strip(make_run, (24, 8), ancestors=ANCESTORS, generations=57)) == {
+    assert lineage(
+        with_strip(make_run, (24, 8), ancestors=ANCESTORS, generations=57)
+    ).to_dict() == {
         "src": "strips/0%200.png",
         "ratio": 1.0,
         "frames": [
@@ -67,20 +69,20 @@ def test_frames_and_captions(make_run: MakeRun) -> None:
 def test_as_many_frames_as_fit(
     make_run: MakeRun, size: tuple[int, int], ancestors: Any, frames: int
 ) -> None:
-    told = lineage(with_strip(make_run, size, ancestors=ancestors))
-    assert len(told["frames"]) == frames
+    result = lineage(with_strip(make_run, size, ancestors=ancestors))
+    assert len(result.frames) == frames
     agree = isinstance(ancestors, list) and len(ancestors) == frames
-    assert any(map(any, told["frames"])) == agree
+    assert any(map(any, result.frames)) == agree
 
 
 def test_a_missing_strip_leaves_the_captions(make_run: MakeRun) -> None:
     folder = make_run(
         items=[{"strip": "strips/000.png", "ancestors": ANCESTORS, "generations": "many"}]
     )
-    told = lineage(folder)
-    assert (told["src"], told["problem"], told["about"]) == ("", "picture missing", "")
-    assert [frame[0] for frame in told["frames"]] == ["step 0", "step 12", "step 1,300"]
-    assert [one.problem for one in Run(folder).missing] == ["picture missing"]
+    result = lineage(folder)
+    assert (result.src, result.problem, result.about) == ("", "picture missing", "")
+    assert [frame[0] for frame in result.frames] == ["step 0", "step 12", "step 1,300"]
+    assert [picture.problem for picture in Run(folder).missing] == ["picture missing"]
 
 
 def test_nothing_from_outside_the_folder(make_run: MakeRun, tmp_path: Path) -> None:

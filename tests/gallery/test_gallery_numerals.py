@@ -1,4 +1,4 @@
-"""What a reader sees for a number, against values worked out by hand."""
+"""Numbers as text, against values worked out by hand."""
 
 import math
 

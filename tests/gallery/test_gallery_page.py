@@ -67,34 +67,34 @@ def test_hostile_names_change_no_element(make_run: MakeRun) -> None:
     )
     expected, page = Page(build_run_page(tame)), Page(build_run_page(wild))
     assert page.shape == expected.shape
-    shown = " ".join(HOSTILE.split())
-    assert shown in page.text
-    assert json.loads(page.data)["cards"][0]["title"] == shown
+    text = " ".join(HOSTILE.split())
+    assert text in page.text
+    assert json.loads(page.data)["cards"][0]["title"] == text
 
 
 def test_every_link_is_relative_and_leads_to_a_file(make_run: MakeRun, tmp_path: Path) -> None:
     changed = {"original": "originals/0 0.png", "difference": "differences/0 #.png"}
-    one = make_run("runs/one #1", [{"file": HOSTILE_FILE}, changed])
-    two = make_run("runs/two", figures=[{"file": "images/001.png", "caption": "Again"}])
-    build_run_page(one)
+    first = make_run("runs/one #1", [{"file": HOSTILE_FILE}, changed])
+    second = make_run("runs/two", figures=[{"file": "images/001.png", "caption": "Again"}])
+    build_run_page(first)
     for page in (tmp_path / "runs/index.html", tmp_path / "elsewhere/deep/page.html"):
-        found = Page(build_page([one, two], page))
-        links = [url for url in found.links if url != "data:,"] + [
+        parsed = Page(build_page([first, second], page))
+        links = [url for url in parsed.links if url != "data:,"] + [
             card[key]
-            for card in json.loads(found.data)["cards"]
+            for card in json.loads(parsed.data)["cards"]
             for key in ("src", "original")
             if card[key]
         ]
         links += [
-            card["difference"][0] for card in json.loads(found.data)["cards"] if card["difference"]
+            card["difference"][0] for card in json.loads(parsed.data)["cards"] if card["difference"]
         ]
         assert len(links) >= 12
         for url in links:
             assert ":" not in url
             assert not url.startswith("/")
             assert (page.parent / unquote(url)).is_file()
-        assert "url(" not in found.style
-        assert "@import" not in found.style
+        assert "url(" not in parsed.style
+        assert "@import" not in parsed.style
         assert "http" not in page.read_text().replace("http-equiv", "")
 
 
@@ -123,7 +123,9 @@ def _umask() -> int:
     return mask
 
 
-def test_missing_damaged_and_foreign_pictures_are_said(make_run: MakeRun, tmp_path: Path) -> None:
+def test_missing_damaged_and_foreign_pictures_are_reported(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
     folder = make_run(items=[{}, {}, {}, {"file": None}])
     (folder / "images/000.png").unlink()
     (folder / "images/001.png").write_bytes(b"no picture")
@@ -236,10 +238,12 @@ def test_a_comparison_stands_side_by_side_by_target(make_run: MakeRun) -> None:
 def test_a_page_of_many_runs_lists_them_with_their_findings(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
-    one = make_run("runs/one", findings={"fooling_rate_heldout": 0.875})
-    two = make_run("runs/two", status="interrupted")
-    build_run_page(one)
-    page = Page(build_page([one, two, tmp_path / "nothing"], tmp_path / "runs/index.html", "A & B"))
+    first = make_run("runs/one", findings={"fooling_rate_heldout": 0.875})
+    second = make_run("runs/two", status="interrupted")
+    build_run_page(first)
+    page = Page(
+        build_page([first, second, tmp_path / "nothing"], tmp_path / "runs/index.html", "A & B")
+    )
     for text in ("A & B", "fooling rate heldout", "0.875", "two (interrupted)", "2 runs"):
         assert text in page.text
     assert "one/index.html" in page.links

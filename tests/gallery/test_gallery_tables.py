@@ -1,4 +1,4 @@
-"""The tables above the pictures: a column where there is something to say, and nothing twice."""
+"""The tables above the pictures: columns for what was measured, and no number twice."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ def test_a_comparison_gets_a_column_for_what_it_measured(make_run: MakeRun) -> N
         },
         "cma": {"items": 8, "transfer_success": None},
     }
-    found = columns(Run(make_run(contenders=rows)))
-    assert found["Transferred"] == ["3 / 8", "50.0 %", "\N{EN DASH}"]
-    assert found["Transfer confidence"] == ["12.5 %", "\N{EN DASH}", "\N{EN DASH}"]
-    assert found["Natural distance"] == ["0.412", "\N{EN DASH}", "\N{EN DASH}"]
-    assert found["Passes to success"] == ["\N{EN DASH}", "1,200", "\N{EN DASH}"]
+    cells = columns(Run(make_run(contenders=rows)))
+    assert cells["Transferred"] == ["3 / 8", "50.0 %", "\N{EN DASH}"]
+    assert cells["Transfer confidence"] == ["12.5 %", "\N{EN DASH}", "\N{EN DASH}"]
+    assert cells["Natural distance"] == ["0.412", "\N{EN DASH}", "\N{EN DASH}"]
+    assert cells["Passes to success"] == ["\N{EN DASH}", "1,200", "\N{EN DASH}"]
 
 
 def test_a_plain_comparison_has_the_usual_columns(make_run: MakeRun) -> None:
-    found = columns(Run(make_run(contenders={"gradient": {"items": 2}, "genetic": 3})))
-    assert "Transferred" not in found
-    assert len(found) == 8
+    cells = columns(Run(make_run(contenders={"gradient": {"items": 2}, "genetic": 3})))
+    assert "Transferred" not in cells
+    assert len(cells) == 8
 
 
 def details(folder: Path) -> dict[str, str]:
@@ -102,6 +102,6 @@ def test_the_table_of_runs_says_nothing_twice(make_run: MakeRun, tmp_path: Path)
 
 
 def test_findings_leave_out_what_stands_large_above_them(make_run: MakeRun) -> None:
-    found = dict(findings_of(Run(make_run("a", findings=FINDINGS))))
-    assert list(found) == ["mean confidence", "forwards", "backwards"]
+    findings = dict(findings_of(Run(make_run("a", findings=FINDINGS))))
+    assert list(findings) == ["mean confidence", "forwards", "backwards"]
     assert list(dict(findings_of(Run(make_run("b", items=[], findings={"items": 3}))))) == ["items"]
