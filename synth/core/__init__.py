@@ -1,37 +1,47 @@
-"""The nouns of the engine: what each part takes and gives, and the types that they share.
+"""The vocabulary of the engine: the interfaces of its parts, and the types that they share.
 
-A search moves the genomes of an encoding so that the images they decode to score high on an
-objective, read from a network.
+    A search moves the genomes of an encoding so that the images they decode to
+    score high on an objective, read from a network.
+
+interfaces.py   Encoding, Transform, Objective, BoundObjective, Problem, Search, and the records
+                they exchange: Target, Readout, Evaluation, StepReport
+operators.py    Selection, Crossover, Mutation, Survival: the operators of evolution
+types.py        types of tensors: Images, Genome, Scores, PerRow, State, Cotangents
+network.py      Network: a frozen classifier whose layers can be read
+classes.py      Classes: names and WordNet synsets of a network's outputs
+rows.py         Rows: which item each row of a batch belongs to, and its random key
+randomness.py   counter-based random numbers from such keys
+graph.py        networks of evolving topology as tensors, for CPPNs
+lineage.py      lines of descent
+hardware.py     devices and precisions by name
 """
 
 from synth.core.interfaces import (
     BoundObjective,
-    Cotangents,
     Encoding,
     Evaluation,
-    Genome,
-    Images,
     Objective,
-    PerRow,
     Problem,
     Readout,
-    Scores,
     Search,
-    State,
     StepReport,
     Target,
     Transform,
     ones,
 )
+from synth.core.operators import Crossover, Mutation, Selection, Survival
 from synth.core.rows import Rows
+from synth.core.types import Cotangents, Genome, Images, PerRow, Scores, State
 
 __all__ = [
     "BoundObjective",
     "Cotangents",
+    "Crossover",
     "Encoding",
     "Evaluation",
     "Genome",
     "Images",
+    "Mutation",
     "Objective",
     "PerRow",
     "Problem",
@@ -39,8 +49,10 @@ __all__ = [
     "Rows",
     "Scores",
     "Search",
+    "Selection",
     "State",
     "StepReport",
+    "Survival",
     "Target",
     "Transform",
     "ones",
