@@ -1,4 +1,7 @@
-"""Takes what a user typed and what would have been right; gives the one line that says so. Imports nothing heavy."""
+"""User errors: one line that says what was wrong, where, and what to write instead.
+
+Imports nothing heavy: the command line checks input before torch is loaded.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,35 @@ from collections.abc import Iterable
 
 
 class InputError(Exception):
-    """Something the user gave cannot be used: one line that says what, where, and what to write instead.
+    """Something that the user gave cannot be used.
 
-    The command line prints it without a traceback and leaves with exit code 2.
+    Its message is one line that says what, where, and what to write instead. The command line
+    prints it without a traceback and exits with code 2.
     """
 
 
 def nearest(name: object, choices: Iterable[object], most: int = 3) -> str:
-    """The sentence `` Did you mean a, b or c?`` for the `choices` closest to `name`, or the empty string.
+    """The sentence `` Did you mean a, b or c?``, or the empty string where nothing is close.
 
-    Comparison ignores case and takes ``_``, ``-`` and spaces as the same, because shells make spaces awkward.
+    Comparison ignores case and treats ``_``, ``-`` and spaces as equal, because spaces are awkward
+    to type in shells.
+
+    Args:
+        name: what the user wrote.
+        choices: what would have been valid.
+        most: how many of them to name at most.
     """
     plain = {str(choice): _plain(str(choice)) for choice in choices}
-    wanted = _plain(str(name))
-    order = difflib.get_close_matches(
-        wanted, list(dict.fromkeys(plain.values())), n=most, cutoff=0.6
-    )
-    found = [choice for close in order for choice, text in plain.items() if text == close]
-    if not found and len(wanted) >= 3:
-        found = [choice for choice, text in plain.items() if wanted in text]
-    found = found[:most]
-    if not found:
+    text = _plain(str(name))
+    order = difflib.get_close_matches(text, list(dict.fromkeys(plain.values())), n=most, cutoff=0.6)
+    matches = [choice for close in order for choice, value in plain.items() if value == close]
+    if not matches and len(text) >= 3:
+        matches = [choice for choice, value in plain.items() if text in value]
+    matches = matches[:most]
+    if not matches:
         return ""
-    return (
-        f" Did you mean {' or '.join([', '.join(found[:-1]), found[-1]] if found[1:] else found)}?"
-    )
+    listed = " or ".join([", ".join(matches[:-1]), matches[-1]] if matches[1:] else matches)
+    return f" Did you mean {listed}?"
 
 
 def _plain(text: str) -> str:

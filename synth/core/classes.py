@@ -1,4 +1,4 @@
-"""Takes what a user calls a class (a name, a synset, an index, a list, ``all``); gives its index in the network."""
+"""Class names of a network: from a name, a synset or an index to the index of an output."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ Name = str | int
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes of one network in the order of its outputs.
+    """The classes of one network, in the order of its outputs.
 
-    `names` may hold several names of one class separated by commas ("goldfish, Carassius auratus"); `synsets`
-    are WordNet ids and `imagenet` the indices among ImageNet's 1,000 classes, where they are known.
+    Args:
+        names: one entry an output; it may hold several names of the class separated by commas
+            ("goldfish, Carassius auratus").
+        synsets: WordNet ids ("n01443537"), one an output, None where unknown; empty where none is.
+        imagenet: indices among ImageNet's 1,000 classes, one an output, likewise.
     """
 
     names: Sequence[str]
@@ -28,7 +31,8 @@ class Classes:
     def __post_init__(self) -> None:
         for index, name in enumerate(self.names):
             for alias in [name, *name.split(",")]:
-                self._exact.setdefault(alias.strip(), index)  # Cardigan is a dog, cardigan is worn
+                # ImageNet has a dog named "Cardigan" and a garment named "cardigan"
+                self._exact.setdefault(alias.strip(), index)
                 self._index.setdefault(_plain(alias), index)
         for index, synset in enumerate(self.synsets):
             if synset:
@@ -42,9 +46,16 @@ class Classes:
         return self.names[index].split(",")[0].strip()
 
     def index(self, name: Name, network: str = "the network", word: str = "target") -> int:
-        """The index of one class given by name, synset or index; InputError with the nearest names if unknown.
+        """The index of one class.
 
-        `word` is what the user wrote it under, for the errors.
+        Args:
+            name: a name (case, ``_`` and ``-`` do not matter unless two classes differ in them), a
+                synset, or an index.
+            network: the network's name, for the error message.
+            word: the user's key for `name`, for the error message.
+
+        Raises:
+            InputError: there is no such class; the message names the nearest.
         """
         text = str(name).strip()
         if re.fullmatch(r"-?[0-9]+", text):
@@ -54,16 +65,15 @@ class Classes:
         if text in self._exact:
             return self._exact[text]
         if _plain(text) not in self._index:
-            hint = nearest(text, [part.strip() for name in self.names for part in name.split(",")])
-            raise InputError(
-                f"{word}={text}: {network} has no such class.{hint or ' See its names with synth recipe=layers.'}"
-            )
+            aliases = [part.strip() for name in self.names for part in name.split(",")]
+            hint = nearest(text, aliases) or " See its names with synth recipe=layers."
+            raise InputError(f"{word}={text}: {network} has no such class.{hint}")
         return self._index[_plain(text)]
 
     def indices(
         self, names: Name | Sequence[Name], network: str = "the network", word: str = "target"
     ) -> list[int]:
-        """The indices of a class, a list of classes, or ``all``."""
+        """The indices of a class, a list of classes, or ``all``; arguments as for `index`."""
         if isinstance(names, (str, int)):
             if names == "all":
                 return list(range(len(self)))
@@ -73,18 +83,19 @@ class Classes:
         return [self.index(name, network, word) for name in names]
 
     def counterpart(self, index: int, other: Classes) -> int | None:
-        """The index in `other` of the class that is `index` here; None where `other` has no such class.
+        """The index in `other` of the class that is `index` here; None where it has no such class.
 
-        By synset where both know theirs, for a crane is a bird and a machine; else by name, all names of the class
-        at once before each alone.
+        By synset where both know theirs, since names are ambiguous ("crane" is a bird and a
+        machine); else by name, all names of the class together before each alone.
         """
         synset = self.synsets[index] if self.synsets else None
         if synset and any(other.synsets):
-            return next((place for place, one in enumerate(other.synsets) if one == synset), None)
+            matches = (place for place, name in enumerate(other.synsets) if name == synset)
+            return next(matches, None)
         for name in (self.names[index], *self.names[index].split(",")):
-            found = other._exact.get(name.strip(), other._index.get(_plain(name)))
-            if found is not None:
-                return found
+            match = other._exact.get(name.strip(), other._index.get(_plain(name)))
+            if match is not None:
+                return match
         return None
 
 

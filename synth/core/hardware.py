@@ -1,4 +1,4 @@
-"""Takes the words `device` and `precision`; gives the device, and whether to train in bf16 there."""
+"""Devices and floating point precisions by name: ``device=auto``, ``precision=auto``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def device_of(word: str) -> torch.device:
     """The device for ``auto`` (a GPU if there is one), ``cpu`` or ``cuda:0``.
 
     Raises:
-        InputError: for another word, and for a GPU that is not there.
+        InputError: another word, or a GPU that this machine does not have.
     """
     if word == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -28,12 +28,17 @@ def device_of(word: str) -> torch.device:
 
 
 def low_precision(word: str, device: torch.device) -> bool:
-    """Whether to train in bf16 autocast: ``auto`` does where the processor multiplies bf16 natively.
+    """Whether to train in bfloat16 autocast on `device`.
 
-    Emulated bf16 is several times slower than fp32, so an old CPU trains in fp32.
+    ``auto`` does where the processor multiplies bfloat16 natively: emulated, it is several times
+    slower than float32.
+
+    Args:
+        word: ``auto``, ``float32`` or ``bfloat16``.
+        device: where the training runs.
 
     Raises:
-        InputError: for a word that is not one of ``auto``, ``float32`` and ``bfloat16``.
+        InputError: another word.
     """
     if word not in PRECISIONS:
         raise InputError(
@@ -43,5 +48,6 @@ def low_precision(word: str, device: torch.device) -> bool:
         return word == "bfloat16"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    # absent from torch before 2.6
+    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(features.get("avx512_bf16") or features.get("amx_bf16"))

@@ -1,11 +1,11 @@
-"""Takes 64-bit keys, one a row; gives random numbers that depend on nothing but the key and their place.
+"""Counter-based random numbers: a draw is a hash of a 64-bit key and an index.
 
-A generator with a state draws different numbers for a row when its neighbours change. Here a number is a
-hash of (key, index), so item 7 of a batch draws what item 7 alone draws, on any device, in any order, and
-a run that resumes draws what the run without a break would have drawn.
+A generator with a state draws other numbers for a row when its neighbours change. Here item 7 of a
+batch draws what item 7 draws alone, on any device and in any order, and a resumed run draws what
+the uninterrupted one would have drawn.
 
-The hash is SplitMix64 (Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014),
-written in wrapping int64 arithmetic, which every torch device has.
+The hash is SplitMix64 (Steele, Lea & Flood, "Fast splittable pseudorandom number generators",
+OOPSLA 2014), in wrapping int64 arithmetic, which every torch device has.
 """
 
 from __future__ import annotations
@@ -28,20 +28,28 @@ _MASK24, _MASK64 = (1 << 24) - 1, (1 << 64) - 1
 
 
 def key_of(*parts: object) -> int:
-    """A signed 64-bit key for what `parts` spell, the same in every process and on every machine."""
+    """A signed 64-bit key of `parts` as text, the same in every process and on every machine."""
     digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 
 def mix(words: Tensor) -> Tensor:
-    """SplitMix64's output function on int64 `words` of any shape: a bijection in which every bit moves."""
+    """SplitMix64's output function on int64 `words` of any shape, a bijection.
+
+    Each input bit changes each output bit with a probability near one half.
+    """
     words = (words ^ _shifted(words, 30)) * _FIRST
     words = (words ^ _shifted(words, 27)) * _SECOND
     return words ^ _shifted(words, 31)
 
 
 def fold_in(keys: Tensor, number: int | Tensor) -> Tensor:
-    """New keys from int64 `keys` [r] and a number (or one number a key): a stream of its own for each."""
+    """New keys, int64 [r], of an independent stream for each number.
+
+    Args:
+        keys: int64 [r].
+        number: one number for all keys, or one a key, int64 [r].
+    """
     if isinstance(number, int):
         mixed: int | Tensor = _mixed(number + _GOLDEN)
     else:
@@ -58,35 +66,33 @@ def _mixed(word: int) -> int:
 
 
 def uniform(keys: Tensor, count: int) -> Tensor:
-    """`count` numbers a key, uniform in [0, 1) with 24 random bits: float32 [r, count] from int64 keys [r]."""
+    """Uniform numbers in [0, 1) with 24 random bits: float32 [r, count] from int64 keys [r]."""
     return torch.cat(_halves(keys, count), dim=1)[:, :count] * 2.0**-24
 
 
 def normal(keys: Tensor, count: int) -> Tensor:
-    """`count` standard normal numbers a key (Box & Muller 1958): float32 [r, count] from int64 keys [r]."""
+    """Standard normal numbers (Box & Muller 1958): float32 [r, count] from int64 keys [r]."""
     first, second = _halves(keys, count)
-    radius = (
-        ((first + 1.0) * 2.0**-24).log_().mul_(-2.0).sqrt_()
-    )  # first + 1: the logarithm of 0 never comes
+    # first + 1, so that the logarithm of 0 never occurs
+    radius = ((first + 1.0) * 2.0**-24).log_().mul_(-2.0).sqrt_()
     angle = second.mul_(2.0 * math.pi * 2.0**-24)
     return torch.cat([radius * angle.cos(), radius.mul_(angle.sin_())], dim=1)[:, :count]
 
 
 def _halves(keys: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Two float tensors [r, ceil(count / 2)] of whole numbers below 2**24: the two halves of each hash."""
+    """Integers below 2**24 from both halves of each hash: two float32 [r, ceil(count / 2)]."""
     places = torch.arange(1, (count + 1) // 2 + 1, device=keys.device) * _GOLDEN
     words = mix(keys[:, None] + places)
     return _shifted(words, 40).to(torch.float32), ((words >> 8) & _MASK24).to(torch.float32)
 
 
 def _shifted(words: Tensor, bits: int) -> Tensor:
-    return (words >> bits) & (
-        (1 << (64 - bits)) - 1
-    )  # torch shifts int64 arithmetically; this is the logical one
+    """A logical shift to the right; torch's own shift of int64 is arithmetic."""
+    return (words >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def coins(keys: Tensor, count: int) -> Tensor:
-    """`count` fair coins a key, one bit each: bool [r, count] from int64 keys [r]; 64 of them cost one hash."""
+    """Fair coins, one bit each, so 64 a hash: bool [r, count] from int64 keys [r]."""
     places = torch.arange(1, (count + 63) // 64 + 1, device=keys.device) * _GOLDEN
     words = mix(keys[:, None] + places)
     bits = words[..., None] >> torch.arange(64, device=keys.device)
@@ -94,17 +100,23 @@ def coins(keys: Tensor, count: int) -> Tensor:
 
 
 def chosen(keys: Tensor, count: int, rate: float) -> tuple[Tensor, Tensor]:
-    """Which of `count` places each key chooses, every place independently with probability `rate`.
+    """The successes among `count` independent Bernoulli trials of each key, as positions.
 
-    Gives positions int64 [r, m] and a mask [r, m] of those that lie below `count`. Gaps between successes of a
-    Bernoulli process are geometric, so only about rate * count numbers are drawn instead of `count`. Expects
-    0 < rate < 1.
+    Gaps between successes are geometric, so only about rate * count numbers are drawn in place of
+    `count`.
+
+    Args:
+        keys: int64 [r].
+        count: trials a key.
+        rate: probability of a success, 0 < rate < 1.
+
+    Returns:
+        Positions int64 [r, m], and a mask [r, m] of those that are below `count` and count.
     """
-    expected = rate * count
-    most = min(count, math.ceil(expected + 8.0 * math.sqrt(expected * (1.0 - rate)) + 8.0))
-    gaps = (
-        (uniform(keys, most).neg_().log1p_() * (1.0 / math.log1p(-rate))).floor_().clamp_(max=count)
-    )
+    mean = rate * count
+    most = min(count, math.ceil(mean + 8.0 * math.sqrt(mean * (1.0 - rate)) + 8.0))
+    logarithms = uniform(keys, most).neg_().log1p_()
+    gaps = (logarithms * (1.0 / math.log1p(-rate))).floor_().clamp_(max=count)
     positions = (gaps.long() + 1).cumsum(1) - 1
     inside = positions < count
     return positions.clamp_(max=count - 1), inside
