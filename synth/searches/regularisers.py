@@ -1,8 +1,8 @@
-"""Takes genomes; gives them back a little plainer: decayed, and those shaped like pictures blurred or clipped.
+"""Regularisers of gradient ascent: L2 decay, Gaussian blur, and clipping of pixels.
 
-What Yosinski et al. ("Understanding Neural Networks Through Deep Visualization", 2015) do between the steps
-of an ascent so that pictures look like something. Zero, in their mean-subtracted pictures, is here the
-encoding's origin.
+They act between the steps of an ascent and make its images more interpretable (Yosinski et al.,
+"Understanding Neural Networks Through Deep Visualization", 2015). Decay and clipping pull towards
+zero in the paper, whose images are mean-subtracted; here they pull towards the encoding's baseline.
 """
 
 from __future__ import annotations
@@ -12,22 +12,32 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from synth.core import Genome
+from synth.data.blur import gaussian_blur
 from synth.errors import InputError
-from synth.transforms.blur import gaussian_blur
-
-CLIPS = ("clip_pixels", "clip_gradients", "clip_contributions")
 
 
 @dataclass(frozen=True)
 class Regularisers:
-    """Five switches, each off at its default.
+    """The five regularisers of Yosinski et al. 2015, each off at its default.
 
-    `decay`: the share of each number's distance to the origin that is lost a step (L2 decay). `blur_every` and
-    `blur_sigma`: a Gaussian blur of that many pixels every so many steps. `clip_pixels`: the percentage of
-    pixels with the smallest norm over colours that are set to the origin. `clip_gradients`: the same for the
-    pixels on whose change the score depends least. `clip_contributions`: the same for those that contribute least,
-    to first order: |sum over colours of gradient times the distance to the origin|, what the score would lose were
-    the pixel set to the origin.
+    Decay works on genomes of any shape, the others on genomes of pixels, [r, c, h, w]. All of them
+    act on the difference from the encoding's baseline.
+
+    Args:
+        decay: L2 decay, the share in [0, 1) of each number's difference from the baseline that is
+            lost in a step.
+        blur_every: a Gaussian blur every so many steps; 0 for none.
+        blur_sigma: standard deviation of the blur in pixels, above 0.
+        clip_pixels: percentage in [0, 100) of the pixels, those of the smallest norm over colours,
+            that are set to the baseline.
+        clip_gradients: the same for the pixels whose gradient has the smallest norm over colours.
+        clip_contributions: the same for the pixels that contribute least to the score, to first
+            order: |sum over colours of gradient times difference from the baseline|, the loss of
+            score if the pixel alone were set to the baseline.
+
+    Raises:
+        InputError: for numbers out of range.
     """
 
     decay: float = 0.0
@@ -45,59 +55,90 @@ class Regularisers:
                 f"search.regularisers: blur_every={self.blur_every}, blur_sigma={self.blur_sigma}; "
                 "write blur_every >= 0 and blur_sigma > 0."
             )
-        for word in CLIPS:
-            if not 0 <= getattr(self, word) < 100:
+        for word, percentage in self._clips.items():
+            if not 0 <= percentage < 100:
                 raise InputError(
-                    f"search.regularisers.{word}={getattr(self, word)}: write a percentage in [0, 100)."
+                    f"search.regularisers.{word}={percentage}: write a percentage in [0, 100)."
                 )
 
     @property
     def active(self) -> bool:
-        """Whether any switch is on."""
+        """Whether any regulariser is on."""
         return bool(self.decay) or self._spatial
 
     @property
+    def _clips(self) -> dict[str, float]:
+        return {
+            "clip_pixels": self.clip_pixels,
+            "clip_gradients": self.clip_gradients,
+            "clip_contributions": self.clip_contributions,
+        }
+
+    @property
     def _spatial(self) -> bool:
-        """Whether any switch is on that looks at places and their neighbours."""
-        return bool(self.blur_every) or any(getattr(self, word) for word in CLIPS)
+        """Whether any regulariser is on that needs pixels in their places."""
+        return bool(self.blur_every) or any(self._clips.values())
+
+    def check(self, genome: Genome, baseline: Genome | None) -> None:
+        """Raise InputError where the regularisers that are on do not apply to an encoding.
+
+        Args:
+            genome: any genomes of the encoding, [r, *shape].
+            baseline: its baseline; None where it has none.
+        """
+        if self.active and baseline is None:
+            raise InputError(
+                "search.regularisers: this encoding defines no baseline, so decay and clipping "
+                "have nothing to pull towards; use encoding=pixels or fourier, or "
+                "search/regularisers=none."
+            )
+        if self._spatial and genome.ndim != 4:
+            raise InputError(
+                "search.regularisers: they need a genome of pixels; use encoding=pixels, or "
+                "search/regularisers=none."
+            )
 
     def __call__(
-        self, genome: Tensor, gradient: Tensor, baseline: Tensor | None, step: int
-    ) -> Tensor:
-        """`genome` after a step whose gradient was `gradient`; `baseline` broadcasts against it.
+        self, genome: Genome, gradient: Tensor, baseline: Genome | None, step: int
+    ) -> Genome:
+        """Regularised genomes.
 
-        Decay works on genomes of any shape, the others on those of pixels, [r, c, h, w].
+        Args:
+            genome: [r, *shape], after the step.
+            gradient: [r, *shape], of the score before the step.
+            baseline: broadcasts against `genome`; None where the encoding has none.
+            step: the number of the step, from 0.
+
+        Returns:
+            [r, *shape].
+
+        Raises:
+            InputError: as `check` does.
         """
-        if baseline is None:
-            raise InputError(
-                "search.regularisers: this encoding defines no baseline, so decay and clipping have "
-                "nothing to pull towards; use encoding=pixels or fourier, or search/regularisers=none."
-            )
-        if genome.ndim != 4 and self._spatial:
-            raise InputError(
-                "search.regularisers: they need a genome of pixels; use encoding=pixels or canvas."
-            )
-        away = genome - baseline
+        self.check(genome, baseline)
+        assert baseline is not None
+        difference = genome - baseline
         if self.decay:
-            away = away * (1 - self.decay)
+            difference = difference * (1 - self.decay)
         if self.blur_every and (step + 1) % self.blur_every == 0:
-            away = gaussian_blur(away, self.blur_sigma)
+            difference = gaussian_blur(difference, self.blur_sigma)
         if self.clip_pixels:
-            away = away * _largest(away.norm(dim=1, keepdim=True), self.clip_pixels)
+            norms = difference.norm(dim=1, keepdim=True)
+            difference = difference * _largest(norms, self.clip_pixels)
         if self.clip_gradients:
-            away = away * _largest(gradient.norm(dim=1, keepdim=True), self.clip_gradients)
+            norms = gradient.norm(dim=1, keepdim=True)
+            difference = difference * _largest(norms, self.clip_gradients)
         if self.clip_contributions:
-            away = away * _largest(
-                (gradient * away).sum(1, keepdim=True).abs(), self.clip_contributions
-            )
-        return baseline + away
+            contributions = (gradient * difference).sum(1, keepdim=True).abs()
+            difference = difference * _largest(contributions, self.clip_contributions)
+        return baseline + difference
 
 
 def _largest(norms: Tensor, percentage: float) -> Tensor:
-    """A mask [r, 1, h, w] that leaves out the `percentage` of places with the smallest of `norms`, row by row."""
+    """A mask [r, 1, h, w], 0 at the `percentage` of pixels with the smallest `norms` of each row."""
     flat = norms.flatten(1)
-    out = int(flat.shape[1] * percentage / 100)
-    if out == 0:
+    clipped = int(flat.shape[1] * percentage / 100)
+    if clipped == 0:
         return torch.ones_like(norms)
-    threshold = flat.kthvalue(out, dim=1, keepdim=True).values
+    threshold = flat.kthvalue(clipped, dim=1, keepdim=True).values
     return (flat > threshold).view_as(norms).to(norms.dtype)
