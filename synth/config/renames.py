@@ -72,7 +72,7 @@ _KEYS = (
     (_ROOT + r"watch(?=\.|$)", r"\1monitor"),
     (_ROOT + rf"measures(?=\.(?:{'|'.join(FIGURES)})(?:\.|$))", r"\1figures"),
     (_ROOT + r"measures(?=\.|$)", r"\1metrics"),
-    (r"((?:^|\.)(?:objective|monitor)(?:\.[\w.]+)?)\.measure$", r"\1.score"),
+    (r"((?:^|\.)(?:objective|monitor)(?:\.[\w.]+)?)(?<!terms)\.measure$", r"\1.score"),
     (r"((?:^|\.)encoding(?:\.[\w.]+)?)\.rounded$", r"\1.eight_bit"),
     (r"((?:^|\.)encoding(?:\.[\w.]+)?)\.facets$", r"\1.clusters"),
 )

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from synth.cli.command import LONGEST_NAME, _point
+from synth.cli.folders import LONGEST_NAME, point
 from synth.core import Problem, Rows, State, StepReport
 from synth.networks import bundled
 from synth.record.interrupt import Interrupt
@@ -143,7 +143,7 @@ def test_two_runs_in_the_same_second_get_different_folders(
         def now(cls, tz: Any = None) -> datetime:
             return datetime(2031, 2, 3, 4, 5, 6, tzinfo=tz)
 
-    monkeypatch.setattr("synth.cli.command.datetime", Stopped)
+    monkeypatch.setattr("synth.cli.folders.datetime", Stopped)
     for _ in range(2):
         assert synth("recipe=layers", f"network.weights={weights}").code == 0
     assert sorted(path.name for path in Path("runs/2031-02-03").iterdir()) == [
@@ -279,18 +279,18 @@ _overrides = st.lists(_words, min_size=1, max_size=6).map(",".join)
 
 @given(_overrides, _overrides)
 def test_any_overrides_name_one_folder(one: str, other: str) -> None:
-    name = _point(one)
-    assert name == _point(one)
+    name = point(one)
+    assert name == point(one)
     assert name not in ("", ".", "..")
     assert not re.search(r"[\x00-\x1f/\\]", name)
     assert len(name.encode()) <= LONGEST_NAME
-    assert (name == _point(other)) == (one == other)
+    assert (name == point(other)) == (one == other)
 
 
 def test_points_that_differ_only_in_what_a_folder_cannot_be_called() -> None:
-    assert len({_point(f"image=a{sign}b") for sign in ("/", "\\", "-", "\n", "\x00")}) == 5
-    assert _point("") == "defaults"
-    assert _point("seed=1,target=school\\ bus") == "seed=1,target=school bus"
+    assert len({point(f"image=a{sign}b") for sign in ("/", "\\", "-", "\n", "\x00")}) == 5
+    assert point("") == "defaults"
+    assert point("seed=1,target=school\\ bus") == "seed=1,target=school bus"
 
 
 # -- killed, interrupted, resumed --------------------------------------------------------------------------
@@ -347,8 +347,8 @@ def test_a_killed_run_resumes_to_the_same_bits(
     words = (*words, f"network.weights={weights}")
     assert synth(*words, "folder=whole").code == 0
     with monkeypatch.context() as patched:
-        patched.setattr("synth.experiment.CHECKPOINT_EVERY", every)
-        patched.setattr("synth.experiment.FLUSH_EVERY", 0.0)
+        patched.setattr("synth.engine.observer.CHECKPOINT_EVERY", every)
+        patched.setattr("synth.engine.experiment.REPORT_EVERY", 0.0)
         patched.setattr(kind, "step", _leaving(kind, at, Killed))
         with pytest.raises(Killed):
             synth(*words, "folder=killed")
@@ -478,7 +478,7 @@ def test_a_training_that_is_refused_keeps_its_configuration(synth: Synth, weight
         "folder=out",
     )
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("synth.training.classifier.TrainClassifier._ship", _killed)
+        patched.setattr("synth.training.classifier.train_classifier.TrainClassifier._ship", _killed)
         with pytest.raises(Killed):
             synth(*words)
     before = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
@@ -503,9 +503,10 @@ def _killed(*_: object) -> None:
 
 DRIVER = (
     "import sys; sys.argv[0] = 'synth'\n"
-    "from synth import cli, experiment\n"
-    "experiment.CHECKPOINT_EVERY = experiment.FLUSH_EVERY = 0.0\n"
-    "cli.main()"
+    "from synth.cli.command import main\n"
+    "from synth.engine import experiment, observer\n"
+    "observer.CHECKPOINT_EVERY = experiment.REPORT_EVERY = 0.0\n"
+    "main()"
 )
 
 

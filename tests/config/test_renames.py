@@ -93,9 +93,7 @@ def test_a_recipe_of_the_users_own_is_told_of_old_names(synth: Synth, tmp_path: 
     assert line("/measure@measures.strip: strip") == (
         "measure=strip: it is a figure now; write figure@figures.NAME=strip"
     )
-    assert line("/objective@watch: class_logit") == (
-        "watch: it is called monitor now; write that."
-    )
+    assert line("/objective@watch: class_logit") == ("watch: it is called monitor now; write that.")
     assert line(more="objective: {terms: {it: {_target_: synth.objectives.rivals.Rivals}}}") == (
         "objective.terms.it._target_=synth.objectives.rivals.Rivals: "
         "it is called synth.objectives.alternatives.Alternatives now; write that."
