@@ -91,8 +91,9 @@ RULES = (
             and not (parts.search.shared_population or parts.problem.objective.alternatives)
         ),
         lambda parts: (
-            f"objective: its pictures compete for all {parts.problem.objective.columns} items, which "
-            f"{parts.search_name} cannot read; write search=map_elites, or an objective of one "
+            "objective: its pictures compete for all "
+            f"{parts.problem.objective.columns} items, "
+            f"which {parts.search_name} cannot read; write search=map_elites, or an objective of one "
             "score, class_log_probability."
         ),
     ),

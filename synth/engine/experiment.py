@@ -314,7 +314,7 @@ class Experiment(Job):
         return set() if all_or_none and len(finished) < len(state.active) else finished
 
     def _max_passes(self) -> int:
-        """The most passes of an item before the budget is checked again: a step and its 8-bit image."""
+        """The most passes of an item before the budget is checked again."""
         images = self.problem.encoding.images_per_genome
         step = self.search_method.passes(self.problem.stochastic, len(self.rows))
         return step * images * self.problem.views + images * (self.until is not None)

@@ -1,14 +1,13 @@
-"""Takes genomes, gives scores and gradients: the one hot path that every search climbs through.
+"""The fitness module: scores and gradients of genomes, the one hot path that every search uses.
 
-Decode, transform, read the network, score; chunk by chunk, so that a population of any size fits the memory
-budget, and with the gradient taken inside, so that no graph outlives its chunk.
+Decode, transform, read the network, score; in chunks, so that a population of any size fits the
+memory budget. The gradient is taken inside each chunk, so that no graph outlives it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,10 +34,18 @@ EXACT_WIDTH = 16  # rows of a padded chunk; convolutions differ in the last bits
 class ImageProblem(Problem):
     """Encoding, transform, network and objective as one function from genomes to scores.
 
-    `memory` is the budget in bytes for one chunk's activations; it fixes the chunk size, so equal budgets
-    give equal pictures. `exact` pads every chunk to one width: an item is then bit-equal alone and in any
-    batch on a CPU, at the price of the padding. `views` is how often each picture is shown, each time under a
-    transform of its own, before the scores are averaged (expectation over transformation: Athalye et al. 2018).
+    Args:
+        network: the network that is read.
+        encoding: decodes genomes to images.
+        transform: random change of the images before the network reads them.
+        objective: what is scored.
+        monitor: the objective that stopping rules are about; may be `objective` itself.
+        memory: bytes of activations in one chunk; it fixes the chunk size, so that equal budgets
+            give equal bits.
+        exact: whether every chunk is padded to `EXACT_WIDTH` rows: an item is then bit-equal alone
+            and in any batch on a CPU, at the price of the padding.
+        views: random transforms of each image, over which the scores are averaged (expectation over
+            transformation, Athalye et al. 2018).
     """
 
     network: Network
@@ -56,7 +63,7 @@ class ImageProblem(Problem):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that objective and watch read."""
+        """The layers that objective and monitor read."""
         return tuple(dict.fromkeys(self.objective.layers + self.monitor.layers))
 
     @property
@@ -67,6 +74,10 @@ class ImageProblem(Problem):
     def columns(self) -> int:
         return self.objective.columns
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        return self.encoding.size
+
     def start(self, rows: Rows) -> Genome:
         return self.encoding.start(rows)
 
@@ -76,32 +87,44 @@ class ImageProblem(Problem):
     def baseline(self, rows: Rows) -> Genome | None:
         return self.encoding.baseline(rows)
 
-    def at(self, size: tuple[int, int] | None = None, **parts: Any) -> ImageProblem:
-        """The same problem at another `size` (height, width), or with other fields exchanged by name."""
+    def at(
+        self,
+        size: tuple[int, int] | None = None,
+        transform: Transform | None = None,
+        **parts: object,
+    ) -> ImageProblem:
+        """The same problem at another size, or with other fields.
+
+        Args:
+            size: height and width of the images.
+            transform: another transform.
+            parts: other fields by name.
+
+        Raises:
+            InputError: where the network cannot read the images.
+        """
+        if transform is not None:
+            parts["transform"] = transform
         if size is not None:
             self.network.check_size(size, self.layers)
             objective = self.objective.at(size)
             monitor = objective if self.monitor is self.objective else self.monitor.at(size)
-            parts = {
-                "encoding": self.encoding.at(size),
-                "objective": objective,
-                "monitor": monitor,
-            } | parts
-        other = replace(self, **parts)
-        if size is not None or "transform" in parts:
+            sized = {"encoding": self.encoding.at(size), "objective": objective, "monitor": monitor}
+            parts = sized | parts
+        other = replace(self, **parts)  # type: ignore[arg-type]
+        if size is not None or transform is not None:
             other.check()
         return other
 
     def check(self) -> None:
-        """Raises InputError where the network cannot read what the transform makes of the encoding's pictures."""
+        """Raises InputError where the network cannot read the transformed images."""
         assert self.encoding.size is not None
         device = self.network.device
-        nobody = torch.zeros(1, dtype=torch.int64, device=device)
+        zero = torch.zeros(1, dtype=torch.int64, device=device)
         with torch.no_grad():
-            seen = self.transform(
-                torch.zeros(1, 3, *self.encoding.size, device=device), Rows(nobody, nobody)
-            )
-        self.network.check_size((seen.shape[2], seen.shape[3]), self.layers)
+            blank = torch.zeros(1, 3, *self.encoding.size, device=device)
+            images = self.transform(blank, Rows(zero, zero))
+        self.network.check_size((images.shape[2], images.shape[3]), self.layers)
 
     def transfer(self, genome: Genome, to: Problem) -> Genome:
         assert isinstance(to, ImageProblem)
@@ -109,46 +132,69 @@ class ImageProblem(Problem):
             return self.encoding.transfer(genome, to.encoding)
 
     def images(self, genome: Genome, rows: Rows) -> Images:
-        """The pictures that `genome` is kept as, without gradient: [r * k, 3, h, w], k = 1 for most encodings."""
+        """The images that are saved of genomes, without gradient.
+
+        Args:
+            genome: [r, *shape].
+            rows: [r].
+
+        Returns:
+            [r * k, 3, h, w], RGB in [0, 1]; k is 1 for most encodings.
+        """
         with torch.no_grad():
             parts = [
-                self.encoding.export(*self._part(genome, rows, index))
+                self.encoding.export(*self._select(genome, rows, index))
                 for index in self._chunks(len(genome))
             ]
-            return parts[0] if len(parts) == 1 and not self.exact else self._cut(parts, len(genome))
+        if len(parts) == 1 and not self.exact:
+            return parts[0]
+        # without the images of the padding
+        images, count = torch.cat(parts), len(genome)
+        padded = -(-count // EXACT_WIDTH) * EXACT_WIDTH if self.exact else count
+        return images[: len(images) * count // padded]
 
     def confirmed(self, genome: Genome, rows: Rows) -> PerRow:
-        """The watched number of `genome`, untransformed, in 8 bits where the encoding says that those count: [r]."""
-        found = []
+        """Monitored values [r] of genomes, untransformed, after 8-bit quantisation of the images.
+
+        Not quantised where the encoding's results need not survive it (`Encoding.eight_bit`).
+        """
+        values = []
+        size = self.encoding.images_per_genome
         with torch.inference_mode():
             for index in self._chunks(len(genome)):
-                part, who = self._part(genome, rows, index)
-                images = self.encoding.decode(part, who)
+                part, part_rows = self._select(genome, rows, index)
+                images = self.encoding.decode(part, part_rows)
                 if self.encoding.eight_bit:
                     images = (images * 255).round() / 255
-                each, size = self._spread(who), self.encoding.images_per_genome
-                activations = self.network.read(images, self.monitor.layers)
-                readout = Readout(activations, images, each, self.encoding.picture_index(who), size)
-                found.append(
-                    own(total(self.monitor(readout)), each).unflatten(0, (-1, size)).mean(1)
+                image_rows = self._image_rows(part_rows)
+                readout = Readout(
+                    self.network.read(images, self.monitor.layers),
+                    images,
+                    image_rows,
+                    self.encoding.picture_index(part_rows),
+                    size,
                 )
-        return _joined(
-            found, len(genome)
-        ).clone()  # outside the mode, or it would be an inference tensor too
+                scores = own(total(self.monitor(readout)), image_rows)
+                values.append(scores.unflatten(0, (-1, size)).mean(1))
+        return _joined(values, len(genome)).clone()  # an ordinary tensor, outside of inference mode
 
     def evaluate(
         self, genome: Genome, rows: Rows, cotangents: Cotangents | None = None
     ) -> Evaluation:
-        """Scores of `genome` [r, *shape]; with `cotangents`, also the gradients of the pulled scores by it.
+        """Scores of genomes and, with `cotangents`, their vector-Jacobian products.
 
-        `cotangents` maps scores [r, k] to covectors [v, r, k]: one forward and v backwards a row. It is called
-        chunk by chunk, so it must treat rows alone.
+        Args:
+            genome: [r, *shape].
+            rows: [r].
+            cotangents: maps scores [r, k] to vectors [v, r, k]: one forward and v backwards a row.
+                It is called once a chunk, so it must treat rows independently.
         """
         parts = [
-            self._chunk(*self._part(genome, rows, index), cotangents)
+            self._evaluate_chunk(*self._select(genome, rows, index), cotangents)
             for index in self._chunks(len(genome))
         ]
-        count, size = len(genome), self.encoding.images_per_genome * self.views
+        count = len(genome)
+        images = self.encoding.images_per_genome * self.views
         gradients = [part.gradient for part in parts if part.gradient is not None]
         return Evaluation(
             scores=_joined([part.scores for part in parts], count),
@@ -158,70 +204,65 @@ class ImageProblem(Problem):
             },
             monitor=_joined([part.monitor for part in parts], count),
             gradient=_joined(gradients, count, 1) if gradients else None,
-            forwards=size,
-            backwards=size * (len(gradients[0]) if gradients else 0),
+            forwards=images,
+            backwards=images * (len(gradients[0]) if gradients else 0),
         )
 
-    def _chunk(self, genome: Genome, rows: Rows, cotangents: Cotangents | None) -> Evaluation:
+    def _evaluate_chunk(
+        self, genome: Genome, rows: Rows, cotangents: Cotangents | None
+    ) -> Evaluation:
         with torch.inference_mode() if cotangents is None else torch.enable_grad():
             if cotangents is not None:
                 genome = genome.detach().requires_grad_()
-            images, who, source = (
-                self.encoding.decode(genome, rows),
-                self._spread(rows),
-                self.encoding.picture_index(rows),
-            )
-            if self.views > 1:
-                images, who = images.repeat_interleave(self.views, 0), who.split(self.views)
-                source = source.repeat_interleave(self.views)
-            activations = self.network.read(self.transform(images, who), self.layers)
-            readout = Readout(
-                activations, images, who, source, self.encoding.images_per_genome, self.views
-            )
+            readout = self._read(genome, rows)
             terms = self.objective(readout)
             scores = self._mean(total(terms))
-            gradient = None
-            if cotangents is not None:
-                covectors = cotangents(scores.detach())
-                last = len(covectors) - 1
-                pulled = [
-                    torch.autograd.grad(scores, genome, covector, retain_graph=i < last)[0]
-                    for i, covector in enumerate(covectors)
-                ]
-                gradient = torch.stack(pulled) if last else pulled[0][None]
+            gradient = None if cotangents is None else _gradient(scores, genome, cotangents)
             with torch.no_grad():
-                monitored = (
-                    scores
-                    if self.monitor is self.objective
-                    else self._mean(total(self.monitor(readout)))
-                )
+                monitored = scores
+                if self.monitor is not self.objective:
+                    monitored = self._mean(total(self.monitor(readout)))
                 monitor = own(monitored.detach(), rows)
-                parts = {name: self._mean(value.detach()) for name, value in terms.items()}
-        # inference tensors may not meet autograd later: a clone outside the mode is an ordinary tensor
+                means = {name: self._mean(value.detach()) for name, value in terms.items()}
+        # clones made outside of inference mode are ordinary tensors, which autograd may use
         return Evaluation(
-            scores.detach().clone(),
-            {k: v.clone() for k, v in parts.items()},
-            monitor.clone(),
-            gradient,
-            0,
-            0,
+            scores=scores.detach().clone(),
+            terms={name: value.clone() for name, value in means.items()},
+            monitor=monitor.clone(),
+            gradient=gradient,
+            forwards=0,
+            backwards=0,
         )
 
-    def _spread(self, rows: Rows) -> Rows:
+    def _read(self, genome: Genome, rows: Rows) -> Readout:
+        """Images of the genomes, each under `views` transforms, and the network's activations."""
+        images = self.encoding.decode(genome, rows)
+        image_rows = self._image_rows(rows)
+        picture_index = self.encoding.picture_index(rows)
+        if self.views > 1:
+            images = images.repeat_interleave(self.views, 0)
+            image_rows = image_rows.split(self.views)
+            picture_index = picture_index.repeat_interleave(self.views)
+        return Readout(
+            self.network.read(self.transform(images, image_rows), self.layers),
+            images,
+            image_rows,
+            picture_index,
+            self.encoding.images_per_genome,
+            self.views,
+        )
+
+    def _image_rows(self, rows: Rows) -> Rows:
+        """The rows of the decoded images."""
         size = self.encoding.images_per_genome
         return rows.split(size) if size > 1 else rows
 
-    def _cut(self, parts: list[Images], count: int) -> Images:
-        """Pictures of all chunks without those of the padding; some encodings keep several a row."""
-        whole = torch.cat(parts)
-        padded = -(-count // EXACT_WIDTH) * EXACT_WIDTH if self.exact else count
-        return whole[: len(whole) * count // padded]
-
     def _mean(self, scores: Tensor) -> Tensor:
+        """Scores [r, k] of the genomes from those of their images and views."""
         size = self.encoding.images_per_genome * self.views
         return scores if size == 1 else scores.unflatten(0, (-1, size)).mean(1)
 
-    def _part(
+    def _select(
         self, tensor: Tensor, rows: Rows, index: slice | Tensor | None
     ) -> tuple[Tensor, Rows]:
         return (tensor, rows) if index is None else (tensor[index], rows.select(index))
@@ -234,33 +275,42 @@ class ImageProblem(Problem):
             return
         assert self.encoding.size is not None
         height, width = self.encoding.size
-        seen = self.network.bytes_per_pixel * height * width * self.views
-        bytes_per_row = (seen + self.encoding.bytes_per_image) * self.encoding.images_per_genome
-        most = max(1, int(self.memory // bytes_per_row))
+        network_bytes = self.network.bytes_per_pixel * height * width * self.views
+        image_bytes = network_bytes + self.encoding.bytes_per_image
+        most = max(1, int(self.memory // (image_bytes * self.encoding.images_per_genome)))
         pieces = -(-count // most)
         if pieces == 1:
             yield None
             return
-        length = -(-count // pieces)  # even pieces: no chunk of one at the end
+        length = -(-count // pieces)  # even pieces: no chunk of one row at the end
         for first in range(0, count, length):
             yield slice(first, min(first + length, count))
 
 
-def _joined(tensors: list[Tensor], count: int, axis: int = 0) -> Tensor:
-    """The chunks as one tensor; what padding added beyond `count` is cut off."""
-    whole = tensors[0] if len(tensors) == 1 else torch.cat(tensors, axis)
-    return whole if whole.shape[axis] == count else whole.narrow(axis, 0, count)
-
-
 def own(scores: Tensor, rows: Rows) -> Tensor:
-    """What each row says of its own item, [r]: the only column of `scores` [r, k], or its item's."""
+    """The score of each row for its own item, [r], of `scores` [r, 1] or [r, items]."""
     return scores[:, 0] if scores.shape[1] == 1 else scores.gather(1, rows.item[:, None])[:, 0]
 
 
-def total(terms: Any) -> Tensor:
+def total(terms: Mapping[str, Tensor]) -> Tensor:
     """The sum of an objective's weighted terms: [r, k]."""
-    whole = None
-    for value in terms.values():
-        whole = value if whole is None else whole + value
-    assert whole is not None, "an objective gave no term"
-    return whole
+    values = list(terms.values())
+    assert values, "an objective gave no term"
+    return sum(values[1:], start=values[0])
+
+
+def _gradient(scores: Tensor, genome: Tensor, cotangents: Cotangents) -> Tensor:
+    """Vector-Jacobian products of the scores by the genome, [v, r, *shape]."""
+    vectors = cotangents(scores.detach())
+    last = len(vectors) - 1
+    products = [
+        torch.autograd.grad(scores, genome, vector, retain_graph=i < last)[0]
+        for i, vector in enumerate(vectors)
+    ]
+    return torch.stack(products) if last else products[0][None]
+
+
+def _joined(tensors: list[Tensor], count: int, axis: int = 0) -> Tensor:
+    """The chunks as one tensor, without what padding added beyond `count`."""
+    tensor = tensors[0] if len(tensors) == 1 else torch.cat(tensors, axis)
+    return tensor if tensor.shape[axis] == count else tensor.narrow(axis, 0, count)

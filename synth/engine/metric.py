@@ -1,4 +1,4 @@
-"""The base classes of two kinds: `Metric` adds numbers to a finished search, `FigureMaker` pictures."""
+"""The base classes `Metric`, numbers of a finished search, and `FigureMaker`, pictures of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told of a search while it runs: nobody, or a run folder that keeps steps and checkpoints."""
+"""Observers of a running search: one that does nothing, and one that writes a run folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a running search: `RunState`, one entry an item, and the history of a map of elites."""
+"""The state of a running search, one entry an item, and the history of a map of elites."""
 
 from __future__ import annotations
 

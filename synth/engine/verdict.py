@@ -78,7 +78,7 @@ def evaluate_images(
 
 
 def is_hit(logits: Tensor, target: Target | None) -> bool:
-    """Whether the prediction from `logits` [classes] meets `target`; False without a target class."""
+    """Whether the prediction from `logits` [classes] meets `target`; False without a class."""
     if target is None or target.index is None:
         return False
     return (int(logits.argmax()) == target.index) != target.untargeted

@@ -1,4 +1,4 @@
-"""Saves what a search found: images, then predictions measured on the saved files, then ancestors."""
+"""Saves what a search found: images, predictions measured on the saved files, ancestors."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def _predict_clean(items: Sequence[Item], result: SearchResult, originals: Image
 
 
 def save_strips(record: Record, result: SearchResult, line: Ancestors, items: list[Item]) -> None:
-    """Saves the line of ancestors of each item as a film strip, from the first ancestor to itself."""
+    """Saves the line of ancestors of each item as a film strip, the first ancestor first."""
     each = len(items) // len(result.rows)
     for place, item in enumerate(items):
         i, facet = divmod(place, each)

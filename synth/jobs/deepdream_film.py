@@ -59,12 +59,12 @@ class _Frame:
 
 
 class DeepDreamFilm(Job):
-    """`frames` images, the first of which the encoding starts from; the film is played over and over.
+    """A film that begins with the first image of the encoding; it is played over and over.
 
-    Each of the others is the one before, magnified about its centre, then changed by a whole search
-    as a perturbation of its own (google/deepdream, ``dream.ipynb``, which zooms by 1.05). Bounds such
-    as `epsilon` hold from frame to frame, not from the first on. A film is of one item; it is
-    finished when its frames are, whatever they score.
+    Each of the other frames is the one before, magnified about its centre, then changed by a whole
+    search as a perturbation of its own (google/deepdream, ``dream.ipynb``, which zooms by 1.05).
+    Bounds such as `epsilon` hold from frame to frame, not from the first on. A film is of one item;
+    it is finished when its frames are, whatever they score.
 
     Args:
         network: the network that is read.
@@ -243,7 +243,7 @@ class DeepDreamFilm(Job):
         record.keep(FILM, webp(frames, [round(1000 / self.fps)] * count))
 
     def _items(self, record: Record, state: _Progress) -> list[Item]:
-        """The item of the last frame, saved as any image is, with the first frame as its original."""
+        """The item of the last frame, saved as any image is; its original is the first frame."""
         first, last = (
             data.picture(self._path(record, number), FRAMES) for number in (0, state.frames - 1)
         )

@@ -210,7 +210,7 @@ class Stylize(Job):
         saver: _Saver,
         interrupt: Interrupt,
     ) -> bool:
-        """Stylizes the frames that are missing, then writes the film; False where Ctrl-C came first."""
+        """Stylizes the missing frames, then writes the film; False where Ctrl-C came first."""
         with progress.Steps("film", film.count) as bar:
             for image, milliseconds in film.frames(len(state.durations)):
                 if interrupt.asked:

@@ -34,15 +34,16 @@ class TextureNearest(Job):
     """Synthesises a texture like the one in a picture, pixel by pixel in scanline order.
 
     Every pixel takes the value of the sample's pixel whose neighbourhood is nearest in L2: the
-    ``neighbourhood x (neighbourhood - 1) / 2`` pixels above and the half row to the left; on all but
-    the coarsest level also a square of about half that width, ``2 (neighbourhood // 4) + 1``, around
-    its place in the next coarser level, which is finished. Only complete neighbourhoods of the
-    sample are compared, ties go to the first. Above the first row is noise, drawn from the pixels
+    ``neighbourhood x (neighbourhood - 1) / 2`` pixels above and the half row to the left; on all
+    but the coarsest level also a square of about half that width, ``2 (neighbourhood // 4) + 1``,
+    around its place in the next coarser level, which is finished. Only complete neighbourhoods of
+    the sample are compared, ties go to the first. Above the first row is noise, drawn from the pixels
     of the sample's level.
 
     Pixels with the same x + (r + 1) y, r = neighbourhood // 2, are independent of each other, so a
     wavefront of them is one matrix product. Pixels are whole numbers and so are all sums, which
-    float32 represents exactly: the image is bit-equal to the one made pixel by pixel, on any device.
+    float32 represents exactly: the image is bit-equal to the one made pixel by pixel, on any
+    device.
 
     Source: Wei & Levoy, "Fast texture synthesis using tree-structured vector quantization",
     SIGGRAPH 2000, with the exhaustive search instead of the tree.
@@ -344,7 +345,7 @@ def _causal(radius: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def _squares(picture: Tensor, down: Tensor, across: Tensor, half: int) -> Tensor:
-    """The squares of width 2 `half` + 1 around places [n] of `picture` [h, w, 3], as rows [n, d]."""
+    """The squares of width 2 `half` + 1 around places [n] of `picture` [h, w, 3]: [n, d]."""
     width = picture.shape[1]
     side = torch.arange(-half, half + 1, device=picture.device)
     offsets = (side[:, None] * width + side).flatten()

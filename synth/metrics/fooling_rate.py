@@ -1,4 +1,4 @@
-"""The fooling rate of a universal perturbation: on training and held-out pictures, and its transfer."""
+"""The fooling rate of a universal perturbation on training and held-out pictures; transfer."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class FoolingRate(Metric):
     random signs of the same strength on the held-out pictures (the training pictures where none are
     held out); with a target class ``target_rate_train`` and ``target_rate_heldout``, the share of
     the pictures of other classes that are predicted as it; ``dominant_labels``, the most frequent
-    predictions; and ``transfer``, the rates of other networks, with the perturbation scaled to their
-    size. Of several perturbations the rates are means, and each item has its own.
+    predictions; and ``transfer``, the rates of other networks, with the perturbation scaled to
+    their size. Of several perturbations the rates are means, and each item has its own.
 
     Saves a figure of pictures without and with the perturbation, and the perturbation itself as
     ``perturbation.safetensors``, float32 [n, 3, h, w], multiples of 1/255: add it to pictures in
@@ -95,8 +95,8 @@ class FoolingRate(Metric):
     def check(self, problem: ImageProblem, rows: Rows) -> None:
         if not isinstance(problem.encoding, Universal):
             raise InputError(
-                "metrics.fooling_rate: it counts what one perturbation does to many pictures; write "
-                "encoding=universal, or metrics.fooling_rate=null."
+                "metrics.fooling_rate: it counts what one perturbation does to many pictures; "
+                "write encoding=universal, or metrics.fooling_rate=null."
             )
         if any(other.sha256 == problem.network.sha256 for other in self.transfer):
             log.warning(
@@ -206,7 +206,7 @@ def _labels(network: Network, pictures: Tensor, perturbation: Tensor | None = No
 
 
 def perturb(pictures: Tensor, perturbation: Tensor | None) -> Images:
-    """Pictures uint8 [m, 3, h, w] plus `perturbation` [3, h, w], RGB in [0, 1], rounded to 8 bits."""
+    """Pictures uint8 [m, 3, h, w] plus `perturbation` [3, h, w], in [0, 1], rounded to 8 bits."""
     images = pictures.float() / 255.0
     if perturbation is None:
         return images
@@ -214,7 +214,7 @@ def perturb(pictures: Tensor, perturbation: Tensor | None) -> Images:
 
 
 def random_signs(encoding: Universal, rows: Rows) -> Tensor:
-    """Random corners of the encoding's ball, the baseline of a perturbation: [SIGN_DRAWS, 3, h, w]."""
+    """Random corners of the encoding's ball, for comparison: [SIGN_DRAWS, 3, h, w]."""
     assert encoding.size is not None
     draws = rows.select(slice(1)).fold_in(STREAM).split(SIGN_DRAWS)
     return encoding.levels(encoding.ball.start("signs", draws, (3, *encoding.size)))
@@ -223,7 +223,7 @@ def random_signs(encoding: Universal, rows: Rows) -> Tensor:
 def dominant_labels(
     network: Network, predictions: Sequence[Predictions], most: int
 ) -> list[dict[str, Json]]:
-    """The classes predicted most often under a perturbation, with their shares with and without it."""
+    """The classes predicted most often under a perturbation: shares with and without it."""
     shares = []
     for labels in (
         [prediction.perturbed for prediction in predictions],
@@ -247,7 +247,7 @@ def dominant_labels(
 def draw_sheet(
     network: Network, pictures: Tensor, perturbation: Tensor, prediction: Predictions, most: int
 ) -> Image.Image:
-    """Evenly chosen pictures over their predicted classes, and below the same with the perturbation.
+    """Some pictures over their predicted classes, and below the same with the perturbation.
 
     Args:
         network: that predicts.
@@ -278,7 +278,7 @@ def _transfer(
     perturbations: Tensor,
     targets: Sequence[Target | None],
 ) -> dict[str, Json]:
-    """The rates of another network at its own size, on the held-out pictures where there are any."""
+    """The rates of another network at its own size, on held-out pictures where there are any."""
     scaled = encoding.at(other.size)
     split = scaled.split(other.size)
     pictures = split.held_out if len(split.held_out) else split.train

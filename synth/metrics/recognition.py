@@ -78,7 +78,7 @@ class Recognition(Metric):
         return penultimate_layer(network) if self.layer is None else network.layer(self.layer)
 
     def _features(self, network: Network, images: Images) -> Tensor:
-        """Spatial means of the layer's activations, normalised to length 1: [n, units] on the CPU."""
+        """Spatial means of the layer's activations, of length 1: [n, units] on the CPU."""
         layer = self._layer_of(network)
         features = reading.activations(
             network, images, [layer], size=network.size, reduce=over_places

@@ -13,7 +13,7 @@ WIDTH = 110  # columns, where the output is piped
 
 
 class Layers(Probe):
-    """Prints a row a layer: the names that ``layer=`` takes, output shape for one image, parameters."""
+    """Prints a row a layer: the name that ``layer=`` takes, output shape, parameters."""
 
     def measure(self, record: Record) -> Measurement:
         network = self.network

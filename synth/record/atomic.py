@@ -1,4 +1,4 @@
-"""Takes bytes and a path; leaves either the whole new file there or the old one, never a part."""
+"""Atomic writes: a path holds the whole new file or the old one, never a part."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Writes `data` beside `path`, makes sure that it is on the disk, then renames it over `path`.
 
     Raises:
-        OSError: as the operating system raises it; `path` is then untouched and nothing is left beside it.
+        OSError: as the operating system raises it; `path` is then untouched, with nothing left
+            beside it.
     """
     partial = path.with_name(path.name + ".partial")
     try:

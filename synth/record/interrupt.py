@@ -1,23 +1,25 @@
-"""Takes Ctrl-C; gives a loop the time to finish its step and to save before it leaves."""
+"""Ctrl-C: lets a loop finish its step and save before it ends."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+
+Handler = Callable[[int, FrameType | None], object] | int | None
 
 
 class Interrupt:
-    """A context in which the first Ctrl-C only sets `asked`; the second one is immediate.
+    """A context in which the first Ctrl-C only sets `asked`; the second one raises at once.
 
-    A search in the middle of a step is of no use to a resume. Outside of the main thread, where Python
+    A search in the middle of a step cannot be resumed. Outside of the main thread, where Python
     cannot handle signals, it does nothing.
     """
 
     def __init__(self) -> None:
         self.asked = False
-        self._before: Any = None
+        self._before: Handler = None
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():

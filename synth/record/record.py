@@ -77,7 +77,7 @@ class Record:
     # -- steps -----------------------------------------------------------------------------------
 
     def steps(self, lines: Sequence[Mapping[str, Json]]) -> None:
-        """Appends records to steps.jsonl, each marked with the experiment where there are several."""
+        """Appends records to steps.jsonl, marked with the experiment where there are several."""
         mark = {"contender": self.part} if self.part else {}
         text = "".join(dumps({**line, **mark}) + "\n" for line in lines)
         with self._disk(), self._steps.open("a", encoding="utf-8") as file:
@@ -129,7 +129,7 @@ class Record:
     # -- the result ------------------------------------------------------------------------------
 
     def finish(self, result: Result) -> None:
-        """Writes result.json, the last file of a run, and removes the checkpoints of a finished one."""
+        """Writes result.json, the last file of a run; removes the checkpoints of a finished one."""
         with self._disk():
             text = dumps(result.to_dict(), indent=1) + "\n"
             write_atomically(self.folder / RESULT, text.encode())
@@ -192,7 +192,7 @@ class Record:
                 write_atomically(self._part_result, dumps(content).encode())
 
     def part_result(self) -> Result | None:
-        """The result of this experiment from an earlier try of the same run; None if it has to run."""
+        """The result of this experiment from an earlier try; None if it has to run."""
         try:
             content = json.loads(self._part_result.read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -120,7 +120,7 @@ class Item:
         return (self.forwards or 0) + 2 * (self.backwards or 0)
 
     def to_dict(self) -> dict[str, Json]:
-        """The record of the item as plain JSON values, without the optional fields that are None."""
+        """The item as plain JSON values, without the optional fields that are None."""
         return _to_dict(self, _ALWAYS_IN_ITEM) | self.extra
 
     @staticmethod
@@ -183,7 +183,7 @@ class Result:
 
     @staticmethod
     def from_dict(record: Mapping[str, Json]) -> Result:
-        """The result that a ``result.json`` holds; keys that this version does not know are left out.
+        """The result that a ``result.json`` holds; unknown keys are left out.
 
         Raises:
             TypeError, ValueError, KeyError: where the record has not the form of a result.
@@ -209,7 +209,5 @@ def _to_dict(value: Result | Item | Figure | NetworkInfo, always: Sequence[str])
         content = getattr(value, entry.name)
         if entry.name == "extra" or (content is None and entry.name not in always):
             continue
-        record[entry.name] = (
-            _to_dict(content, ()) if isinstance(content, NetworkInfo) else content
-        )
+        record[entry.name] = _to_dict(content, ()) if isinstance(content, NetworkInfo) else content
     return record
