@@ -1,18 +1,27 @@
-"""Small worlds to search in: functions whose optimum is known, and a network of two thousand random weights."""
+"""Small problems with a known optimum, and a tiny network of random weights."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from synth.core import Cotangents, Evaluation, Genome, Problem, Rows, Search, State, StepReport
+from synth.core import (
+    Cotangents,
+    Evaluation,
+    Genome,
+    Problem,
+    Rows,
+    Search,
+    State,
+    StepReport,
+    Transform,
+)
 from synth.core.classes import Classes
 from synth.core.network import Network
 from synth.core.randomness import key_of
@@ -22,14 +31,23 @@ Score = Callable[[Tensor, Rows], Tensor]
 
 
 def rows_of(count: int, *words: object) -> Rows:
-    """`count` items whose keys are made from `words` and their number."""
+    """`count` items whose random keys are made from `words` and their number."""
     return Rows(torch.arange(count), torch.tensor([key_of(*words, item) for item in range(count)]))
 
 
 class Analytic(Problem):
-    """`score(genome, rows)`, [r, k] or [r], of genomes [r, *shape] that start at `begin(rows)`.
+    """A problem whose score is a given function.
 
-    Keeps how many genomes each call of `evaluate` was asked for, and whether it was asked for a gradient.
+    Args:
+        score: (genome [r, *shape], rows) -> [r, k] or [r].
+        begin: rows -> initial genomes [r, *shape].
+        stochastic: what the problem says of itself.
+        differentiable: likewise.
+        box: genomes are projected to this interval.
+        baseline: the genome of a blank image.
+
+    Attributes:
+        calls: for each call of `evaluate` the number of genomes, and whether with a gradient.
     """
 
     stochastic = False
@@ -47,7 +65,7 @@ class Analytic(Problem):
     ) -> None:
         self.score, self.begin, self.box, self._baseline = score, begin, box, baseline
         self.stochastic, self.differentiable = stochastic, differentiable
-        self.asked: list[tuple[int, bool]] = []
+        self.calls: list[tuple[int, bool]] = []
 
     def start(self, rows: Rows) -> Genome:
         return self.begin(rows)
@@ -58,13 +76,15 @@ class Analytic(Problem):
     def baseline(self, rows: Rows) -> Genome | None:
         return self._baseline
 
-    def at(self, **parts: Any) -> Problem:
+    def at(
+        self, *, size: tuple[int, int] | None = None, transform: Transform | None = None
+    ) -> Problem:
         raise NotImplementedError
 
     def evaluate(
         self, genome: Genome, rows: Rows, cotangents: Cotangents | None = None
     ) -> Evaluation:
-        self.asked.append((len(genome), cotangents is not None))
+        self.calls.append((len(genome), cotangents is not None))
         genome = genome.detach().requires_grad_(cotangents is not None)
         gradient = None
         with torch.set_grad_enabled(cotangents is not None):
@@ -72,12 +92,11 @@ class Analytic(Problem):
             scores = scores[:, None] if scores.ndim == 1 else scores
         if cotangents is not None:
             covectors = cotangents(scores.detach())
-            gradient = torch.stack(
-                [
-                    torch.autograd.grad(scores, genome, one, retain_graph=True)[0]
-                    for one in covectors
-                ]
-            )
+            products = [
+                torch.autograd.grad(scores, genome, covector, retain_graph=True)[0]
+                for covector in covectors
+            ]
+            gradient = torch.stack(products)
         scores = scores.detach()
         backwards = 0 if gradient is None else len(gradient)
         return Evaluation(scores, {"score": scores}, scores[:, 0].clone(), gradient, 1, backwards)
@@ -86,7 +105,11 @@ class Analytic(Problem):
 def quadratics(
     count: int, length: int, condition: float = 30.0, seed: int = 0
 ) -> tuple[Analytic, Tensor, Tensor]:
-    """-(x - c)^T A (x - c) / 2, an A of its own `condition` number and a c an item; the problem, all A and all c."""
+    """Maximise -(x - c)^T A (x - c) / 2, with an A of `condition` number and a c an item.
+
+    Returns:
+        The problem, all A [count, length, length] and all c [count, length].
+    """
     draws = torch.Generator().manual_seed(seed)
     turns = torch.linalg.qr(
         torch.randn(count, length, length, generator=draws, dtype=torch.float64)
@@ -99,14 +122,14 @@ def quadratics(
     matrices, centres = matrices.float(), centres.float()
 
     def score(genome: Tensor, rows: Rows) -> Tensor:
-        away = genome - centres.to(genome)[rows.item]
-        return -0.5 * torch.einsum("ri,rij,rj->r", away, matrices.to(genome)[rows.item], away)
+        change = genome - centres.to(genome)[rows.item]
+        return -0.5 * torch.einsum("ri,rij,rj->r", change, matrices.to(genome)[rows.item], change)
 
     return Analytic(score, lambda rows: rows.normal(length)), matrices, centres
 
 
 def one_max(length: int, stochastic: bool = False) -> Analytic:
-    """The count of genes above one half, the OneMax of the textbooks."""
+    """OneMax: the number of genes above one half."""
     return Analytic(
         lambda genome, rows: (genome > 0.5).float().sum(1),
         lambda rows: (rows.uniform(length) < 0.5).float(),
@@ -117,7 +140,13 @@ def one_max(length: int, stochastic: bool = False) -> Analytic:
 
 
 def tiny_module(classes: int = 5, seed: int = 0, gain: float = 1.0) -> nn.Sequential:
-    """16x16 pictures in, `classes` scores out; ReLUs in place, as torchvision has them. `gain` scales the scores."""
+    """A classifier of 16x16 images with in-place ReLUs, as torchvision has them.
+
+    Args:
+        classes: the number of logits.
+        seed: of its random weights.
+        gain: factor of the logits.
+    """
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         module = nn.Sequential(
@@ -165,17 +194,19 @@ def wrapped(
 def evolved(
     search: Search, problem: Problem, rows: Rows, steps: int | None = None
 ) -> tuple[list[StepReport], list[State]]:
-    """What each of the `steps` of `search` says (None: all it is meant to take), and the states after them."""
-    state, said, states = search.init(problem, rows), [], []
+    """Reports of the `steps` of `search` (None: its own number), and the states after them."""
+    state = search.init(problem, rows)
+    reports = []
+    states = []
     for step in range(search.steps if steps is None else steps):
-        state, one = search.step(problem, rows, state, step)
-        said.append(one)
+        state, report = search.step(problem, rows, state, step)
+        reports.append(report)
         states.append(state)
-    return said, states
+    return reports, states
 
 
 def noisy_pictures(folder: Path, count: int, low: int = 40, high: int = 216) -> Path:
-    """`folder` with `count` pictures of 16x16 pixels of noise, levels from `low` up to but not including `high`."""
+    """A new `folder` with `count` pictures of 16x16 pixels of noise, levels in [low, high)."""
     folder.mkdir()
     for number in range(count):
         noise = np.random.default_rng(number).integers(low, high, (16, 16, 3), dtype=np.uint8)

@@ -1,0 +1,124 @@
+"""Wrapping a module as a network: the caller's module is not changed, and what the defaults are."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from small_worlds import tiny_module
+from torch import Tensor, nn
+
+from synth.core.classes import Classes
+from synth.core.network import Network, sha256_of_state
+from synth.errors import InputError
+
+SIZE = (16, 16)
+
+
+def network_of(module: nn.Module, **settings: object) -> Network:
+    return Network(module, **{"size": SIZE, "device": "cpu", **settings})
+
+
+def traits(module: nn.Module) -> list[object]:
+    """All that wrapping could change: modes, flags, hooks, and each tensor's place and layout."""
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    return [
+        [part.training for part in module.modules()],
+        [getattr(part, "inplace", None) for part in module.modules()],
+        [len(part._forward_hooks) for part in module.modules()],
+        [
+            (name, value.requires_grad, value.device, value.stride(), value.data_ptr())
+            for name, value in tensors
+        ],
+        [value.detach().flatten().tolist() for _, value in tensors],
+    ]
+
+
+def test_the_callers_module_stays_as_it_was() -> None:
+    module = tiny_module().train()
+    module.norm2.eval()  # a mixture of modes
+    module.conv1.weight.requires_grad_(False)
+    before = traits(module)
+    network = network_of(module)
+    network(torch.rand(2, 3, *SIZE))
+    assert traits(module) == before
+    assert module.relu1.inplace
+    assert not network.module.relu1.inplace
+    assert not any(part.training for part in network.modules())
+    assert not any(weight.requires_grad for weight in network.parameters())
+    with torch.no_grad():
+        module.fc.weight.zero_()
+    assert bool(network.module.fc.weight.any())
+
+
+def test_without_a_copy_it_is_the_callers_module() -> None:
+    module = tiny_module().train()
+    network = network_of(module, copy=False)
+    assert network.module is module
+    assert not module.training
+    assert not module.relu1.inplace
+
+
+def test_nothing_is_normalised_by_default() -> None:
+    images = torch.rand(3, 3, *SIZE)
+    module = tiny_module()
+    expected = tiny_module().eval()(images)
+    torch.testing.assert_close(network_of(module)(images), expected)
+    assert not torch.equal(network_of(module, mean=(0.5, 0.5, 0.5))(images), expected)
+
+
+def test_classes_are_numbered_by_default() -> None:
+    network = network_of(tiny_module(classes=7))
+    assert list(network.classes.names) == ["0", "1", "2", "3", "4", "5", "6"]
+    assert network.classes.index("6") == network.classes.index(6) == 6
+
+
+def test_the_name_is_the_modules_class_by_default() -> None:
+    assert network_of(tiny_module()).name == "sequential"
+    assert network_of(tiny_module(), name="mine").name == "mine"
+
+
+def test_the_hash_is_that_of_the_weights_by_default() -> None:
+    module = tiny_module()
+    own = network_of(module).sha256
+    assert own == sha256_of_state(module) == network_of(tiny_module()).sha256
+    assert len(own) == 64
+    assert own == sha256_of_state(module.to(memory_format=torch.channels_last))
+    assert own != network_of(tiny_module(seed=1)).sha256
+    assert own != sha256_of_state(tiny_module().double())
+    assert network_of(module, sha256="ab").sha256 == "ab"
+    with torch.no_grad():
+        module.norm2.running_mean[3] += 1e-6
+    assert own != network_of(module).sha256
+
+
+@pytest.mark.parametrize("count", [4, 6])
+def test_another_number_of_names_than_outputs_is_refused(count: int) -> None:
+    classes = Classes([f"class {index}" for index in range(count)])
+    with pytest.raises(InputError, match=rf"^classes: {count} names, but \w+ has 5 outputs; .*$"):
+        network_of(tiny_module(), classes=classes)
+
+
+class Pair(nn.Module):
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return images, images
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (Pair(), "network: pair returns a tuple; give a module that returns logits"),
+        (nn.Conv2d(3, 5, 3), "network: conv2d returns a tensor of 4 axes; give a module"),
+    ],
+)
+def test_modules_that_return_no_logits_are_refused(module: nn.Module, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        network_of(module)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("word", ["mean", "std"])
+def test_mean_and_std_are_one_number_a_channel(word: str) -> None:
+    with pytest.raises(InputError, match=rf"network {word}=\[0.5\]: write three numbers"):
+        network_of(tiny_module(), **{word: (0.5,)})
+    with pytest.raises(InputError, match=r"network std=\[1, 0, 1\]: write three numbers above 0"):
+        network_of(tiny_module(), std=(1, 0, 1))
