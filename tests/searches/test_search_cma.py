@@ -230,7 +230,7 @@ def test_what_a_step_says_is_what_was_found(strategy: Callable[..., CmaEs]) -> N
         assert (one.statistics["max"] <= one.score).all()
         assert (one.statistics["mean"] <= one.statistics["max"]).all()
         assert (one.statistics["axis_ratio"] >= 1).all()
-    assert problem.asked == [(27, False)] * 20
+    assert problem.calls == [(27, False)] * 20
     assert search.passes(stochastic=False) == 9
     assert search.passes(True, 3) == 10
 
@@ -330,7 +330,7 @@ def test_where_scores_are_noisy_the_mean_speaks_for_itself(
     rows, search = rows_of(6), strategy(80, population=20)
     said, states = searched(search, noisy, rows)
     assert said[0].forwards.tolist() == [21] * 6
-    assert noisy.asked == [(126, False)] * 80
+    assert noisy.calls == [(126, False)] * 80
     for one, state in zip(said[1:], states, strict=False):
         torch.testing.assert_close(one.genome, state["mean"].float())
     late = torch.stack([one.score for one in said[-30:]])

@@ -33,7 +33,7 @@ def test_one_step_of_a_quadratic(rule: str) -> None:
         said.score, problem.score(said.genome, rows)
     )  # where it arrived, not where it began
     assert (said.forwards.tolist(), said.backwards.tolist()) == ([2] * ITEMS, [1] * ITEMS)
-    assert problem.asked == [(ITEMS, True), (ITEMS, False)]
+    assert problem.calls == [(ITEMS, True), (ITEMS, False)]
 
 
 def test_it_arrives_inside_the_box() -> None:
@@ -64,7 +64,7 @@ def test_it_is_the_equation_of_the_paper(
     epsilon = 4 / 255
     aim = attack(target, "china", measure="cross_entropy")
     encoding = Perturbation("china", epsilon=epsilon)
-    result = Experiment(loud_network, encoding, aim, FastGradient(epsilon)).run(Record(tmp_path))
+    result = Experiment(loud_network, encoding, aim, FastGradient(epsilon)).run(Record(tmp_path)).to_dict()
     (item,) = result["items"]
     picture = encoding.at((16, 16)).clean_images.requires_grad_()
     scores = loud_network(picture)
@@ -85,7 +85,7 @@ def test_a_budget_lets_it_go_on(loud_network: Network, tmp_path) -> None:
         FastGradient(),
         budget=9,
     )
-    (item,) = made.run(Record(tmp_path))["items"]
+    (item,) = made.run(Record(tmp_path)).to_dict()["items"]
     assert item["steps"] == 2
     with pytest.raises(
         InputError, match="budget=3: one step of fastgradient can take 4 network passes"

@@ -323,10 +323,10 @@ def test_survivors_of_a_noisy_problem_are_evaluated_again() -> None:
     steady, shaky, rows = sphere(4), noisy(1.0), rows_of(3)
     said, _ = evolved(evolution(8, 4), steady, rows)
     assert [one.forwards.tolist() for one in said] == [[8, 8, 8]] * 5
-    assert steady.asked == [(24, False)] * 5
+    assert steady.calls == [(24, False)] * 5
     said, _ = evolved(evolution(8, 4), shaky, rows)
     assert [one.forwards.tolist() for one in said] == [[8, 8, 8]] + [[16, 16, 16]] * 4
-    assert shaky.asked == [(24, False)] * 9
+    assert shaky.calls == [(24, False)] * 9
     assert all(one.backwards.tolist() == [0, 0, 0] for one in said)
 
 

@@ -215,7 +215,7 @@ def test_a_step_says_what_was_evaluated_and_spent() -> None:
     assert torch.equal(said.monitor, said.score)
     assert torch.equal(said.terms["score"], said.score)
     assert said.forwards.tolist() == said.backwards.tolist() == [1, 1, 1]
-    assert problem.asked == [(3, True)]
+    assert problem.calls == [(3, True)]
 
 
 def test_moves_stay_inside_the_box() -> None:

@@ -101,16 +101,16 @@ def test_passes_are_counted_to_the_last(build: Callable[[], Analytic]) -> None:
     problem = build()
     search, rows = LBFGS(tries=6), rows_of(4)
     state = search.init(problem, rows)
-    assert problem.asked == []
+    assert problem.calls == []
     for step in range(40):
-        problem.asked.clear()
+        problem.calls.clear()
         state, said = search.step(problem, rows, state, step)
-        assert int(said.forwards.sum()) == sum(count for count, _ in problem.asked)
-        assert int(said.backwards.sum()) == sum(count for count, pulled in problem.asked if pulled)
+        assert int(said.forwards.sum()) == sum(count for count, _ in problem.calls)
+        assert int(said.backwards.sum()) == sum(count for count, pulled in problem.calls if pulled)
         assert (said.forwards <= 6 + 2).all()
         assert (said.forwards + 2 * said.backwards <= search.passes(stochastic=False)).all()
         if step == 0:
-            assert problem.asked[0] == (4, True)
+            assert problem.calls[0] == (4, True)
             assert (said.forwards >= 2).all()
 
 

@@ -133,7 +133,7 @@ def test_survivors_are_those_of_plain_lists(data: st.DataObject, name: str, size
 def test_broods_and_passes(scheme: str, children: int) -> None:
     search, problem, rows = evolution(8, 3, survive=SCHEMES[scheme]), sphere(), rows_of(2)
     said, _ = evolved(search, problem, rows)
-    assert problem.asked == [(16, False)] + [(2 * children, False)] * 3
+    assert problem.calls == [(16, False)] + [(2 * children, False)] * 3
     assert [one.forwards.tolist() for one in said] == [[8, 8]] + [[children] * 2] * 3
     assert search.passes(False) == max(8, children)
     assert search.passes(True) == max(8, 8 + children)
