@@ -93,8 +93,8 @@ RULES = (
         lambda parts: (
             "objective: its pictures compete for all "
             f"{parts.problem.objective.columns} items, "
-            f"which {parts.search_name} cannot read; write search=map_elites, or an objective of one "
-            "score, class_log_probability."
+            f"which {parts.search_name} cannot read; write search=map_elites, or an objective of "
+            "one score, class_log_probability."
         ),
     ),
     Rule(

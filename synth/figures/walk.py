@@ -29,8 +29,8 @@ class Walk(FigureMaker):
 
     Frame k from genome a to genome b is the image of (1 - s) a + s b, projected to the nearest
     legal genome, with s = (1 - cos(pi k / frames)) / 2: slow near the items, where a search ended.
-    The strip has a row for each pair of neighbours, evenly spaced in s. For encodings whose genomes can
-    be interpolated: those with a gradient.
+    The strip has a row for each pair of neighbours, evenly spaced in s. For encodings whose
+    genomes can be interpolated: those with a gradient.
 
     Args:
         frames: from one item to the next.

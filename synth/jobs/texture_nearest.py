@@ -37,8 +37,8 @@ class TextureNearest(Job):
     ``neighbourhood x (neighbourhood - 1) / 2`` pixels above and the half row to the left; on all
     but the coarsest level also a square of about half that width, ``2 (neighbourhood // 4) + 1``,
     around its place in the next coarser level, which is finished. Only complete neighbourhoods of
-    the sample are compared, ties go to the first. Above the first row is noise, drawn from the pixels
-    of the sample's level.
+    the sample are compared, ties go to the first. Above the first row is noise, drawn from the
+    pixels of the sample's level.
 
     Pixels with the same x + (r + 1) y, r = neighbourhood // 2, are independent of each other, so a
     wavefront of them is one matrix product. Pixels are whole numbers and so are all sums, which
