@@ -101,8 +101,8 @@ class Generator(Encoding):
         shape = self.module.code
         if self.pictures:
             assert self.codes is not None, "bind() has not read the codes of the images yet"
-            one = len(self.codes) == 1
-            codes = self.codes.expand(len(rows), *shape) if one else self.codes[rows.item]
+            single = len(self.codes) == 1
+            codes = self.codes.expand(len(rows), *shape) if single else self.codes[rows.item]
         elif self.kind == "random":
             codes = self.module.mean + self.spread * self.module.deviation * rows.normal(*shape)
         else:

@@ -1,4 +1,4 @@
-"""The ball of small changes against its definition."""
+"""Projection onto norm balls and their starting points, against the definitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A canvas in the shape of a picture that it is not made of."""
+"""Canvas encodings in the shape of a content image."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from synth.encodings.pixels import Pixels
 from synth.errors import InputError
 
 
-def test_it_has_the_shape_of_the_content_whatever_it_starts_from() -> None:
+def test_the_shape_is_that_of_the_content_for_every_start() -> None:
     for start, kind in (("noise", Pixels), ("flower", Perturbation), ("china", Perturbation)):
-        made = canvas(start, content="china", longest=64)
-        assert isinstance(made, kind)
-        assert made.size == (43, 64)  # 427x640
-    assert canvas("noise", content="china", longest=64, size=20).size == (
-        20,
-        20,
-    )  # what is said outright counts
+        encoding = canvas(start, content="china", longest=64)
+        assert isinstance(encoding, kind)
+        assert encoding.size == (43, 64)  # 427x640
+    # an explicit size has precedence
+    assert canvas("noise", content="china", longest=64, size=20).size == (20, 20)
     assert canvas("flower", content="china").size is None
 
 
-def test_a_tall_one(tmp_path: Path) -> None:
+def test_a_tall_image_and_wrong_settings(tmp_path: Path) -> None:
     data.to_image(data.picture("china").at((40, 20))).save(tmp_path / "tall.png")
     assert canvas("noise", content=str(tmp_path / "tall.png"), longest=30).size == (30, 15)
     with pytest.raises(InputError, match="content=nowhere: no such file"):

@@ -1,4 +1,4 @@
-"""Facets are the clusters of a class's pictures: found where they are plain to see, started from, and named."""
+"""Clusters of a class's images: recovered where they are well separated, averaged, named."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COUNTS = {"red": 7, "green": 5, "blue": 3}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Pictures of three colours, of which each is a facet."""
+    """Images of three colours, a cluster each."""
     draws = np.random.default_rng(0)
     (tmp_path / "class").mkdir()
     for name, colour in COLOURS.items():
@@ -37,42 +37,40 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("layer", [None, "conv2", "fc"])
-def test_the_facets_are_the_clusters_and_start_as_their_means(
-    folder: Path, layer: str | None
-) -> None:
+def test_items_are_the_clusters_and_start_as_their_means(folder: Path, layer: str | None) -> None:
     encoding = ClusterMeans(str(folder), 3, layer, nearest=2, size=16).bind(wrapped(tiny_module()))
     assert list(encoding.names or ()) == [
         f"facet {i + 1} ({count} pictures)" for i, count in enumerate((7, 5, 3))
     ]
-    rows = rows_of(3, "facets")
-    began = encoding.initial_images(rows)
-    for facet, (name, cluster) in enumerate(zip(COLOURS, encoding.clusters, strict=True)):
+    rows = rows_of(3, "clusters")
+    means = encoding.initial_images(rows)
+    for index, (name, cluster) in enumerate(zip(COLOURS, encoding.clusters, strict=True)):
         assert {encoding.pictures[i].name[1:] for i in cluster} == {f"{name}.png"}
         mean = torch.stack([encoding.pictures[i].at((16, 16)) for i in cluster[:2]]).mean(0)
-        torch.testing.assert_close(began[facet], mean)
+        torch.testing.assert_close(means[index], mean)
     torch.testing.assert_close(
-        encoding.decode(encoding.start(rows), rows), began.clamp(0.02, 0.98), rtol=0, atol=1e-5
+        encoding.decode(encoding.start(rows), rows), means.clamp(0.02, 0.98), rtol=0, atol=1e-5
     )
-    assert encoding.originals(rows) is None  # a start, not what the finding is compared with
+    assert encoding.originals(rows) is None  # distances to a mean image have no meaning
 
 
-def test_a_run_names_the_facets_and_shows_their_starts(folder: Path, tmp_path: Path) -> None:
+def test_a_run_names_the_clusters_and_saves_their_starts(folder: Path, tmp_path: Path) -> None:
     network = wrapped(tiny_module(gain=4.0))
     search = Stages(Gradient(2), [Stage(2, 0.75), Stage(2)])
     experiment = Experiment(
         network, ClusterMeans(str(folder), 3, size=32), ClassScore("lemon"), search
     )
-    items = experiment.run(Record(tmp_path / "out"))["items"]
-    assert [item["image"] for item in items] == [
+    items = experiment.run(Record(tmp_path / "out")).items
+    assert [item.image for item in items] == [
         "facet 1 (7 pictures)",
         "facet 2 (5 pictures)",
         "facet 3 (3 pictures)",
     ]
-    assert all((tmp_path / "out" / item["original"]).is_file() for item in items)
-    assert all(item["linf"] is None and "already" not in item for item in items)
+    assert all((tmp_path / "out" / item.original).is_file() for item in items)
+    assert all(item.linf is None and item.already is None for item in items)
 
 
-def test_what_cannot_be_is_refused(folder: Path) -> None:
+def test_wrong_settings_are_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="images="):
         ClusterMeans(None)
     with pytest.raises(InputError, match=r"encoding\.clusters=16: images= has 15 pictures"):

@@ -1,4 +1,4 @@
-"""Evolving painters, against a painter of plain Python that walks one graph at one point at a time."""
+"""CPPNs of evolving topology, against plain Python that evaluates one graph at one point."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from synth.searches.operators.topology import TopologyMutation
 
 pytest_plugins = "console_fixtures"
 
-# in the order of the functions that a genome counts; written out again, by the mathematics alone
+# the functions in the order of their numbers in a genome, written out independently
 PLAIN = (
     lambda v: math.sin(math.pi * v),
     lambda v: math.cos(math.pi * v),
@@ -33,23 +33,26 @@ SINE, COSINE, SIGMOID, GAUSSIAN, LINEAR, ABSOLUTE = range(6)
 X, Y, DISTANCE, CONSTANT = range(4)
 
 
-def plain_colours(one: list[list[float]], x: float, y: float) -> list[float]:
-    """The three colours of one graph at one point, node by node through a recursion that remembers."""
+def plain_colours(genome: list[list[float]], x: float, y: float) -> list[float]:
+    """The three colours of one graph at one point, by a recursion over its nodes with a cache."""
     values: dict[int, float] = {X: x, Y: y, DISTANCE: math.hypot(x, y), CONSTANT: 1.0}
 
     def value(node: int) -> float:
         if node not in values:
-            total = sum(weight * value(i) for i, weight in enumerate(one[node][2:]) if weight != 0)
-            values[node] = PLAIN[int(one[node][0])](total)
+            total = sum(
+                weight * value(i) for i, weight in enumerate(genome[node][2:]) if weight != 0
+            )
+            values[node] = PLAIN[int(genome[node][0])](total)
         return values[node]
 
     return [
-        min(max((value(node) + 1) / 2, 0.0), 1.0) for node in range(len(one) - OUTPUTS, len(one))
+        min(max((value(node) + 1) / 2, 0.0), 1.0)
+        for node in range(len(genome) - OUTPUTS, len(genome))
     ]
 
 
-def plain_picture(one: Tensor, height: int, width: int) -> Tensor:
-    short, rows = min(height, width), one.double().tolist()
+def plain_picture(genome: Tensor, height: int, width: int) -> Tensor:
+    short, rows = min(height, width), genome.double().tolist()
     points = [
         [
             plain_colours(rows, (2 * j + 1 - width) / short, (2 * i + 1 - height) / short)
@@ -71,16 +74,16 @@ def grown(
     return graphs
 
 
-def drawn(
+def graph_of(
     hidden: int, edges: list[tuple[int, int, float]], kinds: dict[int, tuple[int, float]]
 ) -> Tensor:
     """One graph of `edges` (from, to, weight) whose nodes have the `kinds` (function, place)."""
-    one = graph.blank(1, INPUTS, hidden, OUTPUTS, torch.device("cpu"))
+    genome = graph.blank(1, INPUTS, hidden, OUTPUTS, torch.device("cpu"))
     for node, (function, place) in kinds.items():
-        one[0, node, :2] = torch.tensor([function, place])
+        genome[0, node, :2] = torch.tensor([function, place])
     for start, end, weight in edges:
-        one[0, end, 2 + start] = weight
-    return one
+        genome[0, end, 2 + start] = weight
+    return genome
 
 
 @pytest.mark.parametrize("rounds", [0, 5, 40])
@@ -90,59 +93,57 @@ def test_pictures_are_those_of_plain_python(size: tuple[int, int], rounds: int) 
     graphs = grown(encoding, 5, rounds)
     images = encoding.decode(graphs, rows_of(5))
     assert images.shape == (5, 3, *size)
-    for one, image in zip(graphs, images, strict=True):
+    for genome, image in zip(graphs, images, strict=True):
         torch.testing.assert_close(
-            image.double(), plain_picture(one, *size).double(), rtol=0, atol=2e-4
+            image.double(), plain_picture(genome, *size).double(), rtol=0, atol=2e-4
         )
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.3, 3.0, math.inf]))
-def test_any_numbers_paint_what_plain_python_paints(seed: int, spread: float) -> None:
-    """Whatever is made of a genome, as by operators that know no graphs: the legal one next to it is painted."""
+def test_any_numbers_decode_to_what_plain_python_computes(seed: int, spread: float) -> None:
+    """Any tensor, as from operators that know no graphs, decodes as its nearest legal graph."""
     encoding, draws = Cppn((8, 8), hidden=3, first=0), torch.Generator().manual_seed(seed)
     noise = torch.randn(2, 10, 12, generator=draws) * min(spread, 2.0)
     if spread == math.inf:
         noise[torch.rand(2, 10, 12, generator=draws) < 0.1] = math.nan
         noise[torch.rand(2, 10, 12, generator=draws) < 0.1] = -math.inf
     graphs = encoding.project(noise, rows_of(2))
-    graphs[..., 2:] = (graphs[..., 2:] * 0.2).clamp(
-        -0.6, 0.6
-    )  # steep functions would tell float32 from float64
+    # steep functions would amplify the difference between float32 and float64
+    graphs[..., 2:] = (graphs[..., 2:] * 0.2).clamp(-0.6, 0.6)
     images = encoding.decode(graphs, rows_of(2))
-    for one, image in zip(graphs, images, strict=True):
+    for genome, image in zip(graphs, images, strict=True):
         torch.testing.assert_close(
-            image.double(), plain_picture(one, 8, 8).double(), rtol=0, atol=1e-3
+            image.double(), plain_picture(genome, 8, 8).double(), rtol=0, atol=1e-3
         )
 
 
 def test_each_function_by_its_formula() -> None:
-    """An output fed 2x - 0.3 alone, on the middle row of an odd picture."""
+    """An output whose only input is 2x - 0.3, on the middle row of an image of odd height."""
     for function, plain in enumerate(PLAIN):
         edges = [(X, 5, 2.0), (CONSTANT, 5, -0.3)]
-        one = drawn(1, edges, dict.fromkeys((5, 6, 7), (function, 1.0)))
-        red = Cppn((9, 9), hidden=1, first=0).decode(one, rows_of(1))[0, 0, 4]
-        wanted = [min(max((plain(2 * (2 * j - 8) / 9 - 0.3) + 1) / 2, 0), 1) for j in range(9)]
-        torch.testing.assert_close(red, torch.tensor(wanted), rtol=0, atol=1e-5)
+        genome = graph_of(1, edges, dict.fromkeys((5, 6, 7), (function, 1.0)))
+        red = Cppn((9, 9), hidden=1, first=0).decode(genome, rows_of(1))[0, 0, 4]
+        expected = [min(max((plain(2 * (2 * j - 8) / 9 - 0.3) + 1) / 2, 0), 1) for j in range(9)]
+        torch.testing.assert_close(red, torch.tensor(expected), rtol=0, atol=1e-5)
     assert len(FUNCTIONS) == len(PLAIN)
 
 
-def test_nodes_that_lead_nowhere_do_not_matter() -> None:
+def test_nodes_without_a_path_to_a_colour_do_not_matter() -> None:
     encoding = Cppn((12, 12), hidden=6)
-    bare = drawn(6, [(X, 10, 1.0), (Y, 11, -0.7), (DISTANCE, 12, 1.5)], {})
+    bare = graph_of(6, [(X, 10, 1.0), (Y, 11, -0.7), (DISTANCE, 12, 1.5)], {})
     more = bare.clone()
     more[0, 4, :2], more[0, 5, :2] = torch.tensor([SINE, 0.4]), torch.tensor([GAUSSIAN, 0.6])
     more[0, 4, 2 + X], more[0, 5, 2 + 4], more[0, 5, 2 + Y] = 3.0, -2.0, 1.0
     assert torch.equal(encoding.decode(more, rows_of(1)), encoding.decode(bare, rows_of(1)))
 
 
-def test_a_node_without_a_way_in_paints_its_function_of_nothing() -> None:
-    one = drawn(
+def test_a_node_without_inputs_has_its_function_of_zero() -> None:
+    genome = graph_of(
         1, [(4, 5, 1.0)], {4: (COSINE, 0.5), 5: (LINEAR, 1.0), 6: (COSINE, 1.0), 7: (GAUSSIAN, 1.0)}
     )
-    image = Cppn((8, 8), hidden=1, first=0).decode(one, rows_of(1))
-    assert torch.equal(
-        image, torch.ones_like(image)
-    )  # cos 0 = 1 by a connection, cos 0 and exp 0 directly
+    image = Cppn((8, 8), hidden=1, first=0).decode(genome, rows_of(1))
+    # cos 0 = 1 by a connection, cos 0 and exp 0 directly
+    assert torch.equal(image, torch.ones_like(image))
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 13), (11, 17), (64, 64)])
@@ -157,7 +158,7 @@ def test_a_graph_alone_is_as_in_any_batch_bit_for_bit(size: tuple[int, int]) -> 
 
 
 @pytest.mark.parametrize("size", [(8, 8), (10, 14)])
-def test_a_picture_three_times_as_large_holds_the_small_one(size: tuple[int, int]) -> None:
+def test_an_image_three_times_as_large_contains_the_small_one(size: tuple[int, int]) -> None:
     """The centres of its pixels are among the centres of the larger one's."""
     small, rows = Cppn(size), rows_of(6)
     large = small.at((3 * size[0], 3 * size[1]))
@@ -169,23 +170,23 @@ def test_a_picture_three_times_as_large_holds_the_small_one(size: tuple[int, int
 
 
 def test_twice_as_large_a_picture_averages_to_the_small_one_where_it_is_smooth() -> None:
-    one = drawn(
+    genome = graph_of(
         1,
         [(X, 5, 0.5), (Y, 6, 0.4), (X, 7, 0.3), (Y, 7, -0.2)],
         dict.fromkeys((5, 6, 7), (SINE, 1.0)),
     )
     small, large = Cppn((32, 32), 1, 0), Cppn((64, 64), 1, 0)
-    means = torch.nn.functional.avg_pool2d(large.decode(one, rows_of(1)), 2)
-    torch.testing.assert_close(means, small.decode(one, rows_of(1)), rtol=0, atol=1e-3)
+    means = torch.nn.functional.avg_pool2d(large.decode(genome, rows_of(1)), 2)
+    torch.testing.assert_close(means, small.decode(genome, rows_of(1)), rtol=0, atol=1e-3)
 
 
-def test_what_sees_only_the_distance_is_round_and_what_sees_abs_x_is_a_mirror() -> None:
+def test_the_distance_gives_rings_and_abs_x_a_mirror_symmetry() -> None:
     kinds = {4: (ABSOLUTE, 0.3), 5: (GAUSSIAN, 1.0), 6: (SIGMOID, 1.0), 7: (SINE, 1.0)}
     edges = [(DISTANCE, 5, 1.5), (X, 4, 1.0), (4, 6, 2.0), (Y, 6, 1.0), (X, 7, 1.0)]
     for size in ((12, 12), (9, 16)):
-        red, green, blue = Cppn(size, hidden=1, first=0).decode(drawn(1, edges, kinds), rows_of(1))[
-            0
-        ]
+        red, green, blue = Cppn(size, hidden=1, first=0).decode(
+            graph_of(1, edges, kinds), rows_of(1)
+        )[0]
         assert torch.equal(red, red.flip(0))
         assert torch.equal(red, red.flip(1))
         assert torch.equal(green, green.flip(1))
@@ -203,7 +204,7 @@ def test_first_genomes_are_simple_varied_and_legal() -> None:
     nodes = (graphs[:, INPUTS:-OUTPUTS, 0] >= 0).sum(1)
     assert int(nodes.max()) == 3
     assert int(nodes.min()) == 0
-    assert bool((graphs[:, -OUTPUTS:, 2:] != 0).any(2).all())  # every colour hangs on something
+    assert bool((graphs[:, -OUTPUTS:, 2:] != 0).any(2).all())  # every colour has an input
     images = encoding.decode(graphs, rows)
     assert (images.flatten(2).std(2).amax(1) > 0.01).float().mean() > 0.8
     assert len(images.flatten(1).unique(dim=0)) > 190
@@ -222,18 +223,18 @@ def test_extreme_weights_are_finite_on_extreme_shapes() -> None:
         assert 0 <= float(images.min()) <= float(images.max()) <= 1
 
 
-def test_what_cannot_be_is_refused() -> None:
-    for wrong, told in (
+def test_wrong_settings_are_refused() -> None:
+    for wrong, message in (
         (lambda: Cppn(hidden=0), "encoding.hidden=0"),
         (lambda: Cppn(first=-1), "encoding.first=-1"),
         (lambda: Cppn(hidden=2, first=3), "encoding.first=3"),
         (lambda: Cppn(size=4), "encoding.size=4"),
     ):
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             wrong()
 
 
-# what is typed: what the one line must say
+# a command line: what its one line of complaint must contain
 TYPED = {
     "recipe=fooling_gradient encoding=cppn": ["no gradient"],
     "recipe=map_elites encoding=pixels": [
@@ -286,8 +287,8 @@ def test_mistyped(typed: str, synth: Synth, weights: Path) -> None:
     [
         "recipe=fooling_cppn search.population=1 search.generations=2",
         "recipe=map_elites search.batch=1 search.steps=3 until=null",
-        "recipe=map_elites search.batch=3 search.steps=2 search/mate=uniform search/mutate=self_adaptive "
-        "search/mutate@search.mutate.of=topology",
+        "recipe=map_elites search.batch=3 search.steps=2 search/mate=uniform "
+        "search/mutate=self_adaptive search/mutate@search.mutate.of=topology",
         "recipe=map_elites encoding=pixels search/mutate=gaussian search.batch=4 search.steps=2",
     ],
 )

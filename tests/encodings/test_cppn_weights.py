@@ -1,4 +1,4 @@
-"""The painting network, against itself written point by point, and against what its inputs make certain."""
+"""CPPNs of fixed topology, against plain Python point by point, and input symmetries."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from synth.encodings.cppn_weights import CppnWeights
 from synth.errors import InputError
 
 
-def painted(
+def colours_at(
     genome: np.ndarray, layers: int, width: int, gain: float, x: float, y: float
 ) -> list[float]:
-    """The colour of one point, unit by unit."""
+    """The colour of a point, unit by unit."""
     functions = (lambda s: math.sin(math.pi * s), lambda s: math.exp(-s * s), math.tanh, abs)
     values, place = [x, y, math.hypot(x, y), 1.0], 0
     for layer in range(layers + 1):
@@ -30,20 +30,20 @@ def painted(
         if layer == layers:
             assert place == len(genome)
             return [1 / (1 + math.exp(-value)) for value in sums]
-        # afterwards they stand by function
+        # outputs are sorted by function
         values = [functions[kind](value) for kind in range(4) for value in sums[kind::4]] + [1.0]
     raise AssertionError
 
 
 @pytest.mark.parametrize(("layers", "width"), [(1, 4), (2, 7), (3, 12)])
-def test_every_point_is_painted_as_said(layers: int, width: int) -> None:
+def test_every_point_is_that_of_plain_python(layers: int, width: int) -> None:
     encoding, rows = CppnWeights((8, 11), layers, width, gain=1.5), rows_of(2)
     genome = encoding.start(rows)
     pictures = encoding.decode(genome, rows)
     for row in range(2):
         for i, j in ((0, 0), (3, 7), (7, 10)):
             x, y = (2 * j + 1 - 11) / 8, (2 * i + 1 - 8) / 8
-            expected = painted(genome[row].double().numpy(), layers, width, 1.5, x, y)
+            expected = colours_at(genome[row].double().numpy(), layers, width, 1.5, x, y)
             assert pictures[row, :, i, j].tolist() == pytest.approx(expected, abs=2e-5)
 
 
@@ -62,13 +62,11 @@ def test_symmetries_are_those_of_the_inputs() -> None:
     assert float((mirrored - mirrored.flip(3)).abs().max()) > 0.1
     mirrored = encoding.decode(without(encoding, genome, 0), rows)  # no x
     torch.testing.assert_close(mirrored, mirrored.flip(3), atol=2e-4, rtol=0)
-    rings = CppnWeights((24, 24)).decode(
-        without(encoding, genome, 0, 1), rows
-    )  # neither: a quarter turn
+    # neither x nor y: invariant under a quarter turn
+    rings = CppnWeights((24, 24)).decode(without(encoding, genome, 0, 1), rows)
     torch.testing.assert_close(rings, rings.rot90(1, (2, 3)), atol=2e-4, rtol=0)
-    plain = encoding.decode(
-        without(encoding, genome, 0, 1, 2), rows
-    )  # the constant alone: one colour
+    # the constant alone: a single colour
+    plain = encoding.decode(without(encoding, genome, 0, 1, 2), rows)
     torch.testing.assert_close(plain, plain[..., :1, :1].expand_as(plain))
 
 
@@ -79,9 +77,9 @@ def test_a_genome_is_the_same_picture_at_every_size() -> None:
     genome = small.start(rows)
     assert small.transfer(genome, large) is genome
     shrunk = functional.avg_pool2d(large.decode(genome, rows), 16)
-    away = (shrunk - small.decode(genome, rows)).abs()
-    assert float(away.mean()) < 0.003
-    assert float(away.max()) < 0.1  # at an edge between two pixels
+    difference = (shrunk - small.decode(genome, rows)).abs()
+    assert float(difference.mean()) < 0.003
+    assert float(difference.max()) < 0.1  # at an edge between two pixels
     exact = small.at((192, 192)).decode(genome, rows)[..., 1::3, 1::3]  # the same points
     torch.testing.assert_close(exact, small.decode(genome, rows), atol=1e-4, rtol=0)
 
@@ -99,7 +97,7 @@ def test_gradient_by_finite_differences() -> None:
     assert float((gradient * way).sum()) == pytest.approx(slope, rel=1e-4)
 
 
-def test_starts_show_something_and_genomes_are_short() -> None:
+def test_starts_have_contrast_and_genomes_are_short() -> None:
     encoding, rows = CppnWeights(32), rows_of(50)
     genome = encoding.start(rows)
     assert genome.shape == (50, 4 * 8 + 2 * 8 * 9 + 3 * 9)
@@ -107,12 +105,12 @@ def test_starts_show_something_and_genomes_are_short() -> None:
     deviations = encoding.decode(genome, rows).flatten(1).std(1)
     assert float(deviations.median()) > 0.1
     assert encoding.project(genome, rows) is genome
-    kept = CppnWeights(16, 2, 5, 0.3, 1.5).at((9, 9)).to(torch.device("cpu"))
-    assert (kept.size, kept.layers, kept.width, kept.sd, kept.gain) == ((9, 9), 2, 5, 0.3, 1.5)
+    other = CppnWeights(16, 2, 5, 0.3, 1.5).at((9, 9)).to(torch.device("cpu"))
+    assert (other.size, other.layers, other.width, other.sd, other.gain) == ((9, 9), 2, 5, 0.3, 1.5)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"layers": 0}, r"encoding\.layers=0: write 1 hidden layer or more"),
         ({"width": 3}, r"encoding\.width=3: write 4 units or more"),
@@ -120,6 +118,6 @@ def test_starts_show_something_and_genomes_are_short() -> None:
         ({"gain": -1.0}, r"encoding\.gain=-1\.0"),
     ],
 )
-def test_what_cannot_be_is_refused(wrong: dict[str, float], told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_wrong_settings_are_refused(wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         CppnWeights(8, **wrong)

@@ -1,4 +1,4 @@
-"""Cosine waves, against SciPy's inverse transform."""
+"""The DCT encoding, against SciPy's inverse transform."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZES = [(16, 16), (18, 27), (64, 40)]
 
 
 def amplitudes(frequencies: int, contrast: float, falloff: float) -> np.ndarray:
-    """Amplitudes that fall with the frequency, whose squares sum to that of the contrast."""
+    """Amplitudes that fall with the frequency; the sum of their squares is the contrast squared."""
     along = np.arange(frequencies)
     fall = np.array([[1 / max(1.0, np.hypot(u, v)) ** falloff for u in along] for v in along])
     return contrast * fall / np.sqrt((fall**2).sum())
@@ -36,9 +36,8 @@ def test_decode_is_scipys_inverse_transform(
     assert genome.shape == (3, 3, 10, 10)
     spectrum = np.zeros((3, 3, h, w))
     spectrum[..., :10, :10] = genome.numpy() * amplitudes(10, 1.3, falloff)
-    logit = idctn(spectrum, axes=(2, 3), norm="ortho") * np.sqrt(
-        h * w
-    )  # amplitudes of waves, whatever the size
+    # times sqrt(h w): amplitudes of waves, independent of the size
+    logit = idctn(spectrum, axes=(2, 3), norm="ortho") * np.sqrt(h * w)
     if decorrelated:
         colour = COLOUR.numpy() / np.sqrt((COLOUR.numpy() ** 2).sum(1).mean())
         logit = np.moveaxis(np.moveaxis(logit, 1, -1) @ colour.T, -1, 1)
@@ -47,7 +46,7 @@ def test_decode_is_scipys_inverse_transform(
     )
 
 
-def test_nothing_is_the_mean_colour() -> None:
+def test_the_baseline_is_the_mean_colour() -> None:
     encoding, rows = Dct((10, 12), 4), rows_of(2)
     picture = encoding.decode(torch.zeros(2, 3, 4, 4) + encoding.baseline(rows), rows)
     torch.testing.assert_close(
@@ -60,7 +59,7 @@ def test_nothing_is_the_mean_colour() -> None:
 @pytest.mark.parametrize("falloff", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("frequencies", [4, 16])
 @pytest.mark.parametrize("decorrelated", [True, False])
-def test_a_normal_genome_has_the_contrast_asked_for(
+def test_a_normal_genome_has_the_requested_contrast(
     falloff: float, frequencies: int, decorrelated: bool
 ) -> None:
     encoding = Dct(32, frequencies, contrast=0.8, falloff=falloff, decorrelated=decorrelated)
@@ -76,9 +75,8 @@ def test_a_genome_is_the_same_picture_at_every_size(times: int) -> None:
     assert small.scalable
     genome = small.start(rows)
     assert small.transfer(genome, large) is genome
-    middle = slice(
-        times // 2, None, times
-    )  # an odd number of pixels in each old one: the middle keeps its place
+    # an odd number of pixels for each old one: the middle pixel is at the same position
+    middle = slice(times // 2, None, times)
     torch.testing.assert_close(
         large.decode(genome, rows)[..., middle, middle], small.decode(genome, rows)
     )
@@ -111,19 +109,19 @@ def test_starts_of_another_spread() -> None:
     rows = rows_of(20)
     assert float(Dct(16, sd=0.2).start(rows).std()) == pytest.approx(0.2, rel=0.03)
     assert float(Dct(16, sd=0.0).start(rows).abs().max()) == 0
-    kept = Dct(16, 5, 0.2, 0.7, 1.5, False).at((9, 9)).to(torch.device("cpu"))
-    assert (kept.size, kept.frequencies, kept.sd, kept.contrast, kept.falloff) == (
+    other = Dct(16, 5, 0.2, 0.7, 1.5, False).at((9, 9)).to(torch.device("cpu"))
+    assert (other.size, other.frequencies, other.sd, other.contrast, other.falloff) == (
         (9, 9),
         5,
         0.2,
         0.7,
         1.5,
     )
-    assert not kept.decorrelated
+    assert not other.decorrelated
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"frequencies": 0}, r"encoding\.frequencies=0: write 1 to 512"),
         ({"frequencies": 513}, r"encoding\.frequencies=513"),
@@ -131,6 +129,6 @@ def test_starts_of_another_spread() -> None:
         ({"contrast": 0.0}, r"encoding\.contrast=0\.0"),
     ],
 )
-def test_what_cannot_be_is_refused(wrong: dict[str, float], told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_wrong_settings_are_refused(wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         Dct(8, **wrong)

@@ -1,4 +1,4 @@
-"""The spectrum, against NumPy's own transform."""
+"""The Fourier encoding, against NumPy's transform."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_decode_is_numpys_inverse_transform(h: int, w: int, decorrelated: bool) 
     np.testing.assert_allclose(images.numpy(), 1 / (1 + np.exp(-flat)), atol=3e-6)
 
 
-def test_nothing_is_grey_and_everything_is_a_picture() -> None:
+def test_the_baseline_is_grey_and_every_genome_is_an_image() -> None:
     encoding, rows = Fourier((10, 12)), rows_of(2)
     zero = torch.zeros_like(encoding.start(rows))
     assert torch.equal(
@@ -49,7 +49,7 @@ def test_nothing_is_grey_and_everything_is_a_picture() -> None:
     assert picture.max() <= 1
 
 
-def test_the_start_is_normal_of_the_deviation_asked_for() -> None:
+def test_the_start_is_normal_of_the_requested_deviation() -> None:
     start = Fourier(64, sd=0.02).start(rows_of(4))
     assert float(start.std()) == pytest.approx(0.02, rel=0.02)
     assert abs(float(start.mean())) < 1e-3
@@ -66,24 +66,26 @@ def between(values: np.ndarray, h: int, w: int, axes: tuple[int, int] = (-2, -1)
 
 @pytest.mark.parametrize(("h", "w"), SIZES)
 @pytest.mark.parametrize("times", [2, 3])
-def test_growing_keeps_the_picture_and_interpolates_between(h: int, w: int, times: int) -> None:
+def test_a_larger_size_interpolates_the_image(h: int, w: int, times: int) -> None:
     small, rows = Fourier((h, w), sd=0.7), rows_of(3)
     large = small.at((times * h, times * w))
     genome = small.start(rows)
     grown = large.decode(small.transfer(genome, large), rows)
-    kept = small.decode(genome, rows)
-    np.testing.assert_allclose(grown[..., ::times, ::times].numpy(), kept.numpy(), atol=2e-5)
-    logit = torch.logit(kept.double()).numpy()
-    if h % 2 and w % 2:  # at even sizes the highest frequency can be continued in more than one way
-        wanted = 1 / (1 + np.exp(-between(logit, times * h, times * w)))
-        np.testing.assert_allclose(grown.numpy(), wanted, atol=2e-5)
+    picture = small.decode(genome, rows)
+    np.testing.assert_allclose(grown[..., ::times, ::times].numpy(), picture.numpy(), atol=2e-5)
+    logit = torch.logit(picture.double()).numpy()
+    if h % 2 and w % 2:  # else the Nyquist frequency has more than one interpolation
+        expected = 1 / (1 + np.exp(-between(logit, times * h, times * w)))
+        np.testing.assert_allclose(grown.numpy(), expected, atol=2e-5)
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [((8, 8), (11, 13)), ((9, 9), (12, 10)), ((8, 9), (9, 8)), ((7 + 1, 12), (15, 12))],
 )
-def test_there_and_back_again(old: tuple[int, int], new: tuple[int, int]) -> None:
+def test_transfer_there_and_back_is_the_identity(
+    old: tuple[int, int], new: tuple[int, int]
+) -> None:
     small, rows = Fourier(old, sd=0.5), rows_of(2)
     genome = small.start(rows)
     large = small.at((max(old[0], new[0]), max(old[1], new[1])))
@@ -98,7 +100,7 @@ def test_there_and_back_again(old: tuple[int, int], new: tuple[int, int]) -> Non
     torch.testing.assert_close(back[inner], genome[inner], atol=1e-5, rtol=1e-5)
 
 
-def test_carrying_to_the_same_size_changes_nothing() -> None:
+def test_transfer_to_the_same_size_changes_nothing() -> None:
     for size in SIZES:
         encoding, rows = Fourier(size), rows_of(2)
         genome = encoding.start(rows)
@@ -109,7 +111,7 @@ def test_shrinking_is_a_low_pass() -> None:
     large, rows = Fourier((24, 24), sd=0.5), rows_of(2)
     small = large.at((12, 12))
     genome = large.start(rows)
-    genome[:, :, 5:20] = 0  # only what (12, 12) can hold, its highest frequency left out
+    genome[:, :, 5:20] = 0  # only frequencies below the Nyquist frequency of (12, 12)
     genome[:, :, :, 5:] = 0
     shrunk = small.decode(large.transfer(genome, small), rows)
     torch.testing.assert_close(
@@ -131,6 +133,6 @@ def test_gradient_by_finite_differences() -> None:
     assert float((gradient * way).sum()) == pytest.approx(slope, rel=2e-3)
 
 
-def test_a_spread_of_nothing_is_refused() -> None:
+def test_a_deviation_of_zero_is_refused() -> None:
     with pytest.raises(InputError, match=r"encoding\.sd=0"):
         Fourier(8, sd=0.0)

@@ -1,4 +1,4 @@
-"""Codes of a generator: what they start from, how far they may go, what they draw, and who may read a picture's."""
+"""Codes of a generator: starts, bounds, decoded images, and codes read from images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ FLAT, MAP = (192,), (12, 4, 4)  # of `small_worlds`' network: flatten, and pool2
 def written(
     path: Path, code: Sequence[int] = FLAT, layer: str = "flatten", sha256: str = "0" * 64
 ) -> UpConvolution:
-    """A generator of random weights, in the file `path`; its units differ in mean and deviation, its least are 0."""
+    """A generator of random weights in the file `path`.
+
+    Its units differ in mean and deviation; their least values are 0.
+    """
     module = UpConvolution(code, size=16, width=4)
     with torch.no_grad():
         for part in module.modules():
@@ -55,19 +58,19 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("code", "layer"), [(FLAT, "flatten"), (MAP, "pool2")])
-def test_a_genome_is_a_code_and_its_picture_what_the_generator_draws(
+def test_a_genome_is_a_code_and_its_image_the_generators_output(
     tmp_path: Path, code: tuple[int, ...], layer: str
 ) -> None:
     module = written(tmp_path / "it.safetensors", code, layer)
     encoding, rows = Generator(str(tmp_path / "it.safetensors")).at((16, 16)), rows_of(3, "codes")
     genome = encoding.start(rows)
     assert genome.shape == (3, *code)
-    with torch.no_grad():
-        drawn = module(genome)
-    torch.testing.assert_close(encoding.decode(genome, rows), drawn, rtol=0, atol=1e-6)
+    with torch.no_grad():  # in the memory format of the encoding's: others round differently
+        output = module.to(memory_format=torch.channels_last)(genome)
+    torch.testing.assert_close(encoding.decode(genome, rows), output, rtol=0, atol=1e-6)
     larger = encoding.at((32, 24))
     torch.testing.assert_close(
-        larger.decode(genome, rows), data.fitted(drawn, (32, 24)), rtol=0, atol=1e-6
+        larger.decode(genome, rows), data.fitted(output, (32, 24)), rtol=0, atol=1e-6
     )
     assert encoding.transfer(genome, larger) is genome
     assert (genome - encoding.baseline(rows)).equal(genome)
@@ -77,7 +80,7 @@ def test_a_genome_is_a_code_and_its_picture_what_the_generator_draws(
 
 def test_the_gradient_is_that_of_finite_differences(file: Path) -> None:
     encoding, rows = Generator(str(file)).at((16, 16)), rows_of(2, "codes")
-    encoding._place(_double(encoding.module))
+    encoding._set_module(_double(encoding.module))
     genome = encoding.start(rows).double().requires_grad_()
     direction = rows.fold_in(1).normal(*FLAT).double()
 
@@ -87,8 +90,8 @@ def test_the_gradient_is_that_of_finite_differences(file: Path) -> None:
     (gradient,) = torch.autograd.grad(score(genome), genome)
     step = 1e-4
     with torch.no_grad():
-        found = (score(genome + step * direction) - score(genome - step * direction)) / (2 * step)
-    torch.testing.assert_close((gradient * direction).sum(), found, rtol=2e-2, atol=2e-3)
+        slope = (score(genome + step * direction) - score(genome - step * direction)) / (2 * step)
+    torch.testing.assert_close((gradient * direction).sum(), slope, rtol=2e-2, atol=2e-3)
 
 
 @pytest.mark.parametrize("clip", [0.5, 3.0, None])
@@ -113,9 +116,7 @@ def test_units_stay_within_so_many_deviations_and_never_below_their_least(
 
 def test_random_starts_have_the_statistics_of_the_units(file: Path) -> None:
     encoding = Generator(str(file), clip=None)
-    encoding.low = torch.full_like(
-        encoding.low, -torch.inf
-    )  # as they are drawn, before what is behind a ReLU is cut
+    encoding.low = torch.full_like(encoding.low, -torch.inf)  # before the ReLU's bound is applied
     codes = encoding.start(rows_of(4000, "codes"))
     module = encoding.module
     torch.testing.assert_close(
@@ -133,14 +134,14 @@ def test_random_starts_have_the_statistics_of_the_units(file: Path) -> None:
     assert bool((legal <= module.mean + 3 * module.deviation + 1e-6).all())
 
 
-def test_starts_that_are_no_draws(file: Path) -> None:
+def test_starts_that_are_not_random(file: Path) -> None:
     rows = rows_of(2, "codes")
     mean = Generator(str(file), start="mean").start(rows)
     assert mean.equal(Generator(str(file)).module.mean.expand(2, -1))
     assert not Generator(str(file), start="zeros").start(rows).any()
 
 
-def test_a_picture_starts_from_what_the_layer_says_of_it(file: Path, network: Network) -> None:
+def test_an_image_starts_from_the_activations_of_the_layer(file: Path, network: Network) -> None:
     encoding = Generator(str(file), images=["china", "flower"]).at((16, 16)).bind(network)
     assert list(encoding.names or ()) == ["china.jpg", "flower.jpg"]
     rows = rows_of(2, "codes")
@@ -148,12 +149,12 @@ def test_a_picture_starts_from_what_the_layer_says_of_it(file: Path, network: Ne
     codes = network.read(images, ["flatten"])["flatten"]
     torch.testing.assert_close(encoding.start(rows), encoding.project(codes, rows))
     torch.testing.assert_close(encoding.initial_images(rows), images)
-    one = Generator(str(file), start="flower").at((16, 16)).bind(network)
-    torch.testing.assert_close(one.start(rows), encoding.project(codes[1:], rows).expand(2, -1))
-    assert encoding.originals(rows) is None  # of a code there is no distance to a picture
+    single = Generator(str(file), start="flower").at((16, 16)).bind(network)
+    torch.testing.assert_close(single.start(rows), encoding.project(codes[1:], rows).expand(2, -1))
+    assert encoding.originals(rows) is None  # codes have no distance to an image
 
 
-def test_a_layer_that_does_not_fit_is_told_with_both_shapes(
+def test_a_layer_that_does_not_fit_is_refused_with_both_shapes(
     tmp_path: Path, network: Network
 ) -> None:
     written(tmp_path / "other.safetensors", (96, 2, 1), "pool2")
@@ -164,12 +165,11 @@ def test_a_layer_that_does_not_fit_is_told_with_both_shapes(
     written(tmp_path / "lacking.safetensors", FLAT, "relu6")
     with pytest.raises(InputError, match=r"relu6, \[192\], of tiny.*tiny has no relu6"):
         Generator(str(tmp_path / "lacking.safetensors"), image="china").bind(network)
-    Generator(str(tmp_path / "lacking.safetensors")).bind(
-        network
-    )  # without a picture nothing has to be read
+    # without an image nothing has to be read
+    Generator(str(tmp_path / "lacking.safetensors")).bind(network)
 
 
-def test_another_network_of_that_name_is_told(
+def test_another_network_of_that_name_is_warned_about(
     tmp_path: Path, network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     written(tmp_path / "it.safetensors", sha256="1" * 64)
@@ -178,7 +178,7 @@ def test_another_network_of_that_name_is_told(
     assert "tiny is not the tiny that the generator was trained for" in caplog.text
 
 
-def test_facets_of_codes(file: Path) -> None:
+def test_several_images_of_codes(file: Path) -> None:
     facets, rows = SeveralImages(Generator(str(file)), 3, 16), rows_of(2, "codes")
     genome = facets.start(rows)
     assert genome.shape == (2, 3, *FLAT)
@@ -187,13 +187,13 @@ def test_facets_of_codes(file: Path) -> None:
     assert facets.bytes_per_image == facets.encoding.bytes_per_image > 0
 
 
-def test_memory_is_counted_with_what_the_generator_keeps(file: Path, network: Network) -> None:
+def test_memory_includes_the_activations_of_the_generator(file: Path, network: Network) -> None:
     encoding = Generator(str(file)).at((16, 16))
     bound = ClassScore("lemon").bind(network)
     a_row = network.bytes_per_pixel * 256 + encoding.bytes_per_image
     problem = ImageProblem(network, encoding, Chain(), bound, bound, int(4.5 * a_row))
     assert [chunk.stop - chunk.start for chunk in problem._chunks(12)] == [4, 4, 4]
-    values = []  # the outputs of the parts, counted another way
+    values = []  # the sizes of all outputs, counted independently
     for part in encoding.module.modules():
         if not list(part.children()):
             part.register_forward_hook(lambda _, __, out: values.append(out.numel()))
@@ -201,7 +201,7 @@ def test_memory_is_counted_with_what_the_generator_keeps(file: Path, network: Ne
     assert encoding.bytes_per_image == 4 * sum(values)
 
 
-def test_a_run_shrinks_codes_and_goes_on_as_if_it_had_not_stopped(
+def test_a_run_decays_codes_and_resumes_bit_for_bit(
     file: Path, network: Network, tmp_path: Path
 ) -> None:
     def experiment(steps: int) -> Experiment:
@@ -216,17 +216,17 @@ def test_a_run_shrinks_codes_and_goes_on_as_if_it_had_not_stopped(
     for step in range(6):
         state, _ = whole.search_method.step(problem, rows, state, step)
         if step == 2:
-            kept = {name: value.clone() for name, value in state.items()}
+            saved = {name: value.clone() for name, value in state.items()}
     again = experiment(6)
     for step in range(3, 6):
-        kept, _ = again.search_method.step(again.problem, again.rows, kept, step)
-    assert all(kept[name].equal(value) for name, value in state.items())
+        saved, _ = again.search_method.step(again.problem, again.rows, saved, step)
+    assert all(saved[name].equal(value) for name, value in state.items())
     result = whole.run(Record(tmp_path / "out"))
-    assert result["encoding"] == "generator"
+    assert result.encoding == "generator"
     assert (tmp_path / "out" / "genomes.safetensors").is_file()
 
 
-def test_what_cannot_be_is_refused_in_a_line(file: Path, tmp_path: Path) -> None:
+def test_wrong_settings_are_refused(file: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"start=rendom: no such start.*random"):
         Generator(str(file), start="rendom")
     with pytest.raises(InputError, match=r"start=chinaa: .*Did you mean china\?"):
@@ -251,7 +251,7 @@ def test_what_cannot_be_is_refused_in_a_line(file: Path, tmp_path: Path) -> None
         Regularisers(blur_every=1)(torch.zeros(2, 5), torch.zeros(2, 5), torch.zeros(1, 1), 0)
 
 
-def test_a_file_without_the_codes_statistics_is_refused_in_a_line(tmp_path: Path) -> None:
+def test_a_file_without_the_codes_statistics_is_refused(tmp_path: Path) -> None:
     module = UpConvolution(FLAT, 16, 4)
     state = {name: value for name, value in module.state_dict().items() if name != "deviation"}
     write_generator(tmp_path / "it.safetensors", module, state, Origin("tiny", "flatten", "0" * 64))

@@ -1,4 +1,4 @@
-"""Phases alone move: the spectrum of every picture is the law's, exactly, at any size, and carries to others."""
+"""MACO: the magnitude spectrum of every image is the law's, at any size and after a transfer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_magnitudes_are_the_law_whatever_the_phases(size: tuple[int, int], f
     encoding, rows = Maco(size, contrast=0.7), rows_of(2, "maco")
     genome = encoding.start(rows)
     genome = genome + far * rows.fold_in(1).normal(*genome.shape[1:])
-    found = spectrum_of(encoding.decode(genome, rows))
+    spectrum = spectrum_of(encoding.decode(genome, rows))
     side = math.sqrt(size[0] * size[1])
     for channel in range(3):
         for row in range(size[0]):
@@ -46,12 +46,12 @@ def test_the_magnitudes_are_the_law_whatever_the_phases(size: tuple[int, int], f
                     if waves
                     else side * abs(MEAN[channel])
                 )
-                assert found[:, channel, row, column].abs().tolist() == pytest.approx(
+                assert spectrum[:, channel, row, column].abs().tolist() == pytest.approx(
                     [law] * 2, rel=1e-3, abs=1e-4
                 )
 
 
-def test_phases_start_anywhere_and_move_the_picture() -> None:
+def test_phases_start_uniform_and_change_the_image() -> None:
     encoding, rows = Maco((32, 32)), rows_of(8, "maco")
     genome = encoding.start(rows)
     assert float(genome.abs().max()) <= math.pi
@@ -61,11 +61,11 @@ def test_phases_start_anywhere_and_move_the_picture() -> None:
     torch.testing.assert_close(
         encoding.decode(genome + 2 * math.pi, rows), images, rtol=0, atol=1e-4
     )
-    # a phase that falls in a line with the frequency is a shift
+    # a phase linear in the frequency is a shift
     down, right = torch.fft.fftfreq(32)[:, None], torch.fft.rfftfreq(32)[None]
     shifted = encoding.decode(genome - 2 * math.pi * (3 * down + 5 * right), rows)
     inner = encoding.magnitude.clone()
-    inner[:, 16], inner[:, :, 16] = 0, 0  # the fastest waves cannot turn
+    inner[:, 16], inner[:, :, 16] = 0, 0  # the Nyquist frequencies have no phase
     encoding.magnitude = inner
     images = encoding.decode(genome, rows)
     shifted = encoding.decode(genome - 2 * math.pi * (3 * down + 5 * right), rows)
@@ -75,13 +75,13 @@ def test_phases_start_anywhere_and_move_the_picture() -> None:
 @pytest.mark.parametrize(
     ("small", "large"), [((16, 16), (32, 32)), ((15, 20), (30, 41)), ((16, 16), (24, 12))]
 )
-def test_low_frequencies_are_carried(small: tuple[int, int], large: tuple[int, int]) -> None:
+def test_transfer_copies_low_frequencies(small: tuple[int, int], large: tuple[int, int]) -> None:
     before, after, rows = Maco(small), Maco(large), rows_of(2, "maco")
     genome = before.start(rows)
     carried = before.transfer(genome, after)
     assert carried.shape == after.start(rows).shape
     assert torch.equal(before.transfer(genome, after), carried)
-    one, other = (
+    old, new = (
         spectrum_of(it.decode(g, rows)).angle() for it, g in ((before, genome), (after, carried))
     )
     for row in range(
@@ -89,14 +89,14 @@ def test_low_frequencies_are_carried(small: tuple[int, int], large: tuple[int, i
     ):
         for column in range((min(small[1], large[1]) - 1) // 2 + 1):
             if (row, column) != (0, 0):
-                turned = one[:, :, row, column] - other[:, :, row, column]
+                turned = old[:, :, row, column] - new[:, :, row, column]
                 assert turned.cos().flatten().tolist() == pytest.approx([1.0] * 6, abs=1e-3)
-    # what was carried back is what it was, in the frequencies that both sizes have
+    # transferred back, frequencies that both sizes have are unchanged
     again = after.transfer(carried, before)
     middle = slice(1, (min(small[1], large[1]) - 1) // 2 + 1)
     torch.testing.assert_close(again[:, :, 0, middle], genome[:, :, 0, middle], rtol=0, atol=1e-5)
 
 
-def test_contrast_is_above_nothing() -> None:
+def test_a_contrast_of_zero_is_refused() -> None:
     with pytest.raises(InputError, match=r"encoding\.contrast=0"):
         Maco(contrast=0.0)

@@ -1,4 +1,4 @@
-"""Perturbations: the ball and the box hold, whatever is projected and however it is rounded."""
+"""Adversarial perturbations: ball and box hold after any projection and after 8-bit rounding."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PICTURES = 3
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three noisy 12x16 pictures that reach black and white."""
+    """Three noisy 12x16 images with black and white pixels."""
     path = tmp_path_factory.mktemp("pictures")
     for number in range(PICTURES):
         noisy = (
@@ -51,7 +51,7 @@ norms = st.sampled_from(["linf", "l2"])
 
 
 @given(norms, st.one_of(st.none(), st.floats(4e-3, 1)), st.floats(0, 3), st.integers(0, 9))
-def test_after_project_ball_and_box_hold_and_again_changes_nothing(
+def test_projection_satisfies_ball_and_box_and_is_idempotent(
     folder: Path, norm: str, epsilon: float | None, width: float, seed: int
 ) -> None:
     encoding = Perturbation(images=str(folder), epsilon=epsilon, norm=norm, size=(12, 16))
@@ -59,9 +59,9 @@ def test_after_project_ball_and_box_hold_and_again_changes_nothing(
     genome = rows_of(4, seed).normal(3, 12, 16) * width
     inside = encoding.project(genome, rows)
     pictures = torch.stack([stored(folder, item) for item in rows.item.tolist()])
-    seen = pictures.double() + inside.double()
-    assert seen.min() >= -1e-7
-    assert seen.max() <= 1 + 1e-7
+    images = pictures.double() + inside.double()
+    assert images.min() >= -1e-7
+    assert images.max() <= 1 + 1e-7
     if epsilon is not None:
         flat = inside.double().flatten(1)
         lengths = flat.abs().amax(1) if norm == "linf" else flat.norm(dim=1)
@@ -83,27 +83,28 @@ def test_rounding_to_8_bits_stays_in_the_ball(folder: Path, levels: int, seed: i
         saved = np.asarray(to_image(picture), dtype=int)
         original = np.asarray(Image.open(folder / f"{number}.png"), dtype=int)
         assert np.abs(saved - original).max() <= levels
-        assert (
-            np.abs(saved - original).max() == levels
-        )  # normal steps of deviation 1 reach it somewhere
+        # normal steps of deviation 1 reach the bound somewhere
+        assert np.abs(saved - original).max() == levels
 
 
 def test_the_nearest_point_of_each_ball(folder: Path) -> None:
     genome = rows_of(3).normal(3, 12, 16) * 4e-3
-    grey = torch.full((3, 3, 12, 16), 0.5)  # far from the box's walls
+    grey = torch.full((3, 3, 12, 16), 0.5)  # far from the bounds of the box
     for norm, epsilon in (("linf", 1 / 255), ("l2", 4e-2)):
         encoding = Perturbation(images=str(folder), epsilon=epsilon, norm=norm, size=(12, 16))
         encoding.clean_images = grey
         if norm == "linf":
-            wanted = genome.numpy().clip(-epsilon, epsilon)
+            expected = genome.numpy().clip(-epsilon, epsilon)
         else:
             length = np.sqrt((genome.numpy().reshape(3, -1) ** 2).sum(1)).reshape(3, 1, 1, 1)
-            wanted = genome.numpy() * np.minimum(1, epsilon / length)
-        np.testing.assert_allclose(encoding.project(genome, rows_of(3)).numpy(), wanted, atol=1e-7)
+            expected = genome.numpy() * np.minimum(1, epsilon / length)
+        np.testing.assert_allclose(
+            encoding.project(genome, rows_of(3)).numpy(), expected, atol=1e-7
+        )
 
 
 @pytest.mark.parametrize("epsilon", [0.004, 0.01, 0.0314, 0.0313726, 8 / 255, 0.1, 0.99])
-def test_what_is_saved_lies_in_the_ball_whatever_its_radius(folder: Path, epsilon: float) -> None:
+def test_the_saved_image_lies_in_the_ball_for_any_radius(folder: Path, epsilon: float) -> None:
     encoding = Perturbation(images=str(folder), epsilon=epsilon, size=(12, 16))
     rows = rows_of(3)
     images = encoding.decode(encoding.project(rows.normal(3, 12, 16), rows), rows)
@@ -116,7 +117,7 @@ def test_a_radius_below_one_level_is_refused(folder: Path) -> None:
         Perturbation(images=str(folder), epsilon=0.002)
 
 
-def test_rows_find_their_picture_by_item(folder: Path) -> None:
+def test_rows_take_their_clean_image_by_item(folder: Path) -> None:
     encoding = Perturbation(images=str(folder), size=(12, 16))
     assert list(encoding.names) == ["0.png", "1.png", "2.png"]
     rows = rows_at(2, 0, 2)
@@ -127,13 +128,13 @@ def test_rows_find_their_picture_by_item(folder: Path) -> None:
     assert torch.equal(encoding.start(rows) + encoding.baseline(rows), nothing)
 
 
-def test_one_picture_serves_any_number_of_rows(folder: Path) -> None:
+def test_a_single_image_serves_any_number_of_rows(folder: Path) -> None:
     encoding, rows = Perturbation(image=str(folder / "1.png"), size=(12, 16)), rows_of(4)
     assert len(encoding.names) == 1
     assert encoding.decode(encoding.start(rows), rows).shape == (4, 3, 12, 16)
     original = encoding.originals(rows)
     assert original.shape == (4, 3, 12, 16)
-    assert all(torch.equal(one, stored(folder, 1)) for one in original)
+    assert all(torch.equal(single, stored(folder, 1)) for single in original)
 
 
 def test_random_starts_fill_the_ball(folder: Path) -> None:
@@ -152,10 +153,10 @@ def test_random_starts_fill_the_ball(folder: Path) -> None:
     flat = ball.start(rows).double().flatten(1)
     lengths = flat.norm(dim=1)
     assert stats.kstest(lengths.numpy() / 2.0, "uniform").pvalue > 0.01
-    ways = flat / lengths[:, None]
-    assert (ways @ ways.T - torch.eye(300)).abs().max() < 6 / (
-        3 * 12 * 16
-    ) ** 0.5  # directions of no preference
+    # isotropic directions
+    directions = flat / lengths[:, None]
+    cosines = directions @ directions.T - torch.eye(300)
+    assert cosines.abs().max() < 6 / (3 * 12 * 16) ** 0.5
 
 
 def test_starts_in_the_corners_of_the_ball(folder: Path) -> None:
@@ -179,7 +180,7 @@ def test_starts_in_the_corners_of_the_ball(folder: Path) -> None:
         torch.testing.assert_close(ball.start(rows).flatten(1).norm(dim=1), torch.full((200,), 2.0))
 
 
-def test_another_size_and_carrying(folder: Path) -> None:
+def test_another_size_and_transfer(folder: Path) -> None:
     encoding = Perturbation(images=str(folder), epsilon=0.1, size=(12, 16))
     large = encoding.at((24, 32))
     rows = rows_of(PICTURES)
@@ -190,9 +191,9 @@ def test_another_size_and_carrying(folder: Path) -> None:
     assert torch.equal(encoding.to(torch.device("cpu")).clean_images, encoding.clean_images)
 
 
-def test_what_cannot_be_is_refused(folder: Path) -> None:
+def test_wrong_settings_are_refused(folder: Path) -> None:
     image = str(folder / "0.png")
-    for options, told in (
+    for options, message in (
         ({"norm": "l1"}, r"encoding\.norm=l1: write linf or l2"),
         ({"epsilon": -0.1}, r"encoding\.epsilon=-0\.1"),
         ({"epsilon": float("nan")}, r"encoding\.epsilon=nan"),
@@ -200,7 +201,7 @@ def test_what_cannot_be_is_refused(folder: Path) -> None:
         ({"start": "noise"}, r"encoding\.start=noise"),
         ({"images": image}, "images= names what is changed already"),
     ):
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             Perturbation(image=image, **options)
     with pytest.raises(InputError, match="a perturbation needs a picture"):
         Perturbation()
@@ -210,9 +211,9 @@ def test_a_canvas_is_pixels_or_a_perturbation(folder: Path) -> None:
     blank = canvas("zeros", size=16, noise=0.3)
     assert isinstance(blank, Pixels)
     assert (blank.kind, blank.size, blank.noise) == ("zeros", (16, 16), 0.3)
-    one = canvas(image=str(folder / "0.png"), epsilon=0.5, norm="l2", size=(12, 16))
-    assert isinstance(one, Perturbation)
-    assert (one.epsilon, one.norm, len(one.names)) == (0.5, "l2", 1)
+    single = canvas(image=str(folder / "0.png"), epsilon=0.5, norm="l2", size=(12, 16))
+    assert isinstance(single, Perturbation)
+    assert (single.epsilon, single.norm, len(single.names)) == (0.5, "l2", 1)
     several = canvas(images=[str(folder / "0.png"), str(folder / "2.png")])
     assert isinstance(several, Perturbation)
     assert (several.epsilon, list(several.names)) == (None, ["0.png", "2.png"])
@@ -221,7 +222,7 @@ def test_a_canvas_is_pixels_or_a_perturbation(folder: Path) -> None:
 
 
 def test_white_and_black_have_a_gradient_as_grey_has(tmp_path: Path) -> None:
-    """Or the photograph's brightest and darkest parts would stay as they are for ever, and what once got there too."""
+    """A clamp has none there: its white and black pixels would never change again."""
     tones = np.repeat(np.array([0, 128, 255], dtype=np.uint8), 3 * 9).reshape(3, 9, 3).repeat(3, 0)
     Image.fromarray(tones).save(tmp_path / "tones.png")
     encoding, rows = Perturbation(str(tmp_path / "tones.png"), size=9), rows_of(1, "tones")
@@ -233,7 +234,7 @@ def test_white_and_black_have_a_gradient_as_grey_has(tmp_path: Path) -> None:
     assert bool((slope == 0).all())
 
 
-def test_whole_levels_are_what_a_file_holds() -> None:
+def test_with_levels_every_image_is_a_file_exactly() -> None:
     encoding = Perturbation(image="china", epsilon=6.5 / 255, levels=True).at((16, 16))
     rows = rows_of(1)
     genome = encoding.project(rows.normal(3, 16, 16) * 0.02, rows)

@@ -1,4 +1,4 @@
-"""Perturbations that keep something of their picture: its shape, its colours, its file; and canvases made of one."""
+"""Perturbations that preserve shape, colours or 8-bit levels of their image; canvases of one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ YIQ = torch.tensor(
 
 @pytest.fixture(scope="module")
 def photograph(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A 40x60 picture of middle greys and colours, so that there is room on both sides."""
+    """A 40x60 image of medium values, far from the bounds of [0, 1]."""
     pixels = np.random.default_rng(0).integers(90, 166, (40, 60, 3)).astype(np.uint8)
     path = tmp_path_factory.mktemp("kinds") / "photograph.png"
     Image.fromarray(pixels).save(path)
@@ -39,7 +39,7 @@ def photograph(tmp_path_factory: pytest.TempPathFactory) -> str:
         ((9, 90), 20, (8, 20)),
     ],
 )
-def test_the_longer_side_has_so_many_pixels_and_the_shape_stays(
+def test_longest_sets_the_longer_side_and_preserves_the_shape(
     shape: tuple[int, int], longest: int, size: tuple[int, int], tmp_path: Path
 ) -> None:
     Image.fromarray(np.full((*shape, 3), 90, np.uint8)).save(tmp_path / "p.png")
@@ -52,7 +52,7 @@ def test_the_longer_side_has_so_many_pixels_and_the_shape_stays(
         assert encoding.start(rows_of(1)).shape == (1, 3, *size)
 
 
-def test_a_shape_is_that_of_one_picture(photograph: str) -> None:
+def test_longest_is_refused_for_several_images_or_with_a_size(photograph: str) -> None:
     for options in ({"image": photograph, "size": 16}, {"images": [photograph, photograph]}):
         with pytest.raises(InputError, match=r"encoding\.longest=30: it is for one picture"):
             Perturbation(longest=30, **options)
@@ -76,8 +76,8 @@ def test_grey_changes_luminance_and_no_colour(norm: str, photograph: str) -> Non
     changed = colours(after - before)
     torch.testing.assert_close(changed[:, 1:], torch.zeros(3, 2, 40, 60), atol=1e-4, rtol=0)
     torch.testing.assert_close(changed[:, :1], genome, atol=1e-6, rtol=1e-5)
-    away = (after - before).flatten(1)
-    length = away.abs().amax(1) if norm == "linf" else away.norm(dim=1)
+    difference = (after - before).flatten(1)
+    length = difference.abs().amax(1) if norm == "linf" else difference.norm(dim=1)
     torch.testing.assert_close(length, torch.full((3,), 51 / 255 if norm == "linf" else epsilon))
     torch.testing.assert_close(encoding.project(genome, rows), genome)
 
@@ -91,8 +91,8 @@ def test_a_grey_start_lies_in_the_ball_of_pictures(start: str, norm: str, photog
     )
     genome = encoding.start(rows)
     assert genome.shape == (50, 1, 40, 60)
-    away = (encoding.decode(genome, rows) - encoding.originals(rows)).flatten(1)
-    length = away.abs().amax(1) if norm == "linf" else away.norm(dim=1)
+    difference = (encoding.decode(genome, rows) - encoding.originals(rows)).flatten(1)
+    length = difference.abs().amax(1) if norm == "linf" else difference.norm(dim=1)
     assert float(length.max()) <= epsilon + 1e-5
     if start in ("signs", "stripes"):
         torch.testing.assert_close(length, torch.full((50,), epsilon), atol=1e-5, rtol=1e-5)
@@ -102,13 +102,13 @@ def test_a_grey_start_lies_in_the_ball_of_pictures(start: str, norm: str, photog
         )
 
 
-def test_what_leaves_the_box_is_cut_in_each_channel_alone(photograph: str) -> None:
+def test_values_outside_the_box_are_clipped_channel_by_channel(photograph: str) -> None:
     encoding, rows = Perturbation(photograph, size=(40, 60), grey=True), rows_of(1)
-    seen = encoding.decode(encoding.project(torch.full((1, 1, 40, 60), 0.5), rows), rows)
-    torch.testing.assert_close(seen, (encoding.originals(rows) + 0.5).clamp(0, 1))
+    images = encoding.decode(encoding.project(torch.full((1, 1, 40, 60), 0.5), rows), rows)
+    torch.testing.assert_close(images, (encoding.originals(rows) + 0.5).clamp(0, 1))
 
 
-def test_a_radius_may_be_finer_than_a_file_where_it_is_said(photograph: str) -> None:
+def test_without_eight_bit_a_radius_may_be_finer_than_a_level(photograph: str) -> None:
     fine = Perturbation(photograph, epsilon=0.001, size=16, eight_bit=False)
     assert (fine.epsilon, fine.eight_bit) == (0.001, False)
     assert Perturbation(photograph, epsilon=0.0314, size=16, eight_bit=False).epsilon == 0.0314
@@ -120,7 +120,7 @@ def test_a_radius_may_be_finer_than_a_file_where_it_is_said(photograph: str) -> 
         assert (other.epsilon, other.eight_bit) == (0.001, False)
 
 
-def test_a_canvas_starts_from_a_picture(photograph: str) -> None:
+def test_a_canvas_starts_from_an_image(photograph: str) -> None:
     encoding, rows = canvas(start=photograph, size=(40, 60)), rows_of(1)
     assert isinstance(encoding, Perturbation)
     assert list(encoding.names) == ["photograph.png"]
@@ -132,7 +132,7 @@ def test_a_canvas_starts_from_a_picture(photograph: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"start": "nois"}, "start=nois: no such start, and no such picture. Did you mean noise"),
         ({"start": "missing.png"}, r"start=missing\.png: no such file"),
@@ -146,16 +146,16 @@ def test_a_canvas_starts_from_a_picture(photograph: str) -> None:
         ({"epsilon": 0.1}, "a radius needs a picture around which"),
     ],
 )
-def test_what_a_canvas_cannot_be_is_refused(options: dict[str, object], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_wrong_settings_of_a_canvas_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         canvas(**options)
 
 
 def test_whole_levels_stay_whole_in_an_l2_ball() -> None:
     encoding = Perturbation("china", epsilon=0.5, norm="l2", levels=True, size=16)
     rows = rows_of(1, "whole")
-    found = encoding.project(0.3 * rows.normal(3, 16, 16), rows) * 255
-    torch.testing.assert_close(found, found.round(), rtol=0, atol=1e-3)
-    assert float(found.norm() / 255) == pytest.approx(
+    values = encoding.project(0.3 * rows.normal(3, 16, 16), rows) * 255
+    torch.testing.assert_close(values, values.round(), rtol=0, atol=1e-3)
+    assert float(values.norm() / 255) == pytest.approx(
         0.5, abs=0.05
     )  # shortened first, then rounded

@@ -1,4 +1,4 @@
-"""Pixels: their starts, their box, their growth."""
+"""The pixel encoding: starts, projection onto the box, transfer to other sizes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_other_starts() -> None:
     assert torch.equal(Pixels((8, 12), "zeros").start(rows), torch.zeros(5, 3, 8, 12))
     mean = Pixels((8, 12), "mean").start(rows)
     assert torch.equal(mean, torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1).expand(5, 3, 8, 12))
-    mean.add_(1)  # a tensor of its own, not a view of one number
+    mean.add_(1)  # a tensor of its own, not a view of one value
     assert torch.equal(
         Pixels((8, 12), "mean").baseline(rows), torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
     )
@@ -49,30 +49,29 @@ def test_project_is_the_nearest_in_the_box_and_idempotent(seed: int, width: floa
     assert encoding.decode(inside, rows) is inside
 
 
-def test_another_size_is_the_same_picture() -> None:
+def test_another_size_is_the_same_image() -> None:
     small, large = Pixels((8, 10)), Pixels((8, 10)).at((16, 30))
     assert (small.size, large.size) == ((8, 10), (16, 30))
     ramp = torch.linspace(0.1, 0.9, 10).expand(2, 3, 8, 10)
     grown = small.transfer(ramp, large)
     assert grown.shape == (2, 3, 16, 30)
     exact = torch.linspace(0.1, 0.9, 10)[1:-1].numpy()
-    np.testing.assert_allclose(
-        grown[0, 0, 5, 4:-3:3], exact, atol=1e-3
-    )  # the middles of the grown pixels
+    # at the centres of the old pixels
+    np.testing.assert_allclose(grown[0, 0, 5, 4:-3:3], exact, atol=1e-3)
     back = large.transfer(grown, small)
     torch.testing.assert_close(back, ramp, atol=0.03, rtol=0)
     extreme = small.transfer((torch.rand(1, 3, 8, 10) > 0.5).float(), large)
     assert extreme.min() >= 0
     assert extreme.max() <= 1
-    kept = Pixels((8, 10), "uniform", 0.3, (0.1, 0.2, 0.3)).at((9, 9)).to(torch.device("cpu"))
-    assert (kept.kind, kept.noise, kept.mean.flatten().tolist()) == (
+    other = Pixels((8, 10), "uniform", 0.3, (0.1, 0.2, 0.3)).at((9, 9)).to(torch.device("cpu"))
+    assert (other.kind, other.noise, other.mean.flatten().tolist()) == (
         "uniform",
         0.3,
         pytest.approx([0.1, 0.2, 0.3]),
     )
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_wrong_settings_are_refused() -> None:
     with pytest.raises(
         InputError, match=r"encoding\.start=nois: no such start\. Did you mean noise\?"
     ):

@@ -1,4 +1,4 @@
-"""One perturbation for all pictures: which are drawn, what is added to them, the way back into the ball."""
+"""Universal adversarial perturbations: minibatches, augmentation, projection, amplification."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COUNT = 10
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten noisy 16x16 pictures that reach black and white."""
+    """Ten noisy 16x16 images with black and white pixels."""
     path = tmp_path_factory.mktemp("many")
     for number in range(COUNT):
         noisy = (
@@ -47,8 +47,10 @@ def stored(folder: Path) -> Tensor:
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
 
 
-def plain(folder: Path, **words: object) -> Universal:
-    return Universal(str(folder), **{"mirror": False, "batch": 4, "size": 16, **words})  # type: ignore[arg-type]
+def plain(folder: Path, **options: object) -> Universal:
+    """Minibatches of four, not mirrored, at 16x16, but for `options`."""
+    settings = {"mirror": False, "batch": 4, "size": 16, **options}
+    return Universal(str(folder), **settings)  # type: ignore[arg-type]
 
 
 def test_images_are_the_drawn_pictures_plus_the_perturbation(folder: Path) -> None:
@@ -60,7 +62,7 @@ def test_images_are_the_drawn_pictures_plus_the_perturbation(folder: Path) -> No
     assert torch.equal(encoding.decode(genome, rows), expected)
 
 
-def test_a_row_draws_without_replacement_its_own_pictures_and_others_in_other_steps(
+def test_rows_and_steps_draw_their_own_minibatches_without_replacement(
     folder: Path,
 ) -> None:
     encoding, rows = plain(folder), rows_of(3, "draw")
@@ -77,31 +79,31 @@ def test_a_row_draws_without_replacement_its_own_pictures_and_others_in_other_st
     assert stats.chisquare(counts.numpy()).pvalue > 0.01
 
 
-def test_pictures_kept_aside_are_never_drawn(folder: Path) -> None:
+def test_held_out_images_are_never_drawn(folder: Path) -> None:
     encoding = plain(folder, holdout=5, seed=2)
     assert len(encoding.train) == 5
-    kept = encoding.split((16, 16)).held_out
-    assert not (encoding.train[:, None] == kept[None]).flatten(2).all(2).any()
+    held_out = encoding.split((16, 16)).held_out
+    assert not (encoding.train[:, None] == held_out[None]).flatten(2).all(2).any()
     assert int(encoding.picture_index(rows_of(3, "draw")).max()) < 5
 
 
-def test_mirror_turns_half_of_them_and_crop_shows_parts(folder: Path) -> None:
+def test_mirroring_flips_half_of_the_images_and_crop_takes_parts(folder: Path) -> None:
     rows = rows_of(50, "turn")
     encoding, pictures = plain(folder, mirror=True), stored(folder)
     images = encoding.decode(torch.zeros(50, 3, 16, 16), rows)
-    there = pictures[encoding.picture_index(rows)]
-    same, turned = ((images == one).flatten(1).all(1) for one in (there, there.flip(3)))
+    clean = pictures[encoding.picture_index(rows)]
+    same, turned = ((images == reference).flatten(1).all(1) for reference in (clean, clean.flip(3)))
     assert bool((same ^ turned).all())
     assert 70 < int(turned.sum()) < 130
     cropped = plain(folder, crop=0.4).decode(torch.zeros(50, 3, 16, 16), rows)
     assert cropped.shape == images.shape
     assert 0 <= float(cropped.min()) <= float(cropped.max()) <= 1
-    assert not (cropped == there).flatten(1).all(1).any()
+    assert not (cropped == clean).flatten(1).all(1).any()
     whole = plain(folder, crop=1e-6).decode(torch.zeros(50, 3, 16, 16), rows)
-    torch.testing.assert_close(whole, there, atol=1e-3, rtol=0)
+    torch.testing.assert_close(whole, clean, atol=1e-3, rtol=0)
 
 
-def test_a_part_of_a_ramp_is_a_flatter_ramp(tmp_path: Path) -> None:
+def test_a_crop_of_a_ramp_is_a_flatter_ramp(tmp_path: Path) -> None:
     ramp = np.broadcast_to((np.arange(16) * 15)[None, :, None], (16, 16, 3)).astype(np.uint8)
     Image.fromarray(ramp).save(tmp_path / "ramp.png")
     encoding = Universal(str(tmp_path), batch=1, crop=0.5, mirror=False, size=16)
@@ -127,7 +129,7 @@ def test_the_ball_holds_also_in_8_bits(
     torch.testing.assert_close(encoding.project(inside, rows), inside)
 
 
-def test_whole_levels_are_what_rounded_pictures_change_by(folder: Path) -> None:
+def test_levels_are_the_changes_of_8_bit_images(folder: Path) -> None:
     encoding, rows = plain(folder), rows_of(1, "levels")
     genome = encoding.project(0.03 * rows.normal(3, 16, 16), rows)
     whole = (stored(folder) + encoding.levels(genome)).clamp(0, 1) * 255
@@ -135,15 +137,15 @@ def test_whole_levels_are_what_rounded_pictures_change_by(folder: Path) -> None:
     torch.testing.assert_close(whole, eight_bit, atol=1e-3, rtol=0)
 
 
-def test_what_is_shown_is_the_perturbation_amplified_about_mid_grey(folder: Path) -> None:
-    encoding, rows = plain(folder), rows_of(2, "shown")
+def test_the_export_is_the_perturbation_amplified_about_mid_grey(folder: Path) -> None:
+    encoding, rows = plain(folder), rows_of(2, "export")
     genome = encoding.project(
         rows.normal(3, 16, 16) * torch.tensor([0.1, 0.004]).view(2, 1, 1, 1), rows
     )
-    shown = encoding.export(genome, rows)
-    assert shown.shape == genome.shape
-    assert 0 <= float(shown.min()) <= float(shown.max()) <= 1
-    back = (shown - 0.5) / encoding.amplified(genome).view(2, 1, 1, 1)
+    exported = encoding.export(genome, rows)
+    assert exported.shape == genome.shape
+    assert 0 <= float(exported.min()) <= float(exported.max()) <= 1
+    back = (exported - 0.5) / encoding.amplified(genome).view(2, 1, 1, 1)
     torch.testing.assert_close(back * 255, (genome * 255).round(), atol=1e-3, rtol=0)
     assert torch.equal(
         encoding.export(torch.zeros(1, 3, 16, 16), rows_of(1)), torch.full((1, 3, 16, 16), 0.5)
@@ -163,7 +165,7 @@ def test_starts_lie_in_the_ball(folder: Path, start: str, norm: str) -> None:
         assert torch.equal(genome, genome[:, :, :1].expand_as(genome))
 
 
-def test_another_size_carries_the_perturbation(folder: Path) -> None:
+def test_transfer_to_another_size(folder: Path) -> None:
     encoding, rows = plain(folder), rows_of(1, "carry")
     larger = encoding.at((32, 24))
     assert larger.train.shape == (COUNT, 3, 32, 24)
@@ -173,7 +175,7 @@ def test_another_size_carries_the_perturbation(folder: Path) -> None:
     assert float(carried.abs().max()) <= encoding.epsilon + 1e-7
 
 
-def test_the_gradient_is_the_mean_of_the_gradients_of_the_pictures(folder: Path) -> None:
+def test_the_gradient_is_the_mean_over_the_minibatch(folder: Path) -> None:
     network = wrapped(tiny_module())
     encoding, bound = (
         plain(folder, batch=6),
@@ -182,27 +184,27 @@ def test_the_gradient_is_the_mean_of_the_gradients_of_the_pictures(folder: Path)
     problem = ImageProblem(network, encoding, Chain(), bound, bound)
     rows = rows_of(2, "gradient")
     genome = encoding.project(rows.fold_in(9).normal(3, 16, 16), rows)
-    found = problem.evaluate(genome, rows, ones)
+    evaluation = problem.evaluate(genome, rows, ones)
     pictures, drawn = stored(folder), encoding.picture_index(rows).view(2, 6)
     for row in range(2):
         scores, gradients = [], []
         for place in drawn[row].tolist():
             change = genome[row].clone().requires_grad_()
             logits = network((pictures[place] + change).clamp(0, 1)[None])[0]
-            seen = int(network(pictures[place][None])[0].argmax())
-            others = torch.cat([logits[:seen], logits[seen + 1 :]])
-            score = torch.minimum(others.max() - logits[seen], torch.tensor(0.05))
+            label = int(network(pictures[place][None])[0].argmax())
+            others = torch.cat([logits[:label], logits[label + 1 :]])
+            score = torch.minimum(others.max() - logits[label], torch.tensor(0.05))
             scores.append(float(score.detach()))
             gradients.append(torch.autograd.grad(score, change)[0])
-        assert float(found.scores[row, 0]) == pytest.approx(sum(scores) / 6, abs=1e-5)
-        assert found.gradient is not None
+        assert float(evaluation.scores[row, 0]) == pytest.approx(sum(scores) / 6, abs=1e-5)
+        assert evaluation.gradient is not None
         torch.testing.assert_close(
-            found.gradient[0, row], torch.stack(gradients).mean(0), atol=1e-5, rtol=1e-4
+            evaluation.gradient[0, row], torch.stack(gradients).mean(0), atol=1e-5, rtol=1e-4
         )
-    assert (found.forwards, found.backwards) == (6, 6)
+    assert (evaluation.forwards, evaluation.backwards) == (6, 6)
 
 
-def test_rows_of_a_problem_see_other_pictures_at_every_step(folder: Path) -> None:
+def test_every_step_draws_another_minibatch(folder: Path) -> None:
     encoding = plain(folder)
     assert encoding.stochastic
     rows: Rows = rows_of(1, "step")
@@ -217,8 +219,8 @@ def test_rows_of_a_problem_see_other_pictures_at_every_step(folder: Path) -> Non
     )
 
 
-def test_bad_input_is_said_in_one_line(folder: Path) -> None:
-    for words, said in (
+def test_wrong_settings_are_refused(folder: Path) -> None:
+    for words, message in (
         ({"epsilon": 0.0}, "encoding.epsilon=0.0: write a radius above 0"),
         ({"epsilon": -0.1}, "encoding.epsilon=-0.1: write a radius above 0"),
         ({"epsilon": 10.0}, "encoding.epsilon=10.0: .* as 0.0392"),
@@ -231,7 +233,7 @@ def test_bad_input_is_said_in_one_line(folder: Path) -> None:
         ({"holdout": 10}, "holdout=10: of 10 pictures"),
         ({"crop": 1.0}, "encoding.crop=1.0"),
     ):
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             plain(folder, **words)
     with pytest.raises(InputError, match="images: a universal perturbation"):
         Universal()

@@ -1,4 +1,4 @@
-"""Moves of the whole picture, against torchvision's, against indexing, and on pictures where resampling is exact."""
+"""Affine transforms against torchvision, indexing, and images on which resampling is exact."""
 
 from __future__ import annotations
 
@@ -32,23 +32,21 @@ def noise(count: int, h: int, w: int) -> Tensor:
 
 
 def ramp(count: int, h: int, w: int) -> Tensor:
-    """Red grows to the right, green downwards, blue along both: bilinear resampling of it is exact."""
+    """Red grows to the right, green downwards, blue along both: resampling it is exact."""
     y, x = torch.meshgrid(torch.linspace(0, 1, h), torch.linspace(0, 1, w), indexing="ij")
     return torch.stack([x, y, (x + y) / 2]).expand(count, 3, h, w).contiguous()
 
 
 def inner(images: Tensor, by: float = 0.3) -> Tensor:
     h, w = images.shape[-2:]
-    top, left = math.ceil(by * h), math.ceil(by * w)
-    return images[..., top : h - top, left : w - left]
+    down, right = math.ceil(by * h), math.ceil(by * w)
+    return images[..., down : h - down, right : w - right]
 
 
 def test_jitter_shifts_by_whole_pixels_uniformly() -> None:
     h, w, count = 20, 30, 4000
-    images, moved = (
-        noise(1, h, w),
-        Jitter(0.1)(noise(1, h, w).expand(count, -1, -1, -1), rows_of(count)),
-    )
+    images = noise(1, h, w)
+    moved = Jitter(0.1)(images.expand(count, -1, -1, -1), rows_of(count))
     down, right = 2, 3  # a tenth of each side
     counts = np.zeros((2 * down + 1, 2 * right + 1))
     unmatched = torch.ones(count, dtype=torch.bool)
@@ -62,37 +60,38 @@ def test_jitter_shifts_by_whole_pixels_uniformly() -> None:
     assert stats.chisquare(counts.flatten()).pvalue > 0.01
 
 
-def test_jitter_mirrors_what_comes_in_from_outside() -> None:
+def test_jitter_mirrors_the_image_at_its_border() -> None:
     images = noise(50, 10, 10)
     moved = Jitter(0.3)(images, rows_of(50))
-    for image, seen in zip(images.numpy(), moved.numpy(), strict=True):
+    for image, changed in zip(images.numpy(), moved.numpy(), strict=True):
         wide = np.pad(image, ((0, 0), (3, 3), (3, 3)), mode="symmetric")
         windows = [wide[:, y : y + 10, x : x + 10] for y in range(7) for x in range(7)]
-        assert min(np.abs(window - seen).max() for window in windows) < 1e-5
+        assert min(np.abs(window - changed).max() for window in windows) < 1e-5
 
 
 @pytest.mark.parametrize(("h", "w"), [(32, 32), (24, 40)])
 def test_rotate_is_torchvisions(h: int, w: int) -> None:
     images, rows = noise(6, h, w), rows_of(6, "turn")
-    seen = Rotate(40.0)(images, rows)
+    changed = Rotate(40.0)(images, rows)
     for row, angle in enumerate(((2 * rows.uniform(1)[:, 0] - 1) * 40).tolist()):
-        wanted = vision.rotate(images[row], angle, InterpolationMode.BILINEAR)
-        torch.testing.assert_close(inner(seen[row]), inner(wanted), atol=1e-4, rtol=0)
-        assert not torch.allclose(inner(seen[row]), inner(images[row]), atol=0.02)
+        expected = vision.rotate(images[row], angle, InterpolationMode.BILINEAR)
+        torch.testing.assert_close(inner(changed[row]), inner(expected), atol=1e-4, rtol=0)
+        assert not torch.allclose(inner(changed[row]), inner(images[row]), atol=0.02)
 
 
 @pytest.mark.parametrize(("h", "w"), [(32, 32), (24, 40)])
 def test_scale_is_torchvisions(h: int, w: int) -> None:
     images, rows = noise(6, h, w), rows_of(6)
-    seen = Scale(0.7, 1.6)(images, rows)
+    changed = Scale(0.7, 1.6)(images, rows)
     factors = 0.7 + 0.9 * rows.uniform(1)[:, 0]
     for row, factor in enumerate(factors.tolist()):
-        wanted = vision.affine(images[row], 0.0, [0, 0], factor, [0.0], InterpolationMode.BILINEAR)
-        torch.testing.assert_close(inner(seen[row]), inner(wanted), atol=1e-4, rtol=0)
+        expected = vision.affine(
+            images[row], 0.0, [0, 0], factor, [0.0], InterpolationMode.BILINEAR
+        )
+        torch.testing.assert_close(inner(changed[row]), inner(expected), atol=1e-4, rtol=0)
     slope = inner(Scale(0.7, 1.6)(ramp(6, h, w), rows)).diff(dim=3)[:, 0].mean((1, 2)) * (w - 1)
-    torch.testing.assert_close(
-        slope, 1 / factors, atol=1e-3, rtol=1e-3
-    )  # magnified twice, half as steep
+    # magnified twice, half as steep
+    torch.testing.assert_close(slope, 1 / factors, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def test_scale_is_torchvisions(h: int, w: int) -> None:
         chain(blur=None, move=None),
     ],
 )
-def test_at_its_neutral_value_a_move_changes_nothing(still: Transform) -> None:
+def test_at_its_neutral_value_a_transform_changes_nothing(still: Transform) -> None:
     torch.testing.assert_close(
         still(noise(3, 12, 17), rows_of(3)), noise(3, 12, 17), atol=2e-6, rtol=0
     )
@@ -114,27 +113,30 @@ def test_at_its_neutral_value_a_move_changes_nothing(still: Transform) -> None:
 
 @pytest.mark.parametrize("move", [*MOVES, Jitter(0.9), Scale(0.2, 0.3), Rotate(180.0)])
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
-def test_a_picture_of_one_colour_stays_one(move: Transform, level: float) -> None:
+def test_an_image_of_one_colour_is_unchanged(move: Transform, level: float) -> None:
     flat = torch.full((8, 3, 14, 20), level)
     torch.testing.assert_close(move(flat, rows_of(8)), flat, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("move", MOVES)
-def test_each_row_draws_its_own_and_the_same_in_any_company(move: Transform) -> None:
+def test_draws_depend_on_the_row_alone(move: Transform) -> None:
     images, rows = noise(1, 20, 20).expand(9, -1, -1, -1), rows_of(9)
-    seen = move(images, rows)
-    assert len(seen.flatten(1).round(decimals=4).unique(dim=0)) > 6
+    changed = move(images, rows)
+    assert len(changed.flatten(1).round(decimals=4).unique(dim=0)) > 6
     order = torch.tensor([7, 2])
-    assert torch.equal(move(images[order], rows.select(order)), seen[order])
-    assert not torch.equal(move(images, rows.fold_in(1)), seen)
+    assert torch.equal(move(images[order], rows.select(order)), changed[order])
+    assert not torch.equal(move(images, rows.fold_in(1)), changed)
     assert move.stochastic
 
 
-@pytest.mark.parametrize("steps", [
-    [Rotate(20.0), Scale(0.8, 1.25), Jitter(0.1)],
-    [Jitter(0.15), Rotate(20.0)],
-    [Scale(1.3, 1.5), Jitter(0.1), Scale(0.7, 0.8)],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [Rotate(20.0), Scale(0.8, 1.25), Jitter(0.1)],
+        [Jitter(0.15), Rotate(20.0)],
+        [Scale(1.3, 1.5), Jitter(0.1), Scale(0.7, 0.8)],
+    ],
+)
 @pytest.mark.parametrize(("h", "w"), [(48, 48), (40, 64)])
 def test_a_chain_resamples_once_and_does_what_its_steps_do(
     steps: list[Affine], h: int, w: int
@@ -169,12 +171,12 @@ def test_a_chain_passes_sizes_on() -> None:
         scale=Scale(1.0, 1.1),
         blur=Blur(0.5),
     )
-    seen = whole(images, rows)
-    assert seen.shape == (4, 3, 20, 20)
+    changed = whole(images, rows)
+    assert changed.shape == (4, 3, 20, 20)
     by_hand = Pad(6)(images, rows.fold_in(0))
     by_hand = Jitter(0.1)(by_hand, rows.fold_in(1))
     by_hand = Scale(1.0, 1.1)(Crop(12)(by_hand, rows.fold_in(2)), rows.fold_in(3))
-    torch.testing.assert_close(seen, Blur(0.5)(by_hand, rows.fold_in(4)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(changed, Blur(0.5)(by_hand, rows.fold_in(4)), atol=1e-5, rtol=0)
     assert whole.stochastic
     assert not Chain([Blur(), Pad()]).stochastic
     assert not Chain().stochastic
@@ -182,17 +184,18 @@ def test_a_chain_passes_sizes_on() -> None:
 
 @pytest.mark.parametrize("move", [*MOVES, Blur(1.2), Crop(4), Pad(3, 0.0)])
 def test_gradients_are_the_adjoint(move: Transform) -> None:
-    """Each is linear in the picture, so <T a, b> must be <a, T* b>, T* being what autograd gives."""
+    """Each is linear in the image: <T a, b> must be <a, T* b>, with T* from autograd."""
     rows, a = rows_of(3), noise(3, 16, 12).requires_grad_()
-    seen = move(a, rows)
-    b = rows_of(3, "b").normal(*seen.shape[1:])
-    (back,) = torch.autograd.grad((seen * b).sum(), a)
+    changed = move(a, rows)
+    b = rows_of(3, "b").normal(*changed.shape[1:])
+    (back,) = torch.autograd.grad((changed * b).sum(), a)
     other = rows_of(3, "other").normal(*a.shape[1:])
-    left, right = (move(other, rows).double() * b).sum(), (other.double() * back).sum()
-    assert float(left) == pytest.approx(float(right), rel=1e-4, abs=1e-3)
+    forward = (move(other, rows).double() * b).sum()
+    adjoint = (other.double() * back).sum()
+    assert float(forward) == pytest.approx(float(adjoint), rel=1e-4, abs=1e-3)
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_wrong_settings_are_refused() -> None:
     for wrong in (
         lambda: Jitter(-0.1),
         lambda: Jitter(1.0),

@@ -1,4 +1,4 @@
-"""Windows are boxes inside the picture, scaled up; their sides and middles are spread as they are said to be."""
+"""Windows are boxes inside the image, scaled up, with the documented distribution; noise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from synth.transforms.window import Window
 
 
 def ramps(count: int, height: int = 40, width: int = 60) -> torch.Tensor:
-    """Pictures whose first two channels say where a pixel lies, in shares of the picture."""
+    """Images whose first two channels are the position of the pixel, as a share of the image."""
     y = (torch.arange(height) + 0.5)[:, None].expand(height, width) / height
     x = (torch.arange(width) + 0.5)[None].expand(height, width) / width
     return torch.stack([x, y, torch.zeros_like(x)]).expand(count, -1, -1, -1)
@@ -21,11 +21,11 @@ def ramps(count: int, height: int = 40, width: int = 60) -> torch.Tensor:
 
 def test_the_middle_window_is_the_crop_scaled_up() -> None:
     images = torch.rand(1, 3, 40, 60, generator=torch.Generator().manual_seed(0))
-    found = Window(0.5, 0.0, 0.0)(images, rows_of(1))
-    # what lies beyond the box shows in its outermost pixels, so those of the reference are left out
+    window = Window(0.5, 0.0, 0.0)(images, rows_of(1))
+    # the outermost pixels are interpolated with pixels outside the box, so they are left out
     whole = functional.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
     torch.testing.assert_close(
-        found[:, :, 1:-1, 1:-1], whole[:, :, 20:60, 30:90][:, :, 1:-1, 1:-1], rtol=0, atol=1e-5
+        window[:, :, 1:-1, 1:-1], whole[:, :, 20:60, 30:90][:, :, 1:-1, 1:-1], rtol=0, atol=1e-5
     )
     torch.testing.assert_close(Window(1.0, 0.0, 0.3)(images, rows_of(1)), images, rtol=0, atol=1e-5)
 
@@ -35,13 +35,13 @@ def test_the_middle_window_is_the_crop_scaled_up() -> None:
 )
 def test_sides_and_middles(side: float, spread: float, wander: float) -> None:
     count = 2000
-    seen = Window(side, spread, wander)(ramps(count), rows_of(count, "window"))[:, :2]
-    assert float(seen.min()) > 0  # never beyond the picture
-    assert float(seen.max()) < 1
-    middles = seen.mean((2, 3))
-    widths = (seen[:, 0, 0, -2] - seen[:, 0, 0, 1]) * 60 / 57
-    heights = (seen[:, 1, -2, 0] - seen[:, 1, 1, 0]) * 40 / 37
-    large = widths > 0.2  # in a corner, small ones show the half pixel beyond the last one's middle
+    windows = Window(side, spread, wander)(ramps(count), rows_of(count, "window"))[:, :2]
+    assert float(windows.min()) > 0  # never outside the image
+    assert float(windows.max()) < 1
+    middles = windows.mean((2, 3))
+    widths = (windows[:, 0, 0, -2] - windows[:, 0, 0, 1]) * 60 / 57
+    heights = (windows[:, 1, -2, 0] - windows[:, 1, 1, 0]) * 40 / 37
+    large = widths > 0.2  # small ones in a corner reach the half pixel beyond the last centre
     torch.testing.assert_close(widths[large], heights[large], rtol=0.05, atol=5e-3)
     reference = (side + spread * torch.randn(20000)).clamp(0.05, 1)
     assert float(widths.mean()) == pytest.approx(float(reference.mean()), abs=0.02)
@@ -52,12 +52,12 @@ def test_sides_and_middles(side: float, spread: float, wander: float) -> None:
     assert float(middles.std(0).mean()) == pytest.approx(float(where.std(0).mean()), abs=0.02)
 
 
-def test_noise_is_normal_and_a_rows_own() -> None:
+def test_noise_is_normal_and_independent_between_rows() -> None:
     rows = rows_of(3, "noise")
     grey = torch.full((3, 3, 50, 50), 0.5)
-    away = Noise(0.08)(grey, rows) - grey
-    assert float(away.std()) == pytest.approx(0.08, rel=0.02)
-    assert abs(float((away[0] * away[1]).mean())) < 3e-4
+    noise = Noise(0.08)(grey, rows) - grey
+    assert float(noise.std()) == pytest.approx(0.08, rel=0.02)
+    assert abs(float((noise[0] * noise[1]).mean())) < 3e-4
     white = Noise(0.08)(torch.ones_like(grey), rows)
     assert float(white.max()) == 1.0
     assert torch.equal(Noise(0.0)(grey, rows), grey)
@@ -67,7 +67,7 @@ def test_noise_is_normal_and_a_rows_own() -> None:
     ("wrong", "word"),
     [({"side": 0.0}, "side=0"), ({"side": 1.5}, "side=1.5"), ({"spread": -1.0}, "spread=-1")],
 )
-def test_what_cannot_be_is_refused(wrong: dict[str, float], word: str) -> None:
+def test_wrong_settings_are_refused(wrong: dict[str, float], word: str) -> None:
     with pytest.raises(InputError, match=word):
         Window(**wrong)
     with pytest.raises(InputError, match=r"transform\.noise\.sd=-1"):
