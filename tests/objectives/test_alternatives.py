@@ -1,4 +1,4 @@
-"""The scores of the likeliest other classes, against a sort by hand."""
+"""Margins over the nearest alternative classes, against a sort by hand."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def scored(bound: BoundObjective, scores: Tensor, rows: Rows) -> Tensor:
     return value
 
 
-def test_columns_are_the_likeliest_others_best_first(loud_network: Network, folder: str) -> None:
+def test_columns_are_sorted_margins_over_other_classes(loud_network: Network, folder: str) -> None:
     bound = Alternatives(images=folder, label=[1, 0, 4], count=3).bind(loud_network)
     assert (bound.columns, bound.alternatives) == (3, True)
     rows = rows_of(COUNT).select(torch.tensor([2, 0]))  # rows find their picture by item
@@ -58,8 +58,8 @@ def test_the_first_column_is_the_margin_and_the_items_are_those_of_untargeted(
         scored(bound, scores, rows_of(COUNT))[:, :1], scored(plain, scores, rows_of(COUNT))
     )
     assert bound.items == plain.items
-    one = Alternatives(image=f"{folder}/1.png", count=2).bind(loud_network)
-    assert [target.index for target in one.target(rows_of(2))] == [plain.items[1].index] * 2
+    single = Alternatives(image=f"{folder}/1.png", count=2).bind(loud_network)
+    assert [target.index for target in single.target(rows_of(2))] == [plain.items[1].index] * 2
 
 
 def test_the_gradient_is_that_of_finite_differences(loud_network: Network, folder: str) -> None:
@@ -67,10 +67,10 @@ def test_the_gradient_is_that_of_finite_differences(loud_network: Network, folde
     scores = torch.randn(
         COUNT, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     ).requires_grad_()
-    assert torch.autograd.gradcheck(lambda given: scored(bound, given, rows_of(COUNT)), scores)
+    assert torch.autograd.gradcheck(lambda logits: scored(bound, logits, rows_of(COUNT)), scores)
 
 
-def test_towards_a_target_there_is_one_way(loud_network: Network, folder: str) -> None:
+def test_a_target_is_a_single_alternative(loud_network: Network, folder: str) -> None:
     bound = Alternatives(images=folder, target=["lemon", "teapot", "goldfish"]).bind(loud_network)
     plain = ClassScore(["lemon", "teapot", "goldfish"], "margin").bind(loud_network)
     scores = torch.randn(COUNT, 5)
@@ -78,11 +78,11 @@ def test_towards_a_target_there_is_one_way(loud_network: Network, folder: str) -
     assert torch.equal(scored(bound, scores, rows_of(COUNT)), scored(plain, scores, rows_of(COUNT)))
 
 
-def test_what_cannot_be_is_refused(loud_network: Network, folder: str) -> None:
+def test_mistakes(loud_network: Network, folder: str) -> None:
     with pytest.raises(InputError, match="objective count=0: write 1 or more"):
         Alternatives(images=folder, count=0)
     with pytest.raises(
-        InputError, match="count=5: of 5 classes 4 are rivals of one; write 4 or fewer"
+        InputError, match="count=5: of 5 classes 4 are alternatives to one; write 4 or fewer"
     ):
         Alternatives(images=folder, count=5).bind(loud_network)
     with pytest.raises(InputError, match="no picture to be led away from"):
@@ -92,5 +92,5 @@ def test_what_cannot_be_is_refused(loud_network: Network, folder: str) -> None:
     encoding, aim = Perturbation(images=folder), Alternatives(images=folder, count=4)
     with pytest.raises(InputError, match="write search=deepfool"):
         Experiment(loud_network, encoding, aim, Gradient(2), monitor=Untargeted(images=folder))
-    with pytest.raises(InputError, match="a single score must be watched"):
+    with pytest.raises(InputError, match="a single score must be monitored"):
         Experiment(loud_network, encoding, aim, DeepFool(2))

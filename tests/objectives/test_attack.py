@@ -1,4 +1,4 @@
-"""The words of an attack: towards a class as `ClassScore` has it, away from one as `Untargeted` has it."""
+"""The attack objective: targeted as `ClassScore`, untargeted as `Untargeted`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLASSES = (0, 1, 4)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture of noise in each of three class folders, named as people name them."""
+    """A picture of noise in each of three class folders, named by class, synset and class again."""
     path = tmp_path_factory.mktemp("pictures")
     for number, name in enumerate(FOLDERS):
         (path / name).mkdir()
@@ -47,7 +47,7 @@ def pictures(folder: Path) -> Tensor:
 
 
 def by_hand(scores: np.ndarray, index: int, score: str, sign: float) -> float:
-    """The measure from the scores of one picture: `sign` is 1 towards the class `index`, -1 away from it."""
+    """The score from the logits of one picture: `sign` is 1 targeted, -1 untargeted."""
     chances = special.softmax(scores)
     if score == "margin":
         return sign * (scores[index] - max(np.delete(scores, index)))
@@ -58,7 +58,7 @@ def by_hand(scores: np.ndarray, index: int, score: str, sign: float) -> float:
 
 @pytest.mark.parametrize("score", list(SCORES))
 @pytest.mark.parametrize("target", [None, "teapot"])
-def test_the_number_it_climbs(
+def test_the_score_is_the_formula(
     target: str | None, score: str, loud_network: Network, folder: Path
 ) -> None:
     images = pictures(folder)
@@ -68,51 +68,52 @@ def test_the_number_it_climbs(
             Readout(loud_network.read(images, bound.layers), images, rows_of(3))
         ).values()
         scores = loud_network(images).double().numpy()
-    index = [2] * 3 if target else [int(one.argmax()) for one in scores]
-    wanted = [
-        by_hand(one, i, score, 1 if target else -1) for one, i in zip(scores, index, strict=True)
+    index = [2] * 3 if target else [int(values.argmax()) for values in scores]
+    expected = [
+        by_hand(values, i, score, 1 if target else -1)
+        for values, i in zip(scores, index, strict=True)
     ]
-    np.testing.assert_allclose(value[:, 0], wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(value[:, 0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_folder_of_a_picture_is_its_label(loud_network: Network, folder: Path) -> None:
     paths = sorted(folder.glob("*/*.png"))
-    wanted = [CLASSES[FOLDERS.index(path.parent.name)] for path in paths]
+    expected = [CLASSES[FOLDERS.index(path.parent.name)] for path in paths]
     bound = attack(images=str(folder), label="folder").bind(loud_network)
-    assert [one.index for one in bound.items] == wanted
-    assert [one.name for one in bound.items] == [f"not {NAMES[index]}" for index in wanted]
-    one = attack(image=str(paths[0]), label="folder").bind(loud_network)
-    assert [target.index for target in one.items] == wanted[:1]
+    assert [target.index for target in bound.items] == expected
+    assert [target.name for target in bound.items] == [f"not {NAMES[index]}" for index in expected]
+    single = attack(image=str(paths[0]), label="folder").bind(loud_network)
+    assert [target.index for target in single.items] == expected[:1]
 
 
-def test_what_is_wrong_from_the_start_is_said_and_not_counted(
+def test_pictures_that_are_misclassified_from_the_start_are_not_counted(
     loud_network: Network, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with torch.no_grad():
-        seen = loud_network(pictures(folder)).argmax(1).tolist()
-    shown = [seen[0], (seen[1] + 1) % 5, (seen[2] + 1) % 5]
+        predictions = loud_network(pictures(folder)).argmax(1).tolist()
+    labels = [predictions[0], (predictions[1] + 1) % 5, (predictions[2] + 1) % 5]
     paths, wrong = [], 2
-    for place, (path, index) in enumerate(zip(sorted(folder.glob("*/*.png")), shown, strict=True)):
+    for place, (path, index) in enumerate(zip(sorted(folder.glob("*/*.png")), labels, strict=True)):
         paths.append(str(tmp_path / NAMES[index] / f"{place}.png"))
         Path(paths[-1]).parent.mkdir(exist_ok=True)
         shutil.copy(path, paths[-1])
     caplog.set_level("INFO")
     aim = attack(images=paths, label="folder")
-    made = Experiment(
+    experiment = Experiment(
         loud_network,
         Perturbation(images=paths, epsilon=0.3),
         aim,
         Gradient(5, "sign", 0.1),
         until=0.0,
     )
-    found = made.run(Record(tmp_path))
-    assert found["findings"]["already"] == wrong
-    assert found["findings"]["counted"] == 3 - wrong
-    assert found["findings"]["items"] == 3
-    for item, saw, shows in zip(found["items"], seen, shown, strict=True):
-        assert item["original_predicted"] == NAMES[saw]
-        assert item.get("already", False) == (saw != shows)
-        assert (item["success"] is None) == (saw != shows)
+    result = experiment.run(Record(tmp_path)).to_dict()
+    assert result["findings"]["already"] == wrong
+    assert result["findings"]["counted"] == 3 - wrong
+    assert result["findings"]["items"] == 3
+    for item, prediction, label in zip(result["items"], predictions, labels, strict=True):
+        assert item["original_predicted"] == NAMES[prediction]
+        assert item.get("already", False) == (prediction != label)
+        assert (item["success"] is None) == (prediction != label)
     assert (
         f"{wrong} of 3 pictures are seen as wanted before anything is done, and not counted: not "
         in caplog.text
@@ -120,7 +121,7 @@ def test_what_is_wrong_from_the_start_is_said_and_not_counted(
     assert f"of {3 - wrong} reached their target" in caplog.text
 
 
-def test_what_cannot_be_is_refused(loud_network: Network, folder: Path, tmp_path: Path) -> None:
+def test_mistakes(loud_network: Network, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(
         InputError,
         match="no class to go for, and no picture to be led away from; write target=NAME",
@@ -155,19 +156,21 @@ def test_what_cannot_be_is_refused(loud_network: Network, folder: Path, tmp_path
         Untargeted(images=str(tmp_path), label="folder").bind(loud_network)
 
 
-def test_nothing_to_fool_is_refused_before_the_run(loud_network: Network, folder: Path) -> None:
+def test_an_attack_that_has_succeeded_already_is_refused(
+    loud_network: Network, folder: Path
+) -> None:
     path = sorted(folder.glob("*/*.png"))[0]
     with torch.no_grad():
-        seen = NAMES[int(loud_network(pictures(folder)).argmax(1)[0])]
-    other = next(name for name in NAMES if name != seen)
-    for words, told in (
-        ({"target": seen}, f"target={seen}: tiny sees that already"),
+        prediction = NAMES[int(loud_network(pictures(folder)).argmax(1)[0])]
+    other = next(name for name in NAMES if name != prediction)
+    for words, message in (
+        ({"target": prediction}, f"target={prediction}: tiny sees that already"),
         (
             {"label": other},
-            f"label={other}: tiny sees {seen} from the start, so there is nothing to fool",
+            f"label={other}: tiny sees {prediction} from the start, so there is nothing to fool",
         ),
     ):
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             Experiment(
                 loud_network, Perturbation(str(path)), attack(image=str(path), **words), Gradient(2)
             )

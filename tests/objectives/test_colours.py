@@ -1,4 +1,4 @@
-"""Colours given to another picture: its mean and covariance afterwards, measured by numpy."""
+"""Colour transfer, against means and covariances measured by numpy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from synth.objectives._colours import in_colours_of, in_luminance_of, luminance
 
 
 def picture(seed: int, centre: float) -> Tensor:
-    """Correlated colours well inside the box, so that nothing is cut."""
+    """Correlated colours well inside the box, so that nothing is clipped."""
     draws = torch.Generator().manual_seed(seed)
     mixing = torch.randn(3, 3, generator=draws) * 0.1
     noise = torch.rand(3, 600, generator=draws) - 0.5
@@ -18,10 +18,10 @@ def picture(seed: int, centre: float) -> Tensor:
 
 
 def test_mean_and_covariance_are_those_of_the_other() -> None:
-    found = in_colours_of(picture(0, 0.4), picture(1, 0.6))[0].flatten(1).double().numpy()
+    result = in_colours_of(picture(0, 0.4), picture(1, 0.6))[0].flatten(1).double().numpy()
     other = picture(1, 0.6)[0].flatten(1).double().numpy()
-    np.testing.assert_allclose(found.mean(1), other.mean(1), atol=1e-4)
-    np.testing.assert_allclose(np.cov(found), np.cov(other), atol=2e-4)
+    np.testing.assert_allclose(result.mean(1), other.mean(1), atol=1e-4)
+    np.testing.assert_allclose(np.cov(result), np.cov(other), atol=2e-4)
 
 
 def test_a_picture_keeps_its_own_colours() -> None:
@@ -30,17 +30,17 @@ def test_a_picture_keeps_its_own_colours() -> None:
     )
 
 
-def test_grey_pictures_are_no_trouble() -> None:
+def test_grey_pictures_stay_finite() -> None:
     grey = torch.full((1, 3, 8, 8), 0.5)
-    for one in (in_colours_of(grey, picture(0, 0.4)), in_luminance_of(grey, picture(0, 0.4))):
-        assert one.isfinite().all()
-        assert 0 <= float(one.min()) <= float(one.max()) <= 1
+    for result in (in_colours_of(grey, picture(0, 0.4)), in_luminance_of(grey, picture(0, 0.4))):
+        assert result.isfinite().all()
+        assert 0 <= float(result.min()) <= float(result.max()) <= 1
 
 
 def test_luminance_has_the_mean_and_deviation_of_the_other() -> None:
-    found, other = in_luminance_of(picture(0, 0.4), picture(1, 0.6)), luminance(picture(1, 0.6))
-    torch.testing.assert_close(found[:, 0], found[:, 2])
-    np.testing.assert_allclose(float(found[:, 0].mean()), float(other.mean()), rtol=1e-4)
-    np.testing.assert_allclose(float(found[:, 0].std()), float(other.std()), rtol=1e-3)
+    result, other = in_luminance_of(picture(0, 0.4), picture(1, 0.6)), luminance(picture(1, 0.6))
+    torch.testing.assert_close(result[:, 0], result[:, 2])
+    np.testing.assert_allclose(float(result[:, 0].mean()), float(other.mean()), rtol=1e-4)
+    np.testing.assert_allclose(float(result[:, 0].std()), float(other.std()), rtol=1e-3)
     white = torch.ones(1, 3, 2, 2)
     torch.testing.assert_close(luminance(white), white[:, :1])

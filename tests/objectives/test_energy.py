@@ -1,4 +1,4 @@
-"""The energy of layers: half the mean square by hand, the activation as its gradient, an item a layer."""
+"""Energy: half the mean square by hand, its gradient, an item for each layer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def score(objective: Any, network: Network, images: Tensor, rows: Rows | None = 
 
 
 def by_layers(images: Tensor, last: str) -> Tensor:
-    """What the module's layers give one after the other, up to `last`."""
+    """The output of the layer `last`, from the layers of the module one after the other."""
     module = tiny_module().eval()
     mean, std = torch.tensor((0.48, 0.45, 0.4)), torch.tensor((0.23, 0.22, 0.25))
     values = (images - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
@@ -48,7 +48,7 @@ def by_layers(images: Tensor, last: str) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("name", "resolved"),
     [
         ("conv1", "relu1"),
         ("conv2", "relu2"),
@@ -58,25 +58,27 @@ def by_layers(images: Tensor, last: str) -> Tensor:
     ],
 )
 def test_it_is_half_the_mean_square_of_what_leaves_the_relu(
-    said: str, meant: str, network: Network
+    name: str, resolved: str, network: Network
 ) -> None:
     images = pictures(3)
-    found = score(Energy(said), network, images)
+    scores = score(Energy(name), network, images)
     torch.testing.assert_close(
-        found, by_layers(images, meant).square().flatten(1).mean(1) / 2, rtol=1e-5, atol=1e-7
+        scores, by_layers(images, resolved).square().flatten(1).mean(1) / 2, rtol=1e-5, atol=1e-7
     )
-    assert Energy(said).bind(network).items[0].name == meant  # type: ignore[index]
+    assert Energy(name).bind(network).items[0].name == resolved  # type: ignore[index]
 
 
-def test_not_rectified_it_is_the_layers_own_output_negative_numbers_and_all(
+def test_not_rectified_it_is_the_layers_own_output_with_negative_values(
     network: Network,
 ) -> None:
     images = pictures(2)
     for name in ("conv2", "norm2", "fc"):
-        found = score(Energy(name, rectified=False), network, images)
-        own = by_layers(images, name)
-        torch.testing.assert_close(found, own.square().flatten(1).mean(1) / 2, rtol=1e-5, atol=1e-7)
-        assert bool((own < 0).any())
+        scores = score(Energy(name, rectified=False), network, images)
+        expected = by_layers(images, name)
+        torch.testing.assert_close(
+            scores, expected.square().flatten(1).mean(1) / 2, rtol=1e-5, atol=1e-7
+        )
+        assert bool((expected < 0).any())
     positive = by_layers(images, "fc").clamp_min(
         0
     )  # no ReLU follows it: it is cut at 0 all the same
@@ -106,9 +108,9 @@ def test_a_channel_alone(network: Network) -> None:
         score(Energy("conv2", 7), network, images), activation[:, 7].square().flatten(1).mean(1) / 2
     )
     several = score(Energy("conv2", [3, 0, 7, 3]), network, images)
-    chosen = activation[torch.arange(4), torch.tensor([3, 0, 7, 3])]
-    torch.testing.assert_close(several, chosen.square().flatten(1).mean(1) / 2)
-    assert [one.name for one in Energy("conv2", [3, 0]).bind(network).items or ()] == [
+    channels = activation[torch.arange(4), torch.tensor([3, 0, 7, 3])]
+    torch.testing.assert_close(several, channels.square().flatten(1).mean(1) / 2)
+    assert [target.name for target in Energy("conv2", [3, 0]).bind(network).items or ()] == [
         "relu2:3",
         "relu2:0",
     ]
@@ -117,12 +119,12 @@ def test_a_channel_alone(network: Network) -> None:
 def test_a_list_of_layers_is_an_item_each_wherever_its_row_stands(network: Network) -> None:
     images = pictures(5)
     rows = rows_of(3, "items").select(torch.tensor([2, 0, 1, 2, 0]))
-    found = score(Energy(["conv1", "conv2", "pool2"]), network, images, rows)
+    scores = score(Energy(["conv1", "conv2", "pool2"]), network, images, rows)
     for place, layer in enumerate(("pool2", "relu1", "relu2", "pool2", "relu1")):
-        own = by_layers(images[place : place + 1], layer).square().mean() / 2
-        torch.testing.assert_close(found[place], own, rtol=1e-5, atol=1e-7)
+        expected = by_layers(images[place : place + 1], layer).square().mean() / 2
+        torch.testing.assert_close(scores[place], expected, rtol=1e-5, atol=1e-7)
     units = Energy(["conv1", "conv2"], [5, 6]).bind(network)
-    assert [one.name for one in units.items or ()] == ["relu1:5", "relu2:6"]
+    assert [target.name for target in units.items or ()] == ["relu1:5", "relu2:6"]
 
 
 def test_a_row_moves_for_its_own_layer_alone(network: Network) -> None:
@@ -158,7 +160,7 @@ def test_a_mixture_adds_layers_by_their_weights(network: Network) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "unit", "said"),
+    ("layer", "unit", "message"),
     [
         ("conv3", None, r"layer=conv3: tiny has no such layer. Did you mean conv1|layer=conv3"),
         (["conv1", "cnov2"], None, "layer=cnov2"),
@@ -169,10 +171,10 @@ def test_a_mixture_adds_layers_by_their_weights(network: Network) -> None:
         (["conv1", "conv2"], [1, 2, 3], "3 channels and 2 layers"),
     ],
 )
-def test_mistakes_are_said_in_one_line(layer: Any, unit: Any, said: str, network: Network) -> None:
-    with pytest.raises(InputError, match=said) as told:
+def test_mistakes(layer: Any, unit: Any, message: str, network: Network) -> None:
+    with pytest.raises(InputError, match=message) as raised:
         Energy(layer, unit).bind(network)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_dream_follows_a_guide_where_one_is_named() -> None:

@@ -1,4 +1,4 @@
-"""A column a class and a column a niche, against NumPy on single pictures."""
+"""A column for each class or niche, against numpy on single images."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def plain_score(scores: np.ndarray, score: str) -> np.ndarray:
     return {"logit": scores, "log_probability": logs, "probability": np.exp(logs)}[score]
 
 
-def some(count: int, spread: float = 1.0) -> Tensor:
-    """Pictures dark and bright, plain and busy."""
+def assorted(count: int, spread: float = 1.0) -> Tensor:
+    """Images from dark to bright and from noise to one colour."""
     noise = rows_of(count, "niches").uniform(3, 16, 16)
     level = torch.linspace(0, 1, count)[:, None, None, None]
     return (
@@ -51,13 +51,13 @@ def some(count: int, spread: float = 1.0) -> Tensor:
 @pytest.mark.parametrize("score", ["logit", "log_probability", "probability"])
 def test_a_column_is_its_class(network: Network, score: str) -> None:
     bound = EveryClass(["lemon", 0, "teapot"], score).bind(network)
-    images = some(4)
+    images = assorted(4)
     (columns,) = bound(readout(network, images)).values()
     assert columns.shape == (4, bound.columns) == (4, 3)
     with torch.no_grad():
         scores = network(images).double().numpy()
-    for row, one in zip(columns, scores, strict=True):
-        np.testing.assert_allclose(row, plain_score(one, score)[[3, 0, 2]], rtol=1e-4, atol=1e-6)
+    for row, values in zip(columns, scores, strict=True):
+        np.testing.assert_allclose(row, plain_score(values, score)[[3, 0, 2]], rtol=1e-4, atol=1e-6)
     assert [(target.name, target.index) for target in bound.items] == [
         ("lemon", 3),
         ("goldfish", 0),
@@ -87,24 +87,24 @@ PLAIN = {
 @pytest.mark.parametrize("name", DESCRIPTORS)
 def test_descriptors_are_those_of_numpy(name: str) -> None:
     images = torch.cat(
-        [some(12), torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)).round()]
+        [assorted(12), torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)).round()]
     )
-    wanted = [PLAIN[name](one) for one in images.double().numpy()]
-    np.testing.assert_allclose(DESCRIPTORS[name](images), wanted, atol=1e-5)
+    expected = [PLAIN[name](image) for image in images.double().numpy()]
+    np.testing.assert_allclose(DESCRIPTORS[name](images), expected, atol=1e-5)
     assert RANGES.keys() == DESCRIPTORS.keys()
 
 
-def test_descriptors_of_pictures_one_knows() -> None:
+def test_descriptors_of_simple_images() -> None:
     black, white = torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8)
     red = black.clone()
     red[:, 0] = 1
     board = torch.from_numpy(np.indices((8, 8)).sum(0) % 2).float().expand(1, 3, 8, 8)
     half = black.clone()
     half[..., :4] = 1
-    assert [float(brightness(one)) for one in (black, white)] == [0, 1]
-    assert [float(colourfulness(one)) for one in (black, white, red)] == [0, 0, 1]
-    assert [float(detail(one)) for one in (black, white, board)] == [0, 0, 1]
-    assert [float(symmetry(one)) for one in (white, board, half, half.flip(2))] == [1, 0, 0, 0]
+    assert [float(brightness(image)) for image in (black, white)] == [0, 1]
+    assert [float(colourfulness(image)) for image in (black, white, red)] == [0, 0, 1]
+    assert [float(detail(image)) for image in (black, white, board)] == [0, 0, 1]
+    assert [float(symmetry(image)) for image in (white, board, half, half.flip(2))] == [1, 0, 0, 0]
     assert float(symmetry(half.mT)) == 1
 
 
@@ -113,14 +113,14 @@ def test_descriptors_of_pictures_one_knows() -> None:
     st.lists(st.integers(1, 6), min_size=3, max_size=3),
     st.sampled_from(["probability", "logit"]),
 )
-def test_a_picture_counts_in_its_own_niche_of_each_class_alone(
+def test_an_image_has_a_score_in_its_own_niche_of_each_class_only(
     network_once: Network, names: list[str], steps: list[int], score: str
 ) -> None:
     grid = dict(zip(names, steps, strict=False))
     bound = Niches(["lemon", "teapot"], grid, score).bind(network_once)
-    images = some(9)
-    look = readout(network_once, images)
-    (columns,) = bound(look).values()
+    images = assorted(9)
+    batch = readout(network_once, images)
+    (columns,) = bound(batch).values()
     cells = [*itertools.product(*[range(count) for count in grid.values()])]
     assert columns.shape == (9, bound.columns) == (9, 2 * len(cells))
     wanted_names = [
@@ -129,7 +129,7 @@ def test_a_picture_counts_in_its_own_niche_of_each_class_alone(
     ]
     assert [(target.name, target.niche) for target in bound.items] == wanted_names
     for picture, row, scores in zip(
-        images.double().numpy(), columns, look.activations[OUTPUT].double().numpy(), strict=True
+        images.double().numpy(), columns, batch.activations[OUTPUT].double().numpy(), strict=True
     ):
         shares = {
             word: (PLAIN[word](picture) - RANGES[word][0])
@@ -140,14 +140,14 @@ def test_a_picture_counts_in_its_own_niche_of_each_class_alone(
         cell = tuple(
             min(max(math.floor(share), 0), grid[word] - 1) for word, share in shares.items()
         )
-        there = {place for place, value in enumerate(row.tolist()) if value != -math.inf}
+        finite = {place for place, value in enumerate(row.tolist()) if value != -math.inf}
         if all(abs(share - round(share)) > 1e-3 for share in shares.values()):
-            assert there == {cells.index(cell), len(cells) + cells.index(cell)}
+            assert finite == {cells.index(cell), len(cells) + cells.index(cell)}
         else:
-            assert len(there) == 2
+            assert len(finite) == 2
         values = plain_score(scores, score)
         np.testing.assert_allclose(
-            sorted(row[sorted(there)].tolist()), sorted([values[3], values[2]]), rtol=1e-4
+            sorted(row[sorted(finite)].tolist()), sorted([values[3], values[2]]), rtol=1e-4
         )
 
 
@@ -158,9 +158,9 @@ def network_once() -> Network:
     return wrapped(tiny_module())
 
 
-def test_what_cannot_be_is_refused(network: Network) -> None:
+def test_mistakes(network: Network) -> None:
     grid = {"brightness": 2}
-    for wrong, told in (
+    for wrong, message in (
         (lambda: EveryClass(score="probabilty"), "probability"),
         (lambda: EveryClass("random"), "target=random"),
         (lambda: EveryClass("goldfsh").bind(network), "goldfish"),
@@ -172,7 +172,7 @@ def test_what_cannot_be_is_refused(network: Network) -> None:
         (lambda: Niches("lemon", {"detail": 0}), r"descriptors\.detail=0"),
         (lambda: Niches("lemn", grid).bind(network), "lemon"),
     ):
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             wrong()
     both = WeightedSum({"a": EveryClass("all"), "b": EveryClass("all", "logit", weight=0.5)}).bind(
         network

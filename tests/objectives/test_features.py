@@ -1,4 +1,4 @@
-"""Feature distances against their definition written out in numpy, and the pictures they are taken from."""
+"""Feature distances against their definition in numpy, and the pictures they refer to."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def read(
     return value[:, 0]
 
 
-def error(network: Network, layer: str, image: Tensor, wanted: Tensor) -> float:
+def error(network: Network, layer: str, image: Tensor, target: Tensor) -> float:
     """||a - b||^2 / ||b||^2 in double precision."""
-    seen = network.read(torch.stack([image, wanted]), [layer])[layer].double().numpy()
-    return float(((seen[0] - seen[1]) ** 2).sum() / (seen[1] ** 2).sum())
+    features = network.read(torch.stack([image, target]), [layer])[layer].double().numpy()
+    return float(((features[0] - features[1]) ** 2).sum() / (features[1] ** 2).sum())
 
 
 @pytest.fixture
@@ -50,21 +50,21 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_one_picture_at_the_size_that_is_asked_for(network: Network) -> None:
+def test_one_picture_at_the_size_of_the_image(network: Network) -> None:
     images = torch.rand(3, 3, 24, 16)
     bound = FeatureMatch("conv2", image="china").bind(network).at((24, 16))
     assert bound.layers == ("relu2",)
-    wanted = data.picture("china").at((24, 16))
-    found = read(bound, network, images)
+    reference = data.picture("china").at((24, 16))
+    scores = read(bound, network, images)
     np.testing.assert_allclose(
-        found, [-error(network, "relu2", image, wanted) for image in images], rtol=1e-4
+        scores, [-error(network, "relu2", image, reference) for image in images], rtol=1e-4
     )
-    assert abs(float(read(bound, network, wanted[None])[0])) < 1e-9
+    assert abs(float(read(bound, network, reference[None])[0])) < 1e-9
     plain = FeatureMatch("conv2", content="china", rectified=False).bind(network).at((24, 16))
     assert plain.layers == ("conv2",)
     np.testing.assert_allclose(
         read(plain, network, images),
-        [-error(network, "conv2", i, wanted) for i in images],
+        [-error(network, "conv2", i, reference) for i in images],
         rtol=1e-4,
     )
     (target,) = set(plain.target(rows_of(3)))
@@ -77,13 +77,15 @@ def test_an_item_each_layer(network: Network) -> None:
     bound = FeatureMatch(layers, image="china").bind(network).at((16, 16))
     assert bound.items is not None
     assert [item.name for item in bound.items] == layers
-    wanted = data.picture("china").at((16, 16))
-    expected = [-error(network, layer, image, wanted)
-                for layer, image in zip(["relu1", "relu2", "fc"], images, strict=True)]  # fmt: skip
+    targets = data.picture("china").at((16, 16))
+    expected = [
+        -error(network, layer, image, targets)
+        for layer, image in zip(["relu1", "relu2", "fc"], images, strict=True)
+    ]
     np.testing.assert_allclose(read(bound, network, images), expected, rtol=1e-4)
     rows = rows_of(3).select(
         torch.tensor([2])
-    )  # the last item alone: who it is, not where it stands
+    )  # the last item alone: its item counts, not its position
     alone = bound(Readout(network.read(images[2:], bound.layers), images[2:], rows))["features"]
     np.testing.assert_allclose(alone[:, 0], expected[2:], rtol=1e-4)
 
@@ -93,15 +95,17 @@ def test_an_item_each_picture(network: Network, folder: Path) -> None:
     bound = FeatureMatch("relu2", images=str(folder), image="china").bind(network).at((16, 16))
     assert bound.items is not None
     assert [item.name for item in bound.items] == ["0.png", "1.png", "2.png"]
-    wanted = [picture.at((16, 16)) for picture in data.pictures(folder)]
-    expected = [-error(network, "relu2", *pair) for pair in zip(images, wanted, strict=True)]
+    targets = [picture.at((16, 16)) for picture in data.pictures(folder)]
+    expected = [-error(network, "relu2", *pair) for pair in zip(images, targets, strict=True)]
     np.testing.assert_allclose(read(bound, network, images), expected, rtol=1e-4)
-    # whose picture it is, is said by the encoding where it has several in a row
-    turned = read(bound, network, images, torch.tensor([2, 1, 0]))
-    np.testing.assert_allclose(turned[0], -error(network, "relu2", images[0], wanted[2]), rtol=1e-4)
+    # the encoding gives the picture of each image
+    swapped = read(bound, network, images, torch.tensor([2, 1, 0]))
+    np.testing.assert_allclose(
+        swapped[0], -error(network, "relu2", images[0], targets[2]), rtol=1e-4
+    )
 
 
-def test_the_network_chooses_the_last_resolution_but_one(network: Network) -> None:
+def test_the_default_layer_is_the_last_but_one_of_the_style_layers(network: Network) -> None:
     assert FeatureMatch(image="china").bind(network).layers == ("relu1",)
     squeezenet = wrapped(
         models.squeezenet1_1(weights=None), [str(i) for i in range(1000)], (64, 64)
@@ -116,9 +120,9 @@ def test_gradient_by_finite_differences(network: Network) -> None:
         2, 3, 8, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     )
     bound = bound.at((8, 10))
-    bound.wanted = {name: value.double() for name, value in bound.wanted.items()}
+    bound.targets = {name: value.double() for name, value in bound.targets.items()}
     activations = {
-        name: torch.rand(2, *bound.wanted[name].shape[1:], dtype=torch.float64)
+        name: torch.rand(2, *bound.targets[name].shape[1:], dtype=torch.float64)
         for name in bound.layers
     }
     inputs = tuple(value.requires_grad_() for value in activations.values())
@@ -149,13 +153,13 @@ def test_the_distance_falls_from_noise(network: Network) -> None:
     search, rows = Gradient(60, rate=0.05), rows_of(2)
     state, score = search.init(problem, rows), []
     for step in range(60):
-        state, said = search.step(problem, rows, state, step)
-        score.append(said.score)
+        state, report = search.step(problem, rows, state, step)
+        score.append(report.score)
     assert bool((score[-1] > 0.1 * score[0]).all())
     assert bool((score[-1] > -0.1).all())
 
 
-def test_a_picture_of_a_list_is_called_alone_as_beside_others(network: Network) -> None:
+def test_an_item_of_a_list_has_the_same_name_alone(network: Network) -> None:
     for images, names in (
         (["china"], ["china.jpg"]),
         (["china", "flower"], ["china.jpg", "flower.jpg"]),
@@ -183,7 +187,7 @@ def test_mistakes(words: dict[str, object], message: str) -> None:
         FeatureMatch(**{"layer": "conv1"} | words)
 
 
-def test_mistakes_that_the_network_tells(network: Network) -> None:
+def test_mistakes_of_names_in_the_network(network: Network) -> None:
     with pytest.raises(InputError, match="layer=conv9: tiny has no such layer"):
         FeatureMatch("conv9", image="china").bind(network)
     bound = FeatureMatch("conv1", image="china").bind(network).at((16, 16))

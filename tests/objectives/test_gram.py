@@ -1,4 +1,4 @@
-"""Gram matrices by hand, the covariance against torch's, targets at each size, and a style that is learned."""
+"""Gram matrices by hand, covariances against torch, targets at each size, a style search."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def by_hand(values: Tensor, centred: bool = False) -> np.ndarray:
 def error(
     network: Network, layer: str, image: Tensor, target: np.ndarray, centred: bool = False
 ) -> float:
-    away = by_hand(network.read(image[None], [layer])[layer][0], centred) - target
-    return float((away**2).sum() / (target**2).sum())
+    difference = by_hand(network.read(image[None], [layer])[layer][0], centred) - target
+    return float((difference**2).sum() / (target**2).sum())
 
 
 def style_at(
@@ -66,10 +66,10 @@ def test_matrices_by_hand_and_torch() -> None:
         torch.testing.assert_close(covariance(values)[place], expected, rtol=1e-4, atol=1e-6)
     shifted = values + torch.randn(1, 5, 1, 1)
     torch.testing.assert_close(covariance(shifted), covariance(values), rtol=1e-4, atol=1e-5)
-    turned = values.flatten(2)[:, :, torch.randperm(28)].view_as(
+    permuted = values.flatten(2)[:, :, torch.randperm(28)].view_as(
         values
-    )  # where things stand does not matter
-    torch.testing.assert_close(gram(turned), gram(values), rtol=1e-4, atol=1e-6)
+    )  # the places do not matter
+    torch.testing.assert_close(gram(permuted), gram(values), rtol=1e-4, atol=1e-6)
     big = torch.full((1, 2, 100, 100), 200.0)
     assert (
         gram(big.half()).isfinite().all()
@@ -87,8 +87,10 @@ def test_the_score_is_the_mean_over_layers(network: Network, statistic: str) -> 
     targets = {
         layer: style_at(network, layer, "china", (11, 16), centred) for layer in bound.layers
     }
-    expected = [-np.mean([error(network, layer, image, targets[layer], centred) for layer in bound.layers])
-                for image in images]  # fmt: skip
+    expected = [
+        -np.mean([error(network, layer, image, targets[layer], centred) for layer in bound.layers])
+        for image in images
+    ]
     np.testing.assert_allclose(read(bound, network, images), expected, rtol=1e-4)
 
 
@@ -102,14 +104,18 @@ def test_moments_are_covariance_and_mean_each_by_its_length(network: Network) ->
         .mean((0, 2, 3))
     )
     means = network.read(images, ["relu1"])["relu1"].double().mean((2, 3))
-    apart = (means - style).square().sum(1) / style.square().sum()
-    expected = [-(error(network, "relu1", image, target, True) + float(mean)) / 2
-                for image, mean in zip(images, apart, strict=True)]  # fmt: skip
+    distances = (means - style).square().sum(1) / style.square().sum()
+    expected = [
+        -(error(network, "relu1", image, target, True) + float(mean)) / 2
+        for image, mean in zip(images, distances, strict=True)
+    ]
     np.testing.assert_allclose(read(bound, network, images), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("size", "scale", "shape"), [((16, 24), 1.0, (16, 24)), ((16, 24), 2.0, (32, 48)),
-                                                      ((30, 20), 1.0, (20, 30))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("size", "scale", "shape"),
+    [((16, 24), 1.0, (16, 24)), ((16, 24), 2.0, (32, 48)), ((30, 20), 1.0, (20, 30))],
+)
 def test_the_style_has_its_own_shape_at_each_size(
     network: Network, size: tuple[int, int], scale: float, shape: tuple[int, int]
 ) -> None:
@@ -130,8 +136,13 @@ def test_several_styles_have_the_minimiser_of_their_losses(network: Network) -> 
     expected = [-error(network, "relu1", image, middle) for image in images]
     np.testing.assert_allclose(read(blend, network, images), expected, rtol=1e-4)
     # the blended loss and the sum of losses differ by a constant, up to the one scale
-    summed = [sum(w * error(network, "relu1", image, t) * (t**2).sum() for w, t in zip(weights, targets, strict=True))
-              for image in images]  # fmt: skip
+    summed = [
+        sum(
+            w * error(network, "relu1", image, t) * (t**2).sum()
+            for w, t in zip(weights, targets, strict=True)
+        )
+        for image in images
+    ]
     difference = -np.diff(read(blend, network, images))[0] * (middle**2).sum() * 4
     np.testing.assert_allclose(difference, np.diff(summed)[0], rtol=1e-3)
 
@@ -144,10 +155,15 @@ def test_depths_are_items(network: Network) -> None:
     alone, whole = (GramMatch("china", depth=depth).bind(network) for depth in ([2], 2))
     assert [target.name for target in alone.items or ()] == [
         "to relu2"
-    ]  # and draws as it does beside others
+    ]  # the same name as beside others
     assert [target.name for target in whole.items or ()] == ["china.jpg"]
-    errors = [[error(network, layer, image, style_at(network, layer, "china", (11, 16))) for layer in bound.layers]
-              for image in images]  # fmt: skip
+    errors = [
+        [
+            error(network, layer, image, style_at(network, layer, "china", (11, 16)))
+            for layer in bound.layers
+        ]
+        for image in images
+    ]
     np.testing.assert_allclose(
         read(bound, network, images), [-errors[0][0], -np.mean(errors[1])], rtol=1e-4
     )
@@ -166,23 +182,27 @@ def test_gradient_by_finite_differences(network: Network) -> None:
         named = dict(zip(bound.layers, activations, strict=True))
         return bound(Readout(named, torch.rand(2, 3, 16, 16), rows_of(2)))["style"].sum()
 
-    slopes = torch.autograd.grad(score([tap.requires_grad_() for tap in activations]), activations)
+    slopes = torch.autograd.grad(
+        score([values.requires_grad_() for values in activations]), activations
+    )
     draws = torch.Generator().manual_seed(0)
-    for which, (tap, slope) in enumerate(zip(activations, slopes, strict=True)):
-        way = torch.randn(tap.shape, generator=draws)
+    for which, (values, slope) in enumerate(zip(activations, slopes, strict=True)):
+        direction = torch.randn(values.shape, generator=draws)
         ends = []
         for step in (-1e-2, 1e-2):
-            moved = list(activations)
-            moved[which] = tap + step * way
-            ends.append(float(score(moved).detach()))
+            shifted = list(activations)
+            shifted[which] = values + step * direction
+            ends.append(float(score(shifted).detach()))
         np.testing.assert_allclose(
-            (ends[1] - ends[0]) / 2e-2, float((slope * way).sum()), rtol=2e-2
+            (ends[1] - ends[0]) / 2e-2, float((slope * direction).sum()), rtol=2e-2
         )
 
 
 def _problem(network: Network, size: tuple[int, int], content: float = 0.02) -> ImageProblem:
-    terms = {"style": GramMatch("flower", layers=["conv1", "conv2"]),
-             "content": FeatureMatch("conv2", content="china", weight=content)}  # fmt: skip
+    terms = {
+        "style": GramMatch("flower", layers=["conv1", "conv2"]),
+        "content": FeatureMatch("conv2", content="china", weight=content),
+    }
     bound = WeightedSum(terms).bind(network).at(size)
     return ImageProblem(network, canvas("china", size=size), Chain(), bound, bound)
 
@@ -190,31 +210,31 @@ def _problem(network: Network, size: tuple[int, int], content: float = 0.02) -> 
 @pytest.mark.parametrize(
     "search", [Gradient(80, rate=0.03), LBFGS(40), octaves(Gradient(rate=0.03), 2, 2.0, 40)]
 )
-def test_a_style_is_learned(network: Network, search: Gradient | LBFGS) -> None:
+def test_a_style_is_reached(network: Network, search: Gradient | LBFGS) -> None:
     problem, rows = _problem(network, (32, 32)), rows_of(1)
     before = float(problem.evaluate(problem.start(rows), rows).terms["style"])
     state = search.init(problem, rows)
     for step in range(search.steps):
-        state, said = search.step(problem, rows, state, step)
-    after = float(problem.evaluate(said.genome, rows).terms["style"])
+        state, report = search.step(problem, rows, state, step)
+    after = float(problem.evaluate(report.genome, rows).terms["style"])
     assert after > 0.1 * before
     assert -0.2 < before < -0.01 or before < -0.2
 
 
 def test_targets_are_those_of_the_stage(network: Network) -> None:
-    """A smaller stage compares with the pictures as they are at its size."""
+    """A smaller stage compares with the pictures at its own size."""
     problem = _problem(network, (32, 32))
     half = problem.at(size=(16, 16))
     assert isinstance(half, ImageProblem)
     image = data.picture("flower").at((16, 16))
     activations = network.read(image[None], half.objective.layers)
-    found = half.objective(Readout(activations, image[None], rows_of(1)))
-    wanted = (
+    terms = half.objective(Readout(activations, image[None], rows_of(1)))
+    targets = (
         style_at(network, "relu1", "flower", (11, 16)),
         style_at(network, "relu2", "flower", (11, 16)),
     )
-    expected = np.mean([error(network, f"relu{i + 1}", image, wanted[i]) for i in range(2)])
-    np.testing.assert_allclose(float(found["style"]), -expected, rtol=1e-4)
+    expected = np.mean([error(network, f"relu{i + 1}", image, targets[i]) for i in range(2)])
+    np.testing.assert_allclose(float(terms["style"]), -expected, rtol=1e-4)
 
 
 def test_a_small_picture_file_is_no_mistake_but_a_small_style_is(
@@ -259,7 +279,7 @@ def test_mistakes(words: dict[str, object], message: str) -> None:
         ({"depth": 3}, "depth=3: there are 2 layers; write 1 to 2"),
     ],
 )
-def test_mistakes_that_the_network_tells(
+def test_mistakes_of_names_in_the_network(
     network: Network, words: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):

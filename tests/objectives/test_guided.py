@@ -1,4 +1,4 @@
-"""A guided dream, against every pair of places written out, and finite differences."""
+"""Guided DeepDream, against every pair of places written out, and its gradient."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from synth import data
 from synth.core import Readout
 from synth.core.network import Network
 from synth.errors import InputError
-from synth.objectives.guided import Guided, matched
+from synth.objectives.guided import Guided, best_matches
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,11 @@ def score(objective: Guided, network: Network, images: Tensor) -> Tensor:
 
 def test_it_is_the_sum_over_places_of_the_best_dot_product(network: Network, guide: str) -> None:
     images = rows_of(2, "pictures").uniform(3, 12, 18)
-    found = score(Guided(guide, "conv2"), network, images)
-    seen = data.picture(guide).at((8, 16))[
+    scores = score(Guided(guide, "conv2"), network, images)
+    image = data.picture(guide).at((8, 16))[
         None
     ]  # in its own shape, its longer side that of the network
-    features = network.read(seen, ["relu2"])["relu2"][0].numpy()
+    features = network.read(image, ["relu2"])["relu2"][0].numpy()
     for row, values in enumerate(network.read(images, ["relu2"])["relu2"].numpy()):
         whole = 0.0
         for y in range(values.shape[1]):
@@ -57,7 +57,7 @@ def test_it_is_the_sum_over_places_of_the_best_dot_product(network: Network, gui
                     for down in range(features.shape[1])
                     for right in range(features.shape[2])
                 )
-        assert float(found[row]) == pytest.approx(whole / values.size, rel=1e-4)
+        assert float(scores[row]) == pytest.approx(whole / values.size, rel=1e-4)
 
 
 def test_its_gradient_at_the_layer_is_the_best_feature_of_the_guide(
@@ -73,18 +73,18 @@ def test_its_gradient_at_the_layer_is_the_best_feature_of_the_guide(
     (slope,) = torch.autograd.grad(value.sum(), activations["relu2"])
     features = network.read(data.picture(guide).at((8, 16))[None], ["relu2"])["relu2"][0].flatten(1)
     best = torch.einsum("ncp,cq->npq", activations["relu2"].detach().flatten(2), features).argmax(2)
-    expected = torch.stack([features[:, one] for one in best]).view_as(slope) / slope[0].numel()
-    seen = activations["relu2"].detach() > 0  # below, nothing passes: that is the ReLU's own rule
-    torch.testing.assert_close(slope[seen], expected[seen])
+    expected = torch.stack([features[:, index] for index in best]).view_as(slope) / slope[0].numel()
+    active = activations["relu2"].detach() > 0  # at 0 the gradient is the ReLU's own
+    torch.testing.assert_close(slope[active], expected[active])
 
 
 def test_the_best_match_is_found_in_pieces_of_any_size() -> None:
     draws = torch.Generator().manual_seed(0)
-    found, features = torch.randn(3, 5, 14, generator=draws), torch.randn(5, 9, generator=draws)
-    best = torch.einsum("rcp,cq->rpq", found, features).argmax(2)
-    expected = torch.stack([features[:, one] for one in best])
+    values, features = torch.randn(3, 5, 14, generator=draws), torch.randn(5, 9, generator=draws)
+    best = torch.einsum("rcp,cq->rpq", values, features).argmax(2)
+    expected = torch.stack([features[:, index] for index in best])
     for chunk in (1, 9, 40, 100, 1 << 24):
-        assert torch.equal(matched(found, features, chunk), expected)
+        assert torch.equal(best_matches(values, features, chunk), expected)
 
 
 def test_memory_stays_within_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_memory_stays_within_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
         return usual(self, *words)
 
     monkeypatch.setattr(torch.Tensor, "argmax", monitored)
-    matched(torch.rand(2, 3, 400), torch.rand(3, 50), chunk=1000)
+    best_matches(torch.rand(2, 3, 400), torch.rand(3, 50), chunk=1000)
     assert 0 < largest <= 1000
 
 
@@ -110,14 +110,16 @@ def test_a_list_of_layers_is_an_item_each(network: Network, guide: str) -> None:
     assert both[1] == pytest.approx(
         float(score(Guided(guide, "conv2"), network, images)[1]), rel=1e-5
     )
-    assert [one.name for one in Guided(guide, ["conv1", "conv2"]).bind(network).items or ()] == [
+    assert [
+        target.name for target in Guided(guide, ["conv1", "conv2"]).bind(network).items or ()
+    ] == [
         "relu1",
         "relu2",
     ]
 
 
 def test_a_picture_that_is_the_guide_matches_itself_best(network: Network, guide: str) -> None:
-    """Nowhere else is |x|^2 less than the best product, so its score is at least twice its energy."""
+    """The best product is at least |x|^2, so the score is at least twice the energy."""
     image = data.picture(guide).at((8, 16))[None]
     values = network.read(image, ["relu2"])["relu2"]
     assert float(score(Guided(guide, "conv2"), network, image)) >= float(values.square().mean()) * (
@@ -125,7 +127,7 @@ def test_a_picture_that_is_the_guide_matches_itself_best(network: Network, guide
     )
 
 
-def test_longest_and_rectified_are_the_users(network: Network, guide: str) -> None:
+def test_longest_and_rectified(network: Network, guide: str) -> None:
     bound = Guided(guide, "conv1", longest=32).bind(network)
     assert bound.features["relu1"].shape == (8, 16 * 32)
     raw = Guided(guide, "conv2", rectified=False).bind(network)
@@ -133,7 +135,7 @@ def test_longest_and_rectified_are_the_users(network: Network, guide: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ({"layer": "fc"}, "layer=fc: a guide is followed place by place"),
         ({"layer": "output"}, "name a spatial layer, pool2"),
@@ -145,12 +147,12 @@ def test_longest_and_rectified_are_the_users(network: Network, guide: str) -> No
         ({"guide": "SLIM"}, "at 16x1 pixels it is too small for tiny at relu2"),
     ],
 )
-def test_mistakes_are_said_in_one_line(
-    words: dict[str, Any], said: str, network: Network, guide: str, tmp_path: Path
+def test_mistakes(
+    words: dict[str, Any], message: str, network: Network, guide: str, tmp_path: Path
 ) -> None:
     if words.get("guide") == "SLIM":
         Image.new("RGB", (128, 8), (200, 40, 90)).save(tmp_path / "slim.png")
         words = {"guide": str(tmp_path / "slim.png")}
-    with pytest.raises(InputError, match=said) as told:
+    with pytest.raises(InputError, match=message) as raised:
         Guided(**({"guide": guide, "layer": "conv2"} | words)).bind(network)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""What a unit of the first layer looks for is known: its own filter. Ascent has to find it."""
+"""Activation maximisation of a first-layer unit, whose solution is known: its own filter."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def test_the_picture_of_a_first_layer_unit_is_its_filter(
     experiment = Experiment(
         network, Pixels(start="noise", noise=0.02), objective, Gradient(200, rule, rate, 1e-4)
     )
-    search, problem, rows = experiment.search, experiment.problem, experiment.rows
+    search, problem, rows = experiment.search_method, experiment.problem, experiment.rows
     assert isinstance(problem, ImageProblem)
     state = search.init(problem, rows)
     for step in range(search.steps):
         state, _ = search.step(problem, rows, state, step)
-    away = problem.images(state["genome"], rows) - torch.tensor(MEAN).view(1, 3, 1, 1)
+    difference = problem.images(state["genome"], rows) - torch.tensor(MEAN).view(1, 3, 1, 1)
     weights = network.module.get_parameter("conv1.weight").detach()
     for row, unit in enumerate(units):
-        # the unit in the middle sees the 3x3 around it, through the network's own normalisation
-        filter_, patch = weights[unit] * network.scale[0], away[row, :, 7:10, 7:10]
+        # the receptive field of the unit in the middle is 3x3, behind the normalisation
+        filter_, patch = weights[unit] * network.scale[0], difference[row, :, 7:10, 7:10]
         assert float(torch.cosine_similarity(filter_.flatten(), patch.flatten(), dim=0)) > 0.95
         correlation = torch.corrcoef(torch.stack([weights[unit].flatten(), patch.flatten()]))[0, 1]
         assert float(correlation) > 0.95
-        rest = away[row].clone()
+        rest = difference[row].clone()
         rest[:, 7:10, 7:10] = 0
         assert float(rest.norm()) < 0.05 * float(
             patch.norm()
-        )  # it sees nothing else, and the norm keeps it empty
+        )  # outside of the receptive field the L2 prior alone acts

@@ -1,4 +1,4 @@
-"""Priors and their closed-form gradients, against the naive formulas, autograd and finite differences."""
+"""Image priors and their closed-form gradients, against plain sums and finite differences."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_gradients_by_finite_differences(network: Network, objective: Objective)
         bound.mean = bound.mean.double()
     assert torch.autograd.gradcheck(function, (images,), eps=1e-7, atol=1e-5, rtol=1e-4)
     float_images = images.detach().float().requires_grad_()
-    weights = torch.tensor([[2.0], [-0.5]])  # each row with a pull of its own
+    weights = torch.tensor([[2.0], [-0.5]])  # a cotangent for each row
     (single,) = torch.autograd.grad((function(float_images) * weights).sum(), float_images)
     (double,) = torch.autograd.grad((function(images) * weights).sum(), images)
     torch.testing.assert_close(single, double.float(), atol=1e-4, rtol=1e-4)
@@ -89,13 +89,13 @@ def test_the_gradient_of_squared_variation_is_twice_the_laplacian(network: Netwo
     np.testing.assert_allclose(gradient.numpy(), 2 * laplacian, atol=1e-5)
 
 
-def test_several_pulls_of_one_forward(network: Network) -> None:
+def test_several_cotangents_of_one_forward(network: Network) -> None:
     images = pictures(2).requires_grad_()
     for objective in (L2(), TotalVariation()):
         value = score(objective, network, images)
-        (one,) = torch.autograd.grad(value.sum(), images, retain_graph=True)
-        (other,) = torch.autograd.grad((3 * value).sum(), images)
-        torch.testing.assert_close(other, 3 * one)
+        (gradient,) = torch.autograd.grad(value.sum(), images, retain_graph=True)
+        (scaled,) = torch.autograd.grad((3 * value).sum(), images)
+        torch.testing.assert_close(scaled, 3 * gradient)
 
 
 def test_flat_pictures_have_finite_gradients(network: Network) -> None:
@@ -108,9 +108,9 @@ def test_flat_pictures_have_finite_gradients(network: Network) -> None:
 @pytest.mark.parametrize("alpha", [1.0, 2.0, 6.0])
 def test_alpha_norm_is_the_sum_of_powers(network: Network, alpha: float) -> None:
     images = pictures(3)
-    away = np.abs(images.double().numpy() - np.array(IMAGENET_MEAN).reshape(1, 3, 1, 1))
+    difference = np.abs(images.double().numpy() - np.array(IMAGENET_MEAN).reshape(1, 3, 1, 1))
     np.testing.assert_allclose(
-        score(AlphaNorm(alpha), network, images), -(away**alpha).sum((1, 2, 3)), rtol=1e-4
+        score(AlphaNorm(alpha), network, images), -(difference**alpha).sum((1, 2, 3)), rtol=1e-4
     )
     assert (
         abs(

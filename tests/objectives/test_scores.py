@@ -1,4 +1,4 @@
-"""What a network says of a picture, against torch's functions on its logits and plain sums over its layers."""
+"""Activation objectives, against scipy on the logits and plain sums over layers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read(network: Network, objective: Objective, images: Tensor, rows: Rows) -> 
         (
             "margin",
             lambda scores: np.array(
-                [one - max(np.delete(scores, i)) for i, one in enumerate(scores)]
+                [logits - max(np.delete(scores, i)) for i, logits in enumerate(scores)]
             ),
         ),
     ],
@@ -46,13 +46,13 @@ def read(network: Network, objective: Objective, images: Tensor, rows: Rows) -> 
 def test_class_scores(network: Network, score: str, formula) -> None:
     images = pixels(4)
     scores = network(images).double().numpy()
-    expected = np.stack([formula(one) for one in scores])
+    expected = np.stack([formula(logits) for logits in scores])
     targets: list[str | int] = ["lemon", 0, "n00000002", "King_Penguin"]
-    found = read(network, ClassScore(targets, score), images, rows_of(4))
-    np.testing.assert_allclose(found, expected[np.arange(4), [3, 0, 2, 1]], atol=1e-5)
+    values = read(network, ClassScore(targets, score), images, rows_of(4))
+    np.testing.assert_allclose(values, expected[np.arange(4), [3, 0, 2, 1]], atol=1e-5)
     order = torch.tensor([3, 1])
-    found = read(network, ClassScore(targets, score), images[order], rows_of(4).select(order))
-    np.testing.assert_allclose(found, expected[[3, 1], [1, 0]], atol=1e-5)
+    values = read(network, ClassScore(targets, score), images[order], rows_of(4).select(order))
+    np.testing.assert_allclose(values, expected[[3, 1], [1, 0]], atol=1e-5)
     np.testing.assert_allclose(
         read(network, ClassScore("teapot", score), images, rows_of(4)), expected[:, 2], atol=1e-5
     )
@@ -60,11 +60,13 @@ def test_class_scores(network: Network, score: str, formula) -> None:
 
 def test_class_targets_have_names_and_indices(network: Network) -> None:
     bound = ClassScore("all").bind(network)
-    assert [(one.name, one.index) for one in bound.items] == list(zip(NAMES, range(5), strict=True))
+    assert [(target.name, target.index) for target in bound.items] == list(
+        zip(NAMES, range(5), strict=True)
+    )
     order = rows_of(5).select(torch.tensor([4, 0]))
-    assert [one.name for one in bound.target(order)] == [NAMES[4], NAMES[0]]
-    one = ClassScore("lemon").bind(network)
-    assert [target.index for target in one.target(order)] == [3, 3]
+    assert [target.name for target in bound.target(order)] == [NAMES[4], NAMES[0]]
+    single = ClassScore("lemon").bind(network)
+    assert [target.index for target in single.target(order)] == [3, 3]
 
 
 def test_a_random_target_is_the_items_own_and_stays(network: Network) -> None:
@@ -77,11 +79,17 @@ def test_a_random_target_is_the_items_own_and_stays(network: Network) -> None:
     targets = [target.index for target in bound.target(rows)]
     assert stats.chisquare(np.bincount(targets, minlength=5)).pvalue > 0.01
     scores = network(pixels(1))[0]
-    for who in (rows, rows.fold_in(0), rows.fold_in(17).fold_in(3), rows.split(1), rows.repeat(1)):
+    for variant in (
+        rows,
+        rows.fold_in(0),
+        rows.fold_in(17).fold_in(3),
+        rows.split(1),
+        rows.repeat(1),
+    ):
         activations = {OUTPUT: scores.expand(400, -1)}
-        (value,) = bound(Readout(activations, images, who)).values()
+        (value,) = bound(Readout(activations, images, variant)).values()
         assert torch.equal(value[:, 0], scores[torch.tensor(targets)])
-        assert [target.index for target in bound.target(who)] == targets
+        assert [target.index for target in bound.target(variant)] == targets
     crowd = rows.select(slice(0, 3)).fold_in(2).split(4)
     assert [target.index for target in bound.target(crowd)] == [
         t for t in targets[:3] for _ in range(4)
@@ -124,9 +132,9 @@ def test_a_neuron_of_a_flat_layer_is_its_number(network: Network) -> None:
 def test_a_channel_is_the_mean_of_its_map(network: Network) -> None:
     images, rows = pixels(3), rows_of(3)
     maps = network.read(images, ("relu1",))["relu1"].double().numpy()
-    found = read(network, Channel("relu1", [7, 0, 3]), images, rows)
+    values = read(network, Channel("relu1", [7, 0, 3]), images, rows)
     np.testing.assert_allclose(
-        found, [maps[i, unit].mean() for i, unit in enumerate((7, 0, 3))], rtol=1e-5
+        values, [maps[i, unit].mean() for i, unit in enumerate((7, 0, 3))], rtol=1e-5
     )
     wide = torch.rand(
         2, 3, 30, 22, generator=torch.Generator().manual_seed(1)
@@ -156,8 +164,8 @@ def test_a_direction_is_lucids(network: Network, layer: str, power: float) -> No
     length = values.shape[1]
     vector = np.random.default_rng(0).normal(size=length)
     expected = lucid_direction(values.numpy().swapaxes(1, 2), vector, power)
-    found = read(network, Direction(layer, vector.tolist(), power), images, rows)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    values = read(network, Direction(layer, vector.tolist(), power), images, rows)
+    np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_directions_gradient_is_finite_where_the_layer_is_silent(network: Network) -> None:
@@ -169,7 +177,7 @@ def test_directions_gradient_is_finite_where_the_layer_is_silent(network: Networ
 
 
 @pytest.mark.parametrize(
-    ("objective", "told"),
+    ("objective", "message"),
     [
         (Neuron("conv9", 0), r"layer=conv9: tiny has no such layer\. Did you mean conv"),
         (Neuron("conv2", 12), "unit=12: conv2 has units 0 to 11"),
@@ -182,14 +190,14 @@ def test_directions_gradient_is_finite_where_the_layer_is_silent(network: Networ
         (ClassScore([]), "name at least one class"),
     ],
 )
-def test_names_that_do_not_fit_are_refused_when_bound(
-    network: Network, objective: Objective, told: str
+def test_mistakes_of_names_in_the_network(
+    network: Network, objective: Objective, message: str
 ) -> None:
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         objective.bind(network)
 
 
-def test_what_can_never_fit_is_refused_at_once() -> None:
+def test_mistakes() -> None:
     with pytest.raises(InputError, match=r"no such score\. Did you mean probability"):
         ClassScore("lemon", "probabilty")
     with pytest.raises(InputError, match="name at least one unit"):

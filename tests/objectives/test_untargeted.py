@@ -1,4 +1,4 @@
-"""Away from what the network sees, against margins worked out by hand and finite differences."""
+"""The untargeted objective, against margins by hand and finite differences."""
 
 from __future__ import annotations
 
@@ -63,16 +63,14 @@ def test_scores_by_hand(loud_network: Network, folder: Path, score: str) -> None
     with torch.no_grad():
         scores = loud_network(images).double().numpy()
     rows = rows_of(COUNT).select(torch.tensor([3, 0, 3]))  # rows find their picture by item
-    found = values_of(Untargeted(images=str(folder), score=score), loud_network, images, rows)
-    wanted = [
-        by_hand(one, labels[item], score) for one, item in zip(scores, (3, 0, 3), strict=True)
+    values = values_of(Untargeted(images=str(folder), score=score), loud_network, images, rows)
+    expected = [
+        by_hand(logits, labels[item], score) for logits, item in zip(scores, (3, 0, 3), strict=True)
     ]
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_of_its_own_picture_the_network_is_never_fooled(
-    loud_network: Network, folder: Path
-) -> None:
+def test_the_clean_image_has_no_positive_margin(loud_network: Network, folder: Path) -> None:
     assert (
         values_of(Untargeted(images=str(folder)), loud_network, stored(folder), rows_of(COUNT)) <= 0
     ).all()
@@ -92,24 +90,24 @@ def test_the_gradient_is_that_of_finite_differences(folder: Path) -> None:
     assert torch.autograd.gradcheck(margins, scores)
 
 
-def test_items_are_named_for_what_is_left(loud_network: Network, folder: Path) -> None:
+def test_items_are_named_not_and_the_label(loud_network: Network, folder: Path) -> None:
     with torch.no_grad():
         labels = loud_network(stored(folder)).argmax(1).tolist()
     bound = Untargeted(images=str(folder)).bind(loud_network)
-    assert [(one.name, one.index, one.untargeted) for one in bound.items] == [
+    assert [(target.name, target.index, target.untargeted) for target in bound.items] == [
         (f"not {NAMES[i]}", i, True) for i in labels
     ]
-    one = Untargeted(image=str(folder / "2.png")).bind(loud_network)
-    assert [target.index for target in one.target(rows_of(2))] == [labels[2]] * 2
+    single = Untargeted(image=str(folder / "2.png")).bind(loud_network)
+    assert [target.index for target in single.target(rows_of(2))] == [labels[2]] * 2
 
 
-def test_labels_in_place_of_what_the_network_says(loud_network: Network, folder: Path) -> None:
+def test_labels_in_place_of_predictions(loud_network: Network, folder: Path) -> None:
     each = Untargeted(images=str(folder), label=["lemon", "n00000000", 2, "King_Penguin"]).bind(
         loud_network
     )
-    assert [one.index for one in each.items] == [3, 0, 2, 1]
+    assert [target.index for target in each.items] == [3, 0, 2, 1]
     all_alike = Untargeted(images=str(folder), label="teapot").bind(loud_network)
-    assert [one.index for one in all_alike.target(rows_of(COUNT))] == [2] * COUNT
+    assert [target.index for target in all_alike.target(rows_of(COUNT))] == [2] * COUNT
     two = Untargeted(images=str(folder), label=["lemon", "teapot"])
     with pytest.raises(
         InputError, match="2 targets and 4 pictures: name one target for all, or one for each"
@@ -117,7 +115,7 @@ def test_labels_in_place_of_what_the_network_says(loud_network: Network, folder:
         Experiment(loud_network, Perturbation(images=str(folder)), two, Gradient(2))
 
 
-def test_what_cannot_be_is_refused(loud_network: Network, folder: Path) -> None:
+def test_mistakes(loud_network: Network, folder: Path) -> None:
     with pytest.raises(
         InputError, match=r"label=lemmon: tiny has no such class\. Did you mean lemon"
     ):
@@ -135,14 +133,18 @@ def test_what_cannot_be_is_refused(loud_network: Network, folder: Path) -> None:
         Untargeted(image=str(folder / "absent.png")).bind(loud_network)
 
 
-def test_a_run_ends_where_the_saved_picture_is_seen_as_something_else(
+def test_a_run_ends_where_the_saved_picture_is_misclassified(
     loud_network: Network, folder: Path, tmp_path: Path
 ) -> None:
     aim = Untargeted(images=str(folder))
-    made = Experiment(
-        loud_network, Perturbation(images=str(folder), epsilon=0.2), aim, Gradient(30, "sign", 0.01), until=0.0
-    )  # fmt: skip
-    result = made.run(Record(tmp_path))
+    experiment = Experiment(
+        loud_network,
+        Perturbation(images=str(folder), epsilon=0.2),
+        aim,
+        Gradient(30, "sign", 0.01),
+        until=0.0,
+    )
+    result = experiment.run(Record(tmp_path)).to_dict()
     assert any(item["success"] for item in result["items"])
     for item in result["items"]:
         with Image.open(tmp_path / item["file"]) as image:

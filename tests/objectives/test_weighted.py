@@ -1,4 +1,4 @@
-"""Sums of objectives."""
+"""Weighted sums of objectives."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from synth.objectives.weighted import WeightedSum
 def test_terms_are_the_parts_times_their_weights(network: Network) -> None:
     images, rows = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)), rows_of(2)
     parts = {
-        "seen": ClassScore(["lemon", "teapot"], weight=1.0),
-        "unseen": Channel("relu1", 3, weight=-2.5),
+        "class": ClassScore(["lemon", "teapot"], weight=1.0),
+        "channel": Channel("relu1", 3, weight=-2.5),
         "l2": L2(weight=0.5),
     }
     bound = WeightedSum({**parts, "off": None}).bind(network)
     assert bound.layers == ("output", "relu1")
     readout = Readout(network.read(images, bound.layers), images, rows)
-    found = bound(readout)
-    assert list(found) == ["seen", "unseen", "l2"]
+    terms = bound(readout)
+    assert list(terms) == ["class", "channel", "l2"]
     for name, part in parts.items():
         (alone,) = part.bind(network)(readout).values()
-        torch.testing.assert_close(found[name], part.weight * alone)
+        torch.testing.assert_close(terms[name], part.weight * alone)
 
 
-def test_the_first_term_says_what_the_items_are_after(network: Network) -> None:
+def test_the_first_term_names_the_targets(network: Network) -> None:
     rows = rows_of(3)
     bound = WeightedSum({"class": ClassScore(["lemon", 0, 1]), "tv": TotalVariation()}).bind(
         network
@@ -56,7 +56,7 @@ def test_a_sum_within_a_sum(network: Network) -> None:
     torch.testing.assert_close(outer["whole"], 20 * l2 + 30 * variation)
 
 
-def test_what_does_not_fit_together_is_refused(network: Network) -> None:
+def test_mistakes(network: Network) -> None:
     with pytest.raises(InputError, match=r"objective\.terms: empty"):
         WeightedSum({"off": None})
     with pytest.raises(InputError, match=r"they name 2 and 3 targets; name as many in each"):
