@@ -1,8 +1,9 @@
-"""What all tests share: one thread, properties tried the same way in every run, a tiny network."""
+"""What all tests share: one thread a process, properties tried alike, a tiny network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,15 @@ from synth.engine import experiment, observer
 
 settings.register_profile("synth", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("synth")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """A process a core for folders of tests; none beside this one for single files and tests.
+
+    Each process imports torch, which takes as long as the tests of a file.
+    """
+    paths = [Path(word.partition("::")[0]) for word in config.args]
+    return 0 if paths and all(path.is_file() for path in paths) else None
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -39,7 +49,7 @@ def network() -> Network:
 
 @pytest.fixture
 def loud_network() -> Network:
-    """The same with scores eight times as far apart, so that a search can make it sure of a class."""
+    """The same with logits eight times as far apart, so that a search can raise a probability."""
     return wrapped(tiny_module(gain=8.0))
 
 
