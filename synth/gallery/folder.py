@@ -15,7 +15,7 @@ from pathlib import Path
 from synth.errors import InputError
 from synth.gallery.finding import RESULT, STEPS
 from synth.gallery.numerals import boolean, number, passes, words
-from synth.gallery.old_words import current_encoding, current_target
+from synth.gallery.old_words import current_encoding, current_text
 from synth.gallery.pictures import Picture, find_picture
 from synth.record.result import Json
 
@@ -103,7 +103,7 @@ class Run:
         )
         self.items = tuple(self._item(record) for record in records)
         figures = [
-            (find_picture(folder, record.get("file")), words(record.get("caption")))
+            (find_picture(folder, record.get("file")), current_text(words(record.get("caption"))))
             for record in _records(self.result, "figures", folder)
         ]
         self.figures = tuple(Figure(picture, caption) for picture, caption in figures if picture)
@@ -169,7 +169,7 @@ class Run:
         )
         return Item(
             record=record,
-            target=current_target(words(record.get("target"))),
+            target=current_text(words(record.get("target"))),
             niche=words(record.get("niche")),
             predicted=words(record.get("predicted")),
             contender=contender,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-TARGETS = {"not what is there": "untargeted"}
+PHRASES = {"not what is there": "untargeted"}
 ENCODINGS = {"multifaceted": "clustermeans", "facets": "severalimages"}
 FIGURES = ("originals", "strip", "triptych", "walk")  # the rest of the old `measures` are metrics
 
@@ -25,9 +25,11 @@ _VALUES = {
 }
 
 
-def current_target(name: str) -> str:
-    """The present name of a target."""
-    return TARGETS.get(name, name)
+def current_text(text: str) -> str:
+    """The name of a target, or a caption that contains it, in the present words."""
+    for old, new in PHRASES.items():
+        text = text.replace(old, new)
+    return text
 
 
 def current_encoding(name: str) -> str:
