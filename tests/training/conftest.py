@@ -1,4 +1,4 @@
-"""Small things to train on: folders of coloured pictures, a tiny network, a task made of both."""
+"""Small fixtures to train on: folders of coloured pictures, a tiny network, a task of both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLOURS = {"blue": (30, 30, 200), "green": (30, 200, 30), "red": (200, 30, 30)}
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Threads that wait for each other over a few hundred numbers cost more than they give."""
+    """Several threads are slower than one on tensors this small."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -30,7 +30,7 @@ def one_thread() -> Iterator[None]:
 
 
 def tiny(classes: int, dropout: float) -> nn.Sequential:
-    """Normalised pictures of any size in; a convolution, a batch norm, a dropout and a head."""
+    """A classifier of pictures of any size: convolution, batch norm, dropout and a linear head."""
     return nn.Sequential(
         OrderedDict(
             conv=nn.Conv2d(3, 6, 3, 2, 1, bias=False),
@@ -46,7 +46,7 @@ def tiny(classes: int, dropout: float) -> nn.Sequential:
 
 @pytest.fixture(autouse=True)
 def undrawn_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Curves are drawn in the test of curves: half a second each is most of what these trainings take."""
+    """Drawing curves takes half a second, most of the time of these trainings."""
 
     def mark(path: Path, *_: object) -> None:
         path.write_bytes(b"curves")
@@ -61,7 +61,7 @@ def tiny_network() -> Callable[[int, float], nn.Sequential]:
 
 @pytest.fixture
 def colour_folders(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a class folder a colour, of noisy PNGs of that colour."""
+    """Writes a class folder for each colour, of noisy PNGs of that colour."""
 
     def write(
         name: str = "train", each: int = 12, size: int = 16, colours: Sequence[str] = tuple(COLOURS)
@@ -82,7 +82,7 @@ def colour_folders(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def make_task() -> Callable[..., ClassifierTask]:
-    """A classifier's task on random pictures [40, 3, 8, 8] of three classes, the same in every call."""
+    """A classifier's task on random pictures [40, 3, 8, 8], the same in every call."""
 
     def make(
         augmentation: Augmentation | None = None,
@@ -101,14 +101,18 @@ def make_task() -> Callable[..., ClassifierTask]:
             torch.manual_seed(1)
             network = tiny(3, dropout)
         scale = Normalisation.of(pictures)
-        said = Description("tiny", (), 8, scale.mean, scale.std)
+        description = Description("tiny", (), 8, scale.mean, scale.std)
         return ClassifierTask(
-            *(network, data, data, scale, augmentation or Augmentation()),
+            network,
+            data,
+            data,
+            scale,
+            augmentation or Augmentation(),
             rate=rate,
             momentum=0.9,
             weight_decay=weight_decay,
             low_precision=False,
-            save=lambda path, row: write_weights(path, network.state_dict(), said),
+            save=lambda path, row: write_weights(path, network.state_dict(), description),
         )
 
     return make

@@ -1,4 +1,4 @@
-"""The picture of the curves: that it is one, and that its lines are there."""
+"""Learning curves: the picture has the lines that it should have."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def test_curves_have_a_line_for_training_and_one_for_validation(tmp_path: Path) 
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     left, right = np.array_split(pixels, 2, axis=1)
-    for half, colour, there in (
+    for half, colour, present in (
         (left, TRAIN, True),
         (left, TEST, True),
         (right, TEST, True),
         (right, TRAIN, False),
     ):
         near = (np.abs(half - 255 * np.array(to_rgb(colour))) < 8).all(-1)
-        assert (near.sum() > 200) == there
+        assert (near.sum() > 200) == present
     assert list(tmp_path.iterdir()) == [path]
 
 

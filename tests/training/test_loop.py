@@ -1,4 +1,4 @@
-"""The loop against steps written by hand, and its resumes against a run that nothing interrupted."""
+"""The training loop against steps written by hand; resumes against an uninterrupted training."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,9 +25,10 @@ from torch.nn import functional
 from synth.data.augmentation import Augmentation
 from synth.errors import InputError
 from synth.record import atomic
-from synth.training.checkpoint import Checkpoints
+from synth.record.checkpoint import Checkpoint
 from synth.training.classifier.task import ClassifierTask
-from synth.training.loop import Loop, Plan
+from synth.training.loop import Loop
+from synth.training.plan import Plan
 from synth.training.schedule import Constant, OneCycle
 from synth.training.task import Progress, Task
 
@@ -36,7 +38,7 @@ STEPS = 5
 
 
 class Stub(Task):
-    """One number, moved by 1 a step; its losses and validation losses come from a script."""
+    """One weight, increased by 1 a step; losses and validation losses are given."""
 
     def __init__(
         self,
@@ -80,6 +82,12 @@ def weights(task: Task) -> dict[str, Tensor]:
     return copy.deepcopy(next(iter(task.modules().values())).state_dict())
 
 
+def counters(folder: Path) -> dict[str, Any] | None:
+    """Epoch, step and rows in the newest checkpoint."""
+    checkpoint = Checkpoint(folder).load()
+    return None if checkpoint is None else checkpoint[1]["training"]
+
+
 def assert_same(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
     assert first.keys() == second.keys()
     for name in first:
@@ -89,7 +97,9 @@ def assert_same(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> No
 def test_an_epoch_is_nesterov_sgd_written_by_hand(make_task: MakeTask, tmp_path: Path) -> None:
     rate, momentum, decay = 0.05, 0.9, 0.01
     task = make_task(rate=rate, weight_decay=decay)
-    by_hand, velocity, batches = copy.deepcopy(task.network).train(), {}, []
+    by_hand = copy.deepcopy(task.network).train()
+    velocity: dict[str, Tensor] = {}
+    batches: list[Tensor] = []
     step = task.train_step
     task.train_step = lambda batch, progress: batches.append(batch) or step(batch, progress)
     Loop(task, tmp_path, Plan(1, 8, schedule=Constant())).run()
@@ -104,11 +114,11 @@ def test_an_epoch_is_nesterov_sgd_written_by_hand(make_task: MakeTask, tmp_path:
         gradients = torch.autograd.grad(loss, list(by_hand.parameters()))
         with torch.no_grad():
             for (name, weight), gradient in zip(by_hand.named_parameters(), gradients, strict=True):
-                pulled = gradient + decay * weight * (weight.ndim > 1)
+                decayed = gradient + decay * weight * (weight.ndim > 1)
                 velocity[name] = (
-                    pulled if name not in velocity else momentum * velocity[name] + pulled
+                    decayed if name not in velocity else momentum * velocity[name] + decayed
                 )
-                weight -= rate * (pulled + momentum * velocity[name])
+                weight -= rate * (decayed + momentum * velocity[name])
     for name, weight in by_hand.named_parameters():
         torch.testing.assert_close(task.network.get_parameter(name), weight, rtol=1e-4, atol=1e-6)
 
@@ -159,13 +169,13 @@ def test_a_resume_is_bit_equal(
         json.loads(line)
         for line in (tmp_path / "uninterrupted/steps.jsonl").read_text().splitlines()
     ]
-    read = [json.loads(line) for line in (tmp_path / "cut/steps.jsonl").read_text().splitlines()]
-    assert [{**row, "seconds": 0} for row in read] == [{**row, "seconds": 0} for row in whole]
+    resumed = [json.loads(line) for line in (tmp_path / "cut/steps.jsonl").read_text().splitlines()]
+    assert [{**row, "seconds": 0} for row in resumed] == [{**row, "seconds": 0} for row in whole]
     assert [row["step"] for row in rows] == [1, 2, 3]
 
 
 def test_a_resume_after_sigkill_in_mid_epoch(tmp_path: Path) -> None:
-    """A process of its own is killed without a chance to clean up; this one takes its folder and finishes."""
+    """A process is killed without a chance to clean up; this one resumes in its folder."""
     script = tmp_path / "train.py"
     script.write_text(KILLED)
     environment = {
@@ -175,9 +185,9 @@ def test_a_resume_after_sigkill_in_mid_epoch(tmp_path: Path) -> None:
     }
     command = [sys.executable, str(script), str(tmp_path / "killed")]
     assert subprocess.run(command, env=environment, timeout=250).returncode == -signal.SIGKILL
-    state = Checkpoints(tmp_path / "killed").load()
+    state = counters(tmp_path / "killed")
     assert state is not None
-    assert (state["loop"]["epoch"], state["loop"]["step"]) == (1, 3)
+    assert (state["epoch"], state["step"]) == (1, 3)
     train = runpy.run_path(str(script))["train"]
     assert_same(train(tmp_path / "killed"), train(tmp_path / "whole"))
 
@@ -191,10 +201,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from synth.training.augmentation import Augmentation
-from synth.training.classifier_task import ClassifierTask, Normalisation
-from synth.training.loop import Loop, Plan
-from synth.training.pictures import LabelledPictures
+from synth.data.augmentation import Augmentation
+from synth.data.class_folders import LabelledPictures
+from synth.training.classifier.task import ClassifierTask, Normalisation
+from synth.training.loop import Loop
+from synth.training.plan import Plan
 
 
 def train(folder, killed=False):
@@ -265,21 +276,23 @@ def test_without_patience_the_last_weights_stay(tmp_path: Path) -> None:
     loop.run()
     assert not loop.stopped_early
     assert task.network.weight.item() == 3  # six samples: one batch of four, the other two wait
-    kept = sorted((tmp_path / "checkpoints").iterdir())
-    assert [path.name for path in kept] == [f"epoch_00{epoch}.safetensors" for epoch in (1, 2, 3)]
+    files = sorted((tmp_path / "checkpoints").iterdir())
+    assert [path.name for path in files] == [f"epoch_00{epoch}.safetensors" for epoch in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(tmp_path: Path, bad: float) -> None:
     task = Stub(loss=lambda progress: bad if (progress.epoch, progress.step) == (1, 1) else 1.0)
     with pytest.raises(
-        InputError, match=r"epoch 2: the loss became NaN or infinite in step 2 of 3.*checkpoint\.pt"
+        InputError,
+        match=r"epoch 2: the loss became NaN or infinite in step 2 of 3.*checkpoint\.safetensors",
     ):
         Loop(task, tmp_path, Plan(epochs=4, batch=2)).run()
-    state = Checkpoints(tmp_path).load()
-    assert state is not None
-    assert state["loop"]["epoch"] == 1
-    assert state["task"]["modules"]["network"]["weight"].item() == 3
+    checkpoint = Checkpoint(tmp_path).load()
+    assert checkpoint is not None
+    tensors, about = checkpoint
+    assert about["training"]["epoch"] == 1
+    assert tensors["state/task/modules/network/weight"].item() == 3
 
 
 def test_weights_and_validation_losses_that_are_no_numbers_are_not_saved(tmp_path: Path) -> None:
@@ -289,7 +302,7 @@ def test_weights_and_validation_losses_that_are_no_numbers_are_not_saved(tmp_pat
         Loop(task, tmp_path, Plan(epochs=1, batch=2)).run()
     with pytest.raises(InputError, match="validation_loss became NaN"):
         Loop(Stub(validation=(float("nan"),)), tmp_path, Plan(epochs=1, batch=2)).run()
-    assert Checkpoints(tmp_path).load() is None
+    assert Checkpoint(tmp_path).load() is None
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(
@@ -297,7 +310,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
 ) -> None:
     Loop(Stub(), tmp_path, Plan(epochs=2, batch=2)).run()
     before = {path.name: path.read_bytes() for path in tmp_path.glob("checkpoint*")}
-    assert before.keys() == {"checkpoint.pt", "checkpoint.previous.pt"}
+    assert before.keys() == {"checkpoint.safetensors", "checkpoint.previous"}
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -312,20 +325,21 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
 
 
 def test_a_full_disk_in_mid_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = os.fsync, []
+    fsync = os.fsync
+    calls: list[int] = []
 
     def fills_up(descriptor: int) -> None:
         calls.append(descriptor)
         if len(calls) > 4:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(descriptor)
+        fsync(descriptor)
 
     monkeypatch.setattr(atomic.os, "fsync", fills_up)
     with pytest.raises(InputError, match="the disk is full"):
         Loop(Stub(), tmp_path, Plan(epochs=5, batch=2)).run()
-    state = Checkpoints(tmp_path).load()
+    state = counters(tmp_path)
     assert state is not None
-    assert state["loop"]["epoch"] == 2
+    assert state["epoch"] == 2
     assert not list(tmp_path.glob("*.partial"))
 
 
@@ -337,6 +351,27 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
         Loop(Stub(), tmp_path, Plan(epochs=1, batch=2, settings={"rate": 0.2})).run()
     with pytest.raises(InputError, match=r"epochs=3: .* made with epochs=1"):
         Loop(Stub(), tmp_path, Plan(epochs=3, batch=2, settings={"rate": 0.1})).run()
+
+
+def test_a_checkpoint_that_is_not_of_a_training_is_refused(tmp_path: Path) -> None:
+    Checkpoint(tmp_path).save({}, {"identity": {}, "steps_bytes": 0})
+    with pytest.raises(InputError, match=r"^folder=.*: holds the checkpoint of a run that is no"):
+        Loop(Stub(), tmp_path, Plan(epochs=1, batch=2)).run()
+
+
+def test_a_training_with_no_whole_checkpoint_is_refused(tmp_path: Path) -> None:
+    Loop(Stub(), tmp_path, Plan(epochs=2, batch=2)).run()
+    for name in ("checkpoint.safetensors", "checkpoint.previous"):
+        (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(InputError, match="no checkpoint there is whole; delete them"):
+        Loop(Stub(), tmp_path, Plan(epochs=2, batch=2)).run()
+
+
+def test_a_training_begun_by_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").touch()
+    with pytest.raises(InputError, match=r"checkpoint\.pt of a training that was begun by an earl"):
+        Loop(Stub(), tmp_path, Plan(epochs=2, batch=2)).run()
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
 def test_the_plan_checks_its_numbers() -> None:

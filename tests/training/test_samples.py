@@ -1,4 +1,4 @@
-"""The sheet of a training: every photograph above what was drawn of it, and nothing else."""
+"""The sheet of samples: every input above its output, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from synth.training.samples import draw_samples
 @pytest.mark.parametrize(
     ("count", "across", "shape"), [(4, 2, (2, 2)), (5, 2, (2, 2)), (3, 6, (1, 3))]
 )
-def test_each_photograph_stands_above_what_was_drawn(
+def test_each_input_stands_above_its_output(
     count: int, across: int, shape: tuple[int, int], tmp_path: Path
 ) -> None:
-    photographs = (torch.rand(count, 3, 7, 9) * 255).round() / 255
-    draw_samples(tmp_path / "new/samples", 12, photographs, 1 - photographs, across)
+    inputs = (torch.rand(count, 3, 7, 9) * 255).round() / 255
+    draw_samples(tmp_path / "new/samples", 12, inputs, 1 - inputs, across)
     with Image.open(tmp_path / "new/samples/epoch_012.png") as image:
         sheet = np.asarray(image)
     down, wide = shape
     assert sheet.shape == (2 * down * 7, wide * 9, 3)
     for place in range(down * wide):
         top, left = place // wide * 14, place % wide * 9
-        wanted = (photographs[place].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-        assert np.array_equal(sheet[top : top + 7, left : left + 9], wanted)
-        assert np.array_equal(sheet[top + 7 : top + 14, left : left + 9], 255 - wanted)
+        expected = (inputs[place].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+        assert np.array_equal(sheet[top : top + 7, left : left + 9], expected)
+        assert np.array_equal(sheet[top + 7 : top + 14, left : left + 9], 255 - expected)

@@ -1,4 +1,4 @@
-"""The loss of a stylizer against the objectives of recipe=style_transfer, which it has to agree with."""
+"""The perceptual loss against the objectives of recipe=style_transfer."""
 
 from __future__ import annotations
 
@@ -29,39 +29,45 @@ def loss_of(network: Network, layer: str | None = None) -> PerceptualLoss:
     )
 
 
-def climbed(network: Network, images: Tensor, content: str, layer: str | None) -> dict[str, Tensor]:
-    """What the search climbs, of pictures that share one content."""
-    objective = WeightedSum({
-        "style": GramMatch("flower", layers=LAYERS, weight=2.0),
-        "content": FeatureMatch(layer, content=content, weight=0.3),
-        "tv": TotalVariation(per_pixel=True, weight=0.7),
-    })  # fmt: skip
+def scores_of_search(
+    network: Network, images: Tensor, content: str, layer: str | None
+) -> dict[str, Tensor]:
+    """The scores of the search, of pictures that share one content."""
+    objective = WeightedSum(
+        {
+            "style": GramMatch("flower", layers=LAYERS, weight=2.0),
+            "content": FeatureMatch(layer, content=content, weight=0.3),
+            "tv": TotalVariation(per_pixel=True, weight=0.7),
+        }
+    )
     bound = objective.bind(network).at(SIZE)
     return dict(bound(Readout(network.read(images, bound.layers), images, rows_of(len(images)))))
 
 
 @pytest.mark.parametrize("layer", [None, "conv2"])
-def test_each_term_is_minus_what_the_search_climbs(
+def test_each_term_is_minus_a_score_of_the_search(
     layer: str | None, network: Network, tmp_path: Path
 ) -> None:
     images = torch.rand(2, 3, *SIZE)
     contents = (torch.rand(2, 3, *SIZE) * 255).round() / 255
-    found = loss_of(network, layer)(images, contents)
-    assert list(found) == ["style", "content", "tv"]
+    terms = loss_of(network, layer)(images, contents)
+    assert list(terms) == ["style", "content", "tv"]
     for place, content in enumerate(contents):
         data.to_image(content).save(tmp_path / f"{place}.png")
-        wanted = climbed(network, images[place : place + 1], str(tmp_path / f"{place}.png"), layer)
-        for name, value in wanted.items():
-            assert float(found[name][place]) == pytest.approx(-float(value), rel=1e-5), name
+        path = str(tmp_path / f"{place}.png")
+        scores = scores_of_search(network, images[place : place + 1], path, layer)
+        for name, value in scores.items():
+            assert float(terms[name][place]) == pytest.approx(-float(value), rel=1e-5), name
 
 
 def test_the_gradient_is_the_searchs(network: Network, tmp_path: Path) -> None:
     image, content = torch.rand(1, 3, *SIZE), (torch.rand(1, 3, *SIZE) * 255).round() / 255
     data.to_image(content[0]).save(tmp_path / "content.png")
-    ours, theirs = (image.clone().requires_grad_() for _ in range(2))
-    sum(loss_of(network)(ours, content).values()).sum().backward()
-    sum(climbed(network, theirs, str(tmp_path / "content.png"), None).values()).sum().backward()
-    assert torch.allclose(ours.grad, -theirs.grad, rtol=1e-4, atol=1e-7)
+    own, search = (image.clone().requires_grad_() for _ in range(2))
+    sum(loss_of(network)(own, content).values()).sum().backward()
+    scores = scores_of_search(network, search, str(tmp_path / "content.png"), None)
+    sum(scores.values()).sum().backward()
+    assert torch.allclose(own.grad, -search.grad, rtol=1e-4, atol=1e-7)
 
 
 def test_the_photograph_itself_has_no_distance_to_its_content(network: Network) -> None:
@@ -73,7 +79,7 @@ def test_the_photograph_itself_has_no_distance_to_its_content(network: Network) 
 
 def test_a_size_that_a_layer_cannot_read() -> None:
     module = tiny_module()
-    module.pool2 = torch.nn.MaxPool2d(2)  # what follows wants the size that it was trained at
+    module.pool2 = torch.nn.MaxPool2d(2)  # the head fits one size alone
     network = wrapped(module)
     with pytest.raises(
         InputError,

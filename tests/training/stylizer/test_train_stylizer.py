@@ -1,4 +1,4 @@
-"""A stylizer's training: its windows, that it learns, that nothing is lost, what it leaves, and what it refuses."""
+"""Stylizer training: random crops, what it learns and leaves, bit-equal resumes, refusals."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ from torch import nn
 from synth.errors import InputError
 from synth.networks.stylizer import read_stylizer
 from synth.record.record import Record
-from synth.training.loop import Loop, Plan
-from synth.training.stylizer.task import NUDGE, StylizerTask, losses, nudged, windows
+from synth.training.loop import Loop
+from synth.training.plan import Plan
+from synth.training.stylizer.task import (
+    SHIFT,
+    StylizerTask,
+    compute_losses,
+    random_crops,
+    random_shift,
+)
 from synth.training.stylizer.train_stylizer import TrainStylizer
 
 NETWORK = wrapped(tiny_module())
@@ -28,56 +35,58 @@ Train = Callable[..., TrainStylizer]
 def train(tmp_path: Path) -> Train:
     noisy_pictures(tmp_path / "pictures", 12)
 
-    def build(**given: Any) -> TrainStylizer:
-        short = {"style": "flower", "layers": ["conv1", "conv2"], "size": 24, "crop": 16, "width": 4, "blocks": 1,
-                 "epochs": 2, "holdout": 3, "device": "cpu", "command": ""}  # fmt: skip
-        return TrainStylizer(
-            **{"network": NETWORK, "images": tmp_path / "pictures", **short, **given}
-        )
+    def build(**changes: Any) -> TrainStylizer:
+        short = {
+            "network": NETWORK,
+            "images": tmp_path / "pictures",
+            "style": "flower",
+            "layers": ["conv1", "conv2"],
+            "size": 24,
+            "crop": 16,
+            "width": 4,
+            "blocks": 1,
+            "epochs": 2,
+            "holdout": 3,
+            "device": "cpu",
+            "command": "",
+        }
+        return TrainStylizer(**{**short, **changes})
 
     return build
 
 
 def task_of(trainer: TrainStylizer) -> StylizerTask:
     training, validation, _ = trainer._photographs()
-    return StylizerTask(
-        *(trainer._stylizer(), training, validation, trainer.windows, trainer.whole),
-        crop=trainer.crop,
-        mirror=True,
-        rate=trainer.rate,
-        low_precision=trainer.low_precision,
-        save=lambda path, row: None,
-    )
+    return trainer._task(training, validation)
 
 
-def test_windows_are_windows() -> None:
-    """A picture whose pixels are their own addresses: rows go up by one, columns by one, or down where mirrored."""
+def test_crops_are_windows_of_the_picture() -> None:
+    """Each pixel holds its address: it grows by 20 a row and by 1 a column, or -1 if mirrored."""
     pictures = torch.stack([torch.arange(20 * 12).view(12, 20).expand(3, 12, 20)]).to(torch.uint8)
     batch = torch.zeros(40, dtype=torch.int64)
-    found = windows(pictures, batch, 7, True, torch.Generator().manual_seed(1)) * 255
-    assert found.shape == (40, 3, 7, 7)
-    across = found.diff(dim=3).round()
-    assert bool((found.diff(dim=2).round() == 20).all())
-    turned = (across == -1).all(3).all(2)[:, 0]
-    assert bool(((across == 1).all(3).all(2)[:, 0] | turned).all())
-    assert 0 < int(turned.sum()) < 40
-    assert len(found[:, 0].amin((1, 2)).unique()) > 20
-    plain = windows(pictures, batch, 7, False, torch.Generator().manual_seed(1)) * 255
+    crops = random_crops(pictures, batch, 7, True, torch.Generator().manual_seed(1)) * 255
+    assert crops.shape == (40, 3, 7, 7)
+    across = crops.diff(dim=3).round()
+    assert bool((crops.diff(dim=2).round() == 20).all())
+    mirrored = (across == -1).all(3).all(2)[:, 0]
+    assert bool(((across == 1).all(3).all(2)[:, 0] | mirrored).all())
+    assert 0 < int(mirrored.sum()) < 40
+    assert len(crops[:, 0].amin((1, 2)).unique()) > 20
+    plain = random_crops(pictures, batch, 7, False, torch.Generator().manual_seed(1)) * 255
     assert bool((plain.diff(dim=3).round() == 1).all())
-    assert torch.equal(plain.amin((1, 2, 3)), found.amin((1, 2, 3))), (
-        "mirroring draws no other places"
-    )
+    same = torch.equal(plain.amin((1, 2, 3)), crops.amin((1, 2, 3)))
+    assert same, "mirroring draws no other positions"
 
 
-def test_both_are_cut_alike() -> None:
+def test_both_are_shifted_alike() -> None:
     drawn = torch.rand(2, 3, 12, 14)
-    seen = set()
+    corners = set()
     for seed in range(80):
-        one, other = nudged(drawn, drawn + 1, torch.Generator().manual_seed(seed))
-        assert one.shape == (2, 3, 12 - NUDGE + 1, 14 - NUDGE + 1)
-        assert torch.equal(one + 1, other)
-        seen.add(float(one[0, 0, 0, 0]))
-    assert len(seen) == NUDGE**2
+        first, second = random_shift(drawn, drawn + 1, torch.Generator().manual_seed(seed))
+        assert first.shape == (2, 3, 12 - SHIFT + 1, 14 - SHIFT + 1)
+        assert torch.equal(first + 1, second)
+        corners.add(float(first[0, 0, 0, 0]))
+    assert len(corners) == SHIFT**2
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
@@ -113,24 +122,27 @@ def test_it_leaves_weights_card_and_sheets(train: Train, tmp_path: Path) -> None
     record.finish(result)
     stylizer, about = read_stylizer(tmp_path / "run/stylizer.safetensors", "cpu")
     assert (about.style, about.size, about.network) == ("flower.jpg", 24, "tiny")
-    found = result["findings"]
-    assert found["skipped_files"] == 1
+    assert (result.network.name, result.network.sha256) == ("tiny", NETWORK.sha256)
+    findings = result.findings
+    assert findings["skipped_files"] == 1
     _, validation, _ = trainer._photographs()
     terms = {
         name: float(value.mean())
-        for name, value in losses(stylizer, validation, trainer.whole).items()
+        for name, value in compute_losses(stylizer, validation, trainer.whole_loss).items()
     }
-    assert {name: found[name] for name in terms} == pytest.approx(terms)
-    assert found["validation_loss"] == pytest.approx(sum(terms.values()))
-    before = losses(nn.Identity(), validation, trainer.whole)
-    assert found["photographs_loss"] == pytest.approx(
-        sum(float(value.mean()) for value in before.values())
+    assert {name: findings[name] for name in terms} == pytest.approx(terms)
+    assert findings["validation_loss"] == pytest.approx(sum(terms.values()))
+    baseline = compute_losses(nn.Identity(), validation, trainer.whole_loss)
+    assert findings["photographs_loss"] == pytest.approx(
+        sum(float(value.mean()) for value in baseline.values())
     )
     card = (tmp_path / "run/stylizer.md").read_text()
-    assert f"| sum | | {found['photographs_loss']:.4f} | {found['validation_loss']:.4f} |" in card
+    sums = f"{findings['photographs_loss']:.4f} | {findings['validation_loss']:.4f}"
+    assert f"| sum | | {sums} |" in card
     assert "| photographs | 9 of " in card
-    for figure in result["figures"]:
-        assert (tmp_path / "run" / figure["file"]).exists()
+    assert len(result.figures) == 2
+    for figure in result.figures:
+        assert (tmp_path / "run" / figure.file).exists()
     assert not list((tmp_path / "run").glob("checkpoint*"))
 
 
@@ -158,7 +170,7 @@ def test_a_killed_training_goes_on_only_with_its_settings(train: Train, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"style": "flowr"}, r"^style=flowr: no such file"),
         ({"style": []}, "^style: whose style"),
@@ -176,16 +188,16 @@ def test_a_killed_training_goes_on_only_with_its_settings(train: Train, tmp_path
     ],
 )
 def test_wrong_words_fail_in_the_constructor(
-    wrong: dict[str, Any], said: str, train: Train
+    wrong: dict[str, Any], message: str, train: Train
 ) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         train(**wrong)
 
 
 def test_folders_that_nothing_can_be_learned_from(train: Train, tmp_path: Path) -> None:
-    def refused(said: str, **given: Any) -> None:
-        with pytest.raises(InputError, match=said):
-            train(**given).run(Record(tmp_path / "refused"))
+    def refused(message: str, **changes: Any) -> None:
+        with pytest.raises(InputError, match=message):
+            train(**changes).run(Record(tmp_path / "refused"))
 
     refused("^images=.*nothere: there is no such directory", images=tmp_path / "nothere")
     (tmp_path / "empty").mkdir()

@@ -1,4 +1,4 @@
-"""The weights in the package: what they say of themselves, held against pictures read from the tar."""
+"""The bundled weights: their descriptions, and their cards against pictures read from the tar."""
 
 from __future__ import annotations
 
@@ -35,41 +35,41 @@ def shipped(name: str) -> Path:
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_the_shipped_weights_load_and_say_what_they_are(name: str) -> None:
+def test_the_shipped_weights_load_and_are_described(name: str) -> None:
     path = shipped(name)
     assert path.stat().st_size <= LIMITS[name]
-    tensors, said = read_weights(path)
-    assert said is not None
-    assert (said.architecture, said.size, len(said.classes)) == (name, 64, 100)
-    assert len({label.wnid for label in said.classes}) == 100
-    assert all(label.imagenet_index is not None for label in said.classes)
-    assert [label.wnid for label in said.classes] == sorted(
-        label.wnid or "" for label in said.classes
+    tensors, description = read_weights(path)
+    assert description is not None
+    assert (description.architecture, description.size, len(description.classes)) == (name, 64, 100)
+    assert len({label.wnid for label in description.classes}) == 100
+    assert all(label.imagenet_index is not None for label in description.classes)
+    assert [label.wnid for label in description.classes] == sorted(
+        label.wnid or "" for label in description.classes
     )
-    assert said.accuracy is not None
-    assert said.accuracy >= 0.5
-    assert said.command.startswith(f"synth recipe=train_classifier architecture={name}")
+    assert description.accuracy is not None
+    assert description.accuracy >= 0.5
+    assert description.command.startswith(f"synth recipe=train_classifier architecture={name}")
     builder_of(name)[1](classes=100, dropout=0.0).load_state_dict(tensors)
-    assert f"{said.accuracy:.2%}" in (FOLDER / f"{name}.md").read_text()
+    assert f"{description.accuracy:.2%}" in (FOLDER / f"{name}.md").read_text()
 
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_the_card_holds_on_500_pictures(name: str) -> None:
-    """Five pictures a class: the share that is right has a standard error of about two points."""
+    """Five pictures a class: the standard error of the accuracy is about two percentage points."""
     path = shipped(name)
     if not TAR.exists():
         pytest.skip(
             f"{TAR} is not there; set SYNTH_SHARED to the folder that holds data/{TAR.name}"
         )
-    tensors, said = read_weights(path)
-    assert said is not None
-    assert said.accuracy is not None
-    pictures, labels = some_pictures([label.wnid or "" for label in said.classes])
+    tensors, description = read_weights(path)
+    assert description is not None
+    assert description.accuracy is not None
+    pictures, labels = some_pictures([label.wnid or "" for label in description.classes])
     network = builder_of(name)[1](classes=100, dropout=0.0)
     network.load_state_dict(tensors)
-    logits = logits_of(network.eval(), pictures, Normalisation(said.mean, said.std))
+    logits = logits_of(network.eval(), pictures, Normalisation(description.mean, description.std))
     right = (logits.argmax(1) == labels).float().mean().item()
-    assert right == pytest.approx(said.accuracy, abs=0.07)
+    assert right == pytest.approx(description.accuracy, abs=0.07)
 
 
 def test_the_shipped_generator_says_what_it_is() -> None:
@@ -84,13 +84,13 @@ def test_the_shipped_generator_says_what_it_is() -> None:
     )
     assert module.code == network.layers["relu6"]
     assert module.size == 64
-    assert float(module.least.max()) == 0.0  # behind a ReLU every unit is silent now and then
+    assert float(module.least.max()) == 0.0  # after a ReLU every unit is 0 for some picture
     assert origin.command.startswith("synth recipe=train_generator ")
     assert origin.command in (FOLDER / "mini_alexnet.generator.md").read_text()
 
 
 def test_the_generators_card_holds_on_500_pictures() -> None:
-    """The agreement of picture and reconstruction, and the units' statistics, on pictures it was not trained on."""
+    """Agreement of picture and reconstruction, and the units' statistics, on held-out pictures."""
     shipped("mini_alexnet.generator")
     if not TAR.exists():
         pytest.skip(
@@ -106,22 +106,29 @@ def test_the_generators_card_holds_on_500_pictures() -> None:
         drawn = (module(code) * 255).round() / 255
         same = (network(drawn).argmax(1) == activations["output"].argmax(1)).float().mean().item()
     card = (FOLDER / "mini_alexnet.generator.md").read_text()
-    (said,) = re.findall(r"the same class in picture and reconstruction \| ([\d.]+)%", card)
-    assert same == pytest.approx(float(said) / 100, abs=0.07)
+    (agreement,) = re.findall(r"the same class in picture and reconstruction \| ([\d.]+)%", card)
+    assert same == pytest.approx(float(agreement) / 100, abs=0.07)
     standard = (code - module.mean) / module.deviation
     assert float(standard.mean()) == pytest.approx(0.0, abs=0.1)
     assert float(standard.square().mean()) == pytest.approx(1.0, abs=0.2)
 
 
 def some_pictures(order: list[str]) -> tuple[Tensor, Tensor]:
-    """Five validation pictures of each class of `order` (synsets), uint8 [500, 3, 64, 64], and their labels."""
+    """Five validation pictures of each class.
+
+    Args:
+        order: synsets, in label order.
+
+    Returns:
+        Pictures, uint8 [500, 3, 64, 64], and their labels.
+    """
     pixels, labels = [], []
     with tarfile.open(TAR) as archive:
-        seen = dict.fromkeys(order, 0)
+        counts = dict.fromkeys(order, 0)
         for member in archive:
             wnid = Path(member.name).parent.name
-            if member.isfile() and seen.get(wnid, 5) < 5:
-                seen[wnid] += 1
+            if member.isfile() and counts.get(wnid, 5) < 5:
+                counts[wnid] += 1
                 file = archive.extractfile(member)
                 assert file is not None
                 pixels.append(np.asarray(Image.open(io.BytesIO(file.read())).convert("RGB")))

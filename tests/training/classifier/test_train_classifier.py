@@ -1,4 +1,4 @@
-"""The recipe's root object: what it learns and leaves behind, and that each switch moves only its own."""
+"""Classifier training: what it learns and leaves, and that each setting changes only its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from synth.record.record import Record
 from synth.training.classifier.task import ClassifierTask, Normalisation, logits_of
 from synth.training.classifier.train_classifier import TrainClassifier, shuffle_labels
 from synth.training.classifier.weights import ClassName, read_weights
-from synth.training.loop import Loop, Plan
+from synth.training.loop import Loop
+from synth.training.plan import Plan
 from synth.training.schedule import Constant
 
 Folders = Callable[..., Path]
@@ -32,7 +33,7 @@ Build = Callable[[int, float], nn.Sequential]
 
 @pytest.fixture
 def numbers(tiny_network: Build) -> dict[str, Any]:
-    """What makes a training short."""
+    """The settings of a short training."""
     sizes = {"size": 16, "epochs": 6, "batch": 6, "crop": 2, "rate": 0.1, "dropout": 0.1}
     return {
         "architecture": tiny_network,
@@ -43,26 +44,34 @@ def numbers(tiny_network: Build) -> dict[str, Any]:
     }
 
 
-def test_it_learns_colours_and_leaves_what_it_says(
+def rows_of(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
+
+
+def test_it_learns_colours_and_leaves_weights_card_and_curves(
     colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path
 ) -> None:
     train, val = colour_folders("train"), colour_folders("val", each=8)
     table = tmp_path / "names.tsv"
     table.write_text("wnid\timagenet_index\tname\nred\t7\tcrimson, scarlet\nblue\t\tsky\n")
     folder = tmp_path / "run"
-    place = Record(folder)
-    record = TrainClassifier(train, val, names=table, **numbers).run(place)
-    place.finish(record)
-    found = record["findings"]
-    assert found["top1"] > 0.95
-    assert found["top5"] == 1
-    assert found["parameters"] == 3 * 6 * 9 + 12 + 24 * 3 + 3
-    assert found["parameters_per_sample"] == found["parameters"] / 36
-    assert (found["epochs"], found["stopped_early"], found["skipped_files"]) == (6, False, 0)
-    assert (record["items"], record["status"]) == ([], "done")
-    left = ["curves.png", "result.json", "steps.jsonl", "tiny.md", "tiny.safetensors"]
-    assert sorted(path.name for path in folder.iterdir()) == left
-    rows = [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
+    record = Record(folder)
+    result = TrainClassifier(train, val, names=table, **numbers).run(record)
+    record.finish(result)
+    findings = result.findings
+    assert findings["top1"] > 0.95
+    assert findings["top5"] == 1
+    assert findings["parameters"] == 3 * 6 * 9 + 12 + 24 * 3 + 3
+    assert findings["parameters_per_sample"] == findings["parameters"] / 36
+    assert (findings["epochs"], findings["stopped_early"], findings["skipped_files"]) == (
+        6,
+        False,
+        0,
+    )
+    assert (result.items, result.status, result.network) == ([], "done", None)
+    assert result.seconds == sum(row["seconds"] for row in rows_of(folder))
+    files = ["curves.png", "result.json", "steps.jsonl", "tiny.md", "tiny.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == files
     names = {
         "step",
         "train_loss",
@@ -71,32 +80,40 @@ def test_it_learns_colours_and_leaves_what_it_says(
         "validation_accuracy",
         "validation_top5",
     }
-    assert [set(row) for row in rows] == [names | {"rate", "seconds"}] * 6
+    assert [set(row) for row in rows_of(folder)] == [names | {"rate", "seconds"}] * 6
     card = (folder / "tiny.md").read_text().splitlines()
-    assert f"| top-1 accuracy | {found['top1']:.2%} |" in card
-    assert (
-        f"| parameters | {found['parameters']} ({found['parameters_per_sample']:.1f} a training picture) |"
-        in card
-    )
+    assert f"| top-1 accuracy | {findings['top1']:.2%} |" in card
+    parameters = f"{findings['parameters']} ({findings['parameters_per_sample']:.1f} a training"
+    assert f"| parameters | {parameters} picture) |" in card
     assert "| pictures | 36 of " in "\n".join(card)
     assert "synth ..." in card
     assert str(tmp_path) not in "\n".join(card)
-    tensors, said = read_weights(folder / "tiny.safetensors")
-    assert said is not None
-    assert said.classes == (
+    tensors, description = read_weights(folder / "tiny.safetensors")
+    assert description is not None
+    assert description.classes == (
         ClassName("sky", "blue"),
         ClassName("green"),
         ClassName("crimson, scarlet", "red", 7),
     )
-    assert (said.architecture, said.size, said.command) == ("tiny", 16, "synth ...")
+    assert (description.architecture, description.size, description.command) == (
+        "tiny",
+        16,
+        "synth ...",
+    )
     pixels = np.stack(read_class_folders(train, 16).pictures.numpy()) / 255
-    assert said.mean == pytest.approx(pixels.mean((0, 2, 3)), abs=1e-4)
-    assert said.std == pytest.approx(pixels.std((0, 2, 3)), abs=1e-4)
+    assert description.mean == pytest.approx(pixels.mean((0, 2, 3)), abs=1e-4)
+    assert description.std == pytest.approx(pixels.std((0, 2, 3)), abs=1e-4)
     network = numbers["architecture"](3, 0.0)
     network.load_state_dict(tensors)
     data = read_class_folders(val, 16)
-    logits = logits_of(network.eval(), data.pictures, Normalisation(said.mean, said.std))
-    assert said.accuracy == found["top1"] == (logits.argmax(1) == data.labels).float().mean().item()
+    logits = logits_of(
+        network.eval(), data.pictures, Normalisation(description.mean, description.std)
+    )
+    assert (
+        description.accuracy
+        == findings["top1"]
+        == (logits.argmax(1) == data.labels).float().mean().item()
+    )
 
 
 def test_into_a_record_it_leaves_the_checkpoint_until_the_result_is_written(
@@ -108,8 +125,8 @@ def test_into_a_record_it_leaves_the_checkpoint_until_the_result_is_written(
     again = TrainClassifier(tmp_path / "train", early_stopping=6, **numbers).run(record)
     assert again == result
     record.finish(result)
-    left = ["curves.png", "result.json", "steps.jsonl", "tiny.md", "tiny.safetensors"]
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == left
+    files = ["curves.png", "result.json", "steps.jsonl", "tiny.md", "tiny.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == files
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_others(
@@ -118,10 +135,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(
     train = colour_folders()
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         TrainClassifier(train, seed=seed, **{**numbers, "epochs": 1}).run(Record(tmp_path / name))
-    (first, said), (same, said_too), (other, _) = (
+    (first, description), (same, other_description), (other, _) = (
         read_weights(tmp_path / name / "tiny.safetensors") for name in "abc"
     )
-    assert said == said_too
+    assert description == other_description
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not torch.equal(first["conv.weight"], other["conv.weight"])
 
@@ -136,8 +153,8 @@ def test_low_precision_and_the_own_network(colour_folders: Folders, tmp_path: Pa
         "device": "cpu",
     }
     training = TrainClassifier(colour_folders(size=32), None, "mini_resnet", **small)
-    found = training.run(Record(tmp_path / "run"))["findings"]
-    assert found["parameters_per_sample"] == found["parameters"] / 30
+    findings = training.run(Record(tmp_path / "run")).findings
+    assert findings["parameters_per_sample"] == findings["parameters"] / 30
     with safe_open(tmp_path / "run/mini_resnet.safetensors", "pt") as file:
         kinds = {file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118 - not a dict
     assert kinds == {torch.float16, torch.int64}
@@ -156,15 +173,13 @@ def test_fine_tuning_with_another_head(
     still = {**numbers, "epochs": 1, "rate": 1e-12}
     TrainClassifier(two, weights=start, **still).run(Record(tmp_path / "two_run"))
     assert "its head knows other classes; a new one for 2" in caplog.text
-    (before, said), (after, now) = (
-        read_weights(start),
-        read_weights(tmp_path / "two_run/tiny.safetensors"),
-    )
-    assert said is not None
-    assert now is not None
+    before, description = read_weights(start)
+    after, other = read_weights(tmp_path / "two_run/tiny.safetensors")
+    assert description is not None
+    assert other is not None
     assert torch.equal(after["conv.weight"], before["conv.weight"])
     assert after["fc.weight"].shape == (2, 24)
-    assert (now.mean, now.std) == (said.mean, said.std)
+    assert (other.mean, other.std) == (description.mean, description.std)
     caplog.clear()
     TrainClassifier(tmp_path / "train", weights=start, **still).run(Record(tmp_path / "again"))
     assert "head" not in caplog.text
@@ -174,48 +189,49 @@ def test_fine_tuning_with_another_head(
 
 
 def one_step(task: ClassifierTask, folder: Path) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-    """The weights after one step, what went into the network, and what went into its head."""
-    seen: dict[str, Tensor] = {}
+    """The weights after one step, the input of the network, and the input of its head."""
+    inputs: dict[str, Tensor] = {}
 
-    def remember(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-        seen.setdefault("head" if isinstance(layer, nn.Linear) else "in", given[0].clone())
+    def remember(layer: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        name = "head" if isinstance(layer, nn.Linear) else "network"
+        inputs.setdefault(name, arguments[0].clone())
 
     for place in (0, -1):
         task.network[place].register_forward_pre_hook(remember)
     Loop(task, folder, Plan(1, 40, seed=1, schedule=Constant())).run()
-    return task.network.state_dict(), seen["in"], seen["head"]
+    return task.network.state_dict(), inputs["network"], inputs["head"]
 
 
-def test_weight_decay_alone_pulls_kernels_and_matrices(
+def test_weight_decay_alone_shrinks_kernels_and_matrices(
     make_task: Callable[..., ClassifierTask], tmp_path: Path
 ) -> None:
     rate, decay = 0.05, 0.02
     start = make_task().network.state_dict()
-    plain, seen, head = one_step(make_task(rate=rate), tmp_path / "plain")
-    pulled, seen_too, head_too = one_step(
-        make_task(rate=rate, weight_decay=decay), tmp_path / "pulled"
+    plain, images, head = one_step(make_task(rate=rate), tmp_path / "plain")
+    decayed, other_images, other_head = one_step(
+        make_task(rate=rate, weight_decay=decay), tmp_path / "decayed"
     )
-    assert torch.equal(seen, seen_too)
-    assert torch.equal(head, head_too)
+    assert torch.equal(images, other_images)
+    assert torch.equal(head, other_head)
     for name, weight in start.items():
-        # The first Nesterov step moves by (1 + momentum) times the gradient, and the decay is part of that.
+        # The first Nesterov step is (1 + momentum) times the gradient, which includes the decay.
         expected = (
             rate * (1 + 0.9) * decay * weight if weight.ndim > 1 else torch.zeros_like(weight)
         )
-        torch.testing.assert_close(plain[name] - pulled[name], expected, rtol=1e-3, atol=1e-7)
+        torch.testing.assert_close(plain[name] - decayed[name], expected, rtol=1e-3, atol=1e-7)
 
 
-def test_dropout_alone_silences_features(
+def test_dropout_alone_zeroes_features(
     make_task: Callable[..., ClassifierTask], tmp_path: Path
 ) -> None:
-    _, seen, head = one_step(make_task(Augmentation(2, True)), tmp_path / "plain")
-    _, seen_too, dropped = one_step(
+    _, images, head = one_step(make_task(Augmentation(2, True)), tmp_path / "plain")
+    _, other_images, dropped = one_step(
         make_task(Augmentation(2, True), dropout=0.5), tmp_path / "dropped"
     )
-    assert torch.equal(seen, seen_too)
-    kept = dropped != 0
-    assert torch.equal(dropped[kept], 2 * head[kept])
-    assert kept[head != 0].float().mean().item() == pytest.approx(0.5, abs=0.08)
+    assert torch.equal(images, other_images)
+    active = dropped != 0
+    assert torch.equal(dropped[active], 2 * head[active])
+    assert active[head != 0].float().mean().item() == pytest.approx(0.5, abs=0.08)
 
 
 @pytest.mark.parametrize("augmentation", [Augmentation(crop=2), Augmentation(mirror=True)])
@@ -223,9 +239,9 @@ def test_crop_and_mirror_alone_change_the_input_and_not_the_order(
     make_task: Callable[..., ClassifierTask], tmp_path: Path, augmentation: Augmentation
 ) -> None:
     _, plain, _ = one_step(make_task(), tmp_path / "plain")
-    _, seen, _ = one_step(make_task(augmentation), tmp_path / "moved")
-    assert not torch.equal(seen, plain)
-    for picture, original in zip(seen, plain, strict=True):
+    _, augmented, _ = one_step(make_task(augmentation), tmp_path / "augmented")
+    assert not torch.equal(augmented, plain)
+    for picture, original in zip(augmented, plain, strict=True):
         colours = {tuple(pixel) for pixel in original.flatten(1).T.tolist()}
         assert {tuple(pixel) for pixel in picture.flatten(1).T.tolist()} <= colours
 
@@ -247,12 +263,12 @@ def test_skipped_files_are_counted(
     train, val = colour_folders("train", each=4), colour_folders("val", each=4)
     for path in (train / "red/00.png", val / "red/01.png"):
         path.write_bytes(b"")
-    record = TrainClassifier(train, val, **{**numbers, "epochs": 1}).run(Record(tmp_path / "run"))
-    assert record["findings"]["skipped_files"] == 2
+    result = TrainClassifier(train, val, **{**numbers, "epochs": 1}).run(Record(tmp_path / "run"))
+    assert result.findings["skipped_files"] == 2
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"rate": -1}, "rate=-1: must be from"),
         ({"dropout": 1.5}, "dropout=1.5: must be from 0 to 0.99"),
@@ -269,9 +285,9 @@ def test_skipped_files_are_counted(
     ],
 )
 def test_wrong_numbers_fail_in_the_constructor(
-    wrong: Mapping[str, Any], said: str, tmp_path: Path
+    wrong: Mapping[str, Any], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         TrainClassifier(tmp_path, **wrong)
 
 
@@ -311,52 +327,57 @@ def test_a_training_goes_on_only_with_what_it_was_made_with(
     start = tmp_path / "start/tiny.safetensors"
     table = tmp_path / "names.tsv"
     table.write_text("wnid\timagenet_index\tname\nred\t7\tcrimson\n")
-    held = {**short, "images": train, "weights": start, "holdout": 6}
-    given = {**short, "images": train, "weights": start, "validation": val, "names": table}
+    held_out = {**short, "images": train, "weights": start, "holdout": 6}
+    separate = {**short, "images": train, "weights": start, "validation": val, "names": table}
 
     def refused(
-        folder: str, made: Mapping[str, Any], changed: Mapping[str, Any], said: str
+        folder: str, made: Mapping[str, Any], changed: Mapping[str, Any], message: str
     ) -> None:
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             TrainClassifier(**{**made, **changed}).run(Record(tmp_path / folder))
 
-    first = TrainClassifier(**held).run(Record(tmp_path / "held"))
+    first = TrainClassifier(**held_out).run(Record(tmp_path / "held"))
     refused(
         "held",
-        held,
+        held_out,
         {"images": other},
         r"^images=36 pictures, sha256 \w{12}: .* made with images=36 pictures, ",
     )
-    refused("held", held, {"holdout": 5}, r"^holdout=5: .* made with holdout=6")
-    refused("held", held, {"weights": None}, r"^weights=None: .* made with weights=sha256 \w{64};")
+    refused("held", held_out, {"holdout": 5}, r"^holdout=5: .* made with holdout=6")
     refused(
-        "held", held, {"validation": val}, r"^validation=12 pictures, .* made with validation=None"
+        "held", held_out, {"weights": None}, r"^weights=None: .* made with weights=sha256 \w{64};"
     )
-    refused("held", held, {"names": table}, r"^names=sha256 \w{12}: .* made with names=None")
     refused(
         "held",
-        held,
+        held_out,
+        {"validation": val},
+        r"^validation=12 pictures, .* made with validation=None",
+    )
+    refused("held", held_out, {"names": table}, r"^names=sha256 \w{12}: .* made with names=None")
+    refused(
+        "held",
+        held_out,
         {"precision": "bfloat16"},
         r"^precision=bfloat16: .* made with precision=float32",
     )
     moved, moved_start = tmp_path / "elsewhere/pictures", tmp_path / "elsewhere/start.safetensors"
     shutil.copytree(train, moved)
     shutil.copy(start, moved_start)
-    again = TrainClassifier(**{**held, "images": moved, "weights": moved_start}).run(
+    again = TrainClassifier(**{**held_out, "images": moved, "weights": moved_start}).run(
         Record(tmp_path / "held")
     )
-    assert again["findings"] == first["findings"]
+    assert again.findings == first.findings
 
-    TrainClassifier(**given).run(Record(tmp_path / "given"))
+    TrainClassifier(**separate).run(Record(tmp_path / "given"))
     refused(
         "given",
-        given,
+        separate,
         {"validation": other_val},
         r"^validation=12 pictures, .* made with validation=12 pictures",
     )
-    TrainClassifier(**{**given, "holdout": 5}).run(Record(tmp_path / "given"))
+    TrainClassifier(**{**separate, "holdout": 5}).run(Record(tmp_path / "given"))
     table.write_text("wnid\timagenet_index\tname\nred\t7\tscarlet\n")
-    refused("given", given, {}, r"^names=sha256 \w{12}: .* made with names=sha256")
+    refused("given", separate, {}, r"^names=sha256 \w{12}: .* made with names=sha256")
 
 
 def test_starting_weights_are_checked_and_may_be_a_torch_state_dict(

@@ -1,4 +1,4 @@
-"""The generator's training: its losses against their definitions, what it learns, and that nothing is lost."""
+"""Generator training: losses against their definitions, what it learns, bit-equal resumes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from synth.errors import InputError
 from synth.networks.generator import UpConvolution, read_generator
 from synth.record.record import Record
 from synth.training.generator.discriminator import Discriminator
-from synth.training.generator.task import CALM, GeneratorTask, Losses, relative_error
+from synth.training.generator.task import DECAY, GeneratorTask, Losses, relative_error
 from synth.training.generator.train_generator import TrainGenerator
-from synth.training.loop import Loop, Plan
+from synth.training.loop import Loop
+from synth.training.plan import Plan
 from synth.training.task import Progress
 
 NETWORK = wrapped(tiny_module())
@@ -44,7 +45,7 @@ def make(
     generator = UpConvolution(NETWORK.layers[layer], 16, 4)
     training = pictures()
     generator.measure(NETWORK.read(training.float() / 255, (layer,))[layer])
-    parts = (
+    return GeneratorTask(
         NETWORK,
         layer,
         generator,
@@ -52,9 +53,10 @@ def make(
         training,
         training[:8],
         losses or Losses(),
-    )
-    return GeneratorTask(
-        *parts, Augmentation(0, True), rate=rate, low_precision=low, save=lambda path, tensors: None
+        Augmentation(0, True),
+        rate=rate,
+        low_precision=low,
+        save=lambda path, tensors: None,
     )
 
 
@@ -63,7 +65,7 @@ def progress(step: int = 0) -> Progress:
 
 
 def one_step(losses: Losses) -> tuple[dict[str, Tensor], UpConvolution]:
-    """What a first step on the first six pictures says, not augmented, and the generator as it was before."""
+    """Terms of a first step on six pictures without augmentation, and the generator before it."""
     task = make(losses)
     task.augmentation = Augmentation()
     before = copy.deepcopy(task.generator).requires_grad_(False)
@@ -71,34 +73,34 @@ def one_step(losses: Losses) -> tuple[dict[str, Tensor], UpConvolution]:
 
 
 def test_the_pixel_loss_is_the_lectures_sum_of_squares() -> None:
-    said, before = one_step(Losses(1.0, 0.0, 0.0))
+    terms, before = one_step(Losses(1.0, 0.0, 0.0))
     images = pictures()[:6].double() / 255
     drawn = before(NETWORK.read(images.float(), ("relu2",))["relu2"]).double()
     whole = pictures().numpy() / 255
-    wanted = float((drawn - images).square().sum()) / images.numel() / whole.var(ddof=1)
-    assert float(said["loss"]) == pytest.approx(wanted, rel=1e-4)
-    assert said.keys() == {"loss", "pixel_error"}
+    expected = float((drawn - images).square().sum()) / images.numel() / whole.var(ddof=1)
+    assert float(terms["loss"]) == pytest.approx(expected, rel=1e-4)
+    assert terms.keys() == {"loss", "pixel_error"}
 
 
 def test_the_feature_error_is_relative() -> None:
-    seen, wanted = torch.randn(4, 3, 2, 2), torch.randn(4, 3, 2, 2)
-    a, b = seen.numpy().reshape(4, -1), wanted.numpy().reshape(4, -1)
+    values, target = torch.randn(4, 3, 2, 2), torch.randn(4, 3, 2, 2)
+    a, b = values.numpy().reshape(4, -1), target.numpy().reshape(4, -1)
     expected = np.mean(np.sum((a - b) ** 2, 1)) / np.mean(np.sum(b**2, 1))
-    assert float(relative_error(seen, wanted)) == pytest.approx(expected, rel=1e-5)
-    assert float(relative_error(torch.zeros_like(wanted), wanted)) == pytest.approx(1.0)
+    assert float(relative_error(values, target)) == pytest.approx(expected, rel=1e-5)
+    assert float(relative_error(torch.zeros_like(target), target)) == pytest.approx(1.0)
 
 
 def test_features_of_a_layer_are_what_the_loss_compares() -> None:
-    said, before = one_step(Losses(0.0, 1.0, 0.0))
+    terms, before = one_step(Losses(0.0, 1.0, 0.0))
     images = pictures()[:6].float() / 255
-    wanted = NETWORK.read(images, LAYERS)
-    seen = NETWORK.read(before(wanted["relu2"]), LAYERS)
-    expected = np.mean([float(relative_error(seen[name], wanted[name])) for name in LAYERS])
-    assert float(said["loss"]) == pytest.approx(expected, rel=1e-4)
+    targets = NETWORK.read(images, LAYERS)
+    values = NETWORK.read(before(targets["relu2"]), LAYERS)
+    expected = np.mean([float(relative_error(values[name], targets[name])) for name in LAYERS])
+    assert float(terms["loss"]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_discriminator_is_lipschitz_in_every_layer() -> None:
-    """Spectral normalisation, once it has settled: the largest singular value of every matrix is 1."""
+    """After some power iterations the largest singular value of every matrix is 1."""
     torch.manual_seed(0)
     module = Discriminator((5,), 16, width=4)
     for _ in range(200):
@@ -121,24 +123,24 @@ def test_the_discriminators_loss_is_the_hinge() -> None:
         torch.rand(4, 3, 16, 16),
         torch.randn(4, *NETWORK.layers["relu2"]),
     )
-    said = float(task._judge(images, drawn, code).detach())
+    loss = float(task._train_discriminator(images, drawn, code).detach())
     scores = discriminator(torch.cat([images, drawn]), torch.cat([code, code])).detach().numpy()
     expected = np.maximum(0, 1 - scores[:4]).mean() + np.maximum(0, 1 + scores[4:]).mean()
-    assert said == pytest.approx(expected, rel=1e-5)
+    assert loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_what_is_kept_is_a_running_mean() -> None:
+def test_the_average_is_exponential() -> None:
     task = make(Losses(1.0, 0.0, 0.0))
-    mean = {name: value.double() for name, value in task.kept.state_dict().items()}
+    mean = {name: value.double() for name, value in task.average.state_dict().items()}
     for step in range(3):
         task.train_step(torch.arange(6), progress(step))
-        memory = min(CALM, (step + 1) / (step + 10))
-        now = task.generator.state_dict()
-        mean = {name: memory * mean[name] + (1 - memory) * now[name].double() for name in mean}
-    for name, value in task.kept.state_dict().items():
+        decay = min(DECAY, (step + 1) / (step + 10))
+        state = task.generator.state_dict()
+        mean = {name: decay * mean[name] + (1 - decay) * state[name].double() for name in mean}
+    for name, value in task.average.state_dict().items():
         if value.is_floating_point():
             assert torch.allclose(value.double(), mean[name], atol=1e-6), name
-    assert torch.equal(task.kept.mean, task.generator.mean)
+    assert torch.equal(task.average.mean, task.generator.mean)
 
 
 @pytest.mark.parametrize("losses", [Losses(1.0, 0.0, 0.0), Losses()])
@@ -152,7 +154,7 @@ def test_it_learns_to_draw(losses: Losses, tmp_path: Path) -> None:
 
 
 def test_a_resume_is_bit_equal(tmp_path: Path) -> None:
-    """With everything that the next step depends on: both optimisers, running means, spectral norms."""
+    """Both optimisers, the average of the weights and the spectral norms are restored."""
     plan = Plan(2, 6, checkpoint_seconds=0.0)
     whole = make()
     Loop(whole, tmp_path / "whole", plan).run()
@@ -176,7 +178,7 @@ def test_low_precision_learns_too(tmp_path: Path) -> None:
 def train(tmp_path: Path) -> Callable[..., TrainGenerator]:
     noisy_pictures(tmp_path / "pictures", 20)
 
-    def build(**given: Any) -> TrainGenerator:
+    def build(**changes: Any) -> TrainGenerator:
         short = {
             "layer": "relu2",
             "epochs": 2,
@@ -186,7 +188,13 @@ def train(tmp_path: Path) -> Callable[..., TrainGenerator]:
             "precision": "float32",
         }
         return TrainGenerator(
-            **{"network": NETWORK, "images": tmp_path / "pictures", "command": "", **short, **given}
+            **{
+                "network": NETWORK,
+                "images": tmp_path / "pictures",
+                "command": "",
+                **short,
+                **changes,
+            }
         )
 
     return build
@@ -202,14 +210,15 @@ def test_it_leaves_weights_card_and_samples(
     module, origin = read_generator(tmp_path / "run/tiny.generator.safetensors", "cpu")
     assert (origin.network, origin.layer) == ("tiny", "relu1" if layer == "conv1" else layer)
     assert module.code == NETWORK.layers[origin.layer]
-    found = result["findings"]
-    assert found["epochs"] == 2
-    assert found["skipped_files"] == 0
+    assert (result.network.name, result.network.sha256) == ("tiny", NETWORK.sha256)
+    assert result.findings["epochs"] == 2
+    assert result.findings["skipped_files"] == 0
     card = (tmp_path / "run/tiny.generator.md").read_text()
-    assert f"{found['validation_agreement']:.2%}" in card
+    assert f"{result.findings['validation_agreement']:.2%}" in card
     assert "| on | 2 pictures of" in card
-    for figure in result["figures"]:
-        assert (tmp_path / "run" / figure["file"]).exists()
+    assert len(result.figures) == 2
+    for figure in result.figures:
+        assert (tmp_path / "run" / figure.file).exists()
 
 
 def test_the_numbers_are_of_the_file_that_was_saved(
@@ -221,11 +230,11 @@ def test_the_numbers_are_of_the_file_that_was_saved(
     images = validation.float() / 255
     drawn = module(NETWORK.read(images, ("relu2",))["relu2"])
     error = float((drawn - images).square().mean()) / float((training.float() / 255).var())
-    assert result["findings"]["validation_pixel_error"] == pytest.approx(error, rel=1e-4)
+    assert result.findings["validation_pixel_error"] == pytest.approx(error, rel=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"layer": "conv9"}, "^layer=conv9: tiny has no such layer"),
         ({"layers": []}, r"^layers=\[\]: "),
@@ -242,9 +251,9 @@ def test_the_numbers_are_of_the_file_that_was_saved(
     ],
 )
 def test_wrong_numbers_fail_in_the_constructor(
-    wrong: dict[str, Any], said: str, train: Callable[..., TrainGenerator]
+    wrong: dict[str, Any], message: str, train: Callable[..., TrainGenerator]
 ) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         train(**wrong)
 
 
@@ -262,9 +271,9 @@ def test_a_size_that_the_network_cannot_read_is_told_under_the_users_word(
 def test_wrong_folders_and_weights_fail_before_the_first_step(
     train: Callable[..., TrainGenerator], tmp_path: Path
 ) -> None:
-    def refused(said: str, **given: Any) -> None:
-        with pytest.raises(InputError, match=said):
-            train(**given).run(Record(tmp_path / "refused"))
+    def refused(message: str, **changes: Any) -> None:
+        with pytest.raises(InputError, match=message):
+            train(**changes).run(Record(tmp_path / "refused"))
 
     refused("^images=.*nothere: there is no such directory", images=tmp_path / "nothere")
     noisy_pictures(tmp_path / "few", 3)
@@ -276,8 +285,10 @@ def test_wrong_folders_and_weights_fail_before_the_first_step(
     refused("^holdout=19: leaves 1 of 20 pictures to learn from", holdout=19)
     train().run(Record(tmp_path / "run"))
     weights = tmp_path / "run/tiny.generator.safetensors"
-    shapes = rf"draws from {re.escape('[12, 8, 8]')} \(tiny relu2\), but tiny fc gives {re.escape('[5]')}"
-    refused(shapes, weights=weights, layer="fc")
+    before, own = re.escape("[12, 8, 8]"), re.escape("[5]")
+    refused(
+        rf"draws from {before} \(tiny relu2\), but tiny fc gives {own}", weights=weights, layer="fc"
+    )
     refused("the weights of another network than a generator of width=8", weights=weights, width=8)
 
 
@@ -296,12 +307,12 @@ def test_it_goes_on_from_weights_with_their_statistics(
 def test_a_training_that_was_over_is_measured_as_it_was(
     train: Callable[..., TrainGenerator], tmp_path: Path
 ) -> None:
-    """Killed after the last checkpoint, before the result: the next command goes through no epoch and says the same."""
+    """Killed between last checkpoint and result: no epoch is trained, the findings are the same."""
     first = train().run(Record(tmp_path / "run"))
     (tmp_path / "run/samples/epoch_002.png").unlink()
     again = train().run(Record(tmp_path / "run"))
-    assert again["findings"] == first["findings"]
-    assert [figure["file"] for figure in again["figures"]] == ["curves.png"]
+    assert again.findings == first.findings
+    assert [figure.file for figure in again.figures] == ["curves.png"]
 
 
 def test_a_killed_training_goes_on_only_with_its_settings(
