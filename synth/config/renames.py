@@ -17,7 +17,7 @@ CLASSES = {
     "synth.encodings.facets.Facets": "synth.encodings.several_images.SeveralImages",
     "synth.encodings.multifaceted.Multifaceted": "synth.encodings.cluster_means.ClusterMeans",
     "synth.experiment.Experiment": "synth.engine.experiment.Experiment",
-    "synth.film.Film": "synth.jobs.deepdream_film.Film",
+    "synth.film.Film": "synth.jobs.deepdream_film.DeepDreamFilm",
     "synth.measures.critical.CriticalSamples": "synth.metrics.critical_samples.CriticalSamples",
     "synth.measures.distances.Distances": "synth.metrics.distances.Distances",
     "synth.measures.fooling_rate.FoolingRate": "synth.metrics.fooling_rate.FoolingRate",

@@ -1,4 +1,4 @@
-"""What every YAML file owes the class it names: no key that the constructor lacks, no parameter that is not decided."""
+"""The contract of a YAML file: it says what it is, its keys are parameters, none is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from console import CONF, ROOT
+from console import CONF
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
@@ -24,7 +24,7 @@ def _targets(node: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def _chosen(settings: Any) -> set[str]:
-    """The keys of a part's own parts: ``select`` of `select: tournament`, ``of`` of `mutate@of: smooth`."""
+    """The keys of a part's own parts: ``select`` of `select: tournament`, ``of`` of `mutate@of`."""
     entries = [
         next(iter(entry)) for entry in settings.get("defaults", []) if isinstance(entry, dict)
     ]
@@ -33,6 +33,16 @@ def _chosen(settings: Any) -> set[str]:
         for entry in entries
         if "override" not in entry
     }
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
+def test_it_begins_with_a_sentence_that_says_what_it_is(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if path.parent.name == "recipe":
+        assert lines.pop(0) == "# @package _global_"
+    assert lines[0].startswith("# ")
+    assert not lines[0].startswith("# test")
+    assert not [line for line in lines if len(line) > 100]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
@@ -74,12 +84,3 @@ def test_a_recipe_has_self_nowhere_and_overrides_last(path: Path) -> None:
         for entry in defaults
     ]
     assert kinds == sorted(kinds), "override lines come last"
-    assert path.read_text(encoding="utf-8").startswith("# @package _global_\n")
-
-
-def test_the_configuration_mirrors_the_package() -> None:
-    plural = {"search": "searches", "training": "training"}
-    for folder in CONF.iterdir():
-        if folder.is_dir() and folder.name != "recipe":
-            room = plural.get(folder.name, folder.name + "s")
-            assert (ROOT / "synth" / room).is_dir(), f"conf/{folder.name} has no synth/{room}"
