@@ -14,6 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -196,12 +197,14 @@ class BoundObjective(ABC):
         alternatives: whether the columns are instead alternative targets of the row's own item, of
             which the nearest to reach will do (DeepFool, an untargeted attack).
         items: one target an item; None where it serves any number of items.
+        terms: of a weighted sum, its bound terms and their weights by name; else empty.
     """
 
     layers: tuple[str, ...] = ()
     columns: int = 1
     alternatives: bool = False
     items: Sequence[Target] | None = None
+    terms: Mapping[str, tuple[BoundObjective, float]] = MappingProxyType({})
 
     @abstractmethod
     def __call__(self, readout: Readout) -> Mapping[str, Scores]:
@@ -371,12 +374,15 @@ class Search(ABC):
         shared_population: whether its items share a population, as the cells of MAP-Elites do;
             then no item is dropped before all are finished.
         alternatives: whether it reads several scores of an item, one for each alternative target.
+        staged: whether it goes through stages, in which scores are those of images of another size
+            or under another transform than the problem's.
     """
 
     steps: int
     gradient: bool = False
     shared_population: bool = False
     alternatives: bool = False
+    staged: bool = False
 
     @abstractmethod
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
