@@ -1,0 +1,41 @@
+"""Networks: the classifiers that are visualised and attacked, and the networks that draw images.
+
+A network is a `synth.core.network.Network`, which a loader makes from a name or a weights file. Any
+``nn.Module`` that maps images to logits can be one: ``Network(module, size=(224, 224))``.
+
+To add one, write a function that returns a `Network` in one file of this folder and name it by
+``_target_`` in ``conf/network/NAME.yaml``; the contract tests pick the YAML up. It takes `device`,
+`precision` and `fit` and passes them on. An architecture of one's own is a file in architectures/.
+
+``network=NAME``, by the names of the YAMLs in ``conf/network``:
+
+    alexnet         torchvision in torchvision.py: AlexNet, ImageNet
+    googlenet       torchvision in torchvision.py: GoogLeNet (Inception v1), ImageNet
+    mini_alexnet    bundled in bundled.py: AlexNet for 64x64 images, trained weights in the package
+    mini_resnet     bundled in bundled.py: a small ResNet for 64x64 images
+    resnet50        torchvision in torchvision.py: ResNet-50, ImageNet
+    squeezenet1_1   torchvision in torchvision.py: SqueezeNet 1.1, ImageNet
+    torchvision     torchvision in torchvision.py: any classifier of torchvision, by network.name
+    vgg16           torchvision in torchvision.py: VGG-16, ImageNet
+
+Beside the loaders:
+
+    architectures/     the bundled architectures, untrained
+    weights/           the bundled weights
+    weights_io.py      safetensors and torch state dicts, read without executing what they hold
+    reading.py         logits and activations of many images, batch by batch
+    style_layers.py    default layers: one for each resolution, and the penultimate layer
+    generator.py       images from a layer's activations (Dosovitskiy & Brox 2016)
+    stylizer.py        style transfer in one forward pass (Johnson et al. 2016)
+"""
+
+__all__ = [
+    "architectures",
+    "bundled",
+    "generator",
+    "reading",
+    "style_layers",
+    "stylizer",
+    "torchvision",
+    "weights_io",
+]

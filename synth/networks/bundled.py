@@ -1,4 +1,8 @@
-"""Takes the name of an architecture of ours; gives the network in the box, or one trained by `train_classifier`."""
+"""Networks of the bundled architectures, with the weights in the package or those of a file.
+
+`recipe=train_classifier` writes such files: safetensors with the classes, the input size and the
+normalisation in the metadata.
+"""
 
 from __future__ import annotations
 
@@ -20,51 +24,60 @@ def bundled(
     precision: str = "float32",
     fit: bool = False,
 ) -> Network:
-    """The network `name` with the weights in the box, or with those of the file `weights`.
+    """A network of the architecture `name`.
 
-    The file carries its own classes, size and normalisation. The same arguments give the same object, so
-    that a sweep loads it once. With `fit` it reads pictures of any size, scaled to its own.
+    The same arguments give the same object, so that a sweep loads it once.
+
+    Args:
+        name: an architecture of `synth.networks.architectures`.
+        weights: a file written by ``recipe=train_classifier``; by default the one in the package.
+            It carries its own classes, size and normalisation.
+        device: ``auto``, ``cpu``, ``cuda:0``.
+        precision: ``float32`` or ``bfloat16``.
+        fit: whether images of another size are scaled to the network's.
+
+    Raises:
+        InputError: no such architecture or file, a damaged file, or weights of another network.
     """
-    architectures.builder(
-        name, "network.name"
-    )  # says so where there is none, before a file is looked for
+    architectures.builder(name, "network.name")  # an unknown name is reported before a lost file
     path = Path(weights) if weights else BOX / f"{name}.safetensors"
-    return _load(
-        name, path, path.stat().st_mtime_ns if path.is_file() else 0, device, precision, fit
-    )
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    return _load(name, path, changed, device, precision, fit)
 
 
 @lru_cache(maxsize=4)
 def _load(name: str, path: Path, _changed: int, device: str, precision: str, fit: bool) -> Network:
     state, metadata = weights_io.read(path)
-    classes, size, mean, std = (
-        weights_io.json_of(metadata, key, path) for key in ("classes", "size", "mean", "std")
-    )
+    entries = weights_io.json_of(metadata, "classes", path)
+    size = weights_io.json_of(metadata, "size", path)
+    mean = weights_io.json_of(metadata, "mean", path)
+    std = weights_io.json_of(metadata, "std", path)
     try:
-        names = [str(entry["name"]) for entry in classes]
-        known = Classes(
-            names,
-            [entry.get("wnid") for entry in classes],
-            [entry.get("imagenet_index") for entry in classes],
+        classes = Classes(
+            [str(entry["name"]) for entry in entries],
+            [entry.get("wnid") for entry in entries],
+            [entry.get("imagenet_index") for entry in entries],
         )
         side = int(size[0] if isinstance(size, list) else size)
-        (r, g, b), (sr, sg, sb) = map(float, mean), map(float, std)
+        red, green, blue = map(float, mean)
+        std_red, std_green, std_blue = map(float, std)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
         raise InputError(
             f"network.weights={path}: its metadata (classes, size, mean, std) cannot be read; "
             "give a file written by synth recipe=train_classifier."
         ) from error
-    module = architectures.builder(name)(classes=len(known))
+    module = architectures.builder(name)(classes=len(classes))
     weights_io.fill(module, state, path, name)
     return Network(
         module,
         name=name,
-        classes=known,
+        classes=classes,
         size=(side, side),
-        mean=(r, g, b),
-        std=(sr, sg, sb),
+        mean=(red, green, blue),
+        std=(std_red, std_green, std_blue),
         sha256=weights_io.sha256(path),
         device=device,
         precision=precision,
         fit=fit,
+        copy=False,
     )

@@ -1,4 +1,8 @@
-"""Takes the shape of what a layer says of a picture; gives the network that draws pictures from it, and reads one."""
+"""A convolutional generator that inverts a layer: images from the layer's activations (codes).
+
+After Dosovitskiy & Brox 2016; `recipe=train_generator` trains one, `encoding=generator` searches
+its codes. Files of it are safetensors, with what is needed to build it in the metadata.
+"""
 
 from __future__ import annotations
 
@@ -17,26 +21,39 @@ from synth.errors import InputError
 from synth.networks import weights_io
 from synth.networks.bundled import BOX
 
-WIDEST = 192  # channels of a stage
+WIDEST = 192  # channels of a stage at most
 HIDDEN = 512  # units between a flat code and the first feature map
 FLAT_SIDE = 4  # rows and columns, at least, of the first feature map of a flat code
-WORD = "generator"  # what a user calls such a file, and the key of its metadata
+WORD = "generator"  # the user's key for such a file, and the key of its metadata
 STATISTICS = ("mean", "deviation", "least")
+BUNDLED = BOX / "mini_alexnet.generator.safetensors"
 
 
 class UpConvolution(nn.Module):
-    """Pictures ``[n, 3, size, size]`` in [0, 1] from codes ``[n, *code]``: a layer's outputs, flat or ``[c, h, w]``.
+    """Images [n, 3, size, size] in [0, 1] from codes [n, *code], a layer's activations.
 
-    A flat code goes through two linear layers to the first feature map; a map is brought to a side that doubles to
-    `size`. Each stage then doubles the sides (nearest neighbour, 3 x 3 convolution: transposed convolutions left
-    their grid in the pictures), from at most 192 channels down to `width`; up to 16 x 16 a second convolution
-    follows. Batch normalisation and leaky ReLUs of slope 0.2 throughout, colours through a sigmoid. After Dosovitskiy
-    & Brox 2016 ("Generating images with perceptual similarity metrics based on deep networks"), table 1, with fewer
-    channels.
+    A flat code goes through two linear layers to the first feature map; a spatial code [c, h, w] is
+    resized to a side that doubles to `size`. Each stage then doubles the sides (nearest neighbour,
+    then a 3x3 convolution, since transposed convolutions leave a grid in the images), from at most
+    192 channels down to `width`; up to 16x16 a second convolution follows. Batch normalisation and
+    leaky ReLUs of slope 0.2 throughout, colours through a sigmoid. After Dosovitskiy & Brox 2016
+    ("Generating images with perceptual similarity metrics based on deep networks"), table 1, with
+    fewer channels.
 
-    The code's statistics over the training pictures are part of it: `mean` and `deviation` of each unit, and `least`,
-    the smallest value it ever had (0 behind a ReLU), each ``[*code]``. Codes are measured by the first two before
-    anything else happens, so that units of any scale weigh alike.
+    Codes are standardised first, so that units of any scale have the same weight.
+
+    Args:
+        code: shape of a code, [units] or [channels, h, w].
+        size: height and width of the images in pixels, from 8 to 1024.
+        width: channels of the last stage.
+
+    Attributes:
+        mean: of each unit over the training images, [*code]; set by `measure`.
+        deviation: of each unit, likewise.
+        least: the smallest value of each unit, likewise; 0 after a ReLU.
+
+    Raises:
+        InputError: a shape that is no code, or a size that cannot be reached by doubling.
     """
 
     mean: Tensor
@@ -45,7 +62,9 @@ class UpConvolution(nn.Module):
 
     def __init__(self, code: Sequence[int], size: int = 64, width: int = 20) -> None:
         super().__init__()
-        self.code, self.size, self.width = tuple(code), size, width
+        self.code = tuple(code)
+        self.size = size
+        self.width = width
         if len(self.code) not in (1, 3):
             raise InputError(
                 f"layer: a generator draws from [units] or [channels, h, w], not from {list(code)}."
@@ -60,44 +79,38 @@ class UpConvolution(nn.Module):
         self.deviation.fill_(1.0)
         self.enter: nn.Module
         if flat:
-            area = self.side * self.side
             self.enter = nn.Sequential(
                 nn.Flatten(),
-                *(
-                    nn.Linear(self.mean.numel(), HIDDEN, bias=False),
-                    nn.BatchNorm1d(HIDDEN),
-                    nn.LeakyReLU(0.2),
-                ),
-                *(
-                    nn.Linear(HIDDEN, first * area, bias=False),
-                    nn.Unflatten(1, (first, self.side, self.side)),
-                ),
-                *(nn.BatchNorm2d(first), nn.LeakyReLU(0.2)),
+                nn.Linear(self.mean.numel(), HIDDEN, bias=False),
+                nn.BatchNorm1d(HIDDEN),
+                nn.LeakyReLU(0.2),
+                nn.Linear(HIDDEN, first * self.side * self.side, bias=False),
+                nn.Unflatten(1, (first, self.side, self.side)),
+                nn.BatchNorm2d(first),
+                nn.LeakyReLU(0.2),
             )
         else:
             self.enter = nn.Sequential(_Resized(self.side), *_convolution(self.code[0], first))
         stages: list[nn.Module] = []
-        side, before = self.side, first
-        for wide in widths:
+        side = self.side
+        channels = first
+        for width_of_stage in widths:
             side *= 2
-            stages += [nn.Upsample(scale_factor=2), *_convolution(before, wide)]
+            stages += [nn.Upsample(scale_factor=2), *_convolution(channels, width_of_stage)]
+            channels = width_of_stage
             if side <= 16:
-                stages += _convolution(wide, wide)
-            before = wide
+                stages += _convolution(channels, channels)
         self.stages = nn.Sequential(*stages)
-        self.colours = nn.Conv2d(before, 3, 3, padding=1)
+        self.colours = nn.Conv2d(channels, 3, 3, padding=1)
 
     def forward(self, code: Tensor) -> Tensor:
-        entered = self.enter((code - self.mean) / self.deviation)
-        return (
-            self.colours(self.stages(entered.contiguous(memory_format=torch.channels_last)))
-            .float()
-            .sigmoid()
-        )
+        values = self.enter((code - self.mean) / self.deviation)
+        values = self.stages(values.contiguous(memory_format=torch.channels_last))
+        return self.colours(values).float().sigmoid()
 
     @torch.no_grad()
     def measure(self, codes: Tensor) -> None:
-        """Takes the statistics of `codes` ``[n, *code]``; a unit that never varies gets the deviation 1."""
+        """Sets the statistics to those of `codes` [n, *code]; constant units get deviation 1."""
         deviation = codes.std(0, correction=0)
         self.mean.copy_(codes.mean(0))
         self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
@@ -106,7 +119,14 @@ class UpConvolution(nn.Module):
 
 @dataclass(frozen=True)
 class Origin:
-    """What a generator was trained for: the `layer` of the network `network`, whose weights have the hash `sha256`."""
+    """What a generator was trained to invert.
+
+    Args:
+        network: name of the network.
+        layer: name of the layer whose activations are its codes.
+        sha256: of the network's weights.
+        command: the command line of the training.
+    """
 
     network: str
     layer: str
@@ -117,7 +137,7 @@ class Origin:
 def write_generator(
     path: Path, module: UpConvolution, tensors: Mapping[str, Tensor], origin: Origin
 ) -> None:
-    """Writes `tensors`, the weights of a module like `module`, with what is needed to build it again."""
+    """Writes `tensors`, a state dict of `module`'s kind, with what is needed to build it again."""
     about = {"code": module.code, "size": module.size, "width": module.width, **asdict(origin)}
     weights_io.write(path, tensors, {WORD: json.dumps(about, ensure_ascii=False)})
 
@@ -125,19 +145,20 @@ def write_generator(
 def read_generator(
     weights: str | Path | None = None, device: str = "auto", word: str = WORD
 ) -> tuple[UpConvolution, Origin]:
-    """The generator in the file `weights`, the one in the box where None: frozen, in eval mode, shared by all readers.
+    """A generator and what it inverts: frozen, in eval mode, one object for the same arguments.
 
-    `word` is the user's key for the file.
+    Args:
+        weights: its file; the one in the package by default.
+        device: ``auto``, ``cpu``, ``cuda:0``.
+        word: the user's key for the file, for error messages.
 
     Raises:
-        InputError: no such file, a damaged one, one of something else, or one without the statistics of the code.
+        InputError: no such file, a damaged one, one of another kind, or one without the statistics
+            of the codes.
     """
-    path = (
-        BOX / "mini_alexnet.generator.safetensors"
-        if weights is None
-        else Path(weights).expanduser()
-    )
-    return _read(path, path.stat().st_mtime_ns if path.is_file() else 0, device_of(device), word)
+    path = BUNDLED if weights is None else Path(weights).expanduser()
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    return _read(path, changed, device_of(device), word)
 
 
 @lru_cache(maxsize=4)
@@ -156,8 +177,8 @@ def _read(
     lacking = [name for name in STATISTICS if name not in tensors]
     if lacking:
         raise InputError(
-            f"{word}={path}: the statistics of the code are missing ({', '.join(lacking)}), and codes are drawn and "
-            "clipped by them; give a file of recipe=train_generator."
+            f"{word}={path}: the statistics of the code are missing ({', '.join(lacking)}), and "
+            "codes are drawn and clipped by them; give a file of recipe=train_generator."
         )
     weights_io.fill(module, tensors, path, "the generator it says it is", word)
     module.requires_grad_(False).eval()
@@ -165,7 +186,7 @@ def _read(
 
 
 class _Resized(nn.Module):
-    """A feature map at `side` x `side`."""
+    """Resizes a feature map to `side` x `side` (bilinear, antialiased)."""
 
     def __init__(self, side: int) -> None:
         super().__init__()
@@ -185,13 +206,13 @@ def _convolution(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 def _doublings(size: int, side: int) -> int:
-    """How often a map of about `side` is doubled to become a picture of `size`; InputError where that cannot be."""
+    """How often a map of about `side` is doubled to `size`; InputError where that is impossible."""
     doublings = 1
     while size >> (doublings + 1) >= side and size % (1 << (doublings + 1)) == 0:
         doublings += 1
     if size % 2 or not 8 <= size <= 1024 or side > size or size >> doublings > 2 * side + 7:
         raise InputError(
-            f"size={size}: a map of {side} x {side} is doubled until it is the picture; write a size from 8 to 1024 "
-            f"that can be halved down to about {side}, such as {side << 4}."
+            f"size={size}: a map of {side} x {side} is doubled until it is the picture; write a "
+            f"size from 8 to 1024 that can be halved down to about {side}, such as {side << 4}."
         )
     return doublings

@@ -1,6 +1,7 @@
-"""Takes a network; gives the layers at which its depths are looked at: one for each resolution, and the last but one.
+"""Default layers of a network, by what they do: one for each resolution, and the penultimate layer.
 
-Networks name their layers as they like. What a style or a code is read from is said here by what the layers do.
+Architectures name their layers differently. From which layers style is read, and from which the
+code of an image, is derived here from the structure of the network.
 """
 
 from __future__ import annotations
@@ -13,43 +14,49 @@ from synth.core.network import OUTPUT, Network
 from synth.errors import InputError
 
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Mish)
-FEWEST = 4  # resolutions; networks that have fewer change it less often than they look deeper
+FEWEST = 4  # resolutions; networks with fewer have several depths at one resolution
 
 
 def style_layers(network: Network) -> list[str]:
-    """The first activation or block of each resolution, from the shallow to the deep: where styles are read.
+    """The first activation function or block of each resolution, from shallow to deep.
 
-    A block is a part made of parts that are not simply run one after the other (a Fire, a residual block). In a VGG
-    these are relu1_1, relu2_1, .. relu5_1, as Gatys et al. 2016 have them; in SqueezeNet 1.1 features.1, .3, .6 and
-    .9; in a ResNet the first ReLU and the first block of each stage. A network of fewer than four resolutions, such
-    as AlexNet, gives all its activations and blocks. Raises InputError for a network without layers of places.
+    Gram matrices of style are read there. A block is a module whose children do not simply run one
+    after the other: a Fire module, a residual block. In a VGG these are relu1_1, relu2_1, ...,
+    relu5_1, as in Gatys et al. 2016; in SqueezeNet 1.1 features.1, .3, .6 and .9; in a ResNet the
+    first ReLU and the first block of each stage. A network of fewer than four resolutions, such as
+    AlexNet, gives all its activation functions and blocks.
+
+    Raises:
+        InputError: the network has no spatial layers.
     """
-    found: dict[str, tuple[int, ...]] = {}
+    sizes: dict[str, tuple[int, ...]] = {}
     for name, part in _chain(network.module):
         shape = network.layers.get(name, ())
-        if (
-            len(shape) == 3
-            and min(shape[1:]) > 1
-            and (isinstance(part, ACTIVATIONS) or _is_block(part))
-        ):
-            found[name] = shape[1:]
-    if not found:
+        spatial = len(shape) == 3 and min(shape[1:]) > 1
+        if spatial and (isinstance(part, ACTIVATIONS) or _is_block(part)):
+            sizes[name] = shape[1:]
+    if not sizes:
         raise InputError(
-            f"layers: {network.name} has no activation with places to choose from; name layers=[...]."
+            f"layers: {network.name} has no activation with places to choose from; name "
+            "layers=[...]."
         )
-    first = {
-        size: name for name, size in reversed(found.items())
-    }  # what comes first has the last word
-    return [name for name in found if len(first) < FEWEST or first[found[name]] == name]
+    # in reverse, so that of several layers of a size the first one remains
+    first = {size: name for name, size in reversed(sizes.items())}
+    return [name for name in sizes if len(first) < FEWEST or first[sizes[name]] == name]
 
 
 def penultimate_layer(network: Network) -> str:
-    """The layer that the last weights read: the code that a classifier decides by (fc7, the pooled last block)."""
+    """The penultimate layer: the input of the last weights, such as fc7 or the pooled last block.
+
+    Raises:
+        InputError: the network has a single layer of weights, or none.
+    """
     order = [name for name in network.layers if name != OUTPUT]
     weighted = [
-        place for place, name in enumerate(order)
+        place
+        for place, name in enumerate(order)
         if isinstance(network.module.get_submodule(name), nn.Linear | nn.Conv2d)
-    ]  # fmt: skip
+    ]
     if not weighted or weighted[-1] == 0:
         raise InputError(
             f"layer: {network.name} has no layer before its last weights; name one, layer=NAME."
@@ -58,7 +65,7 @@ def penultimate_layer(network: Network) -> str:
 
 
 def _chain(part: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """The parts that run one after the other, by name; a block is one part."""
+    """The modules that run one after the other, by name; a block counts as one."""
     for name, child in part.named_children():
         if isinstance(child, nn.Sequential):
             yield from _chain(child, f"{path}{name}.")

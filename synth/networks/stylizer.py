@@ -1,7 +1,7 @@
-"""Takes photographs; gives them painted in the one style that the weights were trained for, in a single pass.
+"""A feed-forward style transfer network: photographs to stylised images in one forward pass.
 
-The image transformation network of Johnson, Alahi and Fei-Fei 2016, with the instance normalisation of Ulyanov,
-Vedaldi and Lempitsky 2016.
+The image transformation network of Johnson, Alahi and Fei-Fei 2016 with the instance normalisation
+of Ulyanov, Vedaldi and Lempitsky 2016. A weights file holds one style.
 """
 
 from __future__ import annotations
@@ -25,26 +25,34 @@ from synth.networks.bundled import BOX
 SHIPPED = BOX / "stylizer.safetensors"
 NORMS = ("instance", "batch")
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
-STRIDE = 4  # pixels that meet in one place of the middle
-NEAR = 0.05  # values this near to 0 and 1 count as that near: beyond, the logit runs away
-SMALLEST = (
-    8  # pixels a side: below it the middle has no border to reflect and no variance to divide by
-)
+STRIDE = 4  # pixels a side for one place of the middle
+NEAR = 0.05  # pixels are clamped to this distance from 0 and 1, where the logit diverges
+SMALLEST = 8  # pixels a side: below it the middle has no border to reflect and no variance
 
 
 class Stylizer(nn.Module):
-    """RGB pictures [n, 3, h, w] in [0, 1] to pictures of the same shape in (0, 1); h and w from 8 pixels on.
+    """RGB images [n, 3, h, w] in [0, 1] to images in (0, 1); h and w from 8 pixels on.
 
-    A 9x9 convolution to `width` channels, two of stride 2 to four times as many, `blocks` residual blocks there, and
-    the same way back: nearest neighbours doubled before a 3x3 convolution, so that no pixel is written to more often
-    than its neighbour (Odena et al. 2016), and a 5x5 convolution to d, three colours, and k, one number a pixel. What
-    comes out is sigmoid(d + sigmoid(k) logit(x)): how much of the photograph x is kept is learned, place by place,
-    which leaves it recognisable at a far lower loss. Borders are reflected; sides that 4 does not divide are continued
-    by reflection and cut again. `norm` is ``instance`` (each picture by its own mean and variance, each channel's, so
-    that the contrast of a photograph does not matter) or ``batch``.
+    A 9x9 convolution to `width` channels, two of stride 2 to four times as many, `blocks` residual
+    blocks, and the same in reverse: nearest-neighbour upsampling before each 3x3 convolution, which
+    avoids checkerboard artefacts (Odena et al. 2016), and a 5x5 convolution to d, three colours,
+    and k, one number a pixel. The output is sigmoid(d + sigmoid(k) logit(x)): the share of the
+    photograph x that remains is learned for each place, which keeps it recognisable at a far lower
+    loss. Borders are reflected; sides that 4 does not divide are padded by reflection and cropped
+    again.
 
-    Departures from Johnson et al.: k; half their width, a smaller last kernel, reflection in every layer in place of
-    once at the start, nearest neighbours in place of strides of 1/2, and a sigmoid in place of a scaled tanh.
+    Departures from Johnson et al.: k; half their width, a smaller last kernel, reflection in every
+    layer in place of once at the start, nearest-neighbour upsampling in place of strides of 1/2,
+    and a sigmoid in place of a scaled tanh.
+
+    Args:
+        width: channels of the first layer, 1 to 256.
+        blocks: residual blocks, 0 to 64.
+        norm: ``instance`` (each channel of each image by its own mean and variance, so that the
+            contrast of a photograph does not matter) or ``batch``.
+
+    Raises:
+        InputError: a value out of range.
     """
 
     def __init__(self, width: int = 16, blocks: int = 5, norm: str = "instance") -> None:
@@ -54,10 +62,11 @@ class Stylizer(nn.Module):
         if not 0 <= blocks <= 64:
             raise InputError(f"blocks={blocks}: residual blocks in the middle; write 0 to 64.")
         if norm not in NORMS:
-            raise InputError(
-                f"norm={norm}: no such normalisation.{nearest(norm, NORMS) or ' Write instance or batch.'}"
-            )
-        self.width, self.blocks, self.norm = width, blocks, norm
+            hint = nearest(norm, NORMS) or " Write instance or batch."
+            raise InputError(f"norm={norm}: no such normalisation.{hint}")
+        self.width = width
+        self.blocks = blocks
+        self.norm = norm
         self.stem = _layer(3, width, 9, norm)
         self.down = nn.Sequential(
             _layer(width, 2 * width, 3, norm, stride=2),
@@ -65,26 +74,28 @@ class Stylizer(nn.Module):
         )
         self.middle = nn.Sequential(*(_Residual(4 * width, norm) for _ in range(blocks)))
         self.up = nn.Sequential(
-            nn.Upsample(scale_factor=2), _layer(4 * width, 2 * width, 3, norm),
-            nn.Upsample(scale_factor=2), _layer(2 * width, width, 3, norm),
-        )  # fmt: skip
+            nn.Upsample(scale_factor=2),
+            _layer(4 * width, 2 * width, 3, norm),
+            nn.Upsample(scale_factor=2),
+            _layer(2 * width, width, 3, norm),
+        )
         self.last = nn.Conv2d(width, 4, 5, padding=2, padding_mode="reflect")
 
     def forward(self, images: Images) -> Tensor:
         height, width = images.shape[2:]
         values = images.contiguous(memory_format=torch.channels_last) * 2 - 1
-        beyond = (0, -width % STRIDE, 0, -height % STRIDE)
-        if any(beyond):
-            values = functional.pad(values, beyond, mode="reflect")
-        values = self.last(self.up(self.middle(self.down(self.stem(values)))))[
-            :, :, :height, :width
-        ].float()
-        drawn, kept = values[:, :3], values[:, 3:].sigmoid()
-        return (kept * images.logit(NEAR) + drawn).sigmoid().contiguous()
+        padding = (0, -width % STRIDE, 0, -height % STRIDE)
+        if any(padding):
+            values = functional.pad(values, padding, mode="reflect")
+        values = self.last(self.up(self.middle(self.down(self.stem(values)))))
+        values = values[:, :, :height, :width].float()
+        colours = values[:, :3]
+        share = values[:, 3:].sigmoid()
+        return (share * images.logit(NEAR) + colours).sigmoid().contiguous()
 
 
 class _Residual(nn.Module):
-    """Two 3x3 convolutions added to what came in, without an activation after the sum (Gross & Wilber 2016)."""
+    """Two 3x3 convolutions added to their input, without a ReLU after (Gross & Wilber 2016)."""
 
     def __init__(self, channels: int, norm: str) -> None:
         super().__init__()
@@ -98,12 +109,13 @@ class _Residual(nn.Module):
 def _layer(
     inputs: int, outputs: int, kernel: int, norm: str, stride: int = 1, active: bool = True
 ) -> nn.Sequential:
-    """A convolution with a reflected border, its normalisation with a scale and a shift, and a ReLU."""
+    """A convolution with reflection padding, an affine normalisation, and a ReLU where `active`."""
     parts: OrderedDict[str, nn.Module] = OrderedDict(
         conv=nn.Conv2d(
             inputs, outputs, kernel, stride, kernel // 2, padding_mode="reflect", bias=False
         ),
-        # a group norm with a group a channel is the instance norm, and five times as fast in this layout of memory
+        # a group norm with a group a channel is the instance norm, and five times as fast in
+        # channels-last memory format
         norm=nn.GroupNorm(outputs, outputs) if norm == "instance" else nn.BatchNorm2d(outputs),
     )
     if active:
@@ -113,9 +125,17 @@ def _layer(
 
 @dataclass(frozen=True)
 class About:
-    """What a stylizer's file says of itself: its shape, its `style`, the `size` it was trained at, and how.
+    """Metadata of a stylizer's file.
 
-    `network` and its `sha256` are those the loss was read from.
+    Args:
+        width: as `Stylizer` has it.
+        blocks: likewise.
+        norm: likewise.
+        style: name of the style picture.
+        size: side in pixels of the photographs that it was trained on.
+        network: name of the network that the perceptual loss was computed in.
+        sha256: of that network's weights.
+        command: the command line of the training.
     """
 
     width: int
@@ -129,37 +149,47 @@ class About:
 
 
 def write_stylizer(path: Path, tensors: Mapping[str, Tensor], about: About) -> None:
-    """Writes `tensors` atomically, in fp16 but for counters; the metadata is JSON under ``stylizer``."""
+    """Writes a state dict atomically, in float16; the metadata is JSON under ``stylizer``."""
     weights_io.write(path, tensors, {"stylizer": json.dumps(asdict(about), ensure_ascii=False)})
 
 
 def read_stylizer(
     weights: str | Path | None = None, device: str = "auto"
 ) -> tuple[Stylizer, About]:
-    """The stylizer in the file `weights`, the one in the box where null, in eval mode and frozen; no code is run.
+    """A stylizer, frozen and in eval mode, and the metadata of its file.
+
+    Args:
+        weights: its file; the one in the package by default.
+        device: ``auto``, ``cpu``, ``cuda:0``.
 
     Raises:
-        InputError: no such file, one that is damaged, or the weights of something else.
+        InputError: no such file, a damaged one, or one of another kind.
     """
     path = SHIPPED if weights is None else Path(weights).expanduser()
     if path.suffix.lower() in PICTURES:
         raise InputError(
-            f"weights={path}: a picture, and a style has to be learned first: recipe=train_stylizer."
+            f"weights={path}: a picture, and a style has to be learned first: "
+            "recipe=train_stylizer."
         )
     tensors, metadata = weights_io.read(path, word="weights")
     try:
-        said = json.loads(metadata["stylizer"])
-        shape = (int(said["width"]), int(said["blocks"]), str(said["norm"]))
-        told = (str(said[name]) for name in ("network", "sha256", "command"))
-        about = About(*shape, str(said["style"]), int(said["size"]), *told)
-        module = Stylizer(*shape)
+        values = json.loads(metadata["stylizer"])
+        about = About(
+            width=int(values["width"]),
+            blocks=int(values["blocks"]),
+            norm=str(values["norm"]),
+            style=str(values["style"]),
+            size=int(values["size"]),
+            network=str(values["network"]),
+            sha256=str(values["sha256"]),
+            command=str(values["command"]),
+        )
+        module = Stylizer(about.width, about.blocks, about.norm)
     except (KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(
             f"weights={path}: not of a stylizer; give a file written by recipe=train_stylizer."
         ) from error
-    width, blocks, norm = shape
-    weights_io.fill(
-        module, tensors, path, f"a stylizer of {width=} {blocks=} norm={norm}", word="weights"
-    )
+    name = f"a stylizer of width={about.width} blocks={about.blocks} norm={about.norm}"
+    weights_io.fill(module, tensors, path, name, word="weights")
     module.requires_grad_(False).eval()
     return module.to(device_of(device), memory_format=torch.channels_last), about

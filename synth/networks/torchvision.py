@@ -1,4 +1,4 @@
-"""Takes the name of a torchvision classifier; gives it as a network, with weights from a file, the cache or the web."""
+"""ImageNet classifiers of torchvision, with weights from a file, torch hub's cache or the web."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from synth.errors import InputError, nearest
 from synth.networks import weights_io
 
 IMAGENET = Path(__file__).parent / "imagenet.tsv"
+INCEPTIONS = ("googlenet", "inception_v3")
 
 
 def torchvision(
@@ -26,11 +27,19 @@ def torchvision(
     precision: str = "float32",
     fit: bool = False,
 ) -> Network:
-    """The torchvision classifier `name` with its ImageNet-1k weights (``IMAGENET1K_V1``), or those of a file.
+    """The torchvision classifier `name`, trained on ImageNet-1k; loaded once per process.
 
-    Without a file they come from torch hub's cache, and are fetched by torchvision where that is empty; a
-    machine without either gets an InputError that says how to give a file. With `fit` it reads pictures of any
-    size, scaled to its own. Loaded once per process.
+    Args:
+        name: as `torchvision.models.list_models` gives them.
+        weights: a file with its state dict. By default those of ``IMAGENET1K_V1``, from torch hub's
+            cache, into which they are downloaded where it lacks them.
+        device: ``auto``, ``cpu``, ``cuda:0``.
+        precision: ``float32`` or ``bfloat16``.
+        fit: whether images of another size are scaled to the network's.
+
+    Raises:
+        InputError: no such classifier, weights that are neither cached nor can be downloaded (the
+            message says how to give a file), a damaged file, or weights of another network.
     """
     choices = models.list_models(module=models)
     if name not in choices:
@@ -38,9 +47,8 @@ def torchvision(
             f"network.name={name}: torchvision has no such classifier.{nearest(name, choices)}"
         )
     path = Path(weights) if weights else _fetched(name, _preset(name))
-    return _load(
-        name, path, path.stat().st_mtime_ns if path.is_file() else 0, device, precision, fit
-    )
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    return _load(name, path, changed, device, precision, fit)
 
 
 def _preset(name: str) -> WeightsEnum:
@@ -49,16 +57,15 @@ def _preset(name: str) -> WeightsEnum:
 
 
 def _fetched(name: str, preset: WeightsEnum) -> Path:
-    """The weights file in torch hub's cache, fetched if it is not there."""
+    """The weights file in torch hub's cache, downloaded if it is not there."""
     url = preset.url
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if path.is_file():
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        digest = path.stem.rsplit("-", 1)[
-            -1
-        ]  # torchvision names its files after the start of their SHA-256
+        # torchvision names its files after the beginning of their SHA-256
+        digest = path.stem.rsplit("-", 1)[-1]
         torch.hub.download_url_to_file(url, str(path), hash_prefix=digest)
     except (URLError, OSError, RuntimeError) as error:
         raise InputError(
@@ -71,36 +78,39 @@ def _fetched(name: str, preset: WeightsEnum) -> Path:
 @lru_cache(maxsize=4)
 def _load(name: str, path: Path, _changed: int, device: str, precision: str, fit: bool) -> Network:
     preset = _preset(name)
-    options = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
-    if name in ("googlenet", "inception_v3"):
-        options["init_weights"] = False  # spares a slow initialisation that the file overwrites
     state, _ = weights_io.read(path)
-    module = models.get_model(name, weights=None, **options)
-    if options:  # the auxiliary heads serve training alone
+    if name in INCEPTIONS:
+        # without the auxiliary heads, which serve training alone, and without a slow initialisation
+        # that the file overwrites
+        module = models.get_model(name, weights=None, aux_logits=False, init_weights=False)
         state = {
             key: value for key, value in state.items() if not key.startswith(("aux", "AuxLogits"))
         }
-        # Their weights were trained on inputs of mean .5 and deviation .5. torchvision turns the usual
-        # normalisation into that one inside the model, but only when it loads the weights itself.
+        # Their weights were trained on inputs of mean 0.5 and deviation 0.5. torchvision converts
+        # the usual normalisation inside the model, but only when it loads the weights itself.
         module.transform_input = True  # type: ignore[assignment]
+    else:
+        module = models.get_model(name, weights=None)
     weights_io.fill(module, state, path, name)
-    looks = preset.transforms()
-    size = looks.crop_size[0]
+    preprocessing = preset.transforms()
+    size = preprocessing.crop_size[0]
     return Network(
         module,
         name=name,
         classes=_imagenet(preset.meta["categories"]),
         size=(size, size),
-        mean=looks.mean,
-        std=looks.std,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
         sha256=weights_io.sha256(path),
         device=device,
         precision=precision,
         fit=fit,
+        copy=False,
     )
 
 
 def _imagenet(categories: list[str]) -> Classes:
+    """ImageNet's classes with their WordNet synsets; names alone where there are not 1,000."""
     with IMAGENET.open(encoding="utf-8") as file:
         synsets = [row["wnid"] for row in csv.DictReader(file, delimiter="\t")]
     if len(categories) != len(synsets):

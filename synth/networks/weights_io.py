@@ -1,6 +1,6 @@
-"""Takes a weights file; gives its tensors in float32, its metadata and its hash, without executing what it holds.
+"""Weights files: safetensors and torch state dicts, read without executing what they hold.
 
-And writes what it reads: half precision, with metadata beside it.
+Files that the package writes are safetensors in float16 with metadata as JSON strings.
 """
 
 from __future__ import annotations
@@ -24,10 +24,15 @@ from synth.record.atomic import write_atomically
 
 
 def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], dict[str, str]]:
-    """State dict and metadata of `path`: safetensors, or a torch state dict read with ``weights_only=True``.
+    """State dict and metadata of a weights file.
 
-    Floating tensors of any width come back as float32. Raises InputError for a file that is missing, cut
-    short, of another kind, or with a value that is not a finite number; `word` is the user's key for it.
+    Args:
+        path: safetensors, or a torch state dict, which is read with ``weights_only=True`` and has
+            no metadata. Floating point tensors of any width are returned as float32.
+        word: the user's key for the file, for error messages.
+
+    Raises:
+        InputError: the file is missing, cut short or of another kind, or a value is not finite.
     """
     if not path.is_file():
         raise InputError(f"{word}={path}: no such file.")
@@ -35,9 +40,9 @@ def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], 
         state, metadata = (
             _safetensors(path) if path.suffix == ".safetensors" else (_torch(path), {})
         )
-    except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
+    except Exception as error:  # a damaged pickle can raise an exception of any kind
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        if isinstance(error, pickle.UnpicklingError):  # torch's own words are about its arguments
+        if isinstance(error, pickle.UnpicklingError):  # torch's message is about its arguments
             reason = "no pickle of tensors alone"
         raise InputError(
             f"{word}={path}: not a whole safetensors file or torch state dict ({reason})."
@@ -61,29 +66,32 @@ def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], 
 
 def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     with safe_open(path, "pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118 - no mapping
+        names = file.keys()
+        return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
 
 
 def _torch(path: Path) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # of an odd pickle: the error that follows says more
+        # about an unusual pickle: the error that follows says more
+        warnings.simplefilter("ignore", UserWarning)
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes `tensors` to `path` atomically as safetensors, floating ones in fp16; counters stay what they are."""
-    halves = {
-        name: tensor.detach()
-        .to("cpu", torch.float16 if tensor.is_floating_point() else tensor.dtype)
-        .contiguous()
-        for name, tensor in tensors.items()
-    }
+    """Writes safetensors atomically: floating point tensors in float16, integers as they are.
+
+    Args:
+        path: the file; its folder is made.
+        tensors: a state dict.
+        metadata: strings; the format and the version of the package are added.
+    """
+    halves = {}
+    for name, tensor in tensors.items():
+        dtype = torch.float16 if tensor.is_floating_point() else tensor.dtype
+        halves[name] = tensor.detach().to("cpu", dtype).contiguous()
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(
-        path, save(halves, metadata={"format": "pt", **metadata, "synth": __version__})
-    )
+    about = {"format": "pt", **metadata, "synth": __version__}
+    write_atomically(path, save(halves, metadata=about))
 
 
 def fill(
@@ -93,20 +101,31 @@ def fill(
     name: str,
     word: str = "network.weights",
 ) -> None:
-    """Loads `state` into `module`; InputError in one line if it belongs to another network."""
+    """Loads a state dict into a module; counters of batch normalisation may be missing.
+
+    Args:
+        module: is changed.
+        state: its state dict, as `read` gives it.
+        path: the file it is from, for error messages.
+        name: what the module is called in them.
+        word: the user's key for the file in them.
+
+    Raises:
+        InputError: the state dict is another network's; the message says how they differ.
+    """
     own = module.state_dict()
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     extra = [key for key in state if key not in own]
     shapes = [key for key in own if key in state and own[key].shape != state[key].shape]
     if missing or extra or shapes:
-        told = [f"it lacks {missing[0]} ({len(missing)} in all)"] if missing else []
-        told += [f"it has an unknown {extra[0]} ({len(extra)} in all)"] if extra else []
-        told += [
+        differences = [f"it lacks {missing[0]} ({len(missing)} in all)"] if missing else []
+        differences += [f"it has an unknown {extra[0]} ({len(extra)} in all)"] if extra else []
+        differences += [
             f"{key} is {tuple(state[key].shape)} where {name} has {tuple(own[key].shape)}"
             for key in shapes[:1]
         ]
         raise InputError(
-            f"{word}={path}: the weights of another network than {name}: {'; '.join(told)}."
+            f"{word}={path}: the weights of another network than {name}: {'; '.join(differences)}."
         )
     module.load_state_dict(state, strict=False)
 
@@ -118,7 +137,7 @@ def sha256(path: Path) -> str:
 
 
 def json_of(metadata: dict[str, str], key: str, path: Path) -> Any:
-    """A JSON value from a weights file's metadata; InputError if the file does not carry it."""
+    """The JSON value of `key` in a weights file's metadata; InputError if it has none."""
     try:
         return json.loads(metadata[key])
     except (KeyError, ValueError) as error:

@@ -1,7 +1,11 @@
-"""Takes the name of an architecture of ours; gives the function that builds it untrained.
+"""Architectures of classifiers for 64x64 images, small enough to be trained on a CPU.
 
-An architecture is a file in this folder that holds a function of the same name, called as
-``builder(classes=100, dropout=0.3)``; nothing is registered.
+To add one, write a file in this folder that holds a function of the same name. It is called as
+``builder(classes=100, dropout=0.3)`` and returns an untrained ``nn.Module`` that maps normalised
+images [n, 3, h, w] to logits [n, classes]. Nothing needs to be registered.
+
+mini_alexnet   mini_alexnet.py   after Krizhevsky et al. 2012, 2.0 million weights
+mini_resnet    mini_resnet.py    after He et al. 2016, 1.1 million weights
 """
 
 from __future__ import annotations
@@ -14,16 +18,26 @@ from torch import nn
 
 from synth.errors import InputError, nearest
 
+__all__ = ["Builder", "builder", "names"]
+
 Builder = Callable[..., nn.Module]
 
 
 def names() -> list[str]:
-    """All architectures, in the order of the alphabet."""
+    """Names of all architectures, in alphabetical order."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def builder(name: str, word: str = "architecture") -> Builder:
-    """The builder of `name`; InputError with the nearest names if there is none. `word` is the user's key for it."""
+    """The function that builds the architecture `name`.
+
+    Args:
+        name: as in `names`.
+        word: the user's key for it, for the error message.
+
+    Raises:
+        InputError: there is no such architecture; the message names the nearest.
+    """
     if name not in names():
         hint = nearest(name, names()) or f" There are {', '.join(names())}."
         raise InputError(f"{word}={name}: no such architecture.{hint}")

@@ -1,9 +1,9 @@
-"""Takes a number of classes; gives an untrained mini AlexNet for 64x64 pictures, its layers named as in the
-lectures.
+"""AlexNet for 64x64 images.
 
-Krizhevsky, Sutskever and Hinton 2012, shrunk to a sixteenth of a 256x256 picture and about a thirtieth of the
-weights. Departures from the paper: batch normalisation in place of local response normalisation, one
-stream in place of two, pooling after relu 1, 2 and 5 with padding, and 512 units in fc6 and fc7.
+Krizhevsky, Sutskever and Hinton 2012, shrunk to a sixteenth of a 256x256 image and about a
+thirtieth of the weights. Departures from the paper: batch normalisation in place of local response
+normalisation, one stream in place of two, pooling after relu 1, 2 and 5 with padding, and 512 units
+in fc6 and fc7.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ UNITS = 512
 
 
 def mini_alexnet(classes: int = 100, dropout: float = 0.0) -> nn.Sequential:
-    """A fresh network: normalised pictures ``[n, 3, 64, 64]`` in, logits ``[n, classes]`` out.
+    """An untrained network: normalised images [n, 3, 64, 64] to logits [n, classes].
 
-    About 2.0 million weights and 73 million multiply-adds a picture at 100 classes. ReLUs are not in place,
-    so that whoever taps a convolution sees the convolution's own output.
+    About 2.0 million weights and 73 million multiply-adds an image at 100 classes. ReLUs are not in
+    place, so that a hook on a convolution records the convolution's own output.
 
     Args:
         classes: number of logits, at least 1.
-        dropout: probability with which dropout6 and dropout7 silence a unit of fc6 and fc7 in training mode.
+        dropout: probability with which dropout6 and dropout7 zero a unit of fc6 and fc7 in training
+            mode.
     """
     c1, c2, c3, c4, c5 = CHANNELS
     layers: OrderedDict[str, nn.Module] = OrderedDict()

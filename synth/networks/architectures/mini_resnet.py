@@ -1,8 +1,7 @@
-"""Takes a number of classes; gives an untrained mini ResNet for 64x64 pictures, half the weights of the mini
-AlexNet.
+"""A residual network for 64x64 images, of half the weights of the mini AlexNet.
 
-He, Zhang, Ren and Sun 2016 (basic blocks, projection shortcuts), with the stem of one 3x3 convolution of
-stride 2 in place of a 7x7 and a pool, because the pictures are small, and five blocks.
+He, Zhang, Ren and Sun 2016 (basic blocks, projection shortcuts), with five blocks, and a stem of
+one 3x3 convolution of stride 2 in place of a 7x7 and a pool, because the images are small.
 """
 
 from __future__ import annotations
@@ -15,11 +14,15 @@ CHANNELS = (32, 64, 112, 192)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions added to their input: ``[n, inputs, h, w]`` to ``[n, outputs, h/stride,
-    w/stride]``.
+    """A basic block: two 3x3 convolutions, added to their input.
 
-    Where the shape changes the shortcut is a 1x1 convolution with batch normalisation (option B of the
-    paper).
+    Where the shape changes the shortcut is a 1x1 convolution with batch normalisation (option B of
+    the paper).
+
+    Args:
+        inputs: channels of the input [n, inputs, h, w].
+        outputs: channels of the output [n, outputs, h/stride, w/stride].
+        stride: of the first convolution.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
@@ -44,15 +47,15 @@ class ResidualBlock(nn.Module):
 
 
 def mini_resnet(classes: int = 100, dropout: float = 0.0) -> nn.Sequential:
-    """A fresh network: normalised pictures ``[n, 3, 64, 64]`` in, logits ``[n, classes]`` out.
+    """An untrained network: normalised images [n, 3, 64, 64] to logits [n, classes].
 
-    About 1.1 million weights and 69 million multiply-adds a picture at 100 classes and 64x64 pixels. Any size
-    that is at least 16 pixels works, because the last pool averages over what is left. No ReLU is in
-    place and none is used twice, so that hooks and guided backpropagation see every one of them.
+    About 1.1 million weights and 69 million multiply-adds an image at 100 classes and 64x64 pixels.
+    Any size from 16 pixels on works, because the last pool averages over all places. No ReLU is in
+    place and none is used twice, so that hooks reach each of them, as guided backpropagation needs.
 
     Args:
         classes: number of logits, at least 1.
-        dropout: probability with which a pooled feature is silenced before fc in training mode.
+        dropout: probability with which a pooled feature is zeroed before fc in training mode.
     """
     stem, first, second, third = CHANNELS
     return nn.Sequential(
