@@ -47,15 +47,15 @@ def attack(
     check_score(score, SCORES)
     if target is None and image is None and images is None:
         raise InputError(
-            "target: there is no class to go for, and no picture to be led away from; write "
-            "target=NAME, image=PATH or images=FOLDER."
+            "target: there is neither a target class nor a clean image; write target=NAME, "
+            "image=PATH or images=FOLDER."
         )
     if target is None:
         return Untargeted(image, images, label, score, weight)
     if label is not None:
         raise InputError(
-            f"label={label}: a target is named, so what the pictures show plays no part; leave "
-            "label= out, or target=."
+            f"label={label}: a targeted attack does not use the label of the pictures; leave out "
+            "label= or target=."
         )
     targeted = ClassScore(target, SCORES[score], weight)
     targeted.needs_original = image is not None or images is not None

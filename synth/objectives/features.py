@@ -121,9 +121,8 @@ class _BoundFeatures(ReferenceObjective):
             norm = norm[picture]
         if values.shape[1:] != target.shape[1:]:
             raise InputError(
-                "transform: it shows the network pictures of another size, and "
-                f"{name} is compared place by place; write transform=none, or one that keeps the "
-                "size."
+                f"transform: it changes the size of the image, and {name} is compared place by "
+                "place; write transform=none, or one that keeps the size."
             )
         return relative_distance(values, target, norm)
 

@@ -217,13 +217,13 @@ class _BoundGram(ReferenceObjective):
         shape = (max(1, round(height * factor)), max(1, round(width * factor)))
         if not self._fits(shape):
             raise InputError(
-                f"style={picture.name}: at {shape[0]}x{shape[1]} pixels it is smaller than what "
-                f"{self.layers[-1]} looks at; write a larger encoding.size or style_scale, or "
+                f"style={picture.name}: at {shape[0]}x{shape[1]} pixels it is too small for "
+                f"{self.layers[-1]}; write a larger encoding.size or style_scale, or "
                 "shallower layers."
             )
         if not self._fits(size):
             raise InputError(
-                f"encoding.size={size[0]}x{size[1]}: smaller than what {self.layers[-1]} looks at; "
+                f"encoding.size={size[0]}x{size[1]}: too small for {self.layers[-1]}; "
                 "write a larger one, or shallower layers."
             )
         style = picture.at(shape)[None].to(self.network.device)

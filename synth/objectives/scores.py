@@ -31,8 +31,7 @@ def check_not_random(target: Names) -> None:
     """Raises InputError for a random `target`, where every class has a column of its own."""
     if target == "random":
         raise InputError(
-            "target=random: here every picture competes for every target; write their names, or "
-            "all."
+            "target=random: every image is scored for every target here; write their names, or all."
         )
 
 

@@ -60,8 +60,8 @@ class Untargeted(Objective):
         check_score(score, SCORES)
         if (image is None) == (images is None):
             raise InputError(
-                "image: there is no picture to be led away from; write image=PATH, or "
-                "images=FOLDER."
+                "image: an untargeted attack starts from one clean image, or from several; write "
+                "image=PATH, or images=FOLDER."
             )
         self.needs_original = True
         self.image = image
@@ -114,8 +114,8 @@ def _folder_labels(network: Network, pictures: Sequence[data.Picture]) -> list[i
         folder = picture.folder
         if not folder:
             raise InputError(
-                f"label={FOLDER}: {picture.name} comes with synth and lies in no class folder; "
-                "write its name."
+                f"label={FOLDER}: {picture.name} is a bundled picture, in no class folder; write "
+                "label=NAME."
             )
         if folder not in labels:
             try:

@@ -85,7 +85,7 @@ def test_mistakes(loud_network: Network, folder: str) -> None:
         InputError, match="count=5: of 5 classes 4 are alternatives to one; write 4 or fewer"
     ):
         Alternatives(images=folder, count=5).bind(loud_network)
-    with pytest.raises(InputError, match="no picture to be led away from"):
+    with pytest.raises(InputError, match="starts from one clean image"):
         Alternatives()
     with pytest.raises(InputError, match=r"absent\.png: no such file"):
         Alternatives(image=f"{folder}/absent.png", count=4).bind(loud_network)

@@ -124,12 +124,10 @@ def test_pictures_that_are_misclassified_from_the_start_are_not_counted(
 def test_mistakes(loud_network: Network, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(
         InputError,
-        match="no class to go for, and no picture to be led away from; write target=NAME",
+        match="neither a target class nor a clean image; write target=NAME",
     ):
         attack()
-    with pytest.raises(
-        InputError, match="label=lemon: a target is named, so what the pictures show plays no part"
-    ):
+    with pytest.raises(InputError, match="label=lemon: a targeted attack does not use the label"):
         attack("goldfish", "china", label="lemon")
     with pytest.raises(
         InputError, match=r"objective score=margn: no such score\. Did you mean margin"
@@ -144,7 +142,7 @@ def test_mistakes(loud_network: Network, folder: Path, tmp_path: Path) -> None:
     ):
         attack("goldfsh").bind(loud_network)
     with pytest.raises(
-        InputError, match=r"label=folder: china\.jpg comes with synth and lies in no class folder"
+        InputError, match=r"label=folder: china\.jpg is a bundled picture, in no class folder"
     ):
         attack(image="china", label="folder").bind(loud_network)
     (tmp_path / "unicorn").mkdir()

@@ -244,7 +244,7 @@ def test_a_small_picture_file_is_no_mistake_but_a_small_style_is(
     thin = GramMatch(str(tmp_path / "thin.png"), layers=["conv2"]).bind(network)
     thin.at((64, 64))
     with pytest.raises(
-        InputError, match=r"style=thin.png: at 1x6 pixels it is smaller than what relu2 looks at"
+        InputError, match=r"style=thin.png: at 1x6 pixels it is too small for relu2"
     ):
         thin.at((6, 6))
 
@@ -292,7 +292,5 @@ def test_a_content_too_small() -> None:
         NAMES[:4],
     )
     objective = GramMatch("china", layers=["1"], style_scale=4)
-    with pytest.raises(
-        InputError, match=r"encoding.size=8x8: smaller than what 1 looks at; write a larger one"
-    ):
+    with pytest.raises(InputError, match=r"encoding.size=8x8: too small for 1; write a larger one"):
         Experiment(coarse, canvas("china", size=8), objective, Gradient(2))
