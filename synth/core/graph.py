@@ -1,15 +1,17 @@
-"""The tensor form of networks whose topology evolves, and the small changes that evolution makes to them.
+"""Fixed-size tensor representation of networks with evolving topology, and its mutations.
 
-A graph of at most N nodes is a float32 tensor [N, 2 + N], a population [m, N, 2 + N], so that a change of a
-whole population is a few tensor operations. Of node j, row j says:
+A graph of at most N nodes is a float32 tensor [N, 2 + N] and a population of m graphs is
+[m, N, 2 + N], so that a mutation of a whole population is a few tensor operations. Row j
+describes node j:
 
-    graph[j, 0]      its function, a number from 0; -1 where the slot is empty
-    graph[j, 1]      its place in the order of computation: 0 for inputs, 1 for outputs, between for hidden nodes
-    graph[j, 2 + i]  the weight of the connection from node i to it; 0 where there is none
+    graph[j, 0]      its activation function, an index from 0; -1 where the slot is empty
+    graph[j, 1]      its place in the order of computation: 0 for inputs, 1 for outputs, a number
+                     between them for hidden nodes
+    graph[j, 2 + i]  the weight of the connection from node i to node j; 0 where there is none
 
-A connection leads from a lower place to a higher one, so a graph has no cycles whatever is done to it. (Stanley &
-Miikkulainen 2002 evolve topologies by the same changes, with variable lists and historical marks; a slot is that
-mark here.)
+A connection leads from a lower place to a higher one, so a graph stays acyclic under every
+mutation. Stanley & Miikkulainen 2002 (NEAT) evolve topologies by the same mutations, with lists of
+variable length and historical markings; here the slot of a node is its marking.
 """
 
 from __future__ import annotations
@@ -17,13 +19,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-FUNCTION, PLACE, WEIGHTS = 0, 1, 2
+FUNCTION = 0
+PLACE = 1
+WEIGHTS = 2
 EMPTY = -1.0
-NEAREST = 2.0**-24  # how near to the inputs and the outputs the place of a hidden node may be
+NEAREST = 2.0**-24  # the least distance of a hidden node's place from those of inputs and outputs
 
 
 def blank(count: int, inputs: int, hidden: int, outputs: int, device: torch.device) -> Tensor:
-    """`count` graphs without a connection or a hidden node, [count, N, 2 + N]: inputs first, outputs last."""
+    """Graphs without connections and hidden nodes, inputs first and outputs last.
+
+    Args:
+        count: the number m of graphs.
+        inputs: the number of input nodes.
+        hidden: the number of slots for hidden nodes, all empty.
+        outputs: the number of output nodes.
+        device: where the tensor is made.
+
+    Returns:
+        [m, N, 2 + N] with N = inputs + hidden + outputs.
+    """
     size = inputs + hidden + outputs
     graphs = torch.zeros(count, size, WEIGHTS + size, device=device)
     graphs[:, inputs : size - outputs, FUNCTION] = EMPTY
@@ -32,33 +47,54 @@ def blank(count: int, inputs: int, hidden: int, outputs: int, device: torch.devi
 
 
 def legal(graphs: Tensor) -> Tensor:
-    """Which connections a graph may have, [m, N, N] bool, (j, i) from i to j: both present, i placed before j."""
-    present, place = graphs[..., FUNCTION] >= 0, graphs[..., PLACE]
+    """Which connections a graph may have: bool [m, N, N], entry (j, i) for that from i to j.
+
+    Both nodes have to be present, and i has to come before j in the order of computation.
+    """
+    present = graphs[..., FUNCTION] >= 0
+    place = graphs[..., PLACE]
     return present[:, :, None] & present[:, None, :] & (place[:, None, :] < place[:, :, None])
 
 
 def repaired(graphs: Tensor, inputs: int, outputs: int, functions: int, bound: float) -> Tensor:
-    """The nearest graphs: known functions, weights in [-bound, bound], no connection against the order.
+    """The nearest legal graphs.
 
-    Inputs and outputs stay where and what they are, whatever was done to their rows. What is not a number becomes no
-    connection.
+    Inputs and outputs get back their place, function indices are rounded into range, connections
+    against the order are removed, and a weight that is NaN becomes no connection.
+
+    Args:
+        graphs: [m, N, 2 + N].
+        inputs: the number of input nodes.
+        outputs: the number of output nodes.
+        functions: the number of activation functions.
+        bound: the largest absolute value of a weight.
+
+    Returns:
+        [m, N, 2 + N].
     """
     first = graphs.shape[1] - outputs
-    kept = graphs.nan_to_num(0.0, bound, -bound)
-    kept[..., FUNCTION] = kept[..., FUNCTION].round().clamp(EMPTY, functions - 1)
-    kept[:, first:, FUNCTION] = kept[:, first:, FUNCTION].clamp_min(0.0)
-    place = kept[..., PLACE].clamp(NEAREST, 1.0 - NEAREST)
-    kept[..., PLACE] = torch.where(kept[..., FUNCTION] >= 0, place, 0.0)
-    kept[:, :inputs, FUNCTION] = kept[:, :inputs, PLACE] = 0.0
-    kept[:, first:, PLACE] = 1.0
-    kept[..., WEIGHTS:] = torch.where(legal(kept), kept[..., WEIGHTS:].clamp(-bound, bound), 0.0)
-    return kept
+    fixed = graphs.nan_to_num(0.0, bound, -bound)
+    fixed[..., FUNCTION] = fixed[..., FUNCTION].round().clamp(EMPTY, functions - 1)
+    fixed[:, first:, FUNCTION] = fixed[:, first:, FUNCTION].clamp_min(0.0)
+    place = fixed[..., PLACE].clamp(NEAREST, 1.0 - NEAREST)
+    fixed[..., PLACE] = torch.where(fixed[..., FUNCTION] >= 0, place, 0.0)
+    fixed[:, :inputs, FUNCTION] = 0.0
+    fixed[:, :inputs, PLACE] = 0.0
+    fixed[:, first:, PLACE] = 1.0
+    weights = fixed[..., WEIGHTS:].clamp(-bound, bound)
+    fixed[..., WEIGHTS:] = torch.where(legal(fixed), weights, 0.0)
+    return fixed
 
 
 def picked(mask: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
-    """One of the True places of each row of `mask` [m, k], each as likely, by `draw` [m] in [0, 1).
+    """A uniformly random True position of each row of `mask`.
 
-    Gives positions [m] and whether there was one to pick, [m].
+    Args:
+        mask: bool [m, k].
+        draw: [m], uniform in [0, 1).
+
+    Returns:
+        Positions int64 [m], and bool [m], whether the row had any True position.
     """
     running = mask.cumsum(1)
     count = running[:, -1]
@@ -67,72 +103,86 @@ def picked(mask: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def add_connection(graphs: Tensor, which: Tensor, draw: Tensor, weight: Tensor) -> None:
-    """A connection of `weight` [m] that is not there yet, in the graphs `which` [m] bool; changes `graphs`."""
+    """Add a missing connection, in place.
+
+    Args:
+        graphs: [m, N, 2 + N].
+        which: bool [m], the graphs to change.
+        draw: [m], uniform in [0, 1), chooses the connection.
+        weight: [m], its weight.
+    """
     size = graphs.shape[1]
     free = legal(graphs) & (graphs[..., WEIGHTS:] == 0)
-    place, found = picked(free.flatten(1), draw)
-    _write(graphs, which & found, place // size, WEIGHTS + place % size, weight)
+    place, exists = picked(free.flatten(1), draw)
+    _write(graphs, which & exists, place // size, WEIGHTS + place % size, weight)
 
 
 def delete_connection(graphs: Tensor, which: Tensor, draw: Tensor) -> None:
-    """Takes a connection away; changes `graphs`."""
-    place, found = picked((graphs[..., WEIGHTS:] != 0).flatten(1), draw)
+    """Remove a connection, chosen by `draw` [m], of the graphs `which` [m], in place."""
     size = graphs.shape[1]
-    _write(graphs, which & found, place // size, WEIGHTS + place % size, torch.zeros_like(draw))
+    place, exists = picked((graphs[..., WEIGHTS:] != 0).flatten(1), draw)
+    removed = torch.zeros_like(draw)
+    _write(graphs, which & exists, place // size, WEIGHTS + place % size, removed)
 
 
 def rewire(graphs: Tensor, which: Tensor, draws: Tensor) -> None:
-    """Moves a connection, with its weight, to where none is; `draws` [m, 2]; changes `graphs`."""
+    """Move a connection with its weight to a free place, in place; `draws` [m, 2]."""
     size = graphs.shape[1]
     used = (graphs[..., WEIGHTS:] != 0).flatten(1)
-    old, found = picked(used, draws[:, 0])
-    new, room = picked(legal(graphs).flatten(1) & ~used, draws[:, 1])
-    who = which & found & room
-    weight = graphs[
-        torch.arange(len(graphs), device=graphs.device), old // size, WEIGHTS + old % size
-    ]
-    _write(graphs, who, old // size, WEIGHTS + old % size, torch.zeros_like(weight))
-    _write(graphs, who, new // size, WEIGHTS + new % size, weight)
+    old, exists = picked(used, draws[:, 0])
+    new, has_room = picked(legal(graphs).flatten(1) & ~used, draws[:, 1])
+    changes = which & exists & has_room
+    rows = torch.arange(len(graphs), device=graphs.device)
+    weight = graphs[rows, old // size, WEIGHTS + old % size]
+    _write(graphs, changes, old // size, WEIGHTS + old % size, torch.zeros_like(weight))
+    _write(graphs, changes, new // size, WEIGHTS + new % size, weight)
 
 
 def add_node(graphs: Tensor, which: Tensor, draws: Tensor, functions: int) -> None:
-    """Splits a connection: a new node on it, of any of the `functions`; `draws` [m, 3]; changes `graphs`.
+    """Split a connection by a new hidden node with a random activation function, in place.
 
-    The way in has weight 1, the way out the weight of the old connection, which goes. Where no slot is empty,
-    nothing happens.
+    The connection into the new node has weight 1, the one out of it the weight of the old
+    connection, which is removed. Where no slot is empty, nothing happens.
+
+    Args:
+        graphs: [m, N, 2 + N].
+        which: bool [m], the graphs to change.
+        draws: [m, 3], uniform in [0, 1): the connection, the node's place, its function.
+        functions: the number of activation functions.
     """
-    size, everyone = graphs.shape[1], torch.arange(len(graphs), device=graphs.device)
-    old, found = picked((graphs[..., WEIGHTS:] != 0).flatten(1), draws[:, 0])
-    end, start = old // size, old % size
+    size = graphs.shape[1]
+    rows = torch.arange(len(graphs), device=graphs.device)
+    old, exists = picked((graphs[..., WEIGHTS:] != 0).flatten(1), draws[:, 0])
+    end = old // size
+    start = old % size
     empty = graphs[..., FUNCTION] < 0
     slot = empty.int().argmax(1)
-    who = which & found & empty.any(1)
-    weight = graphs[everyone, end, WEIGHTS + start]
-    first, last = graphs[everyone, start, PLACE], graphs[everyone, end, PLACE]
+    weight = graphs[rows, end, WEIGHTS + start]
+    first = graphs[rows, start, PLACE]
+    last = graphs[rows, end, PLACE]
     middle = first + (last - first) * (0.25 + 0.5 * draws[:, 1])
-    who = (
-        who & (middle > first) & (middle < last)
-    )  # splitting without end would come to neighbouring numbers
-    _write(graphs, who, slot, FUNCTION, (draws[:, 2] * functions).floor())
-    _write(graphs, who, slot, PLACE, middle)
-    _write(graphs, who, slot, WEIGHTS + start, torch.ones_like(weight))
-    _write(graphs, who, end, WEIGHTS + slot, weight)
-    _write(graphs, who, end, WEIGHTS + start, torch.zeros_like(weight))
+    # repeated splitting arrives at neighbouring floating point numbers: then there is no middle
+    changes = which & exists & empty.any(1) & (middle > first) & (middle < last)
+    _write(graphs, changes, slot, FUNCTION, (draws[:, 2] * functions).floor())
+    _write(graphs, changes, slot, PLACE, middle)
+    _write(graphs, changes, slot, WEIGHTS + start, torch.ones_like(weight))
+    _write(graphs, changes, end, WEIGHTS + slot, weight)
+    _write(graphs, changes, end, WEIGHTS + start, torch.zeros_like(weight))
 
 
 def delete_node(graphs: Tensor, which: Tensor, draw: Tensor) -> None:
-    """Takes a hidden node and its connections away; changes `graphs`."""
-    node, found = picked(_hidden(graphs), draw)
-    gone = torch.nn.functional.one_hot(node, graphs.shape[1]).bool() & (which & found)[:, None]
-    graphs.masked_fill_(gone[..., None], 0.0)
-    graphs[..., WEIGHTS:].masked_fill_(gone[:, None, :], 0.0)
-    graphs[..., FUNCTION].masked_fill_(gone, EMPTY)
+    """Remove a hidden node, chosen by `draw` [m], and its connections, in place."""
+    node, exists = picked(_hidden(graphs), draw)
+    deleted = torch.nn.functional.one_hot(node, graphs.shape[1]).bool() & (which & exists)[:, None]
+    graphs.masked_fill_(deleted[..., None], 0.0)
+    graphs[..., WEIGHTS:].masked_fill_(deleted[:, None, :], 0.0)
+    graphs[..., FUNCTION].masked_fill_(deleted, EMPTY)
 
 
 def change_function(graphs: Tensor, which: Tensor, draws: Tensor, functions: int) -> None:
-    """Gives a hidden node or an output any of the `functions`; `draws` [m, 2]; changes `graphs`."""
-    node, found = picked((graphs[..., FUNCTION] >= 0) & (graphs[..., PLACE] > 0), draws[:, 0])
-    _write(graphs, which & found, node, FUNCTION, (draws[:, 1] * functions).floor())
+    """Give a hidden or output node a random activation function, in place; `draws` [m, 2]."""
+    node, exists = picked((graphs[..., FUNCTION] >= 0) & (graphs[..., PLACE] > 0), draws[:, 0])
+    _write(graphs, which & exists, node, FUNCTION, (draws[:, 1] * functions).floor())
 
 
 def _hidden(graphs: Tensor) -> Tensor:
@@ -141,6 +191,6 @@ def _hidden(graphs: Tensor) -> Tensor:
 
 
 def _write(graphs: Tensor, which: Tensor, row: Tensor, column: Tensor | int, value: Tensor) -> None:
-    """graphs[k, row[k], column[k]] = value[k] for the k in `which`, without asking the device how many there are."""
-    everyone = torch.arange(len(graphs), device=graphs.device)
-    graphs[everyone, row, column] = torch.where(which, value, graphs[everyone, row, column])
+    """graphs[k, row[k], column[k]] = value[k] for the k in `which` [m], without a device sync."""
+    rows = torch.arange(len(graphs), device=graphs.device)
+    graphs[rows, row, column] = torch.where(which, value, graphs[rows, row, column])

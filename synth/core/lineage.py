@@ -1,4 +1,4 @@
-"""Where a genome comes from: a few remembered ancestors, and the births of a run, from which any line is walked."""
+"""Ancestry of genomes: remembered ancestors, and lines of descent from birth records."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-NOBODY = -1
+NO_PARENT = -1  # in a birth record: no parent (first generation) or no mate (no crossover)
 
 
 @dataclass
 class Ancestors:
-    """The line that led to each item's genome, thinned to a few frames, the first ancestor first and itself last.
+    """The line of descent of each item's genome, thinned to a few frames in order of birth.
 
-    `genomes` [n, f, *shape], of which the first `count` [n] are there; the `id` they had [n, f], the `step` they were
-    born in, the item they were the `cell` of, and their `score` there; `generations` [n], how long the whole line is.
+    The first frame is the first ancestor and the last one the item's own genome.
+
+    Args:
+        genomes: [n, f, *shape], of which the first `count` frames are valid.
+        count: [n], the number of valid frames.
+        id: [n, f], the id that the individual in each frame had.
+        step: [n, f], the step in which it was born.
+        cell: [n, f], the item (the cell of a map of elites) that it was the elite of.
+        score: [n, f], its score in that cell.
+        generations: [n], the length of the whole line.
     """
 
     genomes: Tensor
@@ -27,21 +35,29 @@ class Ancestors:
 
 
 def line_of(births: Tensor, item: int, child: int) -> list[int]:
-    """The ids from the first ancestor down to `child`, along the first parents.
+    """The line of descent of an individual along the first parents.
 
-    `births` [b, 4] holds item, child, parent and mate, as ``lineage.safetensors`` keeps them. Where items have
-    populations of their own, ids are those of the item's; where they share one, an id means the same in all.
-    Raises KeyError where nobody of that id was born.
+    Args:
+        births: int64 [b, 4] of item, child, parent and mate, as ``lineage.safetensors`` holds
+            them. Ids belong to an item where items have populations of their own; where items
+            share a population, an id means the same individual for all of them.
+        item: the item whose population `child` lived in.
+        child: the id of the individual.
+
+    Returns:
+        Ids from the first ancestor down to `child`. A parent that is not older than its child
+        (a damaged file) ends the line.
+
+    Raises:
+        KeyError: where no individual of that id was born.
     """
     parents = {(row[0], row[1]): row[2] for row in births.tolist()}
-    anywhere = {row[1]: row[2] for row in births.tolist()}
+    parents_of_any_item = {row[1]: row[2] for row in births.tolist()}
     line = [child]
-    parent = parents.get((item, child), anywhere.get(child))
+    parent = parents.get((item, child), parents_of_any_item.get(child))
     if parent is None:
         raise KeyError(f"{child}: nobody of that id was born")
-    while (
-        NOBODY < parent < line[-1]
-    ):  # whoever is not older is nobody's parent: a damaged file ends the line
+    while NO_PARENT < parent < line[-1]:
         line.append(parent)
-        parent = parents.get((item, parent), anywhere.get(parent, NOBODY))
+        parent = parents.get((item, parent), parents_of_any_item.get(parent, NO_PARENT))
     return line[::-1]

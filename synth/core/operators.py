@@ -79,6 +79,7 @@ class Mutation(ABC):
 
         By default any genome can. A mutation that is made for graphs refuses other genomes here.
         """
+        return
 
     def at(self, generation: int) -> Mutation:
         """The mutation of that generation, the first being 1; by default the same in all."""

@@ -1,7 +1,7 @@
-"""Takes the length of a genome and the size of a population; gives the constants of a CMA evolution strategy.
+"""Strategy parameters of CMA-ES: recombination weights and learning rates.
 
-Source: Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv 1604.00772 (2016), table 1; with a diagonal
-covariance, Ros & Hansen, PPSN 2008.
+Source: Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv 1604.00772 (2016), table 1; for a
+diagonal covariance, Ros & Hansen, PPSN 2008.
 """
 
 from __future__ import annotations
@@ -13,10 +13,17 @@ from functools import cache
 
 @dataclass(frozen=True)
 class Rates:
-    """The constants of a strategy (table 1 of the tutorial): `weights` of the ranks, best first, and learning rates.
+    """The strategy parameters (table 1 of the tutorial, its symbols in brackets).
 
-    `effective` is the variance-effective number of parents, `expected` the expected length of a standard normal
-    vector.
+    Args:
+        weights: recombination weights of the ranks, best first [w_i].
+        effective: variance-effective number of parents [mu_eff].
+        step: learning rate of the path of the step size [c_sigma].
+        damping: damping of the step size [d_sigma].
+        path: learning rate of the path of the covariance [c_c].
+        rank_one: learning rate of the rank-one update [c_1].
+        rank_mu: learning rate of the rank-mu update [c_mu].
+        expected: expected norm of a standard normal vector [chi_n].
     """
 
     weights: tuple[float, ...]
@@ -31,16 +38,20 @@ class Rates:
 
 @cache
 def rates(length: int, population: int, diagonal: bool, active: bool = False) -> Rates:
-    """The tutorial's defaults for genomes of `length` numbers, and Ros & Hansen's where the covariance is `diagonal`.
+    """The tutorial's default parameters.
 
-    The weights are those of the better half; with `active`, negative ones of the worse half follow.
+    Args:
+        length: numbers in a genome.
+        population: samples of a generation.
+        diagonal: whether the covariance is diagonal; its learning rates are then Ros & Hansen's.
+        active: whether the worse half gets negative weights; else only the better half has weights.
     """
     ranked = [math.log((population + 1) / 2) - math.log(rank) for rank in range(1, population + 1)]
     parents = ranked[: population // 2]
     effective = sum(parents) ** 2 / sum(weight**2 for weight in parents)
     rank_one = 2 / ((length + 1.3) ** 2 + effective)
     rank_mu = 2 * (0.25 + effective - 2 + 1 / effective) / ((length + 2) ** 2 + effective)
-    if diagonal:  # fewer numbers to learn: faster
+    if diagonal:  # fewer numbers to learn, so faster
         rank_one, rank_mu = (rate * (length + 2) / 3 for rate in (rank_one, rank_mu))
     rank_one = min(1.0, rank_one)
     rank_mu = min(1 - rank_one, rank_mu)
@@ -49,10 +60,10 @@ def rates(length: int, population: int, diagonal: bool, active: bool = False) ->
     if active:
         others = [min(0.0, weight) for weight in ranked[population // 2 :]]
         loss = -sum(others)
-        against = loss**2 / sum(weight**2 for weight in others)
+        effective_minus = loss**2 / sum(weight**2 for weight in others)
         most = min(
             1 + rank_one / rank_mu,
-            1 + 2 * against / (effective + 2),
+            1 + 2 * effective_minus / (effective + 2),
             (1 - rank_one - rank_mu) / (length * rank_mu),
         )
         weights += [weight * most / loss for weight in others]

@@ -1,65 +1,70 @@
-"""What every population-based search does around its operators: check them, mutate, name the partners, sum up."""
+"""Variation with inherited strengths, mates and statistics, for the evolutionary searches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from deap import tools
 from torch import Tensor
 
-from synth.core import Rows
-
-
-def check(mutate: Any, genome: Tensor) -> None:
-    """Raises InputError where `mutate` cannot change a genome [*shape] of that kind."""
-    checks = getattr(mutate, "check", None)
-    if checks is not None:
-        checks(genome)
+from synth.core import Mutation, Rows
+from synth.core.lineage import NO_PARENT
 
 
 def mutated(
-    mutate: Any, genomes: Tensor, rows: Rows, strength: Tensor | None, adapting: Rows
+    mutate: Mutation, genomes: Tensor, rows: Rows, strength: Tensor | None, strength_rows: Rows
 ) -> tuple[Tensor, Tensor | None]:
-    """Mutants of `genomes` [n, p, *shape], and their strengths [n, p] where `mutate` adapts the parents' `strength`."""
+    """Mutants and, for a self-adaptive mutation, their strengths.
+
+    Args:
+        mutate: the mutation of this generation.
+        genomes: [n, p, *shape].
+        rows: the n items with the keys of the mutation.
+        strength: the parents' strengths [n, p]; None where `mutate` is not self-adaptive.
+        strength_rows: the n items with the keys of the strengths.
+
+    Returns:
+        Mutants [n, p, *shape]; their strengths [n, p], or None.
+    """
     if strength is None:
         return mutate(genomes, rows), None
-    strength = mutate.adapted(strength, adapting)
+    strength = mutate.adapted(strength, strength_rows)
     return mutate(genomes, rows, strength), strength
 
 
-def partners(parents: Tensor, crosses: bool) -> Tensor:
-    """Ids [n, p] of whom the neighbours 0-1, 2-3, ... of `parents` [n, p] mate with; -1 for nobody."""
+def mates(parents: Tensor, crosses: bool) -> Tensor:
+    """Ids [n, p] of the mates of `parents` [n, p], paired 0-1, 2-3, ...; NO_PARENT for none."""
     count = parents.shape[1]
-    partner = torch.arange(count, device=parents.device) ^ 1
-    alone = partner >= count if crosses else torch.ones_like(partner, dtype=torch.bool)
-    return parents[:, partner.clamp_max(count - 1)].masked_fill(alone, -1)
+    mate = torch.arange(count, device=parents.device) ^ 1
+    unpaired = mate >= count if crosses else torch.ones_like(mate, dtype=torch.bool)
+    return parents[:, mate.clamp_max(count - 1)].masked_fill(unpaired, NO_PARENT)
 
 
 def statistics() -> tools.Statistics:
-    """DEAP's statistics of fitnesses [n, p], given as a list of that one tensor."""
-    found = tools.Statistics()
+    """DEAP's Statistics of the fitness [n, p], compiled from a list of that one tensor."""
+    summary = tools.Statistics()
     for name, reduction in REDUCTIONS.items():
-        found.register(name, reduction)
-    return found
+        summary.register(name, reduction)
+    return summary
 
 
 def _mean(fitness: Tensor) -> Tensor:
-    """The mean [n] of the valid fitnesses [n, p]; 0 where none is."""
+    """The mean [n] of the valid fitness [n, p]; 0 where none is valid."""
     valid = fitness.isfinite()
     return fitness.masked_fill(~valid, 0.0).sum(1) / valid.sum(1).clamp_min(1)
 
 
 def _deviation(fitness: Tensor) -> Tensor:
-    away = (fitness - _mean(fitness)[:, None]).masked_fill(~fitness.isfinite(), 0.0)
-    return (away.square().sum(1) / fitness.isfinite().sum(1).clamp_min(1)).sqrt()
+    """The standard deviation [n] of the valid fitness [n, p]; 0 where none is valid."""
+    difference = (fitness - _mean(fitness)[:, None]).masked_fill(~fitness.isfinite(), 0.0)
+    return (difference.square().sum(1) / fitness.isfinite().sum(1).clamp_min(1)).sqrt()
 
 
-# DEAP's Statistics maps over what it is given: here one object, the fitness of all populations [n, p]
+# DEAP's Statistics maps over a sequence: here of one element, the fitness of all items [n, p]
 REDUCTIONS: dict[str, Callable[[tuple[Tensor]], Tensor]] = {
-    "max": lambda one: one[0].amax(1),
-    "mean": lambda one: _mean(one[0]),
-    "min": lambda one: one[0].amin(1),
-    "std": lambda one: _deviation(one[0]),
+    "max": lambda values: values[0].amax(1),
+    "mean": lambda values: _mean(values[0]),
+    "min": lambda values: values[0].amin(1),
+    "std": lambda values: _deviation(values[0]),
 }

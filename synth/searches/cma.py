@@ -1,8 +1,9 @@
-"""Evolution that learns its own step: one normal distribution an item, adapted to what scored well (CMA-ES).
+"""CMA-ES: an evolution strategy that adapts the covariance of its normal distribution.
 
-Source: Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv 1604.00772 (2016); its equations are named below.
-With a diagonal covariance: Ros & Hansen, "A Simple Modification in CMA-ES Achieving Linear Time and Space
-Complexity", PPSN 2008. Computed in float64; all items' samples are evaluated as one batch.
+Source: Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv 1604.00772 (2016); numbers in
+brackets are its equations. With a diagonal covariance: Ros & Hansen, "A Simple Modification in
+CMA-ES Achieving Linear Time and Space Complexity", PPSN 2008. Computed in float64; the samples of
+all items are evaluated as one batch.
 """
 
 from __future__ import annotations
@@ -17,27 +18,37 @@ from synth.errors import InputError, nearest
 from synth.searches._cma_rates import Rates, rates
 
 COVARIANCES = ("diagonal", "full")
-LONGEST = 2000  # numbers in a genome with a full covariance: a few matrices of 32 MB an item, a second a decomposition
-LARGEST = 3 * 8192 * 8192  # numbers in the largest picture
-STEEPEST = 1e14  # ratio of the largest variance to the smallest
-FARTHEST = 1e12  # factor by which the step may leave its initial value, either way
+# the most numbers of a genome with a full covariance: a few matrices of 32 MB an item, and a second
+# for each eigendecomposition
+LONGEST = 2000
+LARGEST = 3 * 8192 * 8192  # numbers in the largest image
+STEEPEST = 1e14  # the largest ratio of variances
+FARTHEST = 1e12  # the largest factor between the step size and its initial value, either way
 
 
 class CmaEs(Search):
-    """`generations` of `population` samples (None: 4 + floor(3 ln d) of a genome of d numbers), first step `sigma`.
+    """CMA-ES with a full or a diagonal covariance, one distribution for each item.
 
-    `covariance` ``full`` learns how all numbers of a genome vary together, in genomes of up to 2,000 numbers;
-    ``diagonal`` learns a variance of each, in genomes of any length. `active` also learns from the worse half
-    (the tutorial's negative weights).
+    A sample outside the legal genomes is projected, and the strategy learns from the projected
+    sample, so that the mean stays legal. With the sample as drawn, nothing would hold the mean
+    back: on a sphere in a box it was found a hundred boxes away, with a step as large as the box.
+    The price is that the variance across a boundary shrinks sooner.
 
-    A sample outside the legal genomes is projected, and the projected sample is what the strategy learns from, so
-    that the mean stays legal. Were it the sample as drawn, nothing would hold the mean back: on a sphere in a box
-    it was found a hundred boxes away, with a step as large as the box. The price is that the variance across a wall
-    shrinks sooner.
+    A score that is not finite gets no weight and is counted in the statistics as ``invalid``; an
+    item whose generation has no valid score stays where it is. The genome of a step is the best so
+    far. Where scores are noisy it is the mean, evaluated with each generation, since the best would
+    be the luckiest.
 
-    A score that is not a number, or infinite, gets no weight and is counted in the statistics as ``invalid``; an
-    item whose generation has no other stays where it is. The genome of a step is the best so far. Where scores
-    are noisy it is the mean, evaluated with each generation: the best would be the luckiest.
+    Args:
+        generations: how many generations.
+        population: samples of a generation; None for 4 + floor(3 ln d) with genomes of d numbers.
+        sigma: standard deviation of the first generation, above 0.
+        covariance: ``full`` adapts the covariance of all numbers of a genome, up to 2,000 of them;
+            ``diagonal`` adapts a variance of each number, of genomes of any length.
+        active: whether the worse half is used too, with the tutorial's negative weights.
+
+    Raises:
+        InputError: for numbers out of range, or an unknown covariance.
     """
 
     def __init__(
@@ -56,14 +67,18 @@ class CmaEs(Search):
             )
         if not 0 < sigma < math.inf:
             raise InputError(
-                f"search.sigma={sigma}: the first step is a standard deviation above 0; write 0.3, say."
+                f"search.sigma={sigma}: the first step is a standard deviation above 0; write 0.3, "
+                "say."
             )
         if covariance not in COVARIANCES:
             hint = nearest(covariance, COVARIANCES) or " Write diagonal or full."
             raise InputError(f"search.covariance={covariance}: no such covariance.{hint}")
-        self.steps, self.population, self.sigma = generations, population, sigma
-        self.diagonal, self.active = covariance == "diagonal", active
-        self._length = LARGEST  # of a genome; `init` learns it
+        self.steps = generations
+        self.population = population
+        self.sigma = sigma
+        self.diagonal = covariance == "diagonal"
+        self.active = active
+        self._length = LARGEST  # numbers in a genome; set by `init`
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         genome = problem.project(problem.start(rows) if genome is None else genome, rows)
@@ -72,8 +87,9 @@ class CmaEs(Search):
         if not self.diagonal and self._length > LONGEST:
             gigabytes = 2 * 8 * self._length**2 / 1e9  # covariance and basis in float64
             raise InputError(
-                f"search.covariance=full: {gigabytes:.2g} GB an item for genomes of {self._length} numbers, and time "
-                f"that grows with their cube; {LONGEST} is the most. Write search.covariance=diagonal, or encoding=dct."
+                f"search.covariance=full: {gigabytes:.2g} GB an item for genomes of {self._length} "
+                f"numbers, and time that grows with their cube; {LONGEST} is the most. Write "
+                "search.covariance=diagonal, or encoding=dct."
             )
         state = {
             "genome": genome,
@@ -88,7 +104,8 @@ class CmaEs(Search):
         }
         if not self.diagonal:
             state["covariance"] = torch.diag_embed(state["covariance"])
-            state["basis"], state["lengths"] = state["covariance"].clone(), torch.ones_like(mean)
+            state["basis"] = state["covariance"].clone()
+            state["lengths"] = torch.ones_like(mean)
         return state
 
     def passes(self, stochastic: bool, items: int = 1) -> int:
@@ -97,45 +114,60 @@ class CmaEs(Search):
     def step(
         self, problem: Problem, rows: Rows, state: State, step: int
     ) -> tuple[State, StepReport]:
-        rows, noisy, best = rows.fold_in(step), problem.stochastic, state["genome"]
+        rows = rows.fold_in(step)
+        noisy = problem.stochastic
         samples = self.ask(state, rows.fold_in(1))
-        if noisy:
+        if noisy:  # the mean is evaluated with each generation, as sample 0
             samples = torch.cat([state["mean"][:, None], samples], dim=1)
-        count, size = samples.shape[:2]
-        crowd = rows.fold_in(2).split(size)
-        asked = samples.to(best.dtype).view(count * size, *best.shape[1:])
-        genomes = problem.project(asked, crowd)
-        samples = samples + (genomes - asked).view_as(
-            samples
-        )  # where nothing was projected, nothing is rounded
-        found = problem.evaluate(genomes, crowd)
-        fitness = found.scores[:, 0].view(count, size)
+        individuals = rows.fold_in(2).split(samples.shape[1])
+        genomes, samples = self._projected(problem, state, samples, individuals)
+        evaluation = problem.evaluate(genomes.flatten(0, 1), individuals)
+        fitness = evaluation.scores[:, 0].view(samples.shape[:2])
         fitness = fitness.masked_fill(~fitness.isfinite(), -torch.inf)
-        leader = torch.zeros_like(state["generation"]) if noisy else fitness.argmax(1)
-        wins = fitness.gather(1, leader[:, None])[:, 0] > (-torch.inf if noisy else state["score"])
-        everyone = torch.arange(count, device=leader.device)
-        leaders = {"genome": genomes.view(count, size, *best.shape[1:]), "score": fitness}
-        leaders["monitor"] = found.monitor.view_as(fitness)
-        held = {
-            name: _where(wins, value[everyone, leader], state[name])
-            for name, value in leaders.items()
+        generation = {
+            "genome": genomes,
+            "score": fitness,
+            "monitor": evaluation.monitor.view_as(fitness),
         }
-        state = {**self.tell(state, samples[:, noisy:], fitness[:, noisy:]), **held}
-        spent = torch.full(
-            (count,), size * found.forwards, dtype=torch.int64, device=fitness.device
-        )
+        best = self._best(state, generation, noisy)
+        state = {**self.tell(state, samples[:, noisy:], fitness[:, noisy:]), **best}
+        passes = samples.shape[1] * evaluation.forwards
+        forwards = torch.full((len(rows),), passes, dtype=torch.int64, device=fitness.device)
         return state, StepReport(
             genome=state["genome"],
             score=state["score"],
             monitor=state["monitor"],
-            forwards=spent,
-            backwards=torch.zeros_like(spent),
+            forwards=forwards,
+            backwards=torch.zeros_like(forwards),
             statistics={
-                **_summed(fitness[:, noisy:]),
+                **_summary(fitness[:, noisy:]),
                 "sigma": state["sigma"],
                 "axis_ratio": self._ratio(state),
             },
         )
+
+    def _projected(
+        self, problem: Problem, state: State, samples: Tensor, individuals: Rows
+    ) -> tuple[Genome, Tensor]:
+        """Legal genomes [n, p, *shape], and the samples [n, p, d] that they stand for."""
+        like = state["genome"]
+        drawn = samples.to(like.dtype).view(len(individuals), *like.shape[1:])
+        genomes = problem.project(drawn, individuals)
+        # the difference, not the genome: where nothing was projected, nothing is rounded
+        samples = samples + (genomes - drawn).view_as(samples)
+        return genomes.view(*samples.shape[:2], *like.shape[1:]), samples
+
+    def _best(self, state: State, generation: State, noisy: bool) -> State:
+        """The best genome so far with its score and monitor; the mean where scores are noisy."""
+        fitness = generation["score"]
+        leader = torch.zeros_like(state["generation"]) if noisy else fitness.argmax(1)
+        before = -torch.inf if noisy else state["score"]
+        improved = fitness.gather(1, leader[:, None])[:, 0] > before
+        items = torch.arange(len(fitness), device=leader.device)
+        return {
+            name: _where(improved, value[items, leader], state[name])
+            for name, value in generation.items()
+        }
 
     def ask(self, state: State, rows: Rows) -> Tensor:
         """One generation of each item, not yet projected: float64 [n, population, d]."""
@@ -149,67 +181,107 @@ class CmaEs(Search):
         return moves.mul_(state["sigma"][:, None, None]).add_(state["mean"][:, None])
 
     def tell(self, state: State, samples: Tensor, fitness: Tensor) -> State:
-        """The distributions [n] after `samples` [n, p, d] scored `fitness` [n, p], -inf where that is invalid."""
-        mean, sigma = state["mean"], state["sigma"]
+        """Update the distributions with an evaluated generation.
+
+        Args:
+            state: of n items.
+            samples: [n, p, d], projected.
+            fitness: [n, p], -inf where it is invalid. An item without a valid sample stays as it
+                is.
+
+        Returns:
+            The new state.
+        """
+        mean = state["mean"]
+        sigma = state["sigma"]
         length = mean.shape[1]
         rate = rates(length, fitness.shape[1], self.diagonal, self.active)
         order = fitness.argsort(dim=1, descending=True, stable=True)[:, : len(rate.weights)]
         valid = fitness.gather(1, order) > -torch.inf
-        weights = _weighed(torch.tensor(rate.weights, dtype=mean.dtype, device=mean.device), valid)
+        weights = torch.tensor(rate.weights, dtype=mean.dtype, device=mean.device)
+        weights = _valid_weights(weights, valid)
         samples = samples.gather(1, order[..., None].expand(-1, -1, length))
         moves = (samples - mean[:, None]) / sigma[:, None, None]
         move = (weights.clamp_min(0)[..., None] * moves).sum(1)
 
-        # the step length: (43), (44)
-        kept, gain = 1 - rate.step, math.sqrt(rate.step * (2 - rate.step) * rate.effective)
-        path_sigma = kept * state["path_sigma"] + gain * self._whitened(state, move[:, None])[:, 0]
+        path_sigma = self._step_size_path(state, move, rate)
         reach = path_sigma.norm(dim=1) / rate.expected
-        exponent = ((reach - 1) * rate.step / rate.damping).clamp_max(1.0)
-
-        # the covariance: (45) to (47)
-        warm = (1 - kept ** (2.0 * (state["generation"] + 1))).sqrt()
-        steady = (reach / warm < 1.4 + 2 / (length + 1)).to(mean.dtype)
-        gain = math.sqrt(rate.path * (2 - rate.path) * rate.effective)
-        path = (1 - rate.path) * state["path"] + (steady * gain)[:, None] * move
-        if self.active:
-            far = self._whitened(state, moves).square().sum(2).clamp_min(1e-300)
-            pulls = torch.where(weights < 0, weights * length / far, weights)
-        else:
-            pulls = weights
-        alive = valid[:, 0]  # items with a score to learn from; the others keep what they have
-        pulls = torch.cat(
-            [rate.rank_mu * pulls, rate.rank_one * alive[:, None].to(mean.dtype)], dim=1
-        )
-        lost = rate.rank_one + rate.rank_mu * weights.sum(1)
-        kept_covariance = 1 - lost + (1 - steady) * rate.rank_one * rate.path * (2 - rate.path)
-        covariance = self._adapted(
-            state["covariance"],
-            kept_covariance.where(alive, 1.0),
-            pulls,
-            torch.cat([moves, path[:, None]], dim=1),
-        )
-        told = {
+        exponent = ((reach - 1) * rate.step / rate.damping).clamp_max(1.0)  # (44)
+        path, steady = self._covariance_path(state, move, reach, rate)
+        updated = {
             "mean": mean + sigma[:, None] * move,
             "sigma": (sigma * exponent.exp()).clamp(self.sigma / FARTHEST, self.sigma * FARTHEST),
             "path": path,
             "path_sigma": path_sigma,
         }
-        told = {name: _where(alive, value, state[name]) for name, value in told.items()} | {
-            "covariance": covariance
-        }
-        state = {**state, **told, "generation": state["generation"] + 1}
+        has_valid = valid[:, 0]
+        updated = {name: _where(has_valid, value, state[name]) for name, value in updated.items()}
+        updated["covariance"] = self._covariance(
+            state, moves, weights, path, steady, has_valid, rate
+        )
+        state = {**state, **updated, "generation": state["generation"] + 1}
         return state if self.diagonal else _decomposed(state, rate)
+
+    def _step_size_path(self, state: State, move: Tensor, rate: Rates) -> Tensor:
+        """The evolution path of the step size, [n, d] (43)."""
+        gain = math.sqrt(rate.step * (2 - rate.step) * rate.effective)
+        whitened = self._whitened(state, move[:, None])[:, 0]
+        return (1 - rate.step) * state["path_sigma"] + gain * whitened
+
+    def _covariance_path(
+        self, state: State, move: Tensor, reach: Tensor, rate: Rates
+    ) -> tuple[Tensor, Tensor]:
+        """The evolution path of the covariance, [n, d] (45), and h_sigma [n].
+
+        h_sigma is 0 where the step size grows so fast that the path is stalled.
+        """
+        length = move.shape[1]
+        warm = (1 - (1 - rate.step) ** (2.0 * (state["generation"] + 1))).sqrt()
+        steady = (reach / warm < 1.4 + 2 / (length + 1)).to(move.dtype)
+        gain = math.sqrt(rate.path * (2 - rate.path) * rate.effective)
+        return (1 - rate.path) * state["path"] + (steady * gain)[:, None] * move, steady
+
+    def _covariance(
+        self,
+        state: State,
+        moves: Tensor,
+        weights: Tensor,
+        path: Tensor,
+        steady: Tensor,
+        has_valid: Tensor,
+        rate: Rates,
+    ) -> Tensor:
+        """The covariance after the rank-one and the rank-mu update (46, 47).
+
+        Items without a valid sample (`has_valid` [n]) keep theirs.
+        """
+        factors = weights
+        if self.active:
+            squares = self._whitened(state, moves).square().sum(2).clamp_min(1e-300)
+            factors = torch.where(weights < 0, weights * moves.shape[2] / squares, weights)
+        rank_one = rate.rank_one * has_valid[:, None].to(moves.dtype)
+        factors = torch.cat([rate.rank_mu * factors, rank_one], dim=1)
+        lost = rate.rank_one + rate.rank_mu * weights.sum(1)
+        share = 1 - lost + (1 - steady) * rate.rank_one * rate.path * (2 - rate.path)
+        vectors = torch.cat([moves, path[:, None]], dim=1)
+        return self._updated(state["covariance"], share.where(has_valid, 1.0), factors, vectors)
 
     def _size(self, length: int) -> int:
         return self.population or 4 + int(3 * math.log(length))
 
-    def _adapted(self, covariance: Tensor, kept: Tensor, pulls: Tensor, moves: Tensor) -> Tensor:
-        """What is `kept` [n] of each covariance, and the squares of `moves` [n, m, d] times their `pulls` [n, m]."""
-        pulls = pulls[..., None]
+    def _updated(
+        self, covariance: Tensor, share: Tensor, factors: Tensor, vectors: Tensor
+    ) -> Tensor:
+        """`share` [n] of each covariance, plus the outer products of `vectors` times `factors`.
+
+        `vectors` are [n, m, d] and `factors` [n, m].
+        """
+        factors = factors[..., None]
         if self.diagonal:
-            grown = kept[:, None] * covariance + (pulls * moves.square()).sum(1)
+            grown = share[:, None] * covariance + (factors * vectors.square()).sum(1)
             return grown.clamp_min(grown.amax(1, keepdim=True) / STEEPEST)
-        return _products((pulls * moves).mT, moves).addcmul_(covariance, kept[:, None, None])
+        products = _products((factors * vectors).mT, vectors)
+        return products.addcmul_(covariance, share[:, None, None])
 
     def _whitened(self, state: State, moves: Tensor) -> Tensor:
         """C^(-1/2) times each of `moves` [n, m, d]."""
@@ -220,13 +292,16 @@ class CmaEs(Search):
         )
 
     def _ratio(self, state: State) -> Tensor:
-        """The longest axis of each distribution by its shortest, [n]."""
+        """The ratio of the longest axis of each distribution to its shortest, [n]."""
         lengths = state["covariance"].sqrt() if self.diagonal else state["lengths"]
         return lengths.amax(1) / lengths.amin(1)
 
 
-def _weighed(weights: Tensor, valid: Tensor) -> Tensor:
-    """The `weights` [m] of the ranks of each item, [n, m]: none for what is not `valid`, the others' sum 1 again."""
+def _valid_weights(weights: Tensor, valid: Tensor) -> Tensor:
+    """The `weights` [m] of the ranks for each item, [n, m].
+
+    Those of invalid samples are 0, and the other positive ones are scaled to a sum of 1.
+    """
     weights = weights * valid
     shares = weights.clamp_min(0)
     total = shares.sum(1, keepdim=True)
@@ -234,9 +309,9 @@ def _weighed(weights: Tensor, valid: Tensor) -> Tensor:
 
 
 def _decomposed(state: State, rate: Rates) -> State:
-    """`state` with its eigenbasis, renewed before the covariance can change by more than a tenth of itself.
+    """`state` with its eigenbasis, renewed before the covariance can change by more than a tenth.
 
-    The tutorial's section B.2; it costs d^3, the rest of a step d^2 a sample.
+    The tutorial's section B.2. An eigendecomposition costs d^3, the rest of a step d^2 a sample.
     """
     length = state["mean"].shape[1]
     gap = max(1, int(1 / (10 * length * (rate.rank_one + rate.rank_mu))))
@@ -251,45 +326,45 @@ def _decomposed(state: State, rate: Rates) -> State:
 
 
 def _eigen(matrices: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues [n, d], ascending, and eigenvectors [n, d, d] of symmetric `matrices`, as `_products` makes its bits.
+    """Eigenvalues [n, d], ascending, and eigenvectors [n, d, d] of symmetric `matrices`.
 
-    Laid out by rows, as a checkpoint has them: the layout too decides the last bits of a product.
+    An item's bits do not depend on the batch, as in `_products`. The results are laid out by rows,
+    as a checkpoint has them: the layout too decides the last bits of a product.
     """
     if matrices.device.type != "cpu":
         values, vectors = torch.linalg.eigh(matrices)
         return values, vectors.contiguous()
-    found = [torch.linalg.eigh(matrix.clone()) for matrix in matrices]
-    return torch.stack([values for values, _ in found]), torch.stack(
-        [vectors for _, vectors in found]
-    )
+    pairs = [torch.linalg.eigh(matrix.clone()) for matrix in matrices]
+    values = torch.stack([pair[0] for pair in pairs])
+    return values, torch.stack([pair[1] for pair in pairs])
 
 
-def _products(ones: Tensor, others: Tensor) -> Tensor:
-    """Matrix products [n, a, c] of `ones` [n, a, b] and `others` [n, b, c], each item's bits its own.
+def _products(left: Tensor, right: Tensor) -> Tensor:
+    """Matrix products [n, a, c] of `left` [n, a, b] and `right` [n, b, c], bit-equal in any batch.
 
-    On a CPU, the last bits of a product depend on where in memory the matrices begin; copies all begin alike.
+    On a CPU, the last bits of a product depend on the memory alignment of the matrices; that of
+    copies is always the same.
     """
-    if ones.device.type != "cpu":
-        return ones @ others
-    return torch.stack(
-        [one.clone() @ other.clone() for one, other in zip(ones, others, strict=True)]
-    )
+    if left.device.type != "cpu":
+        return left @ right
+    pairs = zip(left, right, strict=True)
+    return torch.stack([first.clone() @ second.clone() for first, second in pairs])
 
 
 def _where(chosen: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """`new` [n, ...] in the rows that `chosen` [n] names, else `old`."""
+    """`new` [n, ...] in the rows where `chosen` [n] is True, else `old`."""
     return torch.where(chosen.view(-1, *[1] * (new.ndim - 1)), new, old)
 
 
-def _summed(fitness: Tensor) -> dict[str, Tensor]:
-    """What a generation [n, p] came to; mean and deviation are of its valid members, 0 where there are none."""
+def _summary(fitness: Tensor) -> dict[str, Tensor]:
+    """Statistics [n] of a generation [n, p]; mean and std are those of its valid samples, or 0."""
     valid = fitness > -torch.inf
     count = valid.sum(1).clamp_min(1)
     mean = fitness.masked_fill(~valid, 0.0).sum(1) / count
-    away = (fitness - mean[:, None]).masked_fill(~valid, 0.0)
+    difference = (fitness - mean[:, None]).masked_fill(~valid, 0.0)
     return {
         "max": fitness.amax(1),
         "mean": mean,
-        "std": (away.square().sum(1) / count).sqrt(),
+        "std": (difference.square().sum(1) / count).sqrt(),
         "invalid": (~valid).sum(1),
     }

@@ -1,4 +1,4 @@
-"""Takes a start and one gradient; gives the genome one step along it: the fast gradient method."""
+"""The fast gradient method: a single step along the gradient at the clean image."""
 
 from __future__ import annotations
 
@@ -10,19 +10,27 @@ from synth.core import Genome, Problem, Rows, Search, State, StepReport, ones
 from synth.errors import InputError, nearest
 from synth.searches import _norms
 
-RULES = {"sign": "linf", "unit": "l2"}  # by the norm in which the step has its length
+RULES = {"sign": "linf", "unit": "l2"}  # the norm in which the step has its length
 
 
 class FastGradient(Search):
-    """One step of length `rate` along the gradient at the start, and a look at where it arrives.
+    """One step of length `rate` along the gradient at the start, which is then evaluated.
 
-    ``sign``: x + rate sign(g), the fast gradient sign method (Goodfellow et al. 2015, equation in section 4), whose
-    `rate` is the radius of an L-infinity ball. ``unit``: x + rate g / |g|_2, the same in the L2 norm. The result is
-    projected, and the step shows it as it is scored there: two forwards and a backward an item. Theirs adds to the
-    loss of the true class; here the objective says what is climbed, so towards a target it is theirs with the
-    sign turned.
+    ``sign`` is x + rate sign(g), the fast gradient sign method (FGSM; Goodfellow et al. 2015,
+    section 4), whose `rate` is the radius of an L-infinity ball; ``unit`` is x + rate g / |g|_2,
+    the same in the L2 norm. The result is projected and reported with its own score, which takes
+    two forward passes and a backward pass an item. The paper adds the gradient of the loss of the
+    true class; here the objective says what is ascended, so a targeted attack is the paper's with
+    the opposite sign.
 
-    `steps` is 1. A budget that allows more takes more, each from where the last arrived.
+    `steps` is 1. A budget that allows more takes more, each from where the last one arrived.
+
+    Args:
+        rate: length of the step, in units of the pixels' range [0, 1] for a pixel genome.
+        rule: ``sign`` or ``unit``.
+
+    Raises:
+        InputError: for an unknown rule or a length that is not above 0.
     """
 
     gradient = True
@@ -35,12 +43,14 @@ class FastGradient(Search):
             )
         if not (rate > 0 and math.isfinite(rate)):
             raise InputError(f"search.rate={rate}: write a length above 0.")
-        self.rate, self.rule = rate, rule
+        self.rate = rate
+        self.rule = rule
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         if not problem.differentiable:
             raise InputError(
-                "search=fast_gradient: this encoding has no gradient; use search=genetic, or another encoding."
+                "search=fast_gradient: this encoding has no gradient; use search=genetic, or "
+                "another encoding."
             )
         return {"genome": problem.start(rows) if genome is None else genome}
 
@@ -56,13 +66,13 @@ class FastGradient(Search):
         assert before.gradient is not None
         direction, _ = _norms.steepest(before.gradient[0], RULES[self.rule])
         genome = problem.project(torch.add(genome, direction, alpha=self.rate), rows)
-        found = problem.evaluate(genome, rows)
-        spent = torch.ones(len(rows), dtype=torch.int64, device=genome.device)
+        after = problem.evaluate(genome, rows)
+        passes = torch.ones(len(rows), dtype=torch.int64, device=genome.device)
         return {"genome": genome}, StepReport(
             genome=genome,
-            score=found.scores[:, 0],
-            monitor=found.monitor,
-            forwards=spent * (before.forwards + found.forwards),
-            backwards=spent * before.backwards,
-            terms={name: value[:, 0] for name, value in found.terms.items()},
+            score=after.scores[:, 0],
+            monitor=after.monitor,
+            forwards=passes * (before.forwards + after.forwards),
+            backwards=passes * before.backwards,
+            terms={name: value[:, 0] for name, value in after.terms.items()},
         )

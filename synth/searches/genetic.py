@@ -1,25 +1,51 @@
-"""A genetic algorithm in DEAP's terms, whole generations as one batch, one population an item.
+"""The genetic algorithm: a population an item, with any scheme of survivor selection and islands.
 
-DEAP stays in charge: a `Toolbox` holds `select`, `mate`, `mutate` and `evaluate`, `Statistics` sums up each
-generation, `Logbook` and `HallOfFame` are built from what a run leaves. What changes is the size of the unit:
-operators take all populations at once, and so does the network.
+It is written in DEAP's terms: a `Toolbox` holds `select`, `mate`, `mutate` and `evaluate`,
+`Statistics` sums up each generation, `Logbook` and `HallOfFame` are built from what a run leaves.
+It departs from DEAP in the size of the unit: an operator changes the populations of all items at
+once, and the network evaluates a whole generation of all items as one batch.
+
+Populations are dicts of tensors [n, p, ...]: ``population`` (the genomes), ``fitness``,
+``monitor``, ``id`` and, where the mutation is self-adaptive, ``strength``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from deap import base, tools
 from torch import Tensor
 
-from synth.core import Genome, Problem, Rows, Search, State, StepReport
+from synth.core import (
+    Crossover,
+    Genome,
+    Mutation,
+    Problem,
+    Rows,
+    Search,
+    Selection,
+    State,
+    StepReport,
+    Survival,
+)
+from synth.core.lineage import NO_PARENT
 from synth.errors import InputError
-from synth.searches._variation import check, mutated, partners, statistics
-from synth.searches.operators.combined_mutation import later
-from synth.searches.operators.crossover import NoCrossover
-from synth.searches.operators.survival import MuPlusLambda, Survival, ranked, taken
+from synth.searches._variation import mates, mutated, statistics
+from synth.searches.operators._populations import ranked, take
+from synth.searches.operators.survival import MuPlusLambda
+
+# streams of random numbers within a generation
+SELECT = 1
+MATE = 2
+MUTATE = 3
+EVALUATE = 4
+ADAPT = 5
+
+CHAMPION = "champion."  # prefix of the state of the best so far
+REPORTED = ("population", "fitness", "monitor")  # what is reported of the fittest individual
 
 
 class Fitness(base.Fitness):
@@ -29,29 +55,63 @@ class Fitness(base.Fitness):
 
 
 class Individual:
-    """A genome with its fitness, as DEAP's hall of fame keeps it."""
+    """A genome with its fitness, as DEAP's hall of fame holds it.
+
+    Args:
+        genome: [*shape].
+        fitness: its fitness, higher is better.
+    """
 
     def __init__(self, genome: Tensor, fitness: float) -> None:
-        self.genome, self.fitness = genome, Fitness((fitness,))
+        self.genome = genome
+        self.fitness = Fitness((fitness,))
+
+
+@dataclass
+class _Generation:
+    """One generation: the population, its births [b, 4], and what its evaluation took.
+
+    `forwards` counts images passed through the network for each item; `invalid` [n] counts the
+    individuals whose fitness is not finite.
+    """
+
+    population: State
+    births: Tensor
+    forwards: int
+    invalid: Tensor
 
 
 class Genetic(Search):
-    """A population of `population` for every item, `generations` long, by any scheme of survival.
+    """A genetic algorithm with a population for every item.
 
-    `select` chooses parents, `mate` crosses neighbours, `mutate` changes the children, `survive` says who lives on;
-    by default (mu + lambda). A mutation that `adapts` finds with every individual how strong it is there, and
-    children inherit that. With `islands` a population lives in so many parts that mate apart; every `migrate`
-    generations the best of each takes the place of the next one's worst.
+    A generation selects parents, crosses neighbours, mutates the offspring, evaluates them, and
+    lets `survive` choose the next generation among parents and offspring. Where scores are noisy
+    (random transforms), parents are evaluated again in each generation, since otherwise the
+    luckiest would survive. A fitness that is not finite never wins and is counted in the statistics
+    as ``invalid``. Where the scheme is not elitist, the best individual so far (the champion) is
+    stored apart and reported.
 
-    Where scores are noisy (random transforms), parents are evaluated again, or the luckiest would win. A fitness
-    that is not a number, or infinite, never wins and is counted in the statistics as ``invalid``.
+    Args:
+        select: parent selection.
+        mate: crossover.
+        mutate: mutation. Where it is self-adaptive, every individual carries a strength, which its
+            offspring inherit.
+        generations: how many generations follow the initial population, which is step 0.
+        population: individuals of each item.
+        survive: survivor selection; (mu + lambda) where None.
+        islands: parts of equal size into which each population is divided and which mate apart.
+        migrate: after so many generations the fittest individual of each island replaces the least
+            fit one of the next island.
+
+    Raises:
+        InputError: for numbers out of range, or a scheme that does not fit the island's size.
     """
 
     def __init__(
         self,
-        select: Callable[..., Tensor],
-        mate: Callable[..., Tensor],
-        mutate: Callable[..., Tensor],
+        select: Selection,
+        mate: Crossover,
+        mutate: Mutation,
         generations: int = 100,
         population: int = 64,
         survive: Survival | None = None,
@@ -64,19 +124,19 @@ class Genetic(Search):
             raise InputError(f"search.population={population}: write 1 or more.")
         if islands < 1 or population % islands:
             raise InputError(
-                f"search.islands={islands}: the population of {population} has to divide into islands of one size."
+                f"search.islands={islands}: the population of {population} has to divide into "
+                "islands of one size."
             )
         if migrate < 1:
             raise InputError(f"search.migrate={migrate}: write 1 or more generations.")
-        self.steps, self.population = (
-            generations + 1,
-            population,
-        )  # step 0 evaluates the first population
-        self.islands, self.migrate = islands, migrate
-        self.survive: Survival = survive or MuPlusLambda()
-        self.brood = self.survive.brood(population // islands)  # children of an island
-        self.adapts = bool(getattr(mutate, "adapts", False))
-        self.crosses = not isinstance(mate, NoCrossover)
+        self.steps = generations + 1  # step 0 evaluates the initial population
+        self.population = population
+        self.islands = islands
+        self.migrate = migrate
+        self.mutation = mutate
+        self.crosses = mate.crosses
+        self.survive = survive or MuPlusLambda()
+        self.offspring = self.survive.offspring_count(population // islands)  # of an island
         self.toolbox = base.Toolbox()
         self.toolbox.register("select", select)
         self.toolbox.register("mate", mate)
@@ -84,207 +144,227 @@ class Genetic(Search):
         self.statistics = statistics()
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
-        crowd = rows.split(self.population)
+        individuals = rows.split(self.population)
         if genome is None:
-            genomes = problem.start(crowd)
-        else:  # the given genome leads a population of its mutants
-            genomes = self.toolbox.mutate(
-                genome[:, None].repeat_interleave(self.population, 1), rows
-            )
+            genomes = problem.start(individuals)
+        else:  # the given genome and mutants of it
+            copies = genome[:, None].repeat_interleave(self.population, 1)
+            genomes = self.toolbox.mutate(copies, rows)
             genomes[:, 0] = genome
-            genomes = problem.project(genomes.flatten(0, 1), crowd)
-        check(self.toolbox.mutate.func, genomes[0])
+            genomes = problem.project(genomes.flatten(0, 1), individuals)
+        self.mutation.check(genomes[0])
         genomes = genomes.unflatten(0, (len(rows), self.population))
         unknown = torch.full((len(rows), self.population), -torch.inf, device=genomes.device)
-        identity = (
-            torch.arange(self.population, device=genomes.device).expand(len(rows), -1).clone()
-        )
+        ids = torch.arange(self.population, device=genomes.device)
         state = {
             "population": genomes,
             "fitness": unknown,
             "monitor": torch.zeros_like(unknown),
-            "id": identity,
+            "id": ids.expand(len(rows), -1).clone(),
         }
-        if self.adapts:
+        if self.mutation.self_adaptive:
             state["strength"] = torch.ones_like(unknown)
-        if not self.survive.elitist:  # the best so far may die, and is kept apart
-            state |= {
-                f"champion.{name}": state[name][:, :1].clone()
-                for name in ("population", "fitness", "monitor")
-            }
+        if not self.survive.elitist:
+            state |= {f"{CHAMPION}{name}": state[name][:, :1].clone() for name in REPORTED}
         return state
 
     def passes(self, stochastic: bool, items: int = 1) -> int:
-        first = self.population  # step 0 evaluates all, whatever a generation has
-        return max(first, self.islands * self.brood + (self.population if stochastic else 0))
+        first = self.population  # step 0 evaluates every individual
+        parents = self.population if stochastic else 0
+        return max(first, self.islands * self.offspring + parents)
 
     def step(
         self, problem: Problem, rows: Rows, state: State, step: int
     ) -> tuple[State, StepReport]:
         rows = rows.fold_in(step)
-        champion = {name: state[f"champion.{name}"] for name in ("population", "fitness", "monitor")
-                    if f"champion.{name}" in state}  # fmt: skip
-        crowd = {name: value for name, value in state.items() if not name.startswith("champion.")}
+        population = {name: state[name] for name in state if not name.startswith(CHAMPION)}
         if step == 0:
-            crowd, spent, invalid = self._evaluated(problem, rows, crowd)
-            crowd = self._ordered(crowd)
-            births = _births(rows, crowd, crowd["id"], torch.full_like(crowd["id"], -1), first=0)
+            generation = self._first_generation(problem, rows, population)
         else:
-            crowd, spent, invalid, births = self._generation(problem, rows, crowd, step)
-        best = crowd["fitness"].argmax(
-            1, keepdim=True
-        )  # islands stand side by side: the best is anywhere
-        leader = {name: taken(crowd[name], best) for name in ("population", "fitness", "monitor")}
-        if champion and not problem.stochastic:
-            better = leader["fitness"] > champion["fitness"]
-            leader = {
-                name: torch.where(
-                    better.view(-1, 1, *[1] * (value.ndim - 2)), value, champion[name]
-                )
-                for name, value in leader.items()
-            }
-        passes = torch.full((len(rows),), spent, dtype=torch.int64, device=rows.item.device)
-        if champion:
-            crowd |= {f"champion.{name}": value for name, value in leader.items()}
-        return crowd, StepReport(
-            genome=leader["population"][:, 0],
-            score=leader["fitness"][:, 0],
-            monitor=leader["monitor"][:, 0],
-            forwards=passes,
-            backwards=torch.zeros_like(passes),
-            statistics=self.statistics.compile([crowd["fitness"]]) | {"invalid": invalid},
-            births=births,
-        )
+            generation = self._next_generation(problem, rows, population, step)
+        fittest = _fittest(generation.population)
+        new_state = dict(generation.population)
+        if not self.survive.elitist:
+            if not problem.stochastic:
+                champion = {name: state[f"{CHAMPION}{name}"] for name in REPORTED}
+                fittest = _fitter(fittest, champion)
+            new_state |= {f"{CHAMPION}{name}": value for name, value in fittest.items()}
+        return new_state, self._report(rows, generation, fittest)
 
     def hall_of_fame(self, state: State, item: int, most: int = 8) -> tools.HallOfFame:
         """The `most` fittest of an item's population as DEAP's `HallOfFame` of `Individual`."""
         hall = tools.HallOfFame(
-            most, similar=lambda one, other: torch.equal(one.genome, other.genome)
+            most, similar=lambda first, second: torch.equal(first.genome, second.genome)
         )
         order = state["fitness"][item].argsort(descending=True, stable=True)[:most]
-        best = zip(
-            state["population"][item, order], state["fitness"][item, order].tolist(), strict=True
-        )
-        hall.update([Individual(genome, fitness) for genome, fitness in best])
+        fitness = state["fitness"][item, order].tolist()
+        genomes = state["population"][item, order]
+        hall.update([Individual(*pair) for pair in zip(genomes, fitness, strict=True)])
         return hall
 
-    def _generation(
-        self, problem: Problem, rows: Rows, crowd: State, step: int
-    ) -> tuple[State, int, Tensor, Tensor]:
-        """Parents, children, survivors: the next crowd, passes an item, invalid children [n], births."""
-        items, apart = len(rows), rows.split(self.islands) if self.islands > 1 else rows
-        parents, spent, invalid = (
-            crowd,
-            0,
-            torch.zeros(items, dtype=torch.int64, device=rows.item.device),
-        )
+    def _first_generation(self, problem: Problem, rows: Rows, population: State) -> _Generation:
+        population, forwards, invalid = self._evaluated(problem, rows, population)
+        population = self._ranked(population)
+        none = torch.full_like(population["id"], NO_PARENT)
+        births = _births(rows, population, none, none, first=0)
+        return _Generation(population, births, forwards, invalid)
+
+    def _next_generation(
+        self, problem: Problem, rows: Rows, parents: State, step: int
+    ) -> _Generation:
+        forwards = 0
+        invalid = torch.zeros(len(rows), dtype=torch.int64, device=rows.item.device)
         if problem.stochastic:
-            parents, spent, invalid = self._evaluated(problem, rows, crowd)
-            parents = self._ordered(parents)
-        parents = {name: self._split(value) for name, value in parents.items()}
-        chosen = self.toolbox.select(parents["fitness"], self.brood, apart.fold_in(1))
-        children = self.toolbox.mate(taken(parents["population"], chosen), apart.fold_in(2))
-        brood: State = {}
-        strength = taken(parents["strength"], chosen) if self.adapts else None
-        mutate = later(self.toolbox.mutate.func, step)
-        children, strength = mutated(mutate, children, apart.fold_in(3), strength, apart.fold_in(5))
-        whole = (
-            children.unflatten(0, (items, self.islands)).flatten(1, 2)
-            if self.islands > 1
-            else children
+            parents, forwards, invalid = self._evaluated(problem, rows, parents)
+            parents = self._ranked(parents)
+        islands = self._divided(parents)
+        island_rows = rows.split(self.islands) if self.islands > 1 else rows
+
+        chosen = self.toolbox.select(
+            islands["fitness"], self.offspring, island_rows.fold_in(SELECT)
         )
-        litter = rows.split(whole.shape[1])
-        brood["population"] = problem.project(whole.flatten(0, 1), litter).view_as(whole)
-        first = self.population + (step - 1) * whole.shape[1]
-        brood["id"] = torch.arange(first, first + whole.shape[1], device=whole.device).expand(
-            items, -1
-        )
-        if strength is not None:
-            brood["strength"] = strength.view(items, -1)
-        found, born, unfit = self._evaluated(problem, rows.fold_in(4), brood)
-        alternatives = {
-            name: found[name].reshape(len(apart), self.brood, *found[name].shape[2:])
-            for name in parents
-        }
-        following = self.survive(parents, alternatives)
+        children = self._varied(islands, chosen, island_rows, step)
+        offspring = self._united(children, len(rows), self.offspring)
+        offspring = self._born(problem, rows, offspring, step)
+        offspring, spent, unfit = self._evaluated(problem, rows.fold_in(EVALUATE), offspring)
+
+        children = {name: self._island(offspring[name], self.offspring) for name in islands}
+        survivors = self.survive(islands, children)
         if self.islands > 1 and step % self.migrate == 0:
-            following = self._migrated(following)
-        following = {
-            name: value.reshape(items, self.population, *value.shape[2:])
-            for name, value in following.items()
-        }
-        of = taken(parents["id"], chosen)
-        born_of = torch.stack([of, partners(of, self.crosses)], dim=2).view(
-            items, whole.shape[1], 2
-        )
-        return (
-            following,
-            spent + born,
-            invalid + unfit,
-            _births(rows, following, born_of[..., 0], born_of[..., 1], first),
-        )
+            survivors = self._migrated(survivors)
+        size = self.population // self.islands
+        population = self._united(survivors, len(rows), size)
 
-    def _evaluated(self, problem: Problem, rows: Rows, crowd: State) -> tuple[State, int, Tensor]:
-        """`crowd` with the fitness of its individuals, the passes an item that took, how many were invalid, [n]."""
-        population = crowd["population"]
+        parent_ids = take(islands["id"], chosen)
+        ids = {"parent": parent_ids, "mate": mates(parent_ids, self.crosses)}
+        ids = self._united(ids, len(rows), self.offspring)
+        first = self._first_id(step)
+        births = _births(rows, population, ids["parent"], ids["mate"], first)
+        return _Generation(population, births, forwards + spent, invalid + unfit)
+
+    def _varied(self, islands: State, chosen: Tensor, rows: Rows, step: int) -> State:
+        """Crossed and mutated copies of the parents at the positions `chosen` of each island."""
+        genomes = take(islands["population"], chosen)
+        strength = take(islands["strength"], chosen) if self.mutation.self_adaptive else None
+        genomes = self.toolbox.mate(genomes, rows.fold_in(MATE))
+        genomes, strength = mutated(
+            self.mutation.at(step), genomes, rows.fold_in(MUTATE), strength, rows.fold_in(ADAPT)
+        )
+        children = {"population": genomes}
+        return children if strength is None else children | {"strength": strength}
+
+    def _born(self, problem: Problem, rows: Rows, offspring: State, step: int) -> State:
+        """`offspring` with legal genomes and ids of their own."""
+        genomes = offspring["population"]
+        count = genomes.shape[1]
+        legal = problem.project(genomes.flatten(0, 1), rows.split(count)).view_as(genomes)
+        first = self._first_id(step)
+        ids = torch.arange(first, first + count, device=genomes.device).expand(len(rows), -1)
+        return offspring | {"population": legal, "id": ids}
+
+    def _first_id(self, step: int) -> int:
+        """The id of the first offspring of a generation, the first generation being step 1."""
+        return self.population + (step - 1) * self.islands * self.offspring
+
+    def _evaluated(
+        self, problem: Problem, rows: Rows, population: State
+    ) -> tuple[State, int, Tensor]:
+        """`population` with its fitness, forward passes an item, and invalid individuals [n]."""
+        genomes = population["population"]
         self.toolbox.register("evaluate", problem.evaluate)
-        found = self.toolbox.evaluate(population.flatten(0, 1), rows.split(population.shape[1]))
-        fitness = found.scores[:, 0].view(population.shape[:2])
+        evaluation = self.toolbox.evaluate(genomes.flatten(0, 1), rows.split(genomes.shape[1]))
+        fitness = evaluation.scores[:, 0].view(genomes.shape[:2])
         valid = fitness.isfinite()
-        whole = crowd | {
+        evaluated = population | {
             "fitness": fitness.masked_fill(~valid, -torch.inf),
-            "monitor": found.monitor.view_as(fitness),
+            "monitor": evaluation.monitor.view_as(fitness),
         }
-        return whole, found.forwards * population.shape[1], (~valid).sum(1)
+        return evaluated, evaluation.forwards * genomes.shape[1], (~valid).sum(1)
 
-    def _ordered(self, crowd: State) -> State:
-        """A whole population with the best of each island first."""
-        parts = ranked(
-            {name: self._split(value) for name, value in crowd.items()},
-            self.population // self.islands,
-        )
-        return {name: value.reshape(crowd[name].shape) for name, value in parts.items()}
+    def _ranked(self, population: State) -> State:
+        """`population` with the individuals of each island ranked, the fittest first."""
+        islands = ranked(self._divided(population), self.population // self.islands)
+        return {name: value.reshape(population[name].shape) for name, value in islands.items()}
 
-    def _split(self, value: Tensor) -> Tensor:
-        """[n, population, ...] as [n * islands, population of an island, ...]."""
-        return value.reshape(
-            len(value) * self.islands, self.population // self.islands, *value.shape[2:]
-        )
+    def _divided(self, population: State) -> State:
+        """Populations [n, population, ...] as islands [n * islands, population / islands, ...]."""
+        size = self.population // self.islands
+        return {name: self._island(value, size) for name, value in population.items()}
 
-    def _migrated(self, crowd: State) -> State:
-        """The best of each island in the place of the worst of the next; both stay ranked."""
-        guests = {
-            name: value.unflatten(0, (-1, self.islands))[:, :, :1].roll(1, 1)
-            for name, value in crowd.items()
+    def _island(self, value: Tensor, size: int) -> Tensor:
+        """[n, islands * size, ...] as [n * islands, size, ...]."""
+        return value.reshape(len(value) * self.islands, size, *value.shape[2:])
+
+    def _united(self, islands: State, items: int, size: int) -> State:
+        """Islands [n * islands, size, ...] as [n, islands * size, ...]."""
+        return {
+            name: value.reshape(items, self.islands * size, *value.shape[2:])
+            for name, value in islands.items()
         }
-        return ranked(
-            {
-                name: torch.cat([crowd[name][:, :-1], guests[name].flatten(0, 1)], dim=1)
-                for name in crowd
-            },
-            self.population // self.islands,
+
+    def _migrated(self, islands: State) -> State:
+        """The fittest of each island in place of the least fit of the next; both stay ranked."""
+        migrants = {
+            name: value.unflatten(0, (-1, self.islands))[:, :, :1].roll(1, 1).flatten(0, 1)
+            for name, value in islands.items()
+        }
+        settled = {
+            name: torch.cat([value[:, :-1], migrants[name]], dim=1)
+            for name, value in islands.items()
+        }
+        return ranked(settled, self.population // self.islands)
+
+    def _report(self, rows: Rows, generation: _Generation, fittest: State) -> StepReport:
+        forwards = torch.full(
+            (len(rows),), generation.forwards, dtype=torch.int64, device=rows.item.device
+        )
+        summary = self.statistics.compile([generation.population["fitness"]])
+        return StepReport(
+            genome=fittest["population"][:, 0],
+            score=fittest["fitness"][:, 0],
+            monitor=fittest["monitor"][:, 0],
+            forwards=forwards,
+            backwards=torch.zeros_like(forwards),
+            statistics=summary | {"invalid": generation.invalid},
+            births=generation.births,
         )
 
 
-def _births(rows: Rows, crowd: State, parents: Tensor, mates: Tensor, first: int) -> Tensor:
-    """Item, child, parent and mate of those in `crowd` whose id is `first` or more: those born now, int64 [b, 4].
+def _fittest(population: State) -> State:
+    """The fittest individual of each item, tensors [n, 1, ...]; it may be on any island."""
+    best = population["fitness"].argmax(1, keepdim=True)
+    return {name: take(population[name], best) for name in REPORTED}
 
-    Who migrates as soon as born lives on two islands, but was born once.
+
+def _fitter(first: State, second: State) -> State:
+    """The fitter of two individuals [n, 1, ...] of each item; of equals the second."""
+    better = first["fitness"] > second["fitness"]
+    return {
+        name: torch.where(better.view(-1, 1, *[1] * (value.ndim - 2)), value, second[name])
+        for name, value in first.items()
+    }
+
+
+def _births(rows: Rows, population: State, parents: Tensor, mate: Tensor, first: int) -> Tensor:
+    """Item, child, parent and mate of the individuals whose id is `first` or more: int64 [b, 4].
+
+    These are the survivors that were born in this generation. `parents` and `mate` [n, m] hold ids
+    by the order of birth. An individual that migrates in the generation of its birth lives on two
+    islands but was born once.
     """
-    identity = crowd["id"]
-    item, place = (identity >= first).nonzero(as_tuple=True)
-    child = identity[item, place]
-    if first == 0:  # nobody bore the first generation
-        none = torch.full_like(child, -1)
+    ids = population["id"]
+    item, place = (ids >= first).nonzero(as_tuple=True)
+    child = ids[item, place]
+    if first == 0:  # individuals of the initial population have no parents
+        none = torch.full_like(child, NO_PARENT)
         return torch.stack([rows.item[item], child, none, none], dim=1)
-    born = child - first
-    return torch.stack(
-        [rows.item[item], child, parents[item, born], mates[item, born]], dim=1
-    ).unique(dim=0)
+    birth = child - first
+    columns = [rows.item[item], child, parents[item, birth], mate[item, birth]]
+    return torch.stack(columns, dim=1).unique(dim=0)
 
 
 def logbook(records: Iterable[Mapping[str, Any]]) -> tools.Logbook:
-    """DEAP's `Logbook` of a run from the records of its ``steps.jsonl``: gen, nevals and the statistics."""
+    """DEAP's `Logbook` (gen, nevals, the statistics) from the records of a ``steps.jsonl``."""
     book = tools.Logbook()
     before = 0
     for record in records:

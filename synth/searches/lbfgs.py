@@ -1,24 +1,38 @@
-"""Limited-memory BFGS ascent, each row with a curvature and a line search of its own.
+"""Limited-memory BFGS ascent with a curvature memory and a line search for each row.
 
-`torch.optim.LBFGS` couples rows through its dot products; here one hard picture cannot slow the others.
+`torch.optim.LBFGS` takes dot products over the whole batch and so couples its rows; here each row
+is an independent optimisation problem, and a hard one does not slow the others.
+
 Source: Nocedal & Wright, *Numerical Optimization*, algorithms 7.4 and 3.1.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
-from synth.core import Genome, Problem, Rows, Search, State, StepReport, ones
+from synth.core import Evaluation, Genome, Problem, Rows, Search, State, StepReport, ones
 from synth.errors import InputError
 
 
 class LBFGS(Search):
-    """`steps` quasi-Newton steps with `memory` curvature pairs and a backtracking line search of `tries` looks.
+    """Quasi-Newton ascent with a backtracking line search.
 
-    A step is accepted where the score rises by at least 1e-4 of what the slope promises (Armijo); a row whose
-    line search fails forgets its curvature, and stays. Pairs of non-positive curvature are not stored.
-    Departure from the book: Armijo alone, not the Wolfe conditions, for a third fewer passes.
+    A step is accepted where the score rises by at least 1e-4 of what the slope promises (Armijo). A
+    row whose line search fails forgets its curvature pairs and stays where it is. Pairs of
+    non-positive curvature are not stored. Departure from the book: Armijo alone, not the Wolfe
+    conditions, which saves a third of the passes.
+
+    Args:
+        steps: how many steps.
+        memory: curvature pairs that are remembered.
+        tries: the most evaluations of a line search.
+        first: largest absolute change of any number of the genome in a first, gradient step.
+
+    Raises:
+        InputError: for numbers out of range.
     """
 
     gradient = True
@@ -32,119 +46,132 @@ class LBFGS(Search):
             )
         if first <= 0:
             raise InputError(
-                f"search.first={first}: the length of the first step's largest change must be above 0."
+                f"search.first={first}: the length of the first step's largest change must be "
+                "above 0."
             )
-        self.steps, self.memory, self.tries, self.first = steps, memory, tries, first
+        self.steps = steps
+        self.memory = memory
+        self.tries = tries
+        self.first = first
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         if not problem.differentiable:
             raise InputError(
-                "search=lbfgs: this encoding has no gradient; use search=genetic, or another encoding."
+                "search=lbfgs: this encoding has no gradient; use search=genetic, or another "
+                "encoding."
             )
         if problem.stochastic:
             raise InputError(
-                "search=lbfgs: it needs the same score twice; write transform=none, or use search=gradient."
+                "search=lbfgs: it needs the same score twice; write transform=none, or use "
+                "search=gradient."
             )
         genome = problem.start(rows) if genome is None else genome
-        count, length = len(rows), genome[0].numel()
-        empty = genome.new_zeros(count, self.memory, length)
+        count = len(rows)
+        empty = genome.new_zeros(count, self.memory, genome[0].numel())
         return {
             "genome": genome,
             "score": genome.new_full((count,), -torch.inf),  # -inf: not yet evaluated
             "slope": torch.zeros_like(genome),
             "moves": empty,
             "turns": empty.clone(),
-            "inverse": genome.new_zeros(
-                count, self.memory
-            ),  # 1 / (move . turn); 0 marks an empty place
+            # 1 / (move . turn); 0 marks an empty place
+            "inverse": genome.new_zeros(count, self.memory),
         }
 
     def passes(self, stochastic: bool, items: int = 1) -> int:
-        return (
-            3 + 3 * self.tries + 1
-        )  # the first look, a line search that fails, and the look at where it stays
+        # the first evaluation, a line search that fails, and the evaluation where the row stays
+        return 3 + 3 * self.tries + 1
 
     def step(
         self, problem: Problem, rows: Rows, state: State, step: int
     ) -> tuple[State, StepReport]:
-        count = len(rows)
         state = dict(state)
-        forwards = torch.zeros(count, dtype=torch.int64, device=rows.item.device)
+        forwards = torch.zeros(len(rows), dtype=torch.int64, device=rows.item.device)
         backwards = forwards.clone()
-        if bool(state["score"].isneginf().any()):  # the first step: learn where we stand
+        if bool(state["score"].isneginf().any()):  # the first step: the start is not yet evaluated
             start = problem.evaluate(state["genome"], rows, ones)
             assert start.gradient is not None
-            state["score"], state["slope"] = start.scores[:, 0], start.gradient[0]
+            state["score"] = start.scores[:, 0]
+            state["slope"] = start.gradient[0]
             forwards += start.forwards
             backwards += start.backwards
-        genome, slope = state["genome"].flatten(1), state["slope"].flatten(1)
-        direction = self._direction(slope, state)
-        rise = (direction * slope).sum(1)
-        uphill = rise > 0
-        direction = torch.where(uphill[:, None], direction, slope)
-        rise = torch.where(uphill, rise, slope.square().sum(1))
-        fresh = ~(state["inverse"] != 0).any(1) | ~uphill
-        length = torch.where(
-            fresh, self.first / direction.abs().amax(1).clamp_min(1e-12), torch.ones_like(rise)
+        genome = state["genome"].flatten(1)
+        slope = state["slope"].flatten(1)
+        search = self._line_search(problem, rows, state)
+        self._remember(state, search.genome - genome, slope - search.slope, search.moved)
+        shape = state["genome"].shape
+        state["genome"] = search.genome.view(shape)
+        state["slope"] = search.slope.view(shape)
+        state["score"] = search.score
+        return state, StepReport(
+            genome=state["genome"],
+            score=search.score,
+            monitor=search.monitor,
+            forwards=forwards + search.forwards,
+            backwards=backwards + search.backwards,
+            terms=search.terms,
         )
 
-        best = {"genome": genome.clone(), "score": state["score"].clone(), "slope": slope.clone()}
-        monitor = genome.new_zeros(count)
-        terms: dict[str, Tensor] = {}
-        open_rows = torch.arange(count, device=genome.device)
-        moved = torch.zeros(count, dtype=torch.bool, device=genome.device)
+    def _line_search(self, problem: Problem, rows: Rows, state: State) -> _LineSearch:
+        """Backtracking (algorithm 3.1) of all rows; each halves its step until it is accepted."""
+        genome = state["genome"].flatten(1)
+        direction, rise, length = self._proposal(state)
+        search = _LineSearch.at(state)
+        open_rows = torch.arange(len(rows), device=genome.device)
         for _ in range(self.tries):
-            who = rows.select(open_rows)
-            tried = (genome + length[:, None] * direction)[open_rows].view(
-                -1, *state["genome"].shape[1:]
-            )
-            tried = problem.project(tried, who)
-            found = problem.evaluate(tried, who, ones)
-            assert found.gradient is not None
-            forwards[open_rows] += found.forwards
-            backwards[open_rows] += found.backwards
-            score = found.scores[:, 0]
-            good = score >= state["score"][open_rows] + 1e-4 * length[open_rows] * rise[open_rows]
-            done = open_rows[good]
-            best["genome"][done] = tried[good].flatten(1)
-            best["score"][done], best["slope"][done] = (
-                score[good],
-                found.gradient[0][good].flatten(1),
-            )
-            monitor[done], moved[done] = found.monitor[good], True
-            for name, value in found.terms.items():
-                terms.setdefault(name, genome.new_zeros(count))[done] = value[good, 0]
-            length[open_rows[~good]] *= 0.5
-            open_rows = open_rows[~good]
+            part = rows.select(open_rows)
+            tried = (genome + length[:, None] * direction)[open_rows]
+            tried = problem.project(tried.view(-1, *state["genome"].shape[1:]), part)
+            evaluation = problem.evaluate(tried, part, ones)
+            search.count(open_rows, evaluation)
+            score = evaluation.scores[:, 0]
+            least = state["score"][open_rows] + 1e-4 * length[open_rows] * rise[open_rows]
+            accepted = score >= least
+            search.accept(open_rows, accepted, tried, evaluation)
+            length[open_rows[~accepted]] *= 0.5
+            open_rows = open_rows[~accepted]
             if len(open_rows) == 0:
                 break
-        if len(open_rows):  # stayed where it was: what it says must still be what was evaluated
-            who = rows.select(open_rows)
-            stay = problem.evaluate(state["genome"][open_rows], who)
-            forwards[open_rows] += stay.forwards
-            monitor[open_rows] = stay.monitor
-            for name, value in stay.terms.items():
-                terms.setdefault(name, genome.new_zeros(count))[open_rows] = value[:, 0]
-        self._remember(state, best["genome"] - genome, slope - best["slope"], moved)
-        shape = state["genome"].shape
-        state["genome"], state["slope"] = best["genome"].view(shape), best["slope"].view(shape)
-        state["score"] = best["score"]
-        return state, StepReport(
-            state["genome"], best["score"], monitor, forwards, backwards, terms
-        )
+        if len(open_rows):  # these rows stay: report the monitor and terms of where they are
+            part = rows.select(open_rows)
+            evaluation = problem.evaluate(state["genome"][open_rows], part)
+            search.count(open_rows, evaluation)
+            search.report(open_rows, evaluation)
+        return search
+
+    def _proposal(self, state: State) -> tuple[Tensor, Tensor, Tensor]:
+        """Direction [r, d], the slope along it [r], and the first length to try [r].
+
+        Where the quasi-Newton direction does not ascend, the direction is the gradient; its length
+        is chosen so that the largest change is `first`.
+        """
+        slope = state["slope"].flatten(1)
+        direction = self._direction(slope, state)
+        rise = (direction * slope).sum(1)
+        ascends = rise > 0
+        direction = torch.where(ascends[:, None], direction, slope)
+        rise = torch.where(ascends, rise, slope.square().sum(1))
+        is_gradient = ~(state["inverse"] != 0).any(1) | ~ascends
+        first_length = self.first / direction.abs().amax(1).clamp_min(1e-12)
+        return direction, rise, torch.where(is_gradient, first_length, torch.ones_like(rise))
 
     def _direction(self, slope: Tensor, state: State) -> Tensor:
-        """The two-loop recursion (algorithm 7.4) on all rows at once; empty places have inverse 0 and drop out."""
-        moves, turns, inverse = state["moves"], state["turns"], state["inverse"]
-        vector, factors = slope.clone(), []
-        for i in range(self.memory - 1, -1, -1):  # newest last
+        """The two-loop recursion (algorithm 7.4) on all rows at once.
+
+        Empty places of the memory have an inverse of 0 and drop out.
+        """
+        moves = state["moves"]
+        turns = state["turns"]
+        inverse = state["inverse"]
+        vector = slope.clone()
+        factors = []
+        for i in range(self.memory - 1, -1, -1):  # the newest pair is the last
             factor = inverse[:, i] * (moves[:, i] * vector).sum(1)
             vector = vector - factor[:, None] * turns[:, i]
             factors.append(factor)
         newest = turns[:, -1].square().sum(1)
-        scale = torch.where(
-            newest > 0, 1 / (inverse[:, -1] * newest).clamp_min(1e-20), torch.ones_like(newest)
-        )
+        curvature = 1 / (inverse[:, -1] * newest).clamp_min(1e-20)
+        scale = torch.where(newest > 0, curvature, torch.ones_like(newest))
         vector = vector * scale[:, None]
         for i, factor in zip(range(self.memory), reversed(factors), strict=True):
             back = inverse[:, i] * (turns[:, i] * vector).sum(1)
@@ -152,17 +179,71 @@ class LBFGS(Search):
         return vector
 
     def _remember(self, state: State, move: Tensor, turn: Tensor, moved: Tensor) -> None:
-        """Stores the newest pair where its curvature is positive; forgets all of a row that could not move."""
+        """Store the newest pair where its curvature is positive; clear the rows that stayed."""
         curvature = (move * turn).sum(1)
         good = moved & (curvature > 1e-10 * turn.square().sum(1))
         for name, newest in (("moves", move), ("turns", turn), ("inverse", 1 / curvature)):
-            kept = state[name]
-            shifted = torch.cat([kept[:, 1:], newest[:, None]], dim=1)
-            mask = good.view(-1, *[1] * (kept.ndim - 1))
-            state[name] = torch.where(mask, shifted, kept)
+            pairs = state[name]
+            shifted = torch.cat([pairs[:, 1:], newest[:, None]], dim=1)
+            mask = good.view(-1, *[1] * (pairs.ndim - 1))
+            state[name] = torch.where(mask, shifted, pairs)
         stuck = ~moved
         if bool(stuck.any()):
             for name in ("moves", "turns", "inverse"):
-                state[name] = torch.where(
-                    stuck.view(-1, *[1] * (state[name].ndim - 1)), 0.0, state[name]
-                )
+                mask = stuck.view(-1, *[1] * (state[name].ndim - 1))
+                state[name] = torch.where(mask, 0.0, state[name])
+
+
+@dataclass
+class _LineSearch:
+    """Where the line searches of r rows arrived: genome and slope [r, d], score, monitor, terms.
+
+    `moved` [r] tells which rows had a step accepted; `forwards` and `backwards` [r] count passes.
+    """
+
+    genome: Tensor
+    slope: Tensor
+    score: Tensor
+    monitor: Tensor
+    moved: Tensor
+    forwards: Tensor
+    backwards: Tensor
+    terms: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def at(cls, state: State) -> _LineSearch:
+        """The line searches before their first evaluation."""
+        score = state["score"].clone()
+        return cls(
+            genome=state["genome"].flatten(1).clone(),
+            slope=state["slope"].flatten(1).clone(),
+            score=score,
+            monitor=state["genome"].new_zeros(len(score)),
+            moved=torch.zeros_like(score, dtype=torch.bool),
+            forwards=torch.zeros_like(score, dtype=torch.int64),
+            backwards=torch.zeros_like(score, dtype=torch.int64),
+        )
+
+    def count(self, rows: Tensor, evaluation: Evaluation) -> None:
+        """Add the passes of an evaluation of `rows` (indices)."""
+        self.forwards[rows] += evaluation.forwards
+        self.backwards[rows] += evaluation.backwards
+
+    def accept(self, rows: Tensor, accepted: Tensor, tried: Genome, evaluation: Evaluation) -> None:
+        """Move those of `rows` whose step is `accepted` (a mask over them) to where they tried."""
+        assert evaluation.gradient is not None
+        done = rows[accepted]
+        self.genome[done] = tried[accepted].flatten(1)
+        self.score[done] = evaluation.scores[accepted, 0]
+        self.slope[done] = evaluation.gradient[0][accepted].flatten(1)
+        self.moved[done] = True
+        self.report(rows, evaluation, accepted)
+
+    def report(
+        self, rows: Tensor, evaluation: Evaluation, which: Tensor | slice = slice(None)
+    ) -> None:
+        """Take over monitor and terms of those of `rows` that `which` selects."""
+        self.monitor[rows[which]] = evaluation.monitor[which]
+        for name, value in evaluation.terms.items():
+            zeros = self.monitor.new_zeros(len(self.monitor))
+            self.terms.setdefault(name, zeros)[rows[which]] = value[which, 0]

@@ -1,45 +1,76 @@
-"""MAP-Elites: a map with one elite a cell, and every child competes for every cell.
+"""MAP-Elites: a map of cells with one elite each, for which every offspring competes in every cell.
 
-Mouret & Clune 2015; with the classes of a network as cells it is the search that Nguyen, Yosinski & Clune 2015 found
-their fooling images with. The cells are the objective's columns, one an item: an objective with a column for every
-class, or for every niche of a class.
+Mouret & Clune 2015. With the classes of a network as cells it is the algorithm with which Nguyen,
+Yosinski & Clune 2015 found their fooling images. The cells are the objective's columns, one an
+item: an objective with a column for every class, or for every niche of a class (a niche is a range
+of a behaviour descriptor).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from deap import base
 from torch import Tensor
 
-from synth.core import Genome, Problem, Rows, Search, State, StepReport
-from synth.core.lineage import Ancestors
+from synth.core import Crossover, Genome, Mutation, Problem, Rows, Search, State, StepReport
+from synth.core.lineage import NO_PARENT, Ancestors
 from synth.errors import InputError
-from synth.searches._variation import check, mutated, partners, statistics
-from synth.searches.operators.combined_mutation import later
+from synth.searches._variation import mates, mutated, statistics
 from synth.searches.operators.crossover import NoCrossover
 
-FRAMES = 8  # ancestors remembered of each elite
+FRAMES = 8  # remembered ancestors of each elite
+
+# streams of random numbers within a step
+SELECT = 1
+MATE = 2
+MUTATE = 3
+ADAPT = 4
+
+
+@dataclass
+class _Offspring:
+    """The offspring of a step: genomes [batch, *shape], ids of parents and mates [batch].
+
+    `strength` [batch] is None where the mutation is not self-adaptive.
+    """
+
+    genomes: Genome
+    strength: Tensor | None
+    parents: Tensor
+    mates: Tensor
 
 
 class MapElites(Search):
-    """`steps` times `batch` children: parents are elites, and the best child of each cell may enter it.
+    """MAP-Elites: parents are elites, and the best offspring of a step for each cell may enter it.
 
-    After step `settle` a share `focus` of the parents comes from the worse half of the cells, the rest from any, each
-    as likely: cells that are nearly done have little to gain. At 0 it is the algorithm as published.
+    Parents are drawn uniformly from the filled cells, as published, up to step `settle`. After it,
+    a share `focus` of them comes from the worse half of the filled cells, since cells that are
+    nearly solved have little to gain. A cell that no offspring has entered is empty: its score is
+    minus infinity and it has no offspring. A score that is NaN or plus infinity never enters a
+    cell and is counted in the statistics as ``invalid``. Every elite remembers up to 8 of its
+    ancestors, evenly spaced along its line of descent.
 
-    `mate` crosses neighbours of the batch, `mutate` changes them. A cell that no picture has come to stays empty:
-    its score is minus infinity, and it is nobody's parent. A score that is not a number never enters, and is
-    counted in the statistics as ``invalid``. Every elite remembers a few of its ancestors, evenly along its line.
+    Args:
+        mutate: mutation. Where it is self-adaptive, elites carry a strength that their offspring
+            inherit.
+        mate: crossover of neighbours of the batch; none where None.
+        steps: how many steps.
+        batch: offspring of a step, over all cells.
+        focus: share in [0, 1] of the parents drawn from the worse half of the filled cells.
+        settle: the last step in which parents are drawn from all cells alike.
+
+    Raises:
+        InputError: for numbers out of range.
     """
 
     shared_population = True
 
     def __init__(
         self,
-        mutate: Callable[..., Tensor],
-        mate: Callable[..., Tensor] | None = None,
+        mutate: Mutation,
+        mate: Crossover | None = None,
         steps: int = 400,
         batch: int = 256,
         focus: float = 0.5,
@@ -53,12 +84,15 @@ class MapElites(Search):
             raise InputError(f"search.focus={focus}: a share lies in [0, 1].")
         if settle < 0:
             raise InputError(f"search.settle={settle}: write 0 or more steps.")
-        self.steps, self.batch, self.focus, self.settle = steps, batch, focus, settle
-        self.adapts = bool(getattr(mutate, "adapts", False))
+        mate = mate or NoCrossover()
+        self.steps = steps
+        self.batch = batch
+        self.focus = focus
+        self.settle = settle
+        self.mutation = mutate
+        self.crosses = mate.crosses
         self.toolbox = base.Toolbox()
-        self.mates = mate is not None and not isinstance(mate, NoCrossover)
-        if self.mates:
-            self.toolbox.register("mate", mate)
+        self.toolbox.register("mate", mate)
         self.toolbox.register("mutate", mutate)
         self.statistics = statistics()
 
@@ -66,27 +100,36 @@ class MapElites(Search):
         count = len(rows)
         if problem.columns != count:
             raise InputError(
-                f"search=map_elites: an objective with a score for each of the {count} items is needed, this one has "
-                f"{problem.columns}; write objective every_class or niches, or another search."
+                f"search=map_elites: an objective with a score for each of the {count} items is "
+                f"needed, this one has {problem.columns}; write objective every_class or niches, "
+                "or another search."
             )
         if problem.stochastic:
             raise InputError(
-                "search=map_elites: elites are not measured again, so where scores vary the luckiest would stay; write "
-                "transform=none."
+                "search=map_elites: elites are not measured again, so where scores vary the "
+                "luckiest would stay; write transform=none."
             )
         first = problem.start(rows) if genome is None else genome
-        check(self.toolbox.mutate.func, first[0])
-        none = torch.full((count,), -1, dtype=torch.int64, device=first.device)
-        frames = torch.zeros(count, FRAMES, *first.shape[1:], device=first.device)
+        self.mutation.check(first[0])
+        none = torch.full((count,), NO_PARENT, dtype=torch.int64, device=first.device)
         unknown = torch.full((count,), -torch.inf, device=first.device)
         state = {
-            "elite": first.clone(), "fitness": unknown, "id": none, "born": none.clone(),
-            "generations": torch.zeros_like(none), "frames": frames, "frame_count": torch.zeros_like(none),
+            "elite": first.clone(),
+            "fitness": unknown,
+            "id": none,
+            "born": none.clone(),
+            "generations": torch.zeros_like(none),
+            "frames": torch.zeros(count, FRAMES, *first.shape[1:], device=first.device),
+            "frame_count": torch.zeros_like(none),
             "frame_every": torch.ones_like(none),
-            "frame_id": none[:, None].repeat(1, FRAMES), "frame_step": none[:, None].repeat(1, FRAMES),
-            "frame_cell": none[:, None].repeat(1, FRAMES), "frame_score": unknown[:, None].repeat(1, FRAMES),
-        }  # fmt: skip
-        return state | {"strength": torch.ones_like(unknown)} if self.adapts else state
+            "frame_id": none[:, None].repeat(1, FRAMES),
+            "frame_step": none[:, None].repeat(1, FRAMES),
+            "frame_cell": none[:, None].repeat(1, FRAMES),
+            "frame_score": unknown[:, None].repeat(1, FRAMES),
+        }
+        if self.mutation.self_adaptive:
+            state["strength"] = torch.ones_like(unknown)
+        return state
 
     def passes(self, stochastic: bool, items: int = 1) -> int:
         return -(-self.batch // items)
@@ -94,84 +137,52 @@ class MapElites(Search):
     def step(
         self, problem: Problem, rows: Rows, state: State, step: int
     ) -> tuple[State, StepReport]:
-        one = rows.select(slice(1)).fold_in(
-            step
-        )  # the batch belongs to all cells: its draws are the first one's
-        cells = (
-            self._drawn(state, one.fold_in(1), self.focus if step > self.settle else 0.0)
-            if step
-            else torch.arange(self.batch, device=rows.item.device) % len(rows)
-        )
-        crowd = Rows(rows.item[cells], one.split(self.batch).key)
-        if step:
-            children, strength, parents, mates = self._children(
-                problem, state, cells, crowd, one, step
-            )
+        # the batch belongs to all cells: its random numbers are drawn with the key of the first
+        batch_row = rows.select(slice(1)).fold_in(step)
+        cells = self._parent_cells(state, rows, batch_row, step)
+        offspring_rows = Rows(rows.item[cells], batch_row.split(self.batch).key)
+        if step == 0:
+            offspring = self._initial(problem, state, offspring_rows)
         else:
-            children, strength = problem.start(crowd), None
-            children[: len(rows)] = state["elite"][: self.batch]
-            parents = mates = torch.full_like(cells, -1)
+            offspring = self._children(problem, state, cells, offspring_rows, batch_row, step)
+
         self.toolbox.register("evaluate", problem.evaluate)
-        found = self.toolbox.evaluate(children, crowd)
-        valid = ~found.scores.isnan() & (found.scores != torch.inf)
-        best, child = found.scores.masked_fill(~valid, -torch.inf).max(0)
-        won = (best > state["fitness"]).nonzero()[:, 0]
-        child = child[won]
+        evaluation = self.toolbox.evaluate(offspring.genomes, offspring_rows)
+        valid = ~evaluation.scores.isnan() & (evaluation.scores != torch.inf)
+        best, winner = evaluation.scores.masked_fill(~valid, -torch.inf).max(0)
+
+        improved = (best > state["fitness"]).nonzero()[:, 0]
+        winner = winner[improved]
         state = dict(state)
-        self._remember(state, won, cells[child])
-        state["elite"][won], state["fitness"][won] = children[child], best[won]
-        state["id"][won], state["born"][won] = step * self.batch + child, step
-        if strength is not None:
-            state["strength"][won] = strength[0, child]
-        spent = torch.full(
-            (len(rows),), self.batch // len(rows), dtype=torch.int64, device=rows.item.device
-        )
-        # shared, the remainder in turn, so that the sum is what the network did
-        spent[
-            (step * self.batch + torch.arange(self.batch % len(rows), device=spent.device))
-            % len(rows)
-        ] += 1
-        invalid = (~valid).any(1).sum().expand(len(rows))
+        self._inherit_ancestors(state, improved, cells[winner])
+        state["elite"][improved] = offspring.genomes[winner]
+        state["fitness"][improved] = best[improved]
+        state["id"][improved] = step * self.batch + winner
+        state["born"][improved] = step
+        if offspring.strength is not None:
+            state["strength"][improved] = offspring.strength[winner]
+
+        forwards = self._shares(rows, step) * evaluation.forwards
+        births = [rows.item[improved], state["id"][improved]]
+        births += [offspring.parents[winner], offspring.mates[winner]]
         return state, StepReport(
             genome=state["elite"],
             score=state["fitness"],
             monitor=state["fitness"],
-            forwards=spent * found.forwards,
-            backwards=torch.zeros_like(spent),
-            statistics={
-                name: value.expand(len(rows))
-                for name, value in self.statistics.compile([state["fitness"][None]]).items()
-            }
-            | {"invalid": invalid},
-            births=torch.stack(
-                [rows.item[won], state["id"][won], parents[child], mates[child]], dim=1
-            ),
-        )
-
-    def _children(
-        self, problem: Problem, state: State, cells: Tensor, crowd: Rows, one: Rows, step: int
-    ) -> tuple[Genome, Tensor | None, Tensor, Tensor]:
-        """Children of the elites in `cells` [batch]: genomes, strengths [1, batch], ids of parents and of mates."""
-        mutate = later(self.toolbox.mutate.func, step)
-        parents, whole = state["id"][cells], state["elite"][cells][None]
-        if self.mates:
-            whole = self.toolbox.mate(whole, one.fold_in(2))
-        strength = state["strength"][cells][None] if self.adapts else None
-        whole, strength = mutated(mutate, whole, one.fold_in(3), strength, one.fold_in(4))
-        return (
-            problem.project(whole[0], crowd),
-            strength,
-            parents,
-            partners(parents[None], self.mates)[0],
+            forwards=forwards,
+            backwards=torch.zeros_like(forwards),
+            statistics=self._summary(state["fitness"], (~valid).any(1).sum()),
+            births=torch.stack(births, dim=1),
         )
 
     def ancestors(self, state: State) -> Ancestors:
-        def line(frames: Tensor, own: Tensor) -> Tensor:
+        cells = torch.arange(len(state["id"]), device=state["id"].device)
+
+        def line(frames: Tensor, elites: Tensor) -> Tensor:
             whole = torch.cat([frames, torch.zeros_like(frames[:, :1])], dim=1)
-            whole[cells, state["frame_count"]] = own
+            whole[cells, state["frame_count"]] = elites
             return whole
 
-        cells = torch.arange(len(state["id"]), device=state["id"].device)
         return Ancestors(
             genomes=line(state["frames"], state["elite"]),
             count=state["frame_count"] + 1,
@@ -182,49 +193,102 @@ class MapElites(Search):
             generations=state["generations"],
         )
 
-    def _drawn(self, state: State, rows: Rows, focus: float) -> Tensor:
-        """Cells of the parents, [batch]: a share `focus` of them from the worse half of the filled cells."""
-        count = (state["fitness"] > -torch.inf).sum()
-        order = state["fitness"].argsort(descending=True, stable=True)  # the empty ones come last
+    def _parent_cells(self, state: State, rows: Rows, batch_row: Rows, step: int) -> Tensor:
+        """The cell of each parent, [batch]; in step 0 the cells in turn."""
+        if step == 0:
+            return torch.arange(self.batch, device=rows.item.device) % len(rows)
+        focus = self.focus if step > self.settle else 0.0
+        return self._select(state["fitness"], batch_row.fold_in(SELECT), focus)
+
+    def _select(self, fitness: Tensor, rows: Rows, focus: float) -> Tensor:
+        """Cells [batch], a share `focus` of them from the worse half of the filled ones."""
+        count = (fitness > -torch.inf).sum()
+        order = fitness.argsort(descending=True, stable=True)  # empty cells come last
         draws = rows.uniform(self.batch)[0]
-        ranks = (draws * count).long()
-        worse = (count // 2 + draws * (count - count // 2)).long()
-        return order[
-            torch.where(
-                torch.arange(self.batch, device=draws.device) < focus * self.batch, worse, ranks
-            )
-        ]
+        any_rank = (draws * count).long()
+        worse_rank = (count // 2 + draws * (count - count // 2)).long()
+        focused = torch.arange(self.batch, device=draws.device) < focus * self.batch
+        return order[torch.where(focused, worse_rank, any_rank)]
 
-    def _remember(self, state: State, won: Tensor, parent: Tensor) -> None:
-        """The line of an elite that is about to enter the cells `won` is its parent's, and the parent.
+    def _initial(self, problem: Problem, state: State, rows: Rows) -> _Offspring:
+        """The initial population: random genomes, led by those that the search was given."""
+        genomes = problem.start(rows)
+        genomes[: len(state["elite"])] = state["elite"][: self.batch]
+        none = torch.full_like(rows.item, NO_PARENT)
+        return _Offspring(genomes, None, none, none)
 
-        A line keeps the ancestors whose place in it is a multiple of `frame_every`; when it is full, every other
-        one goes and the distance doubles: evenly spaced whatever its length, and the first stays for ever.
+    def _children(
+        self, problem: Problem, state: State, cells: Tensor, rows: Rows, batch_row: Rows, step: int
+    ) -> _Offspring:
+        """Crossed and mutated copies of the elites in `cells` [batch]."""
+        parents = state["id"][cells]
+        strength = state["strength"][cells][None] if self.mutation.self_adaptive else None
+        genomes = self.toolbox.mate(state["elite"][cells][None], batch_row.fold_in(MATE))
+        genomes, strength = mutated(
+            self.mutation.at(step),
+            genomes,
+            batch_row.fold_in(MUTATE),
+            strength,
+            batch_row.fold_in(ADAPT),
+        )
+        return _Offspring(
+            genomes=problem.project(genomes[0], rows),
+            strength=None if strength is None else strength[0],
+            parents=parents,
+            mates=mates(parents[None], self.crosses)[0],
+        )
+
+    def _shares(self, rows: Rows, step: int) -> Tensor:
+        """How many offspring each cell pays for, int64 [n]; the remainder goes to cells in turn.
+
+        The sum over the cells is thus exactly what the network did.
         """
-        born = (
-            state["id"][parent] >= 0
-        )  # what was begun with was never measured, and is nobody's ancestor
-        count, every = state["frame_count"][parent], state["frame_every"][parent]
-        full = (count == FRAMES) & (state["generations"][parent] % every == 0)
-        places = torch.arange(FRAMES, device=won.device)
-        kept = torch.where(full[:, None], (2 * places).clamp_max(FRAMES - 1), places)
+        cells = len(rows)
+        shares = torch.full(
+            (cells,), self.batch // cells, dtype=torch.int64, device=rows.item.device
+        )
+        remainder = torch.arange(self.batch % cells, device=shares.device)
+        shares[(step * self.batch + remainder) % cells] += 1
+        return shares
+
+    def _summary(self, fitness: Tensor, invalid: Tensor) -> dict[str, Tensor]:
+        """Statistics of the whole map, the same [n] for every cell."""
+        summary = self.statistics.compile([fitness[None]])
+        numbers = {name: value.expand(len(fitness)) for name, value in summary.items()}
+        return numbers | {"invalid": invalid.expand(len(fitness))}
+
+    def _inherit_ancestors(self, state: State, cells: Tensor, parent_cells: Tensor) -> None:
+        """Give the elites that are about to enter `cells` the line of their parent, and the parent.
+
+        A line keeps the ancestors whose number in it is a multiple of `frame_every`. When it is
+        full, every other frame is dropped and the distance doubles, so that the frames are evenly
+        spaced whatever the length of the line; the first ancestor always stays.
+        """
+        # genomes that the search was given were never evaluated and are no ancestors
+        evaluated = state["id"][parent_cells] >= 0
+        length = state["generations"][parent_cells]
+        count = state["frame_count"][parent_cells]
+        every = state["frame_every"][parent_cells]
+        full = (count == FRAMES) & (length % every == 0)
+        places = torch.arange(FRAMES, device=cells.device)
+        frames = torch.where(full[:, None], (2 * places).clamp_max(FRAMES - 1), places)
         count = torch.where(full, FRAMES // 2, count)
         every = torch.where(full, 2 * every, every)
-        due = born & (state["generations"][parent] % every == 0)
-        here = (due[:, None] & (places == count[:, None])).nonzero(as_tuple=True)
-        lines = {}
-        told = {
+        due = evaluated & (length % every == 0)
+        new = (due[:, None] & (places == count[:, None])).nonzero(as_tuple=True)
+        parents = {
             "frames": state["elite"],
             "frame_id": state["id"],
             "frame_step": state["born"],
-            "frame_cell": torch.arange(len(state["id"]), device=won.device),
+            "frame_cell": torch.arange(len(state["id"]), device=cells.device),
             "frame_score": state["fitness"],
         }
-        for name, values in told.items():
-            lines[name] = state[name][parent[:, None], kept]
-            lines[name][here] = values[parent[here[0]]]
-        generations = state["generations"][parent] + born
+        lines = {}
+        for name, values in parents.items():
+            lines[name] = state[name][parent_cells[:, None], frames]
+            lines[name][new] = values[parent_cells[new[0]]]
         for name, line in lines.items():
-            state[name][won] = line
-        state["frame_count"][won], state["frame_every"][won] = count + due, every
-        state["generations"][won] = generations
+            state[name][cells] = line
+        state["frame_count"][cells] = count + due
+        state["frame_every"][cells] = every
+        state["generations"][cells] = length + evaluated

@@ -135,7 +135,7 @@ class Regularisers:
 
 
 def _largest(norms: Tensor, percentage: float) -> Tensor:
-    """A mask [r, 1, h, w], 0 at the `percentage` of pixels with the smallest `norms` of each row."""
+    """A mask [r, 1, h, w], 0 at the `percentage` of pixels of each row with the smallest norms."""
     flat = norms.flatten(1)
     clipped = int(flat.shape[1] * percentage / 100)
     if clipped == 0:

@@ -1,6 +1,7 @@
-"""Takes a search and a schedule; gives one search that goes through stages: small pictures first, other transforms.
+"""Multi-stage searches: coarse-to-fine octaves, and schedules of transforms and searches.
 
-Octaves of a dream, coarse-to-fine style transfer, schedules of crops and step lengths are all this.
+The octaves of DeepDream, coarse-to-fine style transfer, and schedules of crops and step lengths are
+all stages.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from synth.core import Encoding, Genome, Problem, Rows, Search, State, StepReport, Transform
+from synth.core import Genome, Problem, Rows, Search, State, StepReport, Transform
 from synth.errors import InputError
 
 STREAM = 1 << 21  # the streams of later stages; below it are those of steps and of purposes
@@ -18,9 +19,13 @@ STREAM = 1 << 21  # the streams of later stages; below it are those of steps and
 
 @dataclass(frozen=True)
 class Stage:
-    """`steps` on pictures whose sides are `scale` times those of the result.
+    """One stage of a search.
 
-    `transform` and `search` take the place of the experiment's and the wrapper's where they are given.
+    Args:
+        steps: how many steps it takes, 1 or more.
+        scale: sides of its images as a share in (0, 1] of the result's.
+        transform: its transform; the experiment's where None.
+        search: its search; that of `Stages` where None.
     """
 
     steps: int
@@ -30,55 +35,70 @@ class Stage:
 
 
 class Stages(Search):
-    """`search` in several `stages`, the genome carried from one to the next; the last is at full size.
+    """A search in several stages, with the genome transferred from each to the next.
 
-    `stages` by name, so that one can be changed (null: left out), or a list; they run in their order. Every step
-    shows its genome at full size, so an item may be done in any stage.
+    Every step reports its genome at full size, so an item may be finished in any stage. A step of
+    an early stage is scored at that stage's size.
+
+    Args:
+        search: the search of all stages that name none.
+        stages: by name, so that one can be overridden (or left out, as None), or a list; they run
+            in their order. The last one has scale 1, the full size.
+
+    Raises:
+        InputError: for stages out of range, or searches that cannot be staged.
     """
 
     gradient = True
+    staged = True
 
     def __init__(
         self, search: Search, stages: Mapping[str, Stage | None] | Sequence[Stage | None]
     ) -> None:
-        given = list(stages.values()) if isinstance(stages, Mapping) else list(stages)
-        self.stages = [stage for stage in given if stage is not None]
+        entries = stages.values() if isinstance(stages, Mapping) else stages
+        self.stages = [stage for stage in entries if stage is not None]
+        self._check_stages()
+        self.searches = [_of_length(stage.search or search, stage.steps) for stage in self.stages]
+        if any(part.staged for part in self.searches):
+            raise InputError(
+                "search.search: stages go through no stages of their own; name all of them in one "
+                "list."
+            )
+        if any(part.shared_population for part in self.searches):
+            raise InputError(
+                "search.search: items that live from one another cannot go through stages."
+            )
+        self.gradient = any(part.gradient for part in self.searches)
+        self.alternatives = all(part.alternatives for part in self.searches)
+        self.steps = sum(stage.steps for stage in self.stages)
+        self._problems: dict[int, tuple[Problem, Problem]] = {}
+
+    def _check_stages(self) -> None:
         if not self.stages:
             raise InputError("search.stages: empty; name at least one stage.")
         for stage in self.stages:
             if stage.steps < 1 or not 0 < stage.scale <= 1:
                 raise InputError(
-                    f"search.stages: steps={stage.steps}, scale={stage.scale}; write steps >= 1 and scale in (0, 1]."
+                    f"search.stages: steps={stage.steps}, scale={stage.scale}; write steps >= 1 "
+                    "and scale in (0, 1]."
                 )
         if self.stages[-1].scale != 1.0:
             raise InputError(
-                f"search.stages: the last has scale={self.stages[-1].scale}; it must be 1, the full size."
+                f"search.stages: the last has scale={self.stages[-1].scale}; it must be 1, the "
+                "full size."
             )
-        self.searches = [_of_length(stage.search or search, stage.steps) for stage in self.stages]
-        if any(isinstance(one, Stages) for one in self.searches):
-            raise InputError(
-                "search.search: stages go through no stages of their own; name all of them in one list."
-            )
-        if any(one.shared_population for one in self.searches):
-            raise InputError(
-                "search.search: items that live from one another cannot go through stages."
-            )
-        self.gradient = any(one.gradient for one in self.searches)
-        self.alternatives = all(one.alternatives for one in self.searches)
-        self.steps = sum(stage.steps for stage in self.stages)
-        self._known: dict[int, tuple[Problem, Problem]] = {}
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
-        for place, search in enumerate(
-            self.searches
-        ):  # what does not go together is refused before a run begins
-            here = self._problem(problem, place)
-            if place < len(self.stages) - 1 and "genome" not in search.init(
-                here, rows.select(slice(1))
-            ):
+        for place, search in enumerate(self.searches):  # refuse what does not fit before a run
+            stage_problem = self._problem(problem, place)
+            is_last = place == len(self.stages) - 1
+            if is_last:
+                continue
+            if "genome" not in search.init(stage_problem, rows.select(slice(1))):
                 raise InputError(
-                    f"search.search: {type(search).__name__.lower()} keeps a population, or a change from a start, of "
-                    "which nothing could be carried to the next stage; use gradient, lbfgs or cma."
+                    f"search.search: {type(search).__name__.lower()} keeps a population, or a "
+                    "change from a start, of which nothing could be carried to the next stage; use "
+                    "gradient, lbfgs or cma."
                 )
         first = self._problem(problem, 0)
         if genome is not None:
@@ -86,52 +106,67 @@ class Stages(Search):
         return self.searches[0].init(first, rows, genome)
 
     def passes(self, stochastic: bool, items: int = 1) -> int:
-        dearest = 0
-        for stage, one in zip(self.stages, self.searches, strict=True):
+        most = 0
+        for stage, search in zip(self.stages, self.searches, strict=True):
             drawn = stochastic if stage.transform is None else stage.transform.stochastic
-            dearest = max(dearest, one.passes(stochastic or drawn, items))
-        return dearest
+            most = max(most, search.passes(stochastic or drawn, items))
+        return most
 
     def step(
         self, problem: Problem, rows: Rows, state: State, step: int
     ) -> tuple[State, StepReport]:
-        place, within = 0, min(step, self.steps - 1)
-        while within >= self.stages[place].steps:
-            within -= self.stages[place].steps
-            place += 1
-        within += max(0, step - (self.steps - 1))  # a budget may ask for more than the schedule has
-        here = self._problem(problem, place)
+        place, within = self._stage_of(step)
+        search = self.searches[place]
+        stage_problem = self._problem(problem, place)
         if place:
             rows = rows.fold_in(STREAM + place)
         if within == 0 and place:
             before = self._problem(problem, place - 1)
-            genome = here.project(before.transfer(state["genome"], here), rows)
-            state = self.searches[place].init(here, rows, genome)
-        state, said = self.searches[place].step(here, rows, state, within)
-        if here is problem:
-            return state, said
-        return state, replace(
-            said, genome=problem.project(here.transfer(said.genome, problem), rows)
-        )
+            genome = stage_problem.project(before.transfer(state["genome"], stage_problem), rows)
+            state = search.init(stage_problem, rows, genome)
+        state, report = search.step(stage_problem, rows, state, within)
+        if stage_problem is problem:
+            return state, report
+        genome = problem.project(stage_problem.transfer(report.genome, problem), rows)
+        return state, replace(report, genome=genome)
+
+    def _stage_of(self, step: int) -> tuple[int, int]:
+        """The stage of a step, and the step's number within it.
+
+        A budget may ask for more steps than the schedule has: the last stage then goes on.
+        """
+        place = 0
+        within = min(step, self.steps - 1)
+        while within >= self.stages[place].steps:
+            within -= self.stages[place].steps
+            place += 1
+        return place, within + max(0, step - (self.steps - 1))
 
     def _problem(self, problem: Problem, place: int) -> Problem:
-        """The problem of a stage; made once, since comparing with another picture means looking at it."""
-        known = self._known.get(place)
-        if known is None or known[0] is not problem:
-            stage = self.stages[place]
-            parts = {} if stage.transform is None else {"transform": stage.transform}
-            encoding = getattr(problem, "encoding", None)
-            if isinstance(encoding, Encoding) and stage.scale != 1.0:
-                assert encoding.size is not None
-                parts["size"] = tuple(max(8, round(side * stage.scale)) for side in encoding.size)
-            known = self._known[place] = (
-                problem,
-                self._at(problem, parts, stage) if parts else problem,
-            )
-        return known[1]
+        """The problem of a stage.
 
-    def _at(self, problem: Problem, parts: Mapping[str, Any], stage: Stage) -> Problem:
-        """`problem` with the parts that a stage exchanges; InputError that speaks of the stage if they do not fit."""
+        It is made once, because an objective that compares with another image reads that image
+        when it is made.
+        """
+        entry = self._problems.get(place)
+        if entry is None or entry[0] is not problem:
+            entry = (problem, self._staged(problem, self.stages[place]))
+            self._problems[place] = entry
+        return entry[1]
+
+    def _staged(self, problem: Problem, stage: Stage) -> Problem:
+        """`problem` at the size and with the transform of a stage.
+
+        Raises:
+            InputError: where images of the stage are too small for the network or the transform.
+        """
+        parts: dict[str, Any] = {}
+        if stage.transform is not None:
+            parts["transform"] = stage.transform
+        if problem.size is not None and stage.scale != 1.0:
+            parts["size"] = tuple(max(8, round(side * stage.scale)) for side in problem.size)
+        if not parts:
+            return problem
         try:
             return problem.at(**parts)
         except InputError as error:
@@ -139,23 +174,34 @@ class Stages(Search):
                 raise
             height, width = parts["size"]
             raise InputError(
-                f"search: in its stage of scale {stage.scale:.3g} pictures have {height}x{width} pixels, too few for "
-                "the network or the transform; write fewer octaves (search.count=), or a larger encoding.size."
+                f"search: in its stage of scale {stage.scale:.3g} pictures have {height}x{width} "
+                "pixels, too few for the network or the transform; write fewer octaves "
+                "(search.count=), or a larger encoding.size."
             ) from error
 
 
 def octaves(search: Search, count: int = 4, scale: float = 1.4, steps: int = 10) -> Stages:
-    """`search` in `count` stages of `steps` each, every one `scale` times as large as the one before."""
+    """A search in octaves: stages of growing images.
+
+    Args:
+        search: the search of each octave.
+        count: how many octaves.
+        scale: how much larger the images of each octave are than those of the one before.
+        steps: steps of each octave.
+
+    Raises:
+        InputError: for numbers out of range.
+    """
     if count < 1 or scale <= 1 or steps < 1:
         raise InputError(
-            f"search: count={count}, scale={scale}, steps={steps}; write 1 or more octaves, each larger than the last, "
-            "and 1 step or more in each."
+            f"search: count={count}, scale={scale}, steps={steps}; write 1 or more octaves, each "
+            "larger than the last, and 1 step or more in each."
         )
     return Stages(search, [Stage(steps, scale ** -(count - 1 - place)) for place in range(count)])
 
 
 def _of_length(search: Search, steps: int) -> Search:
-    """`search` meant for so many steps: what falls in a line over a search falls over a stage."""
+    """`search` with so many steps: schedules over a search then run over a stage."""
     other = copy.copy(search)
     other.steps = steps
     return other

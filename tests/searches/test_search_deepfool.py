@@ -117,7 +117,7 @@ def test_lengths_are_those_of_foolbox(norm: str, loud_network: Network, folder: 
         loud_network, Perturbation(images=images, eight_bit=False), Alternatives(images=images, count=4), DeepFool(20, norm),
         monitor=Untargeted(images=images),
     )  # fmt: skip
-    said, _ = evolved(made.search, made.problem, made.rows)
+    said, _ = evolved(made.search_method, made.problem, made.rows)
     originals = made.problem.encoding.originals(made.rows)
     with torch.no_grad():
         labels = loud_network(originals).argmax(1)
@@ -140,7 +140,7 @@ def test_what_is_saved_fools(
         loud_network, Perturbation(images=images, levels=True), Alternatives(images=images, count=3), DeepFool(30, norm),
         monitor=Untargeted(images=images),
     )  # fmt: skip
-    result = made.run(Record(tmp_path / "out"))
+    result = made.run(Record(tmp_path / "out")).to_dict()
     assert [item["success"] for item in result["items"]] == [True] * COUNT
 
 
@@ -154,7 +154,7 @@ def test_towards_a_class_there_is_one_score(
         ClassScore("teapot", "margin"),
         DeepFool(30),
     )
-    (item,) = made.run(Record(tmp_path / "out"))["items"]
+    (item,) = made.run(Record(tmp_path / "out")).to_dict()["items"]
     assert (item["predicted"], item["success"]) == ("teapot", True)
 
 

@@ -124,7 +124,7 @@ def searched(network: Network, folder: Path, search: MinimalNorm, **words: bool)
 def test_lengths_are_at_most_those_of_foolbox(loud_network: Network, folder: Path) -> None:
     foolbox = pytest.importorskip("foolbox")
     made = searched(loud_network, folder, MinimalNorm(60), eight_bit=False)
-    said, _ = evolved(made.search, made.problem, made.rows)
+    said, _ = evolved(made.search_method, made.problem, made.rows)
     originals = made.problem.encoding.originals(made.rows)
     with torch.no_grad():
         labels = loud_network(originals).argmax(1)

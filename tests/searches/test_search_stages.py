@@ -193,14 +193,14 @@ def test_a_run_resumed_in_any_stage_is_the_run_undisturbed(
         climb = Gradient(3, rule, 0.02, noise=0.01)
         return Stages(climb, [Stage(3, 0.5), Stage(4, 0.75, Jitter(0.3)), Stage(3)])
 
-    whole = experiment_of(search(), Jitter(0.1)).run(Record(tmp_path / "whole"))
+    whole = experiment_of(search(), Jitter(0.1)).run(Record(tmp_path / "whole")).to_dict()
 
     def killed() -> None:
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
         at_step(experiment_of(search(), Jitter(0.1)), stop, killed).run(Record(tmp_path / "cut"))
-    resumed = experiment_of(search(), Jitter(0.1)).run(Record(tmp_path / "cut"))
+    resumed = experiment_of(search(), Jitter(0.1)).run(Record(tmp_path / "cut")).to_dict()
     for name in ("images/000.png", "images/001.png"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
     keys = ("score", "forwards", "backwards", "steps")
@@ -216,14 +216,14 @@ def test_items_that_are_done_leave_in_any_stage(tmp_path: Path) -> None:
         network, Pixels(16, "uniform"), ClassScore(["goldfish", "lemon", "teapot"], "log_probability"), search,
         monitor=ClassScore(["goldfish", "lemon", "teapot"], "probability"), until=0.9, seed=1,
     )  # fmt: skip
-    result = made.run(Record(tmp_path))
+    result = made.run(Record(tmp_path)).to_dict()
     assert all(item["success"] for item in result["items"])
     assert len({item["steps"] for item in result["items"]}) > 1
 
 
 def test_a_budget_beyond_the_schedule_stays_in_the_last_stage(tmp_path: Path) -> None:
     budget = 3 * 9
-    result = experiment_of(octaves(dreams(), 2, 1.5, 2), budget=budget).run(Record(tmp_path))
+    result = experiment_of(octaves(dreams(), 2, 1.5, 2), budget=budget).run(Record(tmp_path)).to_dict()
     assert [item["steps"] for item in result["items"]] == [9, 9]
     problem, rows = problem_of(transform=Jitter(0.2)), rows_of(1, "longer")
     search = octaves(dreams(), 2, 1.5, 2)

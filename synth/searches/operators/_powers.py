@@ -1,4 +1,4 @@
-"""Takes numbers of 0 or more and an exponent; gives the powers, each the same wherever it stands in its tensor."""
+"""Powers of tensors whose bits do not depend on an element's position in its tensor."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from torch import Tensor
 
 
 def power_(base: Tensor, exponent: float) -> Tensor:
-    """`base` to the `exponent`, not 0, in place.
+    """`base`, 0 or more, to the `exponent`, not 0, in place.
 
-    `torch.pow` rounds the last few numbers of a tensor otherwise than the rest, so that an item would not be
-    bit-equal alone and in a batch; logarithm and exponential do not.
+    `torch.pow` rounds the last few elements of a tensor differently (vectorised and scalar code
+    differ), so that an item would not be bit-equal alone and in a batch; logarithm and exponential
+    do not.
     """
     return base.log_().mul_(exponent).exp_()

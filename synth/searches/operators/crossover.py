@@ -1,8 +1,7 @@
-"""Takes genomes [n, p, *shape]; gives as many children, neighbours 0-1, 2-3, ... having exchanged genes.
+"""Crossover by exchange of genes: uniform, one-point, two-point, rectangles, and none.
 
-A pair mates with probability `rate`; where p is odd the last one stays as it is. Genes are exchanged and
-never made or lost, but for `SimulatedBinary`, which keeps each pair's mean. Draws come from `rows`, one key
-an item.
+Neighbours 0-1, 2-3, ... of a population are crossed with probability `rate`; where their number is
+odd the last one stays as it is. Genes are exchanged, never created or lost.
 """
 
 from __future__ import annotations
@@ -12,21 +11,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synth.core import Rows, randomness
+from synth.core import Crossover, Rows, randomness
 from synth.searches.operators._ranges import check_share
 
 
 @dataclass(frozen=True)
-class NoCrossover:
-    """No crossover: children are their parents, and mutation alone makes what is new."""
+class NoCrossover(Crossover):
+    """No crossover: offspring are copies of their parents, which only mutation changes."""
+
+    crosses = False
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
         return genomes
 
 
 @dataclass(frozen=True)
-class _Paired:
-    """What all crossovers have: a pair mates with probability `rate`."""
+class _PairwiseCrossover(Crossover):
+    """Crossover of pairs of neighbours, each crossed with probability `rate`."""
 
     rate: float = 1.0
 
@@ -35,10 +36,11 @@ class _Paired:
 
 
 @dataclass(frozen=True)
-class UniformCrossover(_Paired):
-    """Crossover: neighbours 0-1, 2-3, ... exchange each gene with probability one half (``cxUniform``, indpb 0.5).
+class UniformCrossover(_PairwiseCrossover):
+    """Uniform crossover (DEAP's ``cxUniform``): each gene is exchanged with probability 0.5.
 
-    A pair mates with probability `rate`.
+    Args:
+        rate: the share in [0, 1] of the pairs that are crossed.
     """
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
@@ -55,15 +57,19 @@ class UniformCrossover(_Paired):
 
 
 @dataclass(frozen=True)
-class OnePoint(_Paired):
-    """Crossover: a pair exchanges the genes from a random point to the end (DEAP's ``cxOnePoint``).
+class OnePoint(_PairwiseCrossover):
+    """One-point crossover (DEAP's ``cxOnePoint``): the genes from a random point on are exchanged.
 
-    The point lies between two genes of the flattened genome, each such place alike; a genome of one gene has
-    none and stays. A pair mates with probability `rate`.
+    The point lies between two genes of the flattened genome, each such point equally likely; a
+    genome of a single gene has none and stays as it is.
+
+    Args:
+        rate: the share in [0, 1] of the pairs that are crossed.
     """
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
-        pairs, genes = genomes.shape[1] // 2, genomes[0, 0].numel()
+        pairs = genomes.shape[1] // 2
+        genes = genomes[0, 0].numel()
         if pairs == 0 or genes < 2:
             return genomes
         draws = rows.uniform(2, pairs)
@@ -73,28 +79,37 @@ class OnePoint(_Paired):
 
 
 @dataclass(frozen=True)
-class TwoPoint(_Paired):
-    """Crossover: a pair exchanges the genes between two random points (DEAP's ``cxTwoPoint``).
+class TwoPoint(_PairwiseCrossover):
+    """Two-point crossover (DEAP's ``cxTwoPoint``): the genes between two points are exchanged.
 
-    The points are drawn as DEAP draws them, on the flattened genome: one of 1 ... genes, another of those, in
-    order; the first gene is thus never exchanged, and a genome of one gene stays. A pair mates with
-    probability `rate`.
+    The points are drawn as DEAP draws them, on the flattened genome: two different ones of
+    1 ... genes, in ascending order. The first gene is thus never exchanged, and a genome of a
+    single gene stays as it is.
+
+    Args:
+        rate: the share in [0, 1] of the pairs that are crossed.
     """
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
-        pairs, genes = genomes.shape[1] // 2, genomes[0, 0].numel()
+        pairs = genomes.shape[1] // 2
+        genes = genomes[0, 0].numel()
         if pairs == 0 or genes < 2:
             return genomes
         draws = rows.uniform(3, pairs)
-        one, other = _two_of(1, genes, draws[:, 0], draws[:, 1])
-        return self.exchanged(genomes, one, torch.where(draws[:, 2] < self.rate, other, 0))
+        start, end = _two_of(1, genes, draws[:, 0], draws[:, 1])
+        return self.exchanged(genomes, start, torch.where(draws[:, 2] < self.rate, end, 0))
 
     @staticmethod
     def exchanged(genomes: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        """`genomes` [n, p, *shape], the genes start <= gene < end of each pair exchanged.
+        """`genomes` with the genes start <= gene < end of each pair exchanged.
 
-        `start` and `end` are int64 [n, p // 2] and count the genes of the flattened genome from 0; a span that
-        ends before it starts exchanges nothing.
+        Args:
+            genomes: [n, p, *shape].
+            start: int64 [n, p // 2], an index into the flattened genome.
+            end: the same; an interval that ends before it starts exchanges nothing.
+
+        Returns:
+            [n, p, *shape].
         """
         gene = torch.arange(genomes[0, 0].numel(), device=genomes.device)
         swap = (gene >= start[..., None]) & (gene < end[..., None])
@@ -102,13 +117,16 @@ class TwoPoint(_Paired):
 
 
 @dataclass(frozen=True)
-class Rectangle(_Paired):
-    """Crossover: a pair exchanges a random rectangle of the picture, in all channels.
+class Rectangle(_PairwiseCrossover):
+    """Block crossover of images: a random rectangle is exchanged, in all channels.
 
-    The rectangle lies in the last two axes and runs through all others; each rectangle is drawn alike, that is
-    two of the lines 0 ... height and two of 0 ... width. It is two-point crossover as pictures have it:
-    neighbouring pixels stay together in both directions (block crossover of images; Cartwright & Harris 1993).
-    A genome of one axis has no rectangles and is crossed by `TwoPoint`. A pair mates with probability `rate`.
+    The rectangle lies in the last two axes and extends over all others; its edges are two of the
+    lines 0 ... height and two of 0 ... width, every rectangle equally likely. It is two-point
+    crossover for images: pixels that are neighbours in either direction stay together
+    (Cartwright & Harris 1993). A genome of one axis is crossed by `TwoPoint`.
+
+    Args:
+        rate: the share in [0, 1] of the pairs that are crossed.
     """
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
@@ -122,10 +140,8 @@ class Rectangle(_Paired):
         top, bottom = _two_of(0, height, draws[:, 0], draws[:, 1])
         left, right = _two_of(0, width, draws[:, 2], draws[:, 3])
         bottom = torch.where(draws[:, 4] < self.rate, bottom, 0)
-        y, x = (
-            torch.arange(height, device=genomes.device),
-            torch.arange(width, device=genomes.device),
-        )
+        y = torch.arange(height, device=genomes.device)
+        x = torch.arange(width, device=genomes.device)
         down = (y >= top[..., None]) & (y < bottom[..., None])
         across = (x >= left[..., None]) & (x < right[..., None])
         swap = down[..., :, None] & across[..., None, :]
@@ -135,19 +151,26 @@ class Rectangle(_Paired):
 
 
 def exchanged(genomes: Tensor, swap: Tensor) -> Tensor:
-    """`genomes` [n, p, *shape] with the genes where `swap` (bool [n, p // 2, *shape] or broadcast) exchanged."""
+    """`genomes` [n, p, *shape] with the genes of each pair exchanged where `swap` is True.
+
+    `swap` is bool [n, p // 2, *shape], or broadcasts to it.
+    """
     pairs = genomes.shape[1] // 2
-    first, second = genomes[:, 0 : 2 * pairs : 2], genomes[:, 1 : 2 * pairs : 2]
+    first = genomes[:, 0 : 2 * pairs : 2]
+    second = genomes[:, 1 : 2 * pairs : 2]
     mixed = torch.empty_like(genomes)
     mixed[:, 0 : 2 * pairs : 2] = torch.where(swap, second, first)
     mixed[:, 1 : 2 * pairs : 2] = torch.where(swap, first, second)
-    mixed[:, 2 * pairs :] = genomes[:, 2 * pairs :]  # the odd one out stays as it is
+    mixed[:, 2 * pairs :] = genomes[:, 2 * pairs :]  # the one without a mate
     return mixed
 
 
-def _two_of(least: int, most: int, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    """Two different whole numbers of least ... most in order, every two alike, from two uniform tensors."""
-    first = least + (one * (most - least + 1)).long()
-    second = least + (other * (most - least)).long()
+def _two_of(least: int, most: int, draw1: Tensor, draw2: Tensor) -> tuple[Tensor, Tensor]:
+    """Two different integers of least ... most in ascending order, every pair equally likely.
+
+    `draw1` and `draw2` are uniform in [0, 1) and of one shape, which is that of both results.
+    """
+    first = least + (draw1 * (most - least + 1)).long()
+    second = least + (draw2 * (most - least)).long()
     second = second + (second >= first)
     return torch.minimum(first, second), torch.maximum(first, second)

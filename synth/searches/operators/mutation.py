@@ -1,6 +1,6 @@
-"""Takes genomes [n, p, *shape] and, where steps adapt, a strength [n, p]; gives mutants: each gene on its own.
+"""Gene-wise mutations: Gaussian, bit flip, and polynomial.
 
-A gene mutates with probability `rate`, whatever its neighbours do. Draws come from `rows`, one key an item.
+Each gene mutates with probability `rate`, independently of its neighbours.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synth.core import Rows, randomness
+from synth.core import Mutation, Rows, randomness
 from synth.searches.operators._powers import power_
 from synth.searches.operators._ranges import check_box, check_deviation, check_eta, check_share
 
 
 @dataclass(frozen=True)
-class GaussianMutation:
-    """Mutation: each gene, with probability `rate`, moves by a normal step of deviation `sigma` (``mutGaussian``).
+class GaussianMutation(Mutation):
+    """Gaussian mutation (DEAP's ``mutGaussian``): normal noise is added to some genes.
 
-    A `strength` [n, p] multiplies each individual's `sigma`.
+    Args:
+        sigma: standard deviation of the noise; a strength multiplies it.
+        rate: the probability in [0, 1] that a gene mutates.
     """
 
     sigma: float = 0.1
@@ -42,11 +44,13 @@ class GaussianMutation:
 
 
 @dataclass(frozen=True)
-class BitFlip:
-    """Mutation: each gene, with probability `rate`, becomes 1 where it was 0 and 0 where it was 1 (``mutFlipBit``).
+class BitFlip(Mutation):
+    """Bit-flip mutation (DEAP's ``mutFlipBit``): some genes change from 0 to 1 or from 1 to 0.
 
-    Genomes are bool, or hold the numbers 0 and 1. A `strength` [n, p] multiplies each individual's `rate`, up
-    to 1.
+    Genomes are bool, or hold the numbers 0 and 1.
+
+    Args:
+        rate: the probability in [0, 1] that a gene mutates; a strength multiplies it, up to 1.
     """
 
     rate: float = 0.05
@@ -60,7 +64,7 @@ class BitFlip:
         if flat.dtype == torch.bool:
             flat = flat.to(torch.int8)
         if strength is not None or self.rate in (0.0, 1.0):
-            flips = _struck(keys, flat.shape[1], self.rate, strength)
+            flips = _mutates(keys, flat.shape[1], self.rate, strength)
             flat = torch.where(flips, 1 - flat, flat)
         else:
             places, inside = randomness.chosen(keys, flat.shape[1], self.rate)
@@ -69,12 +73,17 @@ class BitFlip:
 
 
 @dataclass(frozen=True)
-class Polynomial:
-    """Mutation: each gene, with probability `rate`, moves within [low, high] by Deb's polynomial law.
+class Polynomial(Mutation):
+    """Polynomial mutation (DEAP's ``mutPolynomialBounded``): bounded steps of some genes.
 
-    Deb & Goyal 1996 as NSGA-II's C code has it, DEAP's ``mutPolynomialBounded``: the higher `eta`, the smaller
-    the step; no mutant leaves the bounds. A gene outside of them, which DEAP cannot take, is moved onto them
-    when it mutates. A `strength` [n, p] multiplies each individual's `rate`, up to 1.
+    Deb & Goyal 1996, as in the C code of NSGA-II. No mutant leaves the bounds; a gene outside of
+    them, which DEAP cannot handle, is clipped to them when it mutates.
+
+    Args:
+        eta: crowding degree, 0 or more: the higher, the smaller the steps.
+        rate: the probability in [0, 1] that a gene mutates; a strength multiplies it, up to 1.
+        low: lower bound of a gene.
+        high: upper bound of a gene.
     """
 
     eta: float = 20.0
@@ -91,17 +100,17 @@ class Polynomial:
         keys = rows.split(genomes.shape[1]).key
         flat = genomes.flatten(2).flatten(0, 1)
         if strength is not None or self.rate in (0.0, 1.0):
-            struck = _struck(randomness.fold_in(keys, 1), flat.shape[1], self.rate, strength)
+            mutates = _mutates(randomness.fold_in(keys, 1), flat.shape[1], self.rate, strength)
             flat = torch.where(
-                struck, self._moved(flat, randomness.uniform(keys, flat.shape[1])), flat
+                mutates, self._moved(flat, randomness.uniform(keys, flat.shape[1])), flat
             )
-        else:  # the genes that mutate alone are raised to powers
+        else:  # powers are computed only for the genes that mutate
             places, inside = randomness.chosen(
                 randomness.fold_in(keys, 1), flat.shape[1], self.rate
             )
             genes = flat.gather(1, places)
             moved = self._moved(genes, randomness.uniform(keys, places.shape[1]))
-            # what lies beyond the last gene does again what the first did, so that no place is given two values
+            # padding repeats the first gene's mutation, so that no gene is written two values
             moved = torch.where(
                 inside, moved, torch.where(inside[:, :1], moved[:, :1], genes[:, :1])
             )
@@ -109,7 +118,7 @@ class Polynomial:
         return flat.view_as(genomes)
 
     def _moved(self, genes: Tensor, chance: Tensor) -> Tensor:
-        """`genes`, each moved by what `chance`, uniform in [0, 1), says; both float, of one shape."""
+        """`genes` after a step drawn by `chance`, uniform in [0, 1); both float, of one shape."""
         place = ((genes - self.low) / (self.high - self.low)).clamp_(0.0, 1.0)
         lower = chance < 0.5
         double = torch.where(lower, chance, 1 - chance).mul_(2.0)
@@ -121,8 +130,8 @@ class Polynomial:
         return place.clamp_(self.low, self.high)
 
 
-def _struck(keys: Tensor, genes: int, rate: float, strength: Tensor | None) -> Tensor:
-    """Which genes mutate, bool [r, genes], each individual at a rate of its own: `rate` times its strength."""
+def _mutates(keys: Tensor, genes: int, rate: float, strength: Tensor | None) -> Tensor:
+    """Which genes mutate, bool [r, genes]: each at `rate` times the strength of its individual."""
     if strength is None:
         return torch.full((len(keys), genes), rate == 1.0, device=keys.device)
     return randomness.uniform(keys, genes) < (rate * strength).reshape(-1, 1)

@@ -1,68 +1,75 @@
-"""Who lives on when parents and children stand side by side: the schemes of evolutionary computation.
-
-A scheme says how many children a generation has, and makes of two ranked crowds the next one. A crowd is a dict of
-tensors [n, p, ...] in which ``fitness`` [n, p] falls from left to right; of equals the earlier one stays in front.
-"""
+"""Survivor selection: (mu + lambda), (mu, lambda), generational with elitism, and steady state."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
-from torch import Tensor
 
-from synth.core import State
+from synth.core import State, Survival
 from synth.errors import InputError
+from synth.searches.operators._populations import ranked
 
 
 @dataclass(frozen=True)
-class MuPlusLambda:
-    """(mu + lambda): the best of parents and children together; `offspring` children, as many as parents by default."""
+class MuPlusLambda(Survival):
+    """(mu + lambda): the fittest of parents and offspring together survive.
+
+    Args:
+        offspring: lambda, the offspring of a generation; None for as many as parents.
+    """
 
     offspring: int | None = None
-    elitist: ClassVar[bool] = True  # the best so far is never lost
+
+    elitist = True
 
     def __post_init__(self) -> None:
         _check_offspring(self.offspring)
 
-    def brood(self, population: int) -> int:
-        """How many children a population has."""
+    def offspring_count(self, population: int) -> int:
         return self.offspring or population
 
-    def __call__(self, parents: State, children: State) -> State:
-        """The next generation, as many as there are parents."""
+    def __call__(self, parents: State, offspring: State) -> State:
         size = parents["fitness"].shape[1]
-        return ranked(_joined(parents, children, size), size)
+        return ranked(_joined(parents, size, offspring), size)
 
 
 @dataclass(frozen=True)
-class MuCommaLambda:
-    """(mu, lambda): the best of the children alone; parents die. `offspring` defaults to twice the parents."""
+class MuCommaLambda(Survival):
+    """(mu, lambda): the fittest of the offspring survive, and all parents die.
+
+    Args:
+        offspring: lambda, the offspring of a generation, at least as many as parents; None for
+            twice as many.
+    """
 
     offspring: int | None = None
-    elitist: ClassVar[bool] = False
+
+    elitist = False
 
     def __post_init__(self) -> None:
         _check_offspring(self.offspring)
 
-    def brood(self, population: int) -> int:
-        """How many children a population has; at least as many as parents, who die."""
-        children = self.offspring or 2 * population
-        if children < population:
+    def offspring_count(self, population: int) -> int:
+        count = self.offspring or 2 * population
+        if count < population:
             raise InputError(
-                f"search.survive.offspring={children}: below the population of {population}, which dies; write more."
+                f"search.survive.offspring={count}: below the population of {population}, "
+                "which dies; write more."
             )
-        return children
+        return count
 
-    def __call__(self, parents: State, children: State) -> State:
-        """The next generation, as many as there are parents."""
-        return ranked(children, parents["fitness"].shape[1])
+    def __call__(self, parents: State, offspring: State) -> State:
+        return ranked(offspring, parents["fitness"].shape[1])
 
 
 @dataclass(frozen=True)
-class Generational:
-    """Children replace their parents, but for the `elites` best parents (Holland's genetic algorithm with elitism)."""
+class Generational(Survival):
+    """Generational replacement with elitism (Holland 1975): offspring replace all but the elite.
+
+    Args:
+        elites: how many of the fittest parents survive whatever their offspring are.
+    """
 
     elites: int = 1
 
@@ -72,66 +79,57 @@ class Generational:
 
     @property
     def elitist(self) -> bool:
-        """Whether the best so far is never lost."""
+        """Whether the best individual so far always survives."""
         return self.elites > 0
 
-    def brood(self, population: int) -> int:
-        """How many children a population has."""
+    def offspring_count(self, population: int) -> int:
         if self.elites >= population:
             raise InputError(
-                f"search.survive.elites={self.elites}: fewer than the population of {population}, please."
+                f"search.survive.elites={self.elites}: fewer than the population of "
+                f"{population}, please."
             )
         return population - self.elites
 
-    def __call__(self, parents: State, children: State) -> State:
-        """The next generation, as many as there are parents."""
+    def __call__(self, parents: State, offspring: State) -> State:
         size = parents["fitness"].shape[1]
-        return ranked(_joined(parents, children, self.elites), size)
+        return ranked(_joined(parents, self.elites, offspring), size)
 
 
 @dataclass(frozen=True)
-class SteadyState:
-    """A few children at a time, `offspring`, take the places of the worst (Syswerda 1989)."""
+class SteadyState(Survival):
+    """Steady state (Syswerda 1989): a few offspring at a time replace the least fit parents.
+
+    Args:
+        offspring: the offspring of a generation, fewer than parents.
+    """
 
     offspring: int = 2
+
+    elitist = True
 
     def __post_init__(self) -> None:
         _check_offspring(self.offspring)
 
-    elitist: ClassVar[bool] = True
-
-    def brood(self, population: int) -> int:
-        """How many children a population has."""
+    def offspring_count(self, population: int) -> int:
         if self.offspring >= population:
             raise InputError(
-                f"search.survive.offspring={self.offspring}: fewer than the population of {population}, please."
+                f"search.survive.offspring={self.offspring}: fewer than the population of "
+                f"{population}, please."
             )
         return self.offspring
 
-    def __call__(self, parents: State, children: State) -> State:
-        """The next generation, as many as there are parents."""
+    def __call__(self, parents: State, offspring: State) -> State:
         size = parents["fitness"].shape[1]
-        kept = size - children["fitness"].shape[1]
-        return ranked(_joined(parents, children, kept), size)
+        survivors = size - offspring["fitness"].shape[1]
+        return ranked(_joined(parents, survivors, offspring), size)
 
 
-Survival = MuPlusLambda | MuCommaLambda | Generational | SteadyState
-
-
-def _joined(parents: State, children: State, kept: int) -> State:
-    """The first `kept` of the parents and all children."""
-    return {name: torch.cat([parents[name][:, :kept], children[name]], dim=1) for name in parents}
-
-
-def ranked(crowd: State, most: int) -> State:
-    """The `most` fittest of each item, best first; of equals the earlier one, so parents stay."""
-    order = crowd["fitness"].argsort(dim=1, descending=True, stable=True)[:, :most]
-    return {name: taken(value, order) for name, value in crowd.items()}
-
-
-def taken(values: Tensor, index: Tensor) -> Tensor:
-    """values [n, p, ...] at index [n, m]: [n, m, ...]."""
-    return values[torch.arange(len(values), device=values.device)[:, None], index]
+def _joined(parents: State, count: int, offspring: State) -> State:
+    """The first `count` of the ranked parents, followed by all offspring."""
+    return {
+        name: torch.cat([value[:, :count], offspring[name]], dim=1)
+        for name, value in parents.items()
+    }
 
 
 def _check_offspring(offspring: int | None) -> None:

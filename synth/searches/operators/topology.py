@@ -1,13 +1,16 @@
-"""Mutation of graphs: connections, nodes, functions and weights; `synth.graph` says how a graph is laid out."""
+"""Mutation of networks with evolving topology: connections, nodes, functions and weights.
+
+`synth.core.graph` describes the tensors that represent such graphs.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
 
-from synth.core import Rows, graph, randomness
+from synth.core import Genome, Mutation, Rows, graph, randomness
 from synth.errors import InputError
 from synth.searches.operators._ranges import check_deviation, check_share
 
@@ -23,17 +26,30 @@ CHANGES = (
 
 
 @dataclass(frozen=True)
-class TopologyMutation:
-    """Each change happens to a child with its own probability, as in Nguyen, Yosinski & Clune 2015.
+class TopologyMutation(Mutation):
+    """Mutation of graphs as in Nguyen, Yosinski & Clune 2015: each change has its own probability.
 
-    `add_connection`, `delete_connection`, `rewire`, `add_node`, `delete_node`, `change_function` are shares of the
-    children; `weights` is the share of the connections whose weight moves by a normal step of deviation `sigma`.
-    `functions` is how many functions a node may have.
+    A share `bold` of the offspring mutates with the probabilities below. For each of the others a
+    factor of all probabilities and of sigma is drawn log-uniformly between `gentlest` and 1: bold
+    mutations find new images, gentle ones refine them. In the paper all are bold, and here they
+    are up to generation `settle`: an image that is refined early stands in the way of better ones.
 
-    A share `bold` of the children changes as much as that. For each of the others a factor of all shares and of
-    sigma is drawn between `gentlest` and 1, evenly on a logarithmic scale: bold children find new pictures, gentle
-    ones finish them. In the paper all are bold, and here they are up to generation `settle`: a picture that is
-    finished early stands in the way of better ones.
+    Args:
+        add_connection: share of the offspring that get a connection.
+        delete_connection: share that lose a connection.
+        rewire: share of which a connection moves.
+        add_node: share that get a node.
+        delete_node: share that lose a node.
+        change_function: share of which a node changes its activation function.
+        weights: share of the connections whose weight changes.
+        sigma: standard deviation of a weight's change; a strength multiplies it.
+        bold: share of the offspring that mutate as much as that.
+        gentlest: the smallest factor of the others, in (0, 1].
+        settle: the last generation in which all offspring are bold.
+        functions: how many activation functions there are.
+
+    Raises:
+        InputError: for numbers out of range.
     """
 
     add_connection: float = 0.5
@@ -50,8 +66,9 @@ class TopologyMutation:
     functions: int = 6
 
     def __post_init__(self) -> None:
-        for word in CHANGES:
-            check_share(f"search.mutate.{word}", getattr(self, word))
+        for word, share in asdict(self).items():
+            if word in CHANGES:
+                check_share(f"search.mutate.{word}", share)
         check_share("search.mutate.bold", self.bold)
         check_deviation("search.mutate.sigma", self.sigma)
         if not 0 < self.gentlest <= 1:
@@ -64,26 +81,24 @@ class TopologyMutation:
             raise InputError(f"search.mutate.functions={self.functions}: write 1 or more.")
 
     def at(self, generation: int) -> TopologyMutation:
-        """The mutation of that generation, the first being 1."""
         return replace(self, bold=1.0) if generation <= self.settle else self
 
-    def check(self, genome: Tensor) -> None:
-        """Raises InputError where a genome [*shape] is no graph."""
+    def check(self, genome: Genome) -> None:
         if genome.ndim != 2 or genome.shape[1] != genome.shape[0] + graph.WEIGHTS:
             raise InputError(
-                "search.mutate=topology: changes graphs (encoding=cppn); for another encoding write another "
-                "mutation, search/mutate=gaussian."
+                "search.mutate=topology: changes graphs (encoding=cppn); for another encoding "
+                "write another mutation, search/mutate=gaussian."
             )
 
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
         graphs = genomes.flatten(0, 1).clone()
         size = graphs.shape[1]
-        crowd = rows.split(genomes.shape[1])
-        draw = crowd.fold_in(1).uniform(20)
+        individuals = rows.split(genomes.shape[1])
+        draw = individuals.fold_in(1).uniform(20)
         factor = torch.where(draw[:, 17] < self.bold, 1.0, self.gentlest ** draw[:, 16])
         happens = draw[:, :6] / factor[:, None]
-        normal = crowd.fold_in(2).normal(1)[:, 0]
-        # nodes go before they come, or the new one would often be the one that goes
+        normal = individuals.fold_in(2).normal(1)[:, 0]
+        # nodes are deleted before others are added, or the new one would often be deleted again
         graph.delete_node(graphs, happens[:, 4] < self.delete_node, draw[:, 6])
         graph.delete_connection(graphs, happens[:, 1] < self.delete_connection, draw[:, 7])
         graph.rewire(graphs, happens[:, 2] < self.rewire, draw[:, 8:10])
@@ -93,21 +108,20 @@ class TopologyMutation:
             graphs, happens[:, 5] < self.change_function, draw[:, 14:16], self.functions
         )
         weights = graphs[..., graph.WEIGHTS :]
-        moved = weights + self._noise(
-            crowd, size, factor if strength is None else factor * strength.flatten()
-        )
+        scale = factor if strength is None else factor * strength.flatten()
+        moved = weights + self._noise(individuals, size, scale)
         graphs[..., graph.WEIGHTS :] = torch.where(weights != 0, moved, weights)
         return graphs.view_as(genomes)
 
-    def _noise(self, crowd: Rows, size: int, strength: Tensor) -> Tensor:
-        """What is added to each weight, [m, N, N]: mostly nothing. `strength` [m] multiplies sigma."""
+    def _noise(self, individuals: Rows, size: int, strength: Tensor) -> Tensor:
+        """The noise added to each weight, [m, N, N], mostly 0; `strength` [m] multiplies sigma."""
         if self.weights == 1.0:
-            noise = crowd.fold_in(4).normal(size * size)
+            noise = individuals.fold_in(4).normal(size * size)
         else:
-            noise = torch.zeros(len(crowd), size * size, device=crowd.key.device)
+            noise = torch.zeros(len(individuals), size * size, device=individuals.key.device)
             if self.weights:
-                places, inside = randomness.chosen(crowd.fold_in(3).key, size * size, self.weights)
-                noise.scatter_add_(
-                    1, places, randomness.normal(crowd.fold_in(4).key, places.shape[1]).mul_(inside)
-                )
-        return noise.mul_(self.sigma).view(len(crowd), size, size) * strength.view(-1, 1, 1)
+                keys = individuals.fold_in(3).key
+                places, inside = randomness.chosen(keys, size * size, self.weights)
+                steps = randomness.normal(individuals.fold_in(4).key, places.shape[1]).mul_(inside)
+                noise.scatter_add_(1, places, steps)
+        return noise.mul_(self.sigma).view(len(individuals), size, size) * strength.view(-1, 1, 1)

@@ -11,9 +11,9 @@ from scipy import stats
 from small_worlds import rows_of
 from torch import Tensor
 
-from synth.core import Rows
+from synth.core import Mutation, Rows
 from synth.errors import InputError
-from synth.searches.operators.combined_mutation import Mixture, SelfAdaptive, later
+from synth.searches.operators.combined_mutation import Mixture, SelfAdaptive
 from synth.searches.operators.mutation import BitFlip, GaussianMutation, Polynomial
 from synth.searches.operators.regional_mutation import Patch, Smooth
 from synth.searches.operators.stock import StockMutation
@@ -201,7 +201,7 @@ def test_a_genome_of_one_axis_is_a_picture_of_height_one() -> None:
 
 def test_strengths_move_by_a_log_normal_factor_within_their_bounds() -> None:
     mutation = SelfAdaptive(GaussianMutation(), learning=0.3, least=0.5, most=2.0)
-    assert mutation.adapts
+    assert mutation.self_adaptive
     strength = torch.ones(4, 2000)
     found = mutation.adapted(strength, rows_of(4, "strength"))
     assert stats.kstest(found.log().flatten().numpy() / 0.3, "norm").pvalue > 0.01
@@ -225,7 +225,7 @@ def test_self_adaptive_is_its_mutation() -> None:
         )
 
 
-class Adds:
+class Adds(Mutation):
     """A mutation that adds a number."""
 
     def __init__(self, number: float) -> None:
@@ -335,7 +335,7 @@ def test_patches_shrink_over_the_generations() -> None:
     )
     sides = []
     for generation in (1, 6, 11, 500):
-        moved = later(SelfAdaptive(Mixture([patch])), generation)(blank, rows_of(1)) != 0
+        moved = SelfAdaptive(Mixture([patch])).at(generation)(blank, rows_of(1)) != 0
         sides.append(moved[0, :, 0].any(1).sum(1))
     assert (sides[0].min(), sides[0].max()) == (12, 16)
     assert (sides[1].min(), sides[1].max()) == (7, 10)  # half way: 0.35 to 0.5 of 20 pixels

@@ -13,7 +13,7 @@ from small_worlds import rows_of
 
 from synth.errors import InputError
 from synth.searches.operators.combined_mutation import SelfAdaptive
-from synth.searches.operators.stock import StockCrossover, StockMutation, StockSelection, chance_of
+from synth.searches.operators.stock import StockCrossover, StockMutation, StockSelection, seeded
 
 FITNESS = torch.tensor([[1.0, 5.0, 2.0, 8.0], [3.0, 3.0, 9.0, 1.0]])
 
@@ -40,10 +40,10 @@ def test_the_same_rows_draw_the_same() -> None:
 
 def test_global_chance_is_put_back() -> None:
     before, their = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
-    with chance_of(5):
+    with seeded(5):
         drawn = random.random(), np.random.random()  # noqa: NPY002
     again: list[tuple[float, float]] = []
-    with suppress(ZeroDivisionError), chance_of(5):
+    with suppress(ZeroDivisionError), seeded(5):
         again.append((random.random(), np.random.random()))  # noqa: NPY002
         raise ZeroDivisionError
     assert again == [drawn]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_worlds import Analytic, evolved, one_max, rows_of
 from torch import Tensor
 
-from synth.core import Rows
+from synth.core import Mutation, Rows, Survival
 from synth.core.lineage import line_of
 from synth.errors import InputError
 from synth.searches.genetic import Genetic
@@ -25,7 +25,6 @@ from synth.searches.operators.survival import (
     MuCommaLambda,
     MuPlusLambda,
     SteadyState,
-    Survival,
 )
 
 SCHEMES: dict[str, Survival] = {
@@ -87,7 +86,7 @@ fitnesses = st.sampled_from([-math.inf, -2.0, -1.0, -0.5, 0.0, 0.25, 1.0, 3.0])
 @given(st.data(), st.sampled_from(sorted(SCHEMES)), st.integers(6, 8))
 def test_survivors_are_those_of_plain_lists(data: st.DataObject, name: str, size: int) -> None:
     scheme, items = SCHEMES[name], 2
-    count = scheme.brood(size)
+    count = scheme.offspring_count(size)
     crowds = []
     for number, letter in ((size, "p"), (count, "c")):
         values = [
@@ -203,7 +202,7 @@ def test_items_are_as_alone_under_every_scheme() -> None:
 
 def _fits(scheme: Survival, population: int) -> bool:
     try:
-        return scheme.brood(population) > 0
+        return scheme.offspring_count(population) > 0
     except InputError:
         return False
 
@@ -265,6 +264,13 @@ def test_no_gene_crosses_before_the_migration_and_then_only_to_the_next(mate) ->
     assert len(genes) > 1
 
 
+class Worsening(Mutation):
+    """Lowers every gene by 100, so that no offspring survives."""
+
+    def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
+        return genomes - 100.0
+
+
 def test_the_best_of_each_island_takes_the_place_of_the_next_ones_worst() -> None:
     """A generation whose children all lose, so that the migration alone changes anything."""
     scores = torch.tensor([[5.0, 1.0, 3.0], [2.0, 8.0, 7.0], [0.0, 4.0, 6.0]])
@@ -277,7 +283,7 @@ def test_the_best_of_each_island_takes_the_place_of_the_next_ones_worst() -> Non
         score, lambda rows: born[torch.arange(len(rows)) % 9][:, None], differentiable=False
     )
     search = evolution(
-        9, 4, mate=NoCrossover(), mutate=lambda genomes, rows: genomes - 100.0, islands=3, migrate=2
+        9, 4, mate=NoCrossover(), mutate=Worsening(), islands=3, migrate=2
     )  # fmt: skip
     _, states = evolved(search, problem, rows_of(2), 5)
     crowds = [sorted(one, reverse=True) for one in scores.tolist()]

@@ -1,0 +1,19 @@
+"""Populations as dicts of tensors [n, p, ...] with ``fitness`` [n, p]: indexing and ranking."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from synth.core import State
+
+
+def take(values: Tensor, index: Tensor) -> Tensor:
+    """values [n, p, ...] at the positions index [n, m]: [n, m, ...]."""
+    return values[torch.arange(len(values), device=values.device)[:, None], index]
+
+
+def ranked(population: State, most: int) -> State:
+    """The `most` fittest of each item, fittest first; of equals the earlier stays in front."""
+    order = population["fitness"].argsort(dim=1, descending=True, stable=True)[:, :most]
+    return {name: take(value, order) for name, value in population.items()}
