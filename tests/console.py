@@ -1,4 +1,4 @@
-"""What a command leaves behind, the console script as a process of its own, and weights small enough to wait for."""
+"""The console script as a process of its own, what it leaves, and a small weights file."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ from torch import nn
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
-# the first eight are what the comparison aims at by default
+# name: WordNet synset, ImageNet index; the comparison aims at the first eight by default
 CLASSES = {
-    "goldfish": ("n01443537", 1), "monarch": ("n02279972", 323), "school bus": ("n04146614", 779),
-    "lemon": ("n07749582", 951), "pizza": ("n07873807", 963), "jellyfish": ("n01910747", 107),
-    "king penguin": ("n02056570", 145), "teapot": ("n04398044", 849), "steel arch bridge": ("n04311004", 821),
+    "goldfish": ("n01443537", 1),
+    "monarch": ("n02279972", 323),
+    "school bus": ("n04146614", 779),
+    "lemon": ("n07749582", 951),
+    "pizza": ("n07873807", 963),
+    "jellyfish": ("n01910747", 107),
+    "king penguin": ("n02056570", 145),
+    "teapot": ("n04398044", 849),
+    "steel arch bridge": ("n04311004", 821),
     "tabby, tabby cat": ("n02123045", 281),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command left behind: its exit code, standard output, standard error."""
+    """A command that has ended: its exit code, standard output and standard error."""
 
     code: int
     out: str
@@ -36,7 +42,7 @@ class Ran:
 
     @property
     def complaint(self) -> str:
-        """The one line on standard error of a command that left with exit code 2; anything else fails the test."""
+        """The only line on standard error; fails the test unless the exit code is 2."""
         assert "Traceback" not in self.err + self.out, self.err
         assert self.code == 2, (self.code, self.err)
         lines = self.err.splitlines()
@@ -49,7 +55,13 @@ Synth = Callable[..., Ran]
 
 
 def write_weights(path: Path, architecture: str = "mini_alexnet", **metadata: str) -> Path:
-    """Random weights, the same in every call, with their metadata; `metadata` takes the place of what is usual."""
+    """Writes a weights file with the same random weights in every call.
+
+    Args:
+        path: where it goes.
+        architecture: name of a bundled architecture.
+        metadata: entries that replace the usual ones.
+    """
     from synth.networks import architectures
 
     with torch.random.fork_rng([]):
@@ -57,7 +69,7 @@ def write_weights(path: Path, architecture: str = "mini_alexnet", **metadata: st
         module = architectures.builder(architecture)(classes=len(CLASSES))
         for part in module.modules():
             if isinstance(part, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(part.weight)  # a scale at which nothing dies on the way up
+                nn.init.kaiming_normal_(part.weight)  # keeps the scale from layer to layer
     usual = {
         "classes": json.dumps(
             [{"name": n, "wnid": w, "imagenet_index": i} for n, (w, i) in CLASSES.items()]
@@ -89,10 +101,13 @@ def steps_of(folder: Path) -> list[dict[str, Any]]:
 
 def started(*words: object, cwd: Path, code: str | None = None) -> subprocess.Popen[str]:
     """The console script, or `code` in its place, as a process of its own, its output piped."""
-    quiet = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, *(["-c", code] if code else ["-m", "synth.cli"]), *map(str, words)]
+    script = ["-c", code] if code else ["-m", "synth.cli"]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
-        command, cwd=cwd, env={**os.environ, **quiet, "PYTHONPATH": path}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, *script, *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )

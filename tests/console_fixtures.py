@@ -1,4 +1,7 @@
-"""The console script inside the test's own process: ``pytest_plugins = "console_fixtures"`` in a test file gives it."""
+"""The console script in the process of the test.
+
+A test file has it by ``pytest_plugins = "console_fixtures"``.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from console import Ran, Synth, write_weights
 def synth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Synth]:
-    """`synth("recipe=layers", ...)`: the command line in this process, standing in the test's own folder."""
+    """``synth("recipe=layers", ...)``: the command line, run in the folder of the test."""
     from hydra.core.global_hydra import GlobalHydra
 
     from synth.cli.command import main
@@ -38,8 +41,8 @@ def synth(
             main()
         except SystemExit as leaving:
             code = leaving.code or 0
-        said = capsys.readouterr()
-        return Ran(code, said.out, said.err)
+        output = capsys.readouterr()
+        return Ran(code, output.out, output.err)
 
     yield command
     GlobalHydra.instance().clear()

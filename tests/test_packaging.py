@@ -1,4 +1,4 @@
-"""What is installed: the wheel holds all that a run needs, so that nothing is looked for in a checkout."""
+"""The wheel: it holds all that a run needs, so that no checkout is needed."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def test_the_wheel_holds_every_file_of_the_package_and_the_configuration(
         ("*.py", ROOT / "synth", "synth"),
         ("*.yaml", ROOT / "conf", "synth/conf"),
     ):
-        wanted = {f"{into}/{path.relative_to(folder).as_posix()}" for path in folder.rglob(kind)}
-        assert wanted
-        assert wanted <= inside
+        needed = {f"{into}/{path.relative_to(folder).as_posix()}" for path in folder.rglob(kind)}
+        assert needed
+        assert needed <= inside
     templates = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "synth/gallery/templates").rglob("*.*")
@@ -60,7 +60,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_the_configuration(
     assert not [name for name in inside if "__pycache__" in name]
 
 
-def test_the_version_is_said_once(wheel: zipfile.ZipFile) -> None:
+def test_the_version_stands_in_one_place(wheel: zipfile.ZipFile) -> None:
     metadata = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     assert metadata == f"synth-{synth.__version__}.dist-info/METADATA"
     assert f"\nVersion: {synth.__version__}\n" in wheel.read(metadata).decode()
@@ -74,10 +74,14 @@ def test_an_installed_package_finds_its_configuration(
 ) -> None:
     wheel.extractall(tmp_path / "site")
     (tmp_path / "elsewhere").mkdir()
+    code = "from synth.cli.command import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", "from synth.cli.command import main; main()", "recipe=foolin_gradient"],
-        cwd=tmp_path / "elsewhere", env={"PYTHONPATH": str(tmp_path / "site")}, capture_output=True, text=True,
+        [sys.executable, "-c", code, "recipe=foolin_gradient"],
+        cwd=tmp_path / "elsewhere",
+        env={"PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 2
     assert "Did you mean fooling_gradient" in done.stderr

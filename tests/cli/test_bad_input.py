@@ -1,4 +1,4 @@
-"""Whatever is typed wrong: exit code 2, one line that says what and what to write instead, and nothing half-written."""
+"""Mistakes of the user: exit code 2, one line that says what to write instead, no files left."""
 
 from __future__ import annotations
 
@@ -120,14 +120,20 @@ def test_mistyped(typed: str, synth: Synth, weights: Path) -> None:
 
 PARTS = {
     "search=genetic": [
-        "search: recipe fooling_comparison has no such part of its own", "search@experiments.genetic.search=genetic",
+        "search: recipe fooling_comparison has no such part of its own",
+        "search@experiments.genetic.search=genetic",
         "recipe=fooling_gradient",
     ],
     "encoding=fourier search=genetic": ["recipe fooling_comparison", "@experiments.genetic."],
-    "recipe=layers search=lbfgs": ["search: recipe layers has no such part", "Choose a recipe with one search"],
-    "recipe=train_classifier images=x search=lbfgs": ["search: recipe train_classifier has no such part"],
+    "recipe=layers search=lbfgs": [
+        "search: recipe layers has no such part",
+        "Choose a recipe with one search",
+    ],
+    "recipe=train_classifier images=x search=lbfgs": [
+        "search: recipe train_classifier has no such part",
+    ],
     "search@nowhere=genetic": ["search@nowhere: ", "search@experiments.genetic.search=genetic"],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("typed", PARTS)
@@ -226,11 +232,11 @@ def test_a_whole_number_serves_where_a_number_is_wanted(synth: Synth, weights: P
     assert ran.code == 0, ran.err
 
 
-# -- pictures ----------------------------------------------------------------------------------------------
+# -- pictures ------------------------------------------------------------------------------------
 
 
 def _huge_png(side: int) -> bytes:
-    """A PNG of side x side pixels as its header says, with nothing behind it that could be decoded."""
+    """A PNG whose header announces side x side pixels, without any of them."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
@@ -267,7 +273,7 @@ def broken(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("cut.jpg", "damaged or cut short"),
         ("cut.png", "damaged or cut short"),
@@ -281,13 +287,13 @@ def broken(tmp_path: Path) -> Path:
     ],
 )
 def test_pictures_that_cannot_be_read(
-    name: str, said: str, synth: Synth, weights: Path, broken: Path
+    name: str, message: str, synth: Synth, weights: Path, broken: Path
 ) -> None:
-    began = time.monotonic()
+    start = time.monotonic()
     line = synth(*RUN, f"network.weights={weights}", f"image=broken/{name}").complaint
     assert line.startswith(f"image=broken/{name}: ")
-    assert said in line
-    assert time.monotonic() - began < 5  # a huge one is refused by its header
+    assert message in line
+    assert time.monotonic() - start < 5  # a huge one is refused by its header
     assert not os.path.lexists("out")
 
 
@@ -323,7 +329,7 @@ def test_broken_pictures_among_good_ones_are_skipped_by_name(
     assert len(result_of(Path("out"))["items"]) == 2
 
 
-# -- weights -----------------------------------------------------------------------------------------------
+# -- weights -------------------------------------------------------------------------------------
 
 
 def test_weights_that_cannot_be_used(synth: Synth, weights: Path, tmp_path: Path) -> None:
@@ -336,10 +342,10 @@ def test_weights_that_cannot_be_used(synth: Synth, weights: Path, tmp_path: Path
     }
 
     def line(name: str, *words: str) -> str:
-        said = synth(*RUN, f"network.weights={name}", *words).complaint
-        assert said.startswith(f"network.weights={name}: ")
+        complaint = synth(*RUN, f"network.weights={name}", *words).complaint
+        assert complaint.startswith(f"network.weights={name}: ")
         assert not os.path.lexists("out")
-        return said
+        return complaint
 
     write_weights(tmp_path / "resnet.safetensors", "mini_resnet")
     assert "another network than mini_alexnet" in line("resnet.safetensors")
@@ -397,19 +403,22 @@ def test_no_weights_and_no_way_to_fetch_them(
     assert not os.path.lexists("out")
 
 
-# -- the disk ----------------------------------------------------------------------------------------------
+# -- the disk ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("after", [0, 1, 3, 4, 5])
 def test_a_full_disk_in_the_middle(
     after: int, synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three files of the configuration, a picture, the result: whichever does not fit, the same command mends it."""
-    left = [after]
+    """The same command finishes the run after any of its files did not fit.
+
+    The files are three of the configuration, a picture, and the result.
+    """
+    writes = [after]
 
     def full(_: int) -> None:
-        left[0] -= 1
-        if left[0] < 0:
+        writes[0] -= 1
+        if writes[0] < 0:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     words = (*RUN, f"network.weights={weights}")
@@ -420,9 +429,9 @@ def test_a_full_disk_in_the_middle(
     assert not list(Path().rglob("*.partial"))
     if after < 5:
         assert ran.code == 2
-        said = [line for line in ran.err.splitlines() if line.startswith("synth: ")]
-        assert len(said) == 1
-        assert "the disk is full" in said[0]
+        lines = [line for line in ran.err.splitlines() if line.startswith("synth: ")]
+        assert len(lines) == 1
+        assert "the disk is full" in lines[0]
         assert not Path("out/result.json").exists()
     assert synth(*words).code == 0
     assert result_of(Path("out"))["status"] == "done"
@@ -462,7 +471,7 @@ def test_a_disk_that_is_really_full(synth: Synth, weights: Path, small_disk: Pat
             image.load()
 
 
-# -- sweeps ------------------------------------------------------------------------------------------------
+# -- sweeps --------------------------------------------------------------------------------------
 
 
 def test_a_mistake_in_one_point_does_not_lose_the_others(synth: Synth, weights: Path) -> None:
@@ -471,15 +480,15 @@ def test_a_mistake_in_one_point_does_not_lose_the_others(synth: Synth, weights: 
     )
     assert ran.code == 2
     assert "Traceback" not in ran.err
-    told = [line for line in ran.err.splitlines() if line.startswith("synth: ")]
-    assert len(told) == 1
-    assert "target=goldfsh: mini_alexnet has no such class. Did you mean goldfish?" in told[0]
+    lines = [line for line in ran.err.splitlines() if line.startswith("synth: ")]
+    assert len(lines) == 1
+    assert "target=goldfsh: mini_alexnet has no such class. Did you mean goldfish?" in lines[0]
     assert ran.err.splitlines()[-1] == "1 of the runs failed"
-    left = {
+    targets = {
         result_of(folder.parent)["items"][0]["target"]
         for folder in Path("runs/mine").glob("*/result.json")
     }
-    assert left == {"goldfish", "lemon"}
+    assert targets == {"goldfish", "lemon"}
     assert not list(Path("runs/mine").glob("*goldfsh*"))
 
 

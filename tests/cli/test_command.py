@@ -1,4 +1,4 @@
-"""The command line from the outside: what a run leaves, sweeps, what is resumed, and how fast a mistake is told."""
+"""The console script: what a run leaves, sweeps, resuming, and how soon a mistake is reported."""
 
 from __future__ import annotations
 
@@ -32,29 +32,40 @@ pytest_plugins = "console_fixtures"
 GRADIENT = "recipe=fooling_gradient", "until=null", "target=[goldfish,lemon]"
 GENETIC = "recipe=fooling_genetic", "until=null", "search.population=4", "target=[goldfish,lemon]"
 COMPARISON = (
-    "recipe=fooling_comparison", "until=null", "budget=null", "target=[goldfish,lemon]",
-    "experiments.gradient.search.steps=6", "experiments.genetic.search.generations=5",
+    "recipe=fooling_comparison",
+    "until=null",
+    "budget=null",
+    "target=[goldfish,lemon]",
+    "experiments.gradient.search.steps=6",
+    "experiments.genetic.search.generations=5",
     "experiments.genetic.search.population=4",
-    "experiments.cma.search.generations=3", "experiments.cma.search.population=4",
-    "experiments.cppn.search.generations=3", "experiments.cppn.search.population=4",
-)  # fmt: skip
+    "experiments.cma.search.generations=3",
+    "experiments.cma.search.population=4",
+    "experiments.cppn.search.generations=3",
+    "experiments.cppn.search.population=4",
+)
 
 
-# -- startup -----------------------------------------------------------------------------------------------
+# -- startup -------------------------------------------------------------------------------------
 
 
-def test_a_mistyped_recipe_is_told_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+def test_a_mistyped_recipe_is_reported_before_anything_heavy_is_imported(tmp_path: Path) -> None:
     code = (
         "import sys; sys.argv[1:] = ['recipe=foolin_gradient']\n"
         "from synth.cli.command import main\n"
         "try: main()\n"
         "except SystemExit as leaving: code = leaving.code\n"
-        "print(code, sorted({'torch', 'torchvision', 'numpy', 'PIL', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+        "heavy = {'torch', 'torchvision', 'numpy', 'PIL', 'sklearn', 'matplotlib'}\n"
+        "print(code, sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.stdout == "2 []\n"
     assert done.stderr.startswith(
         "synth: recipe=foolin_gradient: no such recipe. Did you mean fooling_gradient"
@@ -69,7 +80,7 @@ def test_help_and_version_need_no_network(synth: Synth) -> None:
     assert "fooling_gradient" in ran.out
 
 
-# -- the run folder ----------------------------------------------------------------------------------------
+# -- the run folder ------------------------------------------------------------------------------
 
 
 def test_what_a_run_leaves(synth: Synth, weights: Path) -> None:
@@ -78,15 +89,33 @@ def test_what_a_run_leaves(synth: Synth, weights: Path) -> None:
     )
     assert ran.code == 0, ran.err
     folder = Path("out")
-    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
-        ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "differences/000.png",
-        "differences/001.png", "images/000.png", "images/001.png", "index.html",
-        "originals/000.png", "originals/001.png", "result.json", "steps.jsonl",
-    ]  # fmt: skip
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert sorted(str(path.relative_to(folder)) for path in files) == [
+        ".hydra/config.yaml",
+        ".hydra/hydra.yaml",
+        ".hydra/overrides.yaml",
+        "differences/000.png",
+        "differences/001.png",
+        "images/000.png",
+        "images/001.png",
+        "index.html",
+        "originals/000.png",
+        "originals/001.png",
+        "result.json",
+        "steps.jsonl",
+    ]
     result = result_of(folder)
     assert result.keys() >= {
-        "recipe", "status", "seconds", "network", "device", "versions", "search", "encoding", "items",
-    }  # fmt: skip
+        "recipe",
+        "status",
+        "seconds",
+        "network",
+        "device",
+        "versions",
+        "search",
+        "encoding",
+        "items",
+    }
     assert (result["recipe"], result["status"], result["search"]) == (
         "fooling_gradient",
         "done",
@@ -101,9 +130,21 @@ def test_what_a_run_leaves(synth: Synth, weights: Path) -> None:
     assert [item["target"] for item in result["items"]] == ["goldfish", "lemon"]
     for item in result["items"]:
         assert item.keys() >= {
-            "file", "target", "target_index", "confidence", "predicted", "success", "score", "seed", "steps",
-            "forwards", "backwards", "seconds", "linf", "l2",
-        }  # fmt: skip
+            "file",
+            "target",
+            "target_index",
+            "confidence",
+            "predicted",
+            "success",
+            "score",
+            "seed",
+            "steps",
+            "forwards",
+            "backwards",
+            "seconds",
+            "linf",
+            "l2",
+        }
         assert (item["steps"], item["forwards"], item["backwards"]) == (3, 3, 3)
         with Image.open(folder / item["file"]) as image:
             assert (image.mode, image.size) == ("RGB", (64, 64))
@@ -180,7 +221,7 @@ def test_a_finished_folder_without_its_page_gets_it(synth: Synth, weights: Path)
 def test_same_command_same_picture(synth: Synth, weights: Path) -> None:
     for folder in ("one", "two"):
         synth(*GENETIC, "search.generations=2", f"network.weights={weights}", f"folder={folder}")
-    assert _found(Path("one")) == _found(Path("two"))
+    assert _outcome(Path("one")) == _outcome(Path("two"))
 
 
 def test_piped_output_has_no_live_bar(tmp_path: Path, weights: Path) -> None:
@@ -197,7 +238,7 @@ def test_piped_output_has_no_live_bar(tmp_path: Path, weights: Path) -> None:
     assert len(lines) == 3
 
 
-# -- sweeps ------------------------------------------------------------------------------------------------
+# -- sweeps --------------------------------------------------------------------------------------
 
 
 def test_a_sweep(synth: Synth, weights: Path) -> None:
@@ -218,11 +259,11 @@ def test_a_sweep(synth: Synth, weights: Path) -> None:
     for target in ("goldfish", "lemon", "teapot"):
         for seed in (0, 1):
             assert sum(f"seed={seed},target={target}" in name for name in folders) == 1
-    seen = {
+    points = {
         (r["items"][0]["target"], r["items"][0]["seed"])
         for r in map(result_of, map(sweep.joinpath, folders))
     }
-    assert len(seen) == 6
+    assert len(points) == 6
 
     before = {
         path: path.stat().st_mtime_ns for path in sweep.rglob("*") if path.name != "multirun.yaml"
@@ -278,13 +319,13 @@ _overrides = st.lists(_words, min_size=1, max_size=6).map(",".join)
 
 
 @given(_overrides, _overrides)
-def test_any_overrides_name_one_folder(one: str, other: str) -> None:
-    name = point(one)
-    assert name == point(one)
+def test_any_overrides_name_one_folder(first: str, second: str) -> None:
+    name = point(first)
+    assert name == point(first)
     assert name not in ("", ".", "..")
     assert not re.search(r"[\x00-\x1f/\\]", name)
     assert len(name.encode()) <= LONGEST_NAME
-    assert (name == point(other)) == (one == other)
+    assert (name == point(second)) == (first == second)
 
 
 def test_points_that_differ_only_in_what_a_folder_cannot_be_called() -> None:
@@ -293,15 +334,15 @@ def test_points_that_differ_only_in_what_a_folder_cannot_be_called() -> None:
     assert point("seed=1,target=school\\ bus") == "seed=1,target=school bus"
 
 
-# -- killed, interrupted, resumed --------------------------------------------------------------------------
+# -- killed, interrupted, resumed ----------------------------------------------------------------
 
 
 class Killed(BaseException):
-    """What nothing in the package may catch, as nothing catches SIGKILL."""
+    """An exception that nothing in the package may catch, as nothing catches SIGKILL."""
 
 
-def _found(folder: Path) -> Any:
-    """All that must be the same in two runs of one configuration: pictures, items and steps, without the clock."""
+def _outcome(folder: Path) -> Any:
+    """All that is equal in two runs of a configuration: images, items, steps, without seconds."""
     result = result_of(folder)
     items = [
         {key: value for key, value in item.items() if key != "seconds"} for item in result["items"]
@@ -341,9 +382,14 @@ def _leaving(
     ids=["gradient", "genetic", "comparison, first", "comparison, second"],
 )
 def test_a_killed_run_resumes_to_the_same_bits(
-    words: tuple[str, ...], kind: Any, at: int, every: float, synth: Synth, weights: Path,
+    words: tuple[str, ...],
+    kind: Any,
+    at: int,
+    every: float,
+    synth: Synth,
+    weights: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     words = (*words, f"network.weights={weights}")
     assert synth(*words, "folder=whole").code == 0
     with monkeypatch.context() as patched:
@@ -356,7 +402,7 @@ def test_a_killed_run_resumes_to_the_same_bits(
     ran = synth(*words, "folder=killed")
     assert ran.code == 0, ran.err
     assert (f"resumed at step {at}" in ran.err) == (every == 0.0)
-    assert _found(Path("killed")) == _found(Path("whole"))
+    assert _outcome(Path("killed")) == _outcome(Path("whole"))
     assert not list(Path("killed").glob("checkpoint*"))
 
 
@@ -372,8 +418,8 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         patched.setattr(Gradient, "step", _leaving(Gradient, 3, KeyboardInterrupt))
         ran = synth(*words, "folder=out")
     assert ran.code == 130
-    said = [line for line in ran.err.splitlines() if "interrupted" in line]
-    assert said == [
+    lines = [line for line in ran.err.splitlines() if "interrupted" in line]
+    assert lines == [
         "interrupted at step 3 of 6 and saved; the same command with folder=out goes on from there"
     ]
     assert result_of(Path("out"))["status"] == "interrupted"
@@ -382,7 +428,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
     ran = synth(*words, "folder=out")
     assert ran.code == 0, ran.err
     assert "resumed at step 3" in ran.err
-    assert _found(Path("out")) == _found(Path("whole"))
+    assert _outcome(Path("out")) == _outcome(Path("whole"))
     assert not list(Path("out").glob("checkpoint*"))
 
 
@@ -482,7 +528,7 @@ def test_a_training_that_is_refused_keeps_its_configuration(synth: Synth, weight
         with pytest.raises(Killed):
             synth(*words)
     before = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
-    assert Path("out/checkpoint.pt") in before
+    assert Path("out/checkpoint.safetensors") in before
     ran = synth(*words, "rate=0.01")
     assert ran.code == 2
     assert "rate=0.01" in ran.err.splitlines()[-1]
@@ -535,7 +581,7 @@ def test_sigkill_and_again(tmp_path: Path, synth: Synth, weights: Path) -> None:
     assert not Path("killed/result.json").exists()
     assert synth(*words, "folder=killed").code == 0
     assert synth(*words, "folder=whole").code == 0
-    assert _found(Path("killed")) == _found(Path("whole"))
+    assert _outcome(Path("killed")) == _outcome(Path("whole"))
 
 
 def test_ctrl_c(tmp_path: Path, weights: Path) -> None:
