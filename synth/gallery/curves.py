@@ -88,6 +88,12 @@ class Chart:
     note: str = ""
 
     @property
+    def description(self) -> str:
+        """The chart in words: the last value of each curve."""
+        ends = ", ".join(f"{line.name} ends at {line.last}" for line in self.lines)
+        return f"{self.title}: {ends}"
+
+    @property
     def legend(self) -> tuple[Line, ...]:
         """The lines that need a name; a thin one shares the colour of the line it belongs to."""
         return tuple(line for line in self.lines if not line.thin) or self.lines
