@@ -25,7 +25,8 @@ def test_each_input_stands_above_its_output(
     down, wide = shape
     assert sheet.shape == (2 * down * 7, wide * 9, 3)
     for place in range(down * wide):
-        top, left = place // wide * 14, place % wide * 9
+        row = place // wide * 14
+        column = place % wide * 9
         expected = (inputs[place].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-        assert np.array_equal(sheet[top : top + 7, left : left + 9], expected)
-        assert np.array_equal(sheet[top + 7 : top + 14, left : left + 9], 255 - expected)
+        assert np.array_equal(sheet[row : row + 7, column : column + 9], expected)
+        assert np.array_equal(sheet[row + 7 : row + 14, column : column + 9], 255 - expected)

@@ -27,8 +27,8 @@ def assert_same(first: object, second: object) -> None:
         for key in first:
             assert_same(first[key], second[key])
     elif isinstance(first, (list, tuple)):
-        for one, other in zip(first, second, strict=True):
-            assert_same(one, other)
+        for entry, other in zip(first, second, strict=True):
+            assert_same(entry, other)
     else:
         assert repr(first) == repr(second)
 

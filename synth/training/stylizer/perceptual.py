@@ -23,7 +23,8 @@ class PerceptualLoss:
     """``L = style + content + tv`` of each picture, each term times its weight; never averaged.
 
     The content term of a picture x and its photograph p is
-    ``||Phi(x) - Phi(p)||^2 / ||Phi(p)||^2``, as in `FeatureMatch`; each term is minus the score of its objective.
+    ``||Phi(x) - Phi(p)||^2 / ||Phi(p)||^2``, as in `FeatureMatch`; each term is minus the score of
+    its objective.
 
     Source: Johnson et al. 2016, section 3.2, in the units of `GramMatch` and `FeatureMatch`.
 
