@@ -12,6 +12,8 @@ from small_worlds import NAMES, rows_of
 
 from synth.core import BoundObjective, Readout
 from synth.core.network import OUTPUT, Network
+from synth.core.randomness import key_of
+from synth.engine.compatibility import items_rows
 from synth.errors import InputError
 from synth.objectives.every_picture import EveryPicture
 
@@ -108,6 +110,14 @@ def test_several_targets_are_an_item_each(folder: Path, loud_network: Network) -
 def test_held_out_pictures_are_not_classified(folder: Path, loud_network: Network) -> None:
     bound = EveryPicture(str(folder), holdout=2, seed=1).bind(loud_network)
     assert len(bound.labels) == COUNT - 2  # type: ignore[attr-defined]
+
+
+def test_a_seed_draws_as_before_the_item_was_called_untargeted(
+    folder: Path, network: Network
+) -> None:
+    bound = EveryPicture(str(folder)).bind(network)
+    rows = items_rows(bound.items, None, 7, network.device)
+    assert rows.key.tolist() == [key_of(7, "not what is there", 0)]
 
 
 def test_mistakes(folder: Path, network: Network) -> None:
