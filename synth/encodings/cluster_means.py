@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -148,7 +147,7 @@ class ClusterMeans(Encoding):
         ]
         return torch.stack(means).to(self.spectrum.colour.device)
 
-    def _with(self, **changes: Any) -> ClusterMeans:
+    def _with(self, **changes: object) -> ClusterMeans:
         """A copy with other attributes; cached results that depend on them are dropped."""
         other = copy.copy(self)
         other.__dict__.pop("means", None)

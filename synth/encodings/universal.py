@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -165,7 +164,7 @@ class Universal(Encoding):
                 )
         self.stochastic = self.images_per_genome < len(self.train) or self.mirror or self.crop > 0
 
-    def _copy(self, **changes: Any) -> Universal:
+    def _copy(self, **changes: object) -> Universal:
         other = object.__new__(Universal)
         other.__dict__.update(self.__dict__, **changes)
         return other
