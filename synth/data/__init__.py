@@ -1,4 +1,13 @@
-"""Images in and images side by side: reading, sizes, splits, class folders, films, contact sheets."""
+"""Images in, and images side by side: reading, sizes, splits, training sets, animations, sheets.
+
+pictures.py        pictures by path, folder, glob, list or bundled name; re-exported here
+sizes.py           sizes as a user writes them
+split.py           HeldOutSplit: a training set and a held-out set, by a hash of the names
+class_folders.py   training images of a directory, with labels by folder
+augmentation.py    random crops and mirror images of training batches
+animation.py       GIF, WEBP and PNG animations
+sheet.py           contact sheets
+"""
 
 from synth.data.pictures import (
     BUNDLED,

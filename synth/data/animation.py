@@ -1,4 +1,4 @@
-"""Takes an animated file (GIF, WEBP, PNG); gives its frames and how long each is shown, and writes such files."""
+"""Animations (GIF, WEBP, PNG): reading their frames and durations, and writing WEBP."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ from PIL import Image
 from synth import data
 from synth.errors import InputError
 
-FORMATS = (
-    "GIF",
-    "WEBP",
-    "PNG",
-)  # a file with several pictures in another format is no film: a stack, two eyes
-USUAL = 100  # milliseconds of a frame that does not say, which is what browsers take
-QUALITY = 85  # of the frames of a film, which is to be looked at; who keeps them keeps them as PNG
+# other formats with several images in a file are no animations: a TIFF stack, a stereo pair
+FORMATS = ("GIF", "WEBP", "PNG")
+DURATION = 100  # milliseconds of a frame without one, as in browsers
+QUALITY = 85  # WEBP quality of the frames
 
 
 @dataclass(frozen=True)
 class Animation:
-    """The film in the file `path`: `count` frames, played `loop` times (0: for ever)."""
+    """An animation in a file.
+
+    Args:
+        path: the file.
+        count: the number of frames.
+        loop: how often it is played; 0 means for ever.
+    """
 
     path: Path
     count: int
     loop: int
 
     def frames(self, first: int = 0) -> Iterator[tuple[Image.Image, int]]:
-        """The frames from `first` on, as RGB on white, and the milliseconds each is shown.
+        """The frames from number `first` on, as RGB on white, and each one's milliseconds.
 
         Raises:
-            InputError: where the file breaks off.
+            InputError: the file is cut short.
         """
         with Image.open(self.path) as film:
             for number in range(first, self.count):
@@ -42,15 +45,17 @@ class Animation:
                     film.load()
                 except (OSError, EOFError, SyntaxError, ValueError) as error:
                     raise InputError(
-                        f"image={self.path}: damaged or cut short: frame {number + 1} of {self.count} cannot be read."
+                        f"image={self.path}: damaged or cut short: frame {number + 1} of "
+                        f"{self.count} cannot be read."
                     ) from error
-                yield data.rgb(film), round(film.info.get("duration") or USUAL)
+                yield data.rgb(film), round(film.info.get("duration") or DURATION)
 
 
 def animation(path: Path) -> Animation | None:
-    """The film in the file `path`; None where it is a single picture, or none that can be read."""
+    """The animation in a file; None for a still image, and for what cannot be read."""
     try:
         with Image.open(path) as film:
+            # only Pillow's animated formats have n_frames
             count = getattr(film, "n_frames", 1) if film.format in FORMATS else 1
             return Animation(path, count, int(film.info.get("loop", 0))) if count > 1 else None
     except (OSError, EOFError, SyntaxError, ValueError, Image.DecompressionBombError):
@@ -60,9 +65,13 @@ def animation(path: Path) -> Animation | None:
 def webp(
     frames: Iterable[Image.Image], durations: Sequence[int], loop: int = 0, quality: int = QUALITY
 ) -> bytes:
-    """A WEBP film of `frames`, each shown for so many milliseconds, as many as there are `durations`.
+    """An animated WEBP file.
 
-    `frames` may be an iterator: one frame at a time is held, however long the film.
+    Args:
+        frames: may be an iterator; one frame at a time is in memory.
+        durations: milliseconds of each frame; there are as many frames as durations.
+        loop: how often it is played; 0 means for ever.
+        quality: of the lossy compression, 0 to 100.
     """
     buffer = io.BytesIO()
     film = _Film(iter(frames), len(durations))
@@ -79,7 +88,7 @@ def webp(
 
 
 def opened(paths: Iterable[Path]) -> Iterator[Image.Image]:
-    """The pictures in the files `paths`, one open at a time."""
+    """The images in the files `paths`, one in memory at a time."""
     for path in paths:
         with Image.open(path) as image:
             image.load()
@@ -87,22 +96,26 @@ def opened(paths: Iterable[Path]) -> Iterator[Image.Image]:
 
 
 class _Film(Image.Image):
-    """`count` frames of an iterator as a picture of Pillow's that moves.
+    """An animated Pillow image over an iterator of `count` frames.
 
-    Pillow makes a list of what is in `append_images`, and so holds it all; it is asked for a frame by `seek`.
+    Pillow makes a list of `append_images` and so holds all of them; an image that has frames of its
+    own is asked for each by `seek`.
     """
 
     def __init__(self, frames: Iterator[Image.Image], count: int) -> None:
         super().__init__()
-        self.n_frames, self._frames, self._at = count, frames, -1
+        self.n_frames = count
+        self._frames = frames
+        self._at = -1
         self.seek(0)
 
     def seek(self, frame: int) -> None:
-        while (
-            self._at < frame
-        ):  # back to the first, where Pillow goes in the end, there is no way, and no need of one
+        # forward only; that Pillow returns to the first frame when it is done does not matter
+        while self._at < frame:
             image = next(self._frames)
-            self.im, self._mode, self._size = image.im, image.mode, image.size
+            self.im = image.im
+            self._mode = image.mode
+            self._size = image.size
             self._at += 1
 
     def tell(self) -> int:

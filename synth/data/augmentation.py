@@ -1,4 +1,4 @@
-"""Takes pictures and which of them make a batch; gives that batch, shifted and mirrored at random."""
+"""Data augmentation of training batches: random crops and mirror images."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from synth.errors import InputError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random crops out of a reflected border, and mirror images: Krizhevsky et al. 2012, section 4.1.
+    """Random crops of reflection-padded images, and mirroring: Krizhevsky et al. 2012, section 4.1.
 
-    Both are draws of *which pixel goes where*, so a whole batch is one gather and no border is ever built.
-    The draws do not depend on each other: switching one off leaves the other's as they were.
+    Both only decide which pixel goes where, so a whole batch is one gather and no padding is built.
+    Their draws are independent: switching one off leaves the other's as they were.
 
     Args:
-        crop: width in pixels of the border that is reflected around a picture before a window of the
-            picture's own size is cut out of it, at one of ``(2 crop + 1)^2`` places; 0 switches it off.
-        mirror: whether half of the pictures, on average, are turned left to right.
+        crop: width in pixels of the reflected border from which a window of the image's own size is
+            cut, at one of ``(2 crop + 1)^2`` places; 0 switches it off.
+        mirror: whether each image is mirrored left to right with probability 1/2.
+
+    Raises:
+        InputError: a negative `crop`.
     """
 
     crop: int = 0
@@ -31,20 +34,24 @@ class Augmentation:
             raise InputError(f"crop={self.crop}: a width in pixels, 0 or more.")
 
     def __call__(self, pictures: Tensor, batch: Tensor, generator: torch.Generator) -> Tensor:
-        """The batch ``[b, 3, h, w]`` (channels_last) of `pictures` ``[n, 3, h, w]`` at the indices `batch`.
+        """An augmented batch [b, 3, h, w], in channels-last format.
 
-        `generator` lives on the CPU. The values are those of `pictures`, whatever their type: nothing is
-        blended.
+        Args:
+            pictures: [n, 3, h, w] of any dtype; pixels are moved, never blended.
+            batch: indices of the pictures in the batch, int64 [b].
+            generator: draws the random numbers, on the CPU.
 
         Raises:
-            InputError: when the border is not narrower than the picture, so that it could not be reflected.
+            InputError: the border is not narrower than the images, so it cannot be reflected.
         """
         height, width = pictures.shape[-2:]
         if self.crop >= min(height, width):
             raise InputError(
-                f"crop={self.crop}: must be below the side of the pictures, {min(height, width)} pixels."
+                f"crop={self.crop}: must be below the side of the pictures, "
+                f"{min(height, width)} pixels."
             )
-        count, device = len(batch), pictures.device
+        count = len(batch)
+        device = pictures.device
         shifts = torch.randint(-self.crop, self.crop + 1, (2, count, 1), generator=generator)
         flips = torch.rand(count, 1, generator=generator) < 0.5
         columns = torch.arange(width)
@@ -58,6 +65,6 @@ class Augmentation:
 
 
 def _reflect(position: Tensor, length: int) -> Tensor:
-    """Positions below 0 or from `length` on are mirrored at the outermost pixel, which is not repeated."""
+    """Positions outside of [0, length) mirrored at the outermost pixel, which is not repeated."""
     position = position.abs()
     return torch.where(position >= length, 2 * (length - 1) - position, position)

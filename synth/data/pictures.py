@@ -1,6 +1,6 @@
-"""Takes what a user calls a picture (a path, a folder, a glob, a list, a bundled name); gives RGB pictures in [0, 1].
+"""Reading pictures (a path, folder, glob, list or bundled name) as RGB images in [0, 1].
 
-Bundled names are the photographs that scikit-learn carries: ``china`` and ``flower``.
+Bundled names are the photographs that scikit-learn contains: ``china`` and ``flower``.
 """
 
 from __future__ import annotations
@@ -28,16 +28,19 @@ log = logging.getLogger(__name__)
 
 BUNDLED = ("china", "flower")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
-SMALLEST = 8  # pixels a side; below it there is nothing to see
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # the mean picture of ImageNet, as one colour
-LARGEST = 120_000_000  # pixels in all; a larger one is a decompression bomb or a mistake
+SMALLEST = 8  # pixels a side; a smaller image shows nothing
+LARGEST = 120_000_000  # pixels in all; a larger image is a decompression bomb or a mistake
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # the mean colour of ImageNet's training images
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture in full size, the name it goes by in records, and the folder it lies in (none where it is bundled).
+    """One picture in full size.
 
-    In a data set the folder is what the picture shows.
+    Args:
+        name: its file's name, which records use.
+        image: in RGB.
+        folder: name of the folder it is in, in a data set the class; empty where it is bundled.
     """
 
     name: str
@@ -45,20 +48,27 @@ class Picture:
     folder: str = ""
 
     def at(self, size: tuple[int, int]) -> Float[Tensor, "3 h w"]:
-        """The middle of the picture at `size` (height, width): scaled to cover it, then cropped. RGB in [0, 1]."""
-        fitted = ImageOps.fit(self.image, (size[1], size[0]), Image.Resampling.BICUBIC)
-        return from_image(fitted)
+        """The picture at `size` (height, width), in [0, 1]: scaled to cover it, centre-cropped."""
+        return from_image(ImageOps.fit(self.image, (size[1], size[0]), Image.Resampling.BICUBIC))
 
 
-# Pictures that someone still holds, by file: encoding, objective and measures of one run share one in memory.
-_HELD: WeakValueDictionary[tuple[str, int, int], Picture] = WeakValueDictionary()
+# pictures in use, by file: encoding, objective and metrics of a run share one in memory
+_IN_USE: WeakValueDictionary[tuple[str, int, int], Picture] = WeakValueDictionary()
 
 
 def picture(source: str | Path, word: str = "image") -> Picture:
-    """One picture from a path or a bundled name; `word` is what the user wrote it under, for the errors.
+    """One picture from a path or a bundled name.
 
-    Grey, palette, 16-bit and CMYK pictures become RGB, transparency is laid on white, the camera's rotation
-    is applied, and of an animation the first frame is taken. Raises InputError for what cannot be read.
+    Grey, palette, 16-bit and CMYK images become RGB, transparent ones get a white background, the
+    camera's rotation is applied, and of an animation the first frame is read.
+
+    Args:
+        source: the path or name.
+        word: the user's key for it, for error messages.
+
+    Raises:
+        InputError: no such file, a folder, too small or too large an image, or one that cannot be
+            read.
     """
     bundled = _bundled(str(source))
     path = bundled or Path(source).expanduser()
@@ -72,77 +82,95 @@ def picture(source: str | Path, word: str = "image") -> Picture:
         raise InputError(
             f"{word}={source}: no such file.{hint or f' Bundled pictures: {_names(BUNDLED)}.'}"
         )
-    about = path.stat()
-    key = (str(path.absolute()), about.st_mtime_ns, about.st_size)
-    if (known := _HELD.get(key)) is not None:
-        return known
+    status = path.stat()
+    key = (str(path.absolute()), status.st_mtime_ns, status.st_size)
+    in_use = _IN_USE.get(key)
+    if in_use is not None:
+        return in_use
+    folder = "" if bundled else path.absolute().parent.name
+    result = _IN_USE[key] = Picture(path.name, _opened(path, f"{word}={source}"), folder)
+    return result
+
+
+def _opened(path: Path, where: str) -> Image.Image:
+    """The image in a file, as RGB; InputErrors begin with `where`."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", Image.DecompressionBombWarning
-            )  # `LARGEST` is our own bound
-            with Image.open(path) as opened:
-                width, height = opened.size
-                if width * height > LARGEST:
-                    raise InputError(
-                        f"{word}={source}: {width}x{height} pixels, more than {LARGEST // 1_000_000} million; "
-                        "scale it down first."
-                    )
-                if min(width, height) < SMALLEST:
-                    raise InputError(
-                        f"{word}={source}: {width}x{height} pixels; the smallest side must have {SMALLEST}."
-                    )
-                opened.load()
-                image = rgb(ImageOps.exif_transpose(opened))
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `LARGEST` is checked
+            with Image.open(path) as image:
+                _check_size(image, where)
+                image.load()
+                return rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
-        raise InputError(f"{word}={source}: not a picture that Pillow can read.") from error
+        raise InputError(f"{where}: not a picture that Pillow can read.") from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"{word}={source}: far too many pixels; scale it down first.") from error
+        raise InputError(f"{where}: far too many pixels; scale it down first.") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else "damaged"
+        raise InputError(f"{where}: the picture is damaged or cut short ({reason}).") from error
+
+
+def _check_size(image: Image.Image, where: str) -> None:
+    width, height = image.size
+    if width * height > LARGEST:
         raise InputError(
-            f"{word}={source}: the picture is damaged or cut short ({reason})."
-        ) from error
-    _HELD[key] = found = Picture(path.name, image, "" if bundled else path.absolute().parent.name)
-    return found
+            f"{where}: {width}x{height} pixels, more than {LARGEST // 1_000_000} million; scale it "
+            "down first."
+        )
+    if min(width, height) < SMALLEST:
+        raise InputError(
+            f"{where}: {width}x{height} pixels; the smallest side must have {SMALLEST}."
+        )
 
 
 def pictures(source: str | Path | Sequence[str | Path], word: str = "images") -> list[Picture]:
-    """All pictures of a folder (searched through), a glob, a list, one path or one bundled name, sorted by name.
+    """All pictures of a folder, a glob, a list, one path or one bundled name.
 
-    Files that cannot be read are skipped by name and counted, where others are left; a file named outright
-    must be readable. Raises InputError where no picture is left.
+    Those of a folder (at any depth) or a glob are sorted by path, and files that cannot be read are
+    skipped with a warning. A file that is named itself must be readable.
+
+    Args:
+        source: the folder, glob, list, path or name.
+        word: the user's key for it, for error messages.
+
+    Raises:
+        InputError: no picture that can be read, or an unreadable one that is named itself.
     """
     if not isinstance(source, (str, Path)):
         if not source:
             raise InputError(f"{word}=[]: name at least one picture.")
-        return [picture(one, word) for one in source]
+        return [picture(path, word) for path in source]
     paths = files_of(source, word)
     if paths is None:
         return [picture(source, word)]
-    good, bad, told = [], [], []
+    readable = []
+    skipped = []
+    reasons = []
     for path in paths:
         try:
-            good.append(picture(path, word))
+            readable.append(picture(path, word))
         except InputError as error:
-            bad.append(path.name)
-            told.append(f"skipped: {error}")
-    if not good:
-        reason = told[0].removeprefix("skipped: ")
+            skipped.append(path.name)
+            reasons.append(str(error))
+    if not readable:
         raise InputError(
-            f"{word}={source}: none of its {len(bad)} files is a readable picture; the first: {reason}"
+            f"{word}={source}: none of its {len(skipped)} files is a readable picture; the first: "
+            f"{reasons[0]}"
         )
-    for text in told:
-        _warn(text)
-    if bad:
-        _warn(f"{word}={source}: {len(bad)} of {len(paths)} files skipped: {_names(bad)}")
-    return good
+    for reason in reasons:
+        _warn(f"skipped: {reason}")
+    if skipped:
+        _warn(f"{word}={source}: {len(skipped)} of {len(paths)} files skipped: {_names(skipped)}")
+    return readable
 
 
 def files_of(source: str | Path, word: str = "images") -> list[Path] | None:
-    """The files of a folder (searched through) that are called as pictures are, or of a glob, sorted; None of neither.
+    """The files of a folder, at any depth, with a picture's suffix, or of a glob; sorted.
 
-    Raises InputError where there is none.
+    None where `source` is neither a folder nor a glob.
+
+    Raises:
+        InputError: there is no such file.
     """
     text = str(source)
     folder = Path(text).expanduser()
@@ -157,68 +185,67 @@ def files_of(source: str | Path, word: str = "images") -> list[Path] | None:
         return paths
     if not glob.has_magic(text) or folder.exists():
         return None
-    paths = sorted(Path(found) for found in glob.glob(str(folder), recursive=True))
+    paths = sorted(Path(match) for match in glob.glob(str(folder), recursive=True))
     if not paths:
         raise InputError(f"{word}={source}: no file matches.")
     return paths
 
 
 def from_image(image: Image.Image) -> Float[Tensor, "3 h w"]:
-    """A Pillow RGB picture as a tensor in [0, 1]."""
+    """A Pillow RGB image as a float32 tensor in [0, 1]."""
     return torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).float().div_(255.0)
 
 
 def to_image(tensor: Float[Tensor, "3 h w"]) -> Image.Image:
-    """A picture in [0, 1] as 8-bit Pillow RGB, rounded to the nearest of the 256 values."""
+    """An image in [0, 1] as 8-bit Pillow RGB, rounded to the nearest of the 256 levels."""
     values = tensor.detach().clamp(0, 1).mul(255.0).round().to("cpu", torch.uint8)
     return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
 
 
 def fitted(images: Float[Tensor, "n 3 h w"], size: tuple[int, int]) -> Float[Tensor, "n 3 h2 w2"]:
-    """`images` at `size` (height, width), as they are where that is their own."""
+    """`images` resized to `size` (height, width): bicubic, antialiased; unchanged at that size."""
     if tuple(images.shape[2:]) == size:
         return images
     return functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def amplified(difference: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
-    """A difference of two pictures as a picture: about mid grey, its largest absolute value m at black or white.
+    """A difference of two images as an image: 1/2 + difference / 2m, m its largest magnitude.
 
-    1/2 + difference / 2m; mid grey throughout where m is 0.
+    Zero is mid grey and m is black or white; mid grey throughout where m is 0.
     """
     return 0.5 + difference * (0.5 / difference.abs().max().clamp_min(1e-12))
 
 
 @lru_cache(maxsize=4096)
 def _warn(text: str) -> None:
-    """Says `text` once, however many parts of a run read the same folder."""
+    """Logs a warning once, however many parts of a run read the same folder."""
     log.warning("%s", text)
 
 
 def rgb(image: Image.Image) -> Image.Image:
-    """A picture of any mode as 8-bit RGB: 16 bits scaled down, transparency laid on white."""
+    """An image of any mode as 8-bit RGB: 16 bits are scaled down, transparency becomes white."""
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N", "F"):
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-        whites = (
-            (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-        )  # which is meant shows in the values
-        top = (
-            65535.0
-            if ";16" in image.mode
-            else next((w for w in whites if values.max() <= w), 65535.0)
-        )
-        image = Image.fromarray((values / top * 255.0).clip(0, 255).round().astype(np.uint8))
+        white = 65535.0 if ";16" in image.mode else _white_level(values, image.mode == "F")
+        image = Image.fromarray((values / white * 255.0).clip(0, 255).round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(ground, layer)
+        background = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(background, layer)
     return image.convert("RGB")
+
+
+def _white_level(values: np.ndarray, floating: bool) -> float:
+    """The value of white that an image without a declared range uses, judged by its maximum."""
+    levels = (1.0, 255.0, 65535.0) if floating else (255.0, 65535.0)
+    return next((level for level in levels if values.max() <= level), 65535.0)
 
 
 def _bundled(name: str) -> Path | None:
     if name not in BUNDLED or Path(name).exists():
         return None
-    spec = importlib.util.find_spec("sklearn")  # found, not imported: importing it takes a second
+    spec = importlib.util.find_spec("sklearn")  # located, not imported, which takes a second
     if spec is None or spec.origin is None:
         return None
     return Path(spec.origin).parent / "datasets" / "images" / f"{name}.jpg"
@@ -227,9 +254,8 @@ def _bundled(name: str) -> Path | None:
 def _neighbours(path: Path) -> list[str]:
     if not path.parent.is_dir():
         return list(BUNDLED)
-    return [near.name for near in path.parent.iterdir() if near.suffix.lower() in SUFFIXES][
-        :2000
-    ] + list(BUNDLED)
+    names = [file.name for file in path.parent.iterdir() if file.suffix.lower() in SUFFIXES]
+    return names[:2000] + list(BUNDLED)
 
 
 def _names(names: Sequence[str], most: int = 8) -> str:

@@ -1,4 +1,4 @@
-"""Takes pictures and words; gives them at a size to look at, side by side on one sheet, each over its words."""
+"""Contact sheets: images at a size to look at, side by side, each over its label."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 GAP = 8  # pixels between pictures
-GROUND, INK = (255, 255, 255), (40, 40, 40)
+GROUND = (255, 255, 255)
+INK = (40, 40, 40)
 
 
 def sized(picture: Image.Image, least: int, most: int) -> Image.Image:
-    """`picture` with a longer side of at most `most` pixels: scaled down to that where it is larger.
+    """`picture` at a size to look at.
 
-    A small one is enlarged by a whole number, as far as it stays within `least`, so that its pixels stay squares.
+    Args:
+        picture: a Pillow image.
+        least: a small image is enlarged by the largest whole factor that keeps its longer side
+            within this many pixels, so that its pixels stay squares.
+        most: a longer side above this many pixels is scaled down to it.
     """
     longest = max(picture.size)
     if longest > most:
@@ -26,36 +31,34 @@ def sized(picture: Image.Image, least: int, most: int) -> Image.Image:
 
 
 def joined(parts: Sequence[tuple[Image.Image, str]], across: int) -> Image.Image:
-    """Pictures over their labels in rows of at most `across`, equally long as far as that goes, on white."""
+    """A sheet of images over their labels, on white.
+
+    Args:
+        parts: images and labels.
+        across: images a row at most; rows are as equally long as possible.
+    """
     rows = math.ceil(len(parts) / across)
     columns = math.ceil(len(parts) / rows)
-    wide, high = (max(image.size[axis] for image, _ in parts) for axis in (0, 1))
-    font = ImageFont.load_default(max(10, wide // 14))
-    line = font.getbbox("Ag")[3] + GAP
-    size = (columns * (wide + GAP) + GAP, rows * (high + round(line) + GAP) + GAP)
+    width = max(image.width for image, _ in parts)
+    height = max(image.height for image, _ in parts)
+    font = ImageFont.load_default(max(10, width // 14))
+    line = round(font.getbbox("Ag")[3] + GAP)
+    size = (columns * (width + GAP) + GAP, rows * (height + line + GAP) + GAP)
     sheet = Image.new("RGB", size, GROUND)
     draw = ImageDraw.Draw(sheet)
     for place, (image, label) in enumerate(parts):
-        left, top = (
-            GAP + place % columns * (wide + GAP),
-            GAP + place // columns * (high + round(line) + GAP),
-        )
-        sheet.paste(image, (left + (wide - image.width) // 2, top + (high - image.height) // 2))
-        draw.text(
-            (left + wide // 2, top + high + GAP // 2),
-            shortened(label, font, wide),
-            INK,
-            font,
-            anchor="ma",
-        )
+        x = GAP + place % columns * (width + GAP)
+        y = GAP + place // columns * (height + line + GAP)
+        sheet.paste(image, (x + (width - image.width) // 2, y + (height - image.height) // 2))
+        corner = (x + width // 2, y + height + GAP // 2)
+        draw.text(corner, shortened(label, font, width), INK, font, anchor="ma")
     return sheet
 
 
 def shortened(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """As much of `text` as fits `width` pixels, without its accents: Pillow's own type has letters of English alone."""
-    bare = "".join(
-        one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one)
-    )
+    """As much of `text` as fits `width` pixels, without accents: Pillow's own font is ASCII."""
+    letters = unicodedata.normalize("NFKD", text)
+    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
     text = bare.encode("ascii", "replace").decode()
     if font.getlength(text) <= width:
         return text

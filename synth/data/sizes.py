@@ -1,4 +1,4 @@
-"""Takes the size of a picture as a user writes it (one number, two, or nothing); gives (height, width)."""
+"""Image sizes as a user writes them (one number, a pair, or nothing), as (height, width)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ Size = int | Sequence[int] | None
 
 
 def size_of(size: Size, word: str = "encoding.size") -> tuple[int, int] | None:
-    """(height, width) in pixels, or None where nothing was said; InputError, of the key `word`, outside 8 .. 8192."""
+    """(height, width) in pixels, or None where no size is given.
+
+    Args:
+        size: a side, or [height, width], from 8 to 8192.
+        word: the user's key for it, for the error message.
+
+    Raises:
+        InputError: another number of sides, or a side out of range.
+    """
     if size is None:
         return None
     pair = (size, size) if isinstance(size, int) else tuple(size)
@@ -22,7 +30,11 @@ def size_of(size: Size, word: str = "encoding.size") -> tuple[int, int] | None:
 
 
 def in_shape(width: int, height: int, longest: int) -> tuple[int, int] | None:
-    """The size of a picture of that shape whose longer side has `longest` pixels; InputError outside 8 .. 8192."""
+    """(height, width) of an image of that aspect ratio whose longer side is `longest` pixels.
+
+    Raises:
+        InputError: `longest` is not from 8 to 8192.
+    """
     if not 8 <= longest <= 8192:
         raise InputError(
             f"encoding.longest={longest}: write the pixels of the longer side, from 8 to 8192."

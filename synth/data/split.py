@@ -1,7 +1,8 @@
-"""Takes pictures, how many of them to keep aside, and a seed; gives those to learn from and those to measure on.
+"""A split of pictures into a training set and a held-out set, by a hash of their names.
 
-Whoever asks with the same words gets the same two parts: an encoding that adds to the pictures, an objective that
-wants to know what a network sees in them, a measure that counts on those which neither has looked at.
+The same arguments give the same split anywhere: an encoding that is optimised on the training set,
+an objective that reads what a network predicts for it, and a metric that is measured on the
+held-out set.
 """
 
 from __future__ import annotations
@@ -19,23 +20,35 @@ from synth.core.randomness import key_of
 from synth.errors import InputError
 
 Source = str | Sequence[str] | None
-Read = tuple[Tensor, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures in two parts, as 8-bit RGB: `train` uint8 [n, 3, h, w] and `held` uint8 [m, 3, h, w], m 0 or more."""
+    """Both parts of a split, as 8-bit RGB.
+
+    Args:
+        train: uint8 [n, 3, h, w].
+        held_out: uint8 [m, 3, h, w], m 0 or more.
+    """
 
     train: Tensor
     held_out: Tensor
 
 
 class HeldOutSplit:
-    """`images` (a folder, a glob, a list) in two parts: `holdout` of them kept aside, the others to learn from.
+    """Pictures split into a training set and a held-out set.
 
-    `holdout` is their number, or below 1 their share. Which ones they are is a hash of `seed`, folder and file name:
-    the same on every machine and for every size, and a picture more in the folder moves at most one other across.
-    `word` is who asks, for the errors.
+    A hash of the seed, the folder and the file name decides on which side a picture is: the same on
+    every machine and for every size, and one more picture moves at most one other across.
+
+    Args:
+        images: a folder, a glob, or a list of paths.
+        holdout: how many pictures to hold out, or below 1 which share of them.
+        seed: gives other splits.
+        word: what needs many pictures, for the error message.
+
+    Raises:
+        InputError: no images, or a `holdout` that is neither a number of pictures nor a share.
     """
 
     def __init__(
@@ -54,36 +67,40 @@ class HeldOutSplit:
         self.images: str | tuple[str, ...] = (
             images if isinstance(images, str) else tuple(map(str, images))
         )
-        self.holdout, self.seed = holdout, seed
+        self.holdout = holdout
+        self.seed = seed
 
     def at(self, size: tuple[int, int]) -> Split:
-        """Both parts at `size` (height, width). Raises InputError where nothing is left to learn from."""
+        """Both parts at `size` (height, width).
+
+        Raises:
+            InputError: the training set, or a held-out set that was asked for, is empty.
+        """
         pixels, names = _read(self.images, size)
         total = len(names)
         count = round(self.holdout * total) if self.holdout < 1 else int(self.holdout)
         if count >= total or (self.holdout > 0 and count == 0):
             raise InputError(
-                f"holdout={self.holdout}: of {total} pictures this keeps {count} aside; write a number below "
-                f"{total}, 0 for none, or name more images."
+                f"holdout={self.holdout}: of {total} pictures this keeps {count} aside; write a "
+                f"number below {total}, 0 for none, or name more images."
             )
         order = sorted(range(total), key=lambda place: key_of(self.seed, names[place]))
-        held, train = (
-            torch.tensor(sorted(part), dtype=torch.int64) for part in (order[:count], order[count:])
-        )
-        return Split(pixels[train], pixels[held])
+        held_out = torch.tensor(sorted(order[:count]), dtype=torch.int64)
+        train = torch.tensor(sorted(order[count:]), dtype=torch.int64)
+        return Split(pixels[train], pixels[held_out])
 
 
 @lru_cache(maxsize=2)
-def _read(images: str | tuple[str, ...], size: tuple[int, int]) -> Read:
-    """All pictures at `size` in 8 bits, read once for everyone who asks, and what each is called."""
+def _read(images: str | tuple[str, ...], size: tuple[int, int]) -> tuple[Tensor, tuple[str, ...]]:
+    """All pictures at `size`, uint8 [n, 3, h, w], and a unique name for each; cached."""
     pictures = data.pictures(images)
     pixels = torch.stack(
         [picture.at(size).mul(255.0).round_().to(torch.uint8) for picture in pictures]
     )
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     names = []
     for picture in pictures:
         name = f"{picture.folder}/{picture.name}"
-        names.append(f"{name}:{seen[name]}")
-        seen[name] += 1
+        names.append(f"{name}:{counts[name]}")
+        counts[name] += 1
     return pixels, tuple(names)
