@@ -1,4 +1,4 @@
-"""What every architecture that can be trained owes: logits for as many classes as it is asked for."""
+"""The contract of conf/training: a builder that gives finite logits for any number of classes."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def test_an_architecture(name: str) -> None:
         logits = network(torch.rand(2, 3, 64, 64))
     assert logits.shape == (2, 3)
     assert bool(logits.isfinite().all())
-    inside = [part for part in network.modules() if getattr(part, "inplace", False)]
-    assert not inside, "a tap on a convolution would hold the activation's output"
+    inplace = [part for part in network.modules() if getattr(part, "inplace", False)]
+    assert not inplace, "a hook on a convolution would hold the output of the activation"
