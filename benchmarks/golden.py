@@ -48,18 +48,36 @@ RENAMES: dict[str, dict[str, Any]] = {
     # Of the command line: a dotted name before "=" or a part of it; "watch": "monitor" renames
     # watch.measure= and objective@watch= too. With a value it is the whole word, "encoding=facets":
     # "encoding=several_images"; the new one may be several words, or none: "".
-    "words": {},
+    "words": {
+        "watch": "monitor",
+        "measure": "score",
+        "encoding=facets": "encoding=several_images",
+        "encoding=multifaceted": "encoding=cluster_means",
+        "encoding.facets": "encoding.clusters",
+        "rounded": "eight_bit",
+        "measures.strip": "figures.strip",
+        "measures.triptych": "figures.triptych",
+        "measures.walk": "figures.walk",
+        "measures.originals": "figures.originals",
+        "measures": "metrics",
+    },
     # Keys of result.json and steps.jsonl and names of tensors, wherever they stand; "items.steps"
     # those directly under items alone, lists left out of account. None: the key is gone.
     "keys": {},
     # Strings that are values, whole, as regular expressions: r"not (.+)": r"away from \1". With a
     # key, "search:mapelites", only there, by its old name. `overrides` follow "words" instead.
-    "values": {},
+    "values": {
+        "not what is there": "untargeted",
+        r"(.*): not what is there\.": r"\1: untargeted.",
+        "encoding:facets": "severalimages",
+        "encoding:multifaceted": "clustermeans",
+        "kind:scores": "logits",
+    },
     # Beginnings of paths in a run folder, of files and where records name them: "strips/": "line/".
     "paths": {},
 }
 # Keys that records may have now and had not when they were kept.
-ADDED: frozenset[str] = frozenset()
+ADDED: frozenset[str] = frozenset(("figures",))
 
 ROOT = Path(__file__).parent.parent
 KEPT = Path(__file__).with_name("golden.json")
@@ -493,7 +511,7 @@ def _console(words: Sequence[str], folder: Path) -> None:
     for stream in (1, 2):
         os.dup2(log, stream)
     sys.argv = ["synth", *words]
-    from synth.cli import main as synth
+    from synth.cli.command import main as synth
 
     synth()
 
