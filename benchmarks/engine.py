@@ -71,7 +71,7 @@ def step() -> list[tuple[str, str]]:
             states = [Gradient(steps=1000).init(problem, who)]
             index = torch.tensor(target, device=network.device)
 
-            def ours(problem=problem, who=who, states=states, search=experiment.search) -> None:
+            def ours(problem=problem, who=who, states=states, search=experiment.search_method) -> None:
                 states[0], _ = search.step(problem, who, states[0], 0)
 
             first = problem.start(who)

@@ -347,7 +347,7 @@ def _course(
 ) -> tuple[float, list[float]]:
     """Mean confidence on the saved files at the end, and of the best individuals at the `marks`."""
     with tempfile.TemporaryDirectory() as folder:
-        result = build(bundled("mini_alexnet")).run(Record(Path(folder)))
+        result = build(bundled("mini_alexnet")).run(Record(Path(folder))).to_dict()
         lines = [json.loads(line) for line in Path(folder, "steps.jsonl").read_text().splitlines()]
     return result["findings"]["mean_confidence"], _at(lines, marks)
 

@@ -113,7 +113,7 @@ def _search(loss: PerceptualLoss, photograph: Tensor, file: Path) -> tuple[dict[
     experiment = Experiment(
         loss.network, start, objective, Gradient(STEPS, rule="adam", rate=0.02), Jitter(0.015)
     )
-    problem, search, who = experiment.problem, experiment.search, experiment.rows
+    problem, search, who = experiment.problem, experiment.search_method, experiment.rows
     state, found, seconds = search.init(problem, who), {}, 0.0
     for step in range(STEPS + 1):
         began = time.perf_counter()

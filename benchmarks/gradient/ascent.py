@@ -90,7 +90,7 @@ def _experiment(network: Network, classes: list[int]) -> Experiment:
 
 
 def _ours(experiment: Experiment) -> None:
-    search, problem = experiment.search, experiment.problem
+    search, problem = experiment.search_method, experiment.problem
     rows: Rows = experiment.rows
     state = search.init(problem, rows)
     for step in range(FEW):

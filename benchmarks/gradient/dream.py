@@ -21,7 +21,7 @@ from synth import data
 from synth.core.network import Network
 from synth.encodings.perturbation import Perturbation
 from synth.engine.experiment import Experiment
-from synth.jobs.deepdream_film import Film
+from synth.jobs.deepdream_film import DeepDreamFilm
 from synth.networks.bundled import bundled
 from synth.networks.torchvision import torchvision
 from synth.objectives.energy import Energy
@@ -115,7 +115,7 @@ def _bare(network: Network, layer: str) -> None:
 
 def _film() -> None:
     search = octaves(Gradient(rule="normalised", rate=0.003, momentum=0.0), 3, SCALE, 4)
-    made = Film(
+    made = DeepDreamFilm(
         bundled("mini_alexnet"),
         Perturbation("china", longest=300),
         Energy("conv5"),

@@ -111,7 +111,7 @@ def _fooled(
     network: Network, paths: list[str], target: str | None, steps: int
 ) -> tuple[int, float]:
     with tempfile.TemporaryDirectory() as folder:
-        items = _experiment(network, paths, target, 0.0).run(Record(Path(folder)))["items"]
+        items = _experiment(network, paths, target, 0.0).run(Record(Path(folder))).to_dict()["items"]
     fooled = [item["steps"] for item in items if item["success"]]
     return len(fooled), statistics.median(fooled)
 
@@ -124,7 +124,7 @@ def _beside(network: Network, paths: list[str], target: str | None) -> str:
     assert images is not None
     classes = torch.tensor([one.index for one in targets if one is not None])
     with tempfile.TemporaryDirectory() as folder:
-        items = experiment.run(Record(Path(folder)))["items"]
+        items = experiment.run(Record(Path(folder))).to_dict()["items"]
     told = [sum(item["success"] or False for item in items)]
     for one in (_foolbox(network, target), _torchattacks(network, target)):
         made = torch.cat(
@@ -172,7 +172,7 @@ def _run(experiment: Experiment) -> None:
 
 def _steps(experiment: Experiment) -> None:
     """All steps, as the peers take them."""
-    search, problem, rows = experiment.search, experiment.problem, experiment.rows
+    search, problem, rows = experiment.search_method, experiment.problem, experiment.rows
     state = search.init(problem, rows)
     for step in range(search.steps):
         state, _ = search.step(problem, rows, state, step)

@@ -94,12 +94,12 @@ def _ratio(network: Network, style: str) -> float:
         "content": FeatureMatch(CONTENT_LAYER, content="china", weight=0.05),
     })  # fmt: skip
     experiment = Experiment(network, encoding, objective, Gradient(STEPS, rate=0.02))
-    state = experiment.search.init(experiment.problem, experiment.rows)
+    state = experiment.search_method.init(experiment.problem, experiment.rows)
 
     def ours() -> None:
         nonlocal state
         for step in range(FEW):
-            state, _ = experiment.search.step(experiment.problem, experiment.rows, state, step)
+            state, _ = experiment.search_method.step(experiment.problem, experiment.rows, state, step)
 
     assert encoding.size is not None
     plain = _plain(network, data.picture("china").at(encoding.size)[None], style)

@@ -41,7 +41,7 @@ def run(box: Network, folder: Path, metrics: dict[str, Any]) -> dict[str, Any]:
         Perturbation(image="china", epsilon=0.1),
         ClassScore(["goldfish", "lemon"]),
     )
-    return Experiment(box, encoding, objective, Gradient(2), metrics=metrics).run(Record(folder))
+    return Experiment(box, encoding, objective, Gradient(2), metrics=metrics).run(Record(folder)).to_dict()
 
 
 @pytest.mark.parametrize("name", names("metric"))

@@ -123,7 +123,7 @@ class Counted:
 def test_confidences_are_those_of_the_saved_pictures(
     loud_network: Network, tmp_path: Path, search: str
 ) -> None:
-    result = experiment(loud_network, SEARCHES[search]()).run(Record(tmp_path))
+    result = experiment(loud_network, SEARCHES[search]()).run(Record(tmp_path)).to_dict()
     assert [item["target"] for item in result["items"]] == list(NAMES)
     assert [item["file"] for item in result["items"]] == [f"images/00{i}.png" for i in range(5)]
     for number, item in enumerate(result["items"]):
@@ -187,7 +187,7 @@ def test_every_pass_of_the_network_is_counted(
 ) -> None:
     made = experiment(loud_network, SEARCHES[search](), until=until)
     counted = Counted(loud_network)
-    result = made.run(Record(tmp_path))
+    result = made.run(Record(tmp_path)).to_dict()
     claimed = sum(item["forwards"] for item in result["items"])
     assert counted.forwards == claimed + len(
         result["items"]
@@ -203,7 +203,7 @@ def test_the_same_run_twice_is_the_same_bit_for_bit(
     results = []
     for name in ("one", "two"):
         made = experiment(wrapped(tiny_module(gain=8.0)), SEARCHES[search](), until=0.95)
-        results.append(timeless(made.run(Record(tmp_path / name))))
+        results.append(timeless(made.run(Record(tmp_path / name)).to_dict()))
     assert results[0] == results[1]
     assert files(tmp_path / "one") == files(tmp_path / "two")
     assert timeless(lines(tmp_path / "one")) == timeless(lines(tmp_path / "two"))
@@ -226,14 +226,14 @@ def test_items_that_are_done_freeze_and_the_others_go_on_as_alone(
         "lbfgs": lambda: lbfgs(20),
         "genetic": lambda: genetic(30, 10),
     }[search]
-    result = experiment(loud_network, many(), **options).run(Record(tmp_path / "all"))
+    result = experiment(loud_network, many(), **options).run(Record(tmp_path / "all")).to_dict()
     stops = [item["steps"] for item in result["items"]]
     assert len(set(stops)) > 1
     trace = lines(tmp_path / "all")
     for number, item in enumerate(result["items"]):
         alone = experiment(loud_network, many(), targets=[number], **options).run(
             Record(tmp_path / str(number))
-        )["items"][0]
+        ).to_dict()["items"][0]
         for word in ("confidence", "score", "steps", "forwards", "backwards", "success"):
             assert item[word] == alone[word]
         np.testing.assert_array_equal(
@@ -252,7 +252,7 @@ def test_items_that_are_done_freeze_and_the_others_go_on_as_alone(
 
 
 def test_a_run_ends_when_all_are_done(loud_network: Network, tmp_path: Path) -> None:
-    result = experiment(loud_network, gradient(500), until=0.9).run(Record(tmp_path))
+    result = experiment(loud_network, gradient(500), until=0.9).run(Record(tmp_path)).to_dict()
     assert all(item["success"] for item in result["items"])
     assert len(lines(tmp_path)) == max(item["steps"] for item in result["items"]) < 500
     assert result["status"] == "done"
@@ -286,7 +286,7 @@ def test_what_is_reached_must_be_reached_on_the_8_bit_picture(
     """Every step claims it, no rounded picture has it: nothing may freeze, and each look costs a pass."""
     result = experiment(loud_network, gradient(6), monitor=Parity(), until=0.3).run(
         Record(tmp_path)
-    )
+    ).to_dict()
     for item in result["items"]:
         assert (item["steps"], item["forwards"], item["backwards"]) == (6, 12, 6)
 
@@ -309,7 +309,7 @@ def test_until_is_of_the_watched_number_whatever_its_scale(
     """At 40 steps of 0.0101 it is 40.4, but 40.392 in 8 bits, which is not yet enough."""
     search = Gradient(60, "sign", 0.0101, momentum=0.0)
     made = Experiment(loud_network, Pixels(16, "zeros"), Brightness(), search, until=40.395)
-    result = made.run(Record(tmp_path))
+    result = made.run(Record(tmp_path)).to_dict()
     (item,) = result["items"]
     light = 100 * plain(tmp_path, item["file"]).mean()
     assert light >= 40.395
@@ -325,7 +325,7 @@ def test_success_of_what_is_no_class_is_that_of_the_saved_picture(
     made = Experiment(
         loud_network, Pixels(16), Channel("conv1", 0), gradient(4), monitor=Parity(), until=0.3
     )
-    (item,) = made.run(Record(tmp_path))["items"]
+    (item,) = made.run(Record(tmp_path)).to_dict()["items"]
     assert item["success"] is False
 
 
@@ -333,7 +333,7 @@ def test_success_is_what_until_asks_for(loud_network: Network, tmp_path: Path) -
     """Watching the logit, success is a logit of the saved picture beyond `until`, not a confidence beyond it."""
     reached = experiment(
         loud_network, gradient(100), monitor=ClassScore("all", "logit"), until=6.0
-    ).run(Record(tmp_path))
+    ).run(Record(tmp_path)).to_dict()
     for number, item in enumerate(reached["items"]):
         scores = logits(loud_network, tmp_path, item["file"])
         assert item["success"] == (scores[number] >= 6.0 and scores.argmax() == number)
@@ -363,11 +363,11 @@ def test_a_budget_is_never_exceeded_and_used_while_a_step_fits(
     made = experiment(
         wrapped(tiny_module(gain=8.0)), SEARCHES[search.split()[-1]](), budget=budget, until=0.999999, **parts
     )  # fmt: skip
-    result = made.run(Record(tmp_path_factory.mktemp("budget")))
+    result = made.run(Record(tmp_path_factory.mktemp("budget"))).to_dict()
     for item in result["items"]:
         passes = item["forwards"] + 2 * item["backwards"]
         assert 0 < passes <= budget
-        if item["steps"] < made.search.steps and item["confidence"] < 0.99:
+        if item["steps"] < made.search_method.steps and item["confidence"] < 0.99:
             assert passes + dearest(search) > budget
 
 
@@ -376,7 +376,7 @@ def test_looks_at_the_8_bit_picture_are_within_the_budget(
 ) -> None:
     """Each step costs 3 passes and a look that never confirms: 4 * 5 = 20, and a sixth would not fit into 23."""
     made = experiment(loud_network, gradient(50), monitor=Parity(), until=0.3, budget=23)
-    for item in made.run(Record(tmp_path))["items"]:
+    for item in made.run(Record(tmp_path)).to_dict()["items"]:
         assert (item["steps"], item["forwards"], item["backwards"]) == (5, 10, 5)
 
 
@@ -406,7 +406,7 @@ def test_one_picture_and_several_targets(
     encoding = Perturbation(image=str(photographs / "1.png"), epsilon=8 / 255)
     result = experiment(loud_network, gradient(5), encoding=encoding, targets=["lemon", 0, 1]).run(
         Record(tmp_path / "run")
-    )
+    ).to_dict()
     original = np.asarray(Image.open(photographs / "1.png"), dtype=float).transpose(2, 0, 1) / 255
     assert [item["target_index"] for item in result["items"]] == [3, 0, 1]
     for item in result["items"]:
@@ -421,7 +421,7 @@ def test_a_picture_each(loud_network: Network, tmp_path: Path, photographs: Path
     encoding = Perturbation(images=str(photographs), epsilon=0.1, norm="l2")
     result = experiment(loud_network, gradient(3), encoding=encoding, targets="teapot").run(
         Record(tmp_path / "run")
-    )
+    ).to_dict()
     assert len(result["items"]) == 3
     for number, item in enumerate(result["items"]):
         original = (
@@ -451,7 +451,7 @@ def test_a_random_target_is_climbed_from_the_first_step_to_the_last(
 ) -> None:
     for seed in range(4):
         made = experiment(loud_network, gradient(40, 0.05), targets="random", seed=seed)
-        (item,) = made.run(Record(tmp_path / str(seed)))["items"]
+        (item,) = made.run(Record(tmp_path / str(seed))).to_dict()["items"]
         assert item["confidence"] > 0.9
         assert item["predicted"] == item["target"]
 
@@ -461,7 +461,7 @@ def test_an_encoding_without_a_size_takes_the_networks(
 ) -> None:
     (item,) = experiment(loud_network, gradient(2), encoding=Fourier(), targets=0).run(
         Record(tmp_path)
-    )["items"]
+    ).to_dict()["items"]
     assert plain(tmp_path, item["file"]).shape == (3, 16, 16)
 
 
@@ -498,7 +498,7 @@ def same(path: Path, result: dict[str, Any], whole: Path, wanted: dict[str, Any]
 def test_a_resumed_run_is_the_uninterrupted_one(
     build: Callable[[], Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = build().run(Record(tmp_path / "whole", {"seed": 3}))
+    whole = build().run(Record(tmp_path / "whole", {"seed": 3})).to_dict()
     taken = len(lines(tmp_path / "whole"))
     for lag in (0, 2):  # how many steps were flushed to steps.jsonl after the last checkpoint
         path = tmp_path / f"cut{lag}"
@@ -511,14 +511,14 @@ def test_a_resumed_run_is_the_uninterrupted_one(
             at_step(made, number, cut).run(Record(path, {"seed": 3}))
         assert len(lines(path)) == number
         assert not (path / "result.json").exists()
-        same(path, build().run(Record(path, {"seed": 3})), tmp_path / "whole", whole)
+        same(path, build().run(Record(path, {"seed": 3})).to_dict(), tmp_path / "whole", whole)
 
 
 @pytest.mark.usefixtures("often")
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     build: Callable[[], Experiment], tmp_path: Path
 ) -> None:
-    whole = build().run(Record(tmp_path / "whole"))
+    whole = build().run(Record(tmp_path / "whole")).to_dict()
     for name, damaged in (("one", [".safetensors"]), ("both", [".safetensors", ".previous"])):
         path = tmp_path / name
         with pytest.raises(Cut):
@@ -526,7 +526,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
         for suffix in damaged:
             stored = path / f"checkpoint{suffix}"
             stored.write_bytes(stored.read_bytes()[:-100])
-        same(path, build().run(Record(path)), tmp_path / "whole", whole)
+        same(path, build().run(Record(path)).to_dict(), tmp_path / "whole", whole)
 
 
 @pytest.mark.usefixtures("often")
@@ -536,7 +536,7 @@ def test_killed_twice_and_killed_before_any_checkpoint(
     def build() -> Experiment:
         return experiment(wrapped(tiny_module(gain=8.0)), gradient())
 
-    whole = build().run(Record(tmp_path / "whole"))
+    whole = build().run(Record(tmp_path / "whole")).to_dict()
     path = tmp_path / "cut"
     monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 1e9)
     with pytest.raises(Cut):
@@ -546,7 +546,7 @@ def test_killed_twice_and_killed_before_any_checkpoint(
     for number in (5, 11):
         with pytest.raises(Cut):
             at_step(build(), number, cut).run(Record(path))
-    same(path, build().run(Record(path)), tmp_path / "whole", whole)
+    same(path, build().run(Record(path)).to_dict(), tmp_path / "whole", whole)
 
 
 @pytest.mark.usefixtures("often")
@@ -566,7 +566,7 @@ def test_another_configuration_may_not_resume(tmp_path: Path) -> None:
             InputError, match=rf"unfinished run of another configuration \({told}\)"
         ):
             build().run(Record(tmp_path, {**identity, **change}))
-    assert build().run(Record(tmp_path, identity))["status"] == "done"
+    assert build().run(Record(tmp_path, identity)).to_dict()["status"] == "done"
 
 
 @pytest.mark.parametrize("how", ["raised", "signalled"])
@@ -578,11 +578,11 @@ def test_ctrl_c_saves_pictures_and_can_be_resumed(
             raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
 
-    whole = build().run(Record(tmp_path / "whole"))
+    whole = build().run(Record(tmp_path / "whole")).to_dict()
     before, path = signal.getsignal(signal.SIGINT), tmp_path / "stopped"
     record = Record(path)
     made = at_step(build(), 3, stop)
-    result = made.run(record)
+    result = made.run(record).to_dict()
     assert signal.getsignal(signal.SIGINT) is before
     assert result["status"] == "interrupted"
     assert len(result["items"]) == 5
@@ -595,7 +595,7 @@ def test_ctrl_c_saves_pictures_and_can_be_resumed(
         )
     record.finish(result)
     assert Record.finished(path) is None
-    result = build().run(Record(path))
+    result = build().run(Record(path)).to_dict()
     same(path, result, tmp_path / "whole", whole)
     Record(path).finish(result)
     assert Record.finished(path) is not None
@@ -626,7 +626,7 @@ def contenders(**options: Any) -> dict[str, Experiment]:
 
 
 def test_contenders_have_equal_budgets_and_one_numbering(tmp_path: Path) -> None:
-    result = Comparison(contenders()).run(Record(tmp_path))
+    result = Comparison(contenders()).run(Record(tmp_path)).to_dict()
     assert [item["contender"] for item in result["items"]] == ["slope"] * 5 + ["evolution"] * 5
     assert [item["file"] for item in result["items"]] == [
         f"images/{number:03d}.png" for number in range(10)
@@ -659,8 +659,8 @@ def test_contenders_have_equal_budgets_and_one_numbering(tmp_path: Path) -> None
 
 
 def test_each_contender_runs_as_it_would_alone(tmp_path: Path) -> None:
-    result = Comparison(contenders()).run(Record(tmp_path / "both"))
-    alone = contenders()["evolution"].run(Record(tmp_path / "alone"))
+    result = Comparison(contenders()).run(Record(tmp_path / "both")).to_dict()
+    alone = contenders()["evolution"].run(Record(tmp_path / "alone")).to_dict()
     for item, single in zip(result["items"][5:], alone["items"], strict=True):
         for word in ("confidence", "score", "steps", "forwards", "seed"):
             assert item[word] == single[word]
@@ -677,7 +677,7 @@ def test_each_contender_runs_as_it_would_alone(tmp_path: Path) -> None:
 def test_a_comparison_resumes_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int, checkpoint: float
 ) -> None:
-    whole = Comparison(contenders()).run(Record(tmp_path / "whole", {"a": 1}))
+    whole = Comparison(contenders()).run(Record(tmp_path / "whole", {"a": 1})).to_dict()
     monkeypatch.setattr(loop, "CHECKPOINT_EVERY", checkpoint)
     path, made = tmp_path / "cut", contenders()
     at_step(made[name], number, cut)
@@ -686,20 +686,20 @@ def test_a_comparison_resumes_where_it_was(
     made = contenders()
     if name == "evolution":  # the first contender is finished and must not run again
         at_step(made["slope"], 0, cut)
-    result = Comparison(made).run(Record(path, {"a": 1}))
+    result = Comparison(made).run(Record(path, {"a": 1})).to_dict()
     same(path, result, tmp_path / "whole", whole)
 
 
 def test_an_interrupted_comparison_says_so_and_goes_on(tmp_path: Path) -> None:
-    whole = Comparison(contenders()).run(Record(tmp_path / "whole"))
+    whole = Comparison(contenders()).run(Record(tmp_path / "whole")).to_dict()
     made, path = contenders(), tmp_path / "stopped"
     at_step(made["slope"], 2, lambda: signal.raise_signal(signal.SIGINT))
     record = Record(path)
-    result = Comparison(made).run(record)
+    result = Comparison(made).run(record).to_dict()
     assert result["status"] == "interrupted"
     assert {item["contender"] for item in result["items"]} == {"slope"}
     record.finish(result)
-    same(path, Comparison(contenders()).run(Record(path)), tmp_path / "whole", whole)
+    same(path, Comparison(contenders()).run(Record(path)).to_dict(), tmp_path / "whole", whole)
 
 
 def test_a_comparison_of_nothing_is_refused() -> None:

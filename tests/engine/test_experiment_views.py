@@ -86,7 +86,7 @@ def test_every_pass_is_counted_and_a_budget_kept(
     made = Experiment(loud_network, encoding, ClassScore(["lemon", "king penguin"]), Gradient(6), **words,
                       monitor=ClassScore(["lemon", "king penguin"], "probability"))  # fmt: skip
     passes = counted(loud_network)
-    result = made.run(Record(tmp_path / "steps"))
+    result = made.run(Record(tmp_path / "steps")).to_dict()
     claimed = result["findings"]["forwards"]
     assert claimed + len(result["items"]) == sum(
         passes
@@ -97,7 +97,7 @@ def test_every_pass_is_counted_and_a_budget_kept(
     for budget in (step, 4 * step + 1):
         made = Experiment(loud_network, encoding, ClassScore(["lemon", "king penguin"]), Gradient(6), budget=budget,
                           **words)  # fmt: skip
-        items = made.run(Record(tmp_path / str(budget)))["items"]
+        items = made.run(Record(tmp_path / str(budget))).to_dict()["items"]
         for item in range(2):
             own = items[item * pictures : (item + 1) * pictures]
             spent = sum(one["forwards"] + 2 * one["backwards"] for one in own)
@@ -120,7 +120,7 @@ def test_an_objective_is_asked_for_its_size_once_and_in_every_stage(
     plain, staged = Near(), Near()
     found = Experiment(network, Pixels((16, 12)), plain, Gradient(30, rate=0.1)).run(
         Record(tmp_path / "plain")
-    )
+    ).to_dict()
     assert plain.sizes == [(16, 12)]
     assert found["items"][0]["score"] > -0.01
     search = octaves(Gradient(rate=0.1), count=2, scale=1.25, steps=10)
@@ -154,11 +154,11 @@ def test_a_resumed_run_is_the_uninterrupted_one(name: str, number: int, tmp_path
             network, Pixels(32), ClassScore(["lemon", "teapot"]), SEARCHES[name](), seed=3, **parts
         )
 
-    whole = make().run(Record(tmp_path / "whole", {"seed": 3}))
+    whole = make().run(Record(tmp_path / "whole", {"seed": 3})).to_dict()
     with pytest.raises(InterruptedError):
         at_step(make(), number, _cut).run(Record(tmp_path / "cut", {"seed": 3}))
     assert len(_lines(tmp_path / "cut")) == number
-    resumed = make().run(Record(tmp_path / "cut", {"seed": 3}))
+    resumed = make().run(Record(tmp_path / "cut", {"seed": 3})).to_dict()
     for before, after in zip(whole["items"], resumed["items"], strict=True):
         assert before["score"] == after["score"]
         assert (tmp_path / "whole" / before["file"]).read_bytes() == (

@@ -132,7 +132,7 @@ def counted(network: Network) -> list[int]:
 def test_a_map_leaves_its_elites_their_lines_and_its_course(tmp_path: Path) -> None:
     made = elites(60)
     passed = counted(made.network)
-    result = made.run(Record(tmp_path))
+    result = made.run(Record(tmp_path)).to_dict()
     items, archive = result["items"], result["archive"]
     assert [item["target"] for item in items] == list(NAMES)
     assert sum(item["forwards"] for item in items) == sum(passed) - len(items) == 60 * 8
@@ -168,7 +168,7 @@ def test_a_map_leaves_its_elites_their_lines_and_its_course(tmp_path: Path) -> N
 
 
 def test_cells_that_nobody_came_to_are_items_without_a_file(tmp_path: Path) -> None:
-    result = mixed_niches().run(Record(tmp_path))
+    result = mixed_niches().run(Record(tmp_path)).to_dict()
     Record(tmp_path).finish({"recipe": "illumination", **result})
     empty = [item for item in result["items"] if item["file"] is None]
     filled = [item for item in result["items"] if item["file"] is not None]
@@ -204,7 +204,7 @@ def test_cells_that_nobody_came_to_are_items_without_a_file(tmp_path: Path) -> N
 
 def test_what_is_reached_must_be_reached_by_all(tmp_path: Path) -> None:
     made = elites(400, 16, until=0.6)
-    result = made.run(Record(tmp_path))
+    result = made.run(Record(tmp_path)).to_dict()
     told = [line["items"] for line in lines(tmp_path)]
     assert result["findings"]["success"] == 5
     assert len(told) < 400
@@ -224,7 +224,7 @@ def test_a_budget_is_never_broken(
     step = -(-batch // 5) + (until is not None)
     made = elites(1000, batch, budget=step + more, until=until)
     passed = counted(made.network)
-    items = made.run(Record(tmp_path_factory.mktemp("budget")))["items"]
+    items = made.run(Record(tmp_path_factory.mktemp("budget"))).to_dict()["items"]
     there = sum(item["file"] is not None for item in items)
     assert sum(item["forwards"] for item in items) == sum(passed) - there
     assert all(item["forwards"] <= step + more for item in items)
@@ -264,12 +264,12 @@ BUILDS: dict[str, Callable[[], Experiment]] = {
 @pytest.mark.parametrize("name", BUILDS)
 def test_a_resumed_run_is_the_uninterrupted_one(name: str, tmp_path: Path) -> None:
     build = BUILDS[name]
-    whole = build().run(Record(tmp_path / "whole"))
+    whole = build().run(Record(tmp_path / "whole")).to_dict()
     path = tmp_path / "cut"
     for number in (2, 5):
         with pytest.raises(Cut):
             at_step(build(), number, cut).run(Record(path))
-    assert timeless(build().run(Record(path))) == timeless(whole)
+    assert timeless(build().run(Record(path)).to_dict()) == timeless(whole)
     assert everything(path) == everything(tmp_path / "whole")
     assert timeless(lines(path)) == timeless(lines(tmp_path / "whole"))
 
@@ -278,12 +278,12 @@ def test_a_resumed_run_is_the_uninterrupted_one(name: str, tmp_path: Path) -> No
 def test_a_map_cut_after_its_last_step_still_knows_which_cells_are_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = mixed_niches().run(Record(tmp_path / "whole"))
+    whole = mixed_niches().run(Record(tmp_path / "whole")).to_dict()
     with monkeypatch.context() as patched:
         patched.setattr(loop, "items_of", cut)
         with pytest.raises(Cut):
             mixed_niches().run(Record(tmp_path / "cut"))
-    assert timeless(mixed_niches().run(Record(tmp_path / "cut"))) == timeless(whole)
+    assert timeless(mixed_niches().run(Record(tmp_path / "cut")).to_dict()) == timeless(whole)
     assert everything(tmp_path / "cut") == everything(tmp_path / "whole")
 
 
@@ -291,7 +291,7 @@ def test_a_map_cut_after_its_last_step_still_knows_which_cells_are_empty(
 def test_a_checkpoint_cut_short_is_told_and_the_one_before_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = elites(9).run(Record(tmp_path / "whole"))
+    whole = elites(9).run(Record(tmp_path / "whole")).to_dict()
     for damaged, told in (
         (["safetensors"], "the one before"),
         (["safetensors", "previous"], "the beginning"),
@@ -304,7 +304,7 @@ def test_a_checkpoint_cut_short_is_told_and_the_one_before_used(
             stored.write_bytes(stored.read_bytes()[: random.Random(0).randrange(100, 2000)])
         caplog.clear()
         with caplog.at_level(logging.INFO):
-            result = elites(9).run(Record(path))
+            result = elites(9).run(Record(path)).to_dict()
         warnings = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
         assert len(warnings) == len(damaged)
         assert f"{path}/checkpoint.safetensors is damaged" in warnings[0]

@@ -77,7 +77,7 @@ def test_a_measure_sees_the_run_and_its_findings_join_the_others(
     whole = experiment(loud_network, {"first": first, "none": None, "second": second})
     assert [len(one.checked) for one in (first, second)] == [1, 1]
     assert first.checked[0][0] is whole.problem
-    result = whole.run(Record(tmp_path))
+    result = whole.run(Record(tmp_path)).to_dict()
     (outcome,) = first.seen
     assert outcome.items is result["items"]
     assert outcome.problem == whole.problem
@@ -93,7 +93,7 @@ def test_figures_are_listed_in_their_order_and_words_stay_with_their_items(
 ) -> None:
     result = experiment(loud_network, {"a": Drawn(0.2), "told": Told({}), "b": Drawn(0.8)}).run(
         Record(tmp_path)
-    )
+    ).to_dict()
     assert [figure["caption"] for figure in result["figures"]] == ["Grey 0.2.", "Grey 0.8."]
     assert "figures" not in result["findings"]
     assert [item["grey"] for item in result["items"]] == [0.8, 0.8]
@@ -106,7 +106,7 @@ def test_figures_are_listed_in_their_order_and_words_stay_with_their_items(
 def test_without_measures_nothing_is_added(
     metrics: Any, loud_network: Network, tmp_path: Path
 ) -> None:
-    assert "figures" not in experiment(loud_network, metrics).run(Record(tmp_path))
+    assert "figures" not in experiment(loud_network, metrics).run(Record(tmp_path)).to_dict()
 
 
 def test_what_cannot_be_measured_is_refused_before_the_run(loud_network: Network) -> None:

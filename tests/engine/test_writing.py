@@ -82,7 +82,7 @@ def test_every_picture_of_a_genome_has_a_record_and_its_share_of_the_passes(
     experiment = Experiment(
         loud_network, SeveralImages(kept, seen), ClassScore(["lemon", "teapot"]), Gradient(7)
     )
-    result = experiment.run(Record(tmp_path))
+    result = experiment.run(Record(tmp_path)).to_dict()
     items = result["items"]
     assert [item["target"] for item in items] == ["lemon"] * kept + ["teapot"] * kept
     assert [item.get("facet") for item in items] == (
@@ -107,7 +107,7 @@ def test_what_is_watched_of_a_saved_picture_knows_what_it_was_made_from(
 ) -> None:
     """Where more is kept than is seen, a picture has no other source than its item, 0."""
     experiment = Experiment(loud_network, SeveralImages(2, seen), Source(), Gradient(1), until=1.0)
-    items = experiment.run(Record(tmp_path))["items"]
+    items = experiment.run(Record(tmp_path)).to_dict()["items"]
     assert [item["success"] for item in items] == told
 
 
@@ -131,7 +131,7 @@ def test_what_is_seen_as_wanted_already_is_said_and_not_counted(
         loud_network, encoding, ClassScore(targets), Gradient(12, "sign", 0.05, momentum=0.0)
     )
     with caplog.at_level(logging.WARNING):
-        result = experiment.run(Record(tmp_path / "out"))
+        result = experiment.run(Record(tmp_path / "out")).to_dict()
     items, told = result["items"], caplog.text
     assert [item.get("already") for item in items] == [True, None, None]
     assert items[0]["success"] is None

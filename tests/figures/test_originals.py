@@ -23,7 +23,7 @@ def test_one_for_all_or_one_for_each(network: Network, tmp_path: Path) -> None:
     run = Experiment(
         network, Pixels(16), objective, Gradient(1), metrics={"originals": Originals("china")}
     )
-    items = run.run(Record(tmp_path / "one", {}))["items"]
+    items = run.run(Record(tmp_path / "one", {})).to_dict()["items"]
     assert [item["original"] for item in items] == ["originals/000.png"] * 2
     saved = data.picture(tmp_path / "one/originals/000.png").at((16, 16))
     torch.testing.assert_close(saved, data.picture("china").at((16, 16)), atol=0.5 / 255, rtol=0)
@@ -33,7 +33,7 @@ def test_one_for_all_or_one_for_each(network: Network, tmp_path: Path) -> None:
         Originals("china", ["china", "flower"]),
     )
     run = Experiment(network, Pixels(16), objective, Gradient(1), metrics={"originals": both})
-    items = run.run(Record(tmp_path / "two", {}))["items"]
+    items = run.run(Record(tmp_path / "two", {})).to_dict()["items"]
     assert [item["original"] for item in items] == ["originals/000.png", "originals/001.png"]
 
 

@@ -27,7 +27,7 @@ def ran(folder: Path, encoding: Encoding, layer: Any, made: Strip) -> dict[str, 
     search = Gradient(2, "normalised", 0.05)
     return Experiment(
         wrapped(tiny_module()), encoding, Energy(layer), search, metrics={"strip": made}
-    ).run(Record(folder))
+    ).run(Record(folder)).to_dict()
 
 
 def test_the_original_comes_first_then_every_item_under_its_name(tmp_path: Path) -> None:

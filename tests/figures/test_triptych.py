@@ -34,7 +34,7 @@ def run(network: Network, folder: Path, measure: Triptych, rate: float = 0.1) ->
     made = Experiment(
         network, encoding, attack(images=BUNDLED), FastGradient(rate), metrics={"triptych": measure}
     )
-    return made.run(Record(folder))
+    return made.run(Record(folder)).to_dict()
 
 
 def test_a_figure_an_item(loud_network: Network, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_what_was_as_wanted_has_no_figure(loud_network: Network, tmp_path: Path)
     labels = [seen[0], (seen[1] + 1) % len(NAMES)]
     encoding, aim = Perturbation(images=BUNDLED, epsilon=0.1), attack(images=BUNDLED, label=labels)
     made = Experiment(loud_network, encoding, aim, FastGradient(), metrics={"triptych": Triptych()})
-    assert [figure["file"] for figure in made.run(Record(tmp_path))["figures"]] == [
+    assert [figure["file"] for figure in made.run(Record(tmp_path)).to_dict()["figures"]] == [
         "figures/000.png"
     ]
 

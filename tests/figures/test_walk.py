@@ -47,7 +47,7 @@ def test_the_film_goes_through_all_that_was_found_and_closes(tmp_path: Path) -> 
     network = wrapped(tiny_module())
     result = Experiment(
         network, Dct(), ClassScore(NAMES), Gradient(3), metrics={"walk": Seen()}
-    ).run(Record(tmp_path))
+    ).run(Record(tmp_path)).to_dict()
     film, strip = result["figures"]
     assert film == {
         "file": "walk.webp",

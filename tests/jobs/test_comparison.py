@@ -69,7 +69,7 @@ def chances(network: Network, picture: torch.Tensor) -> torch.Tensor:
 
 def test_a_second_network_sees_every_saved_file(loud_network: Network, tmp_path: Path) -> None:
     second = other(("teapot", "fish, goldfish", "lemon"))
-    result = Comparison({"one": ascent(loud_network)}, second).run(Record(tmp_path))
+    result = Comparison({"one": ascent(loud_network)}, second).run(Record(tmp_path)).to_dict()
     places = {"goldfish": 1, "teapot": 0, "lemon": 2}
     sure, hits = [], []
     for item in result["items"]:
@@ -92,7 +92,7 @@ def test_a_second_network_of_another_size_gets_it_scaled(
     loud_network: Network, tmp_path: Path
 ) -> None:
     second = other(size=(24, 24))
-    result = Comparison({"one": ascent(loud_network)}, second).run(Record(tmp_path))
+    result = Comparison({"one": ascent(loud_network)}, second).run(Record(tmp_path)).to_dict()
     for place, item in enumerate(result["items"]):
         picture = read(tmp_path / item["file"])[None]
         large = torch.nn.functional.interpolate(
@@ -118,7 +118,7 @@ def test_what_is_led_away_counts_where_the_second_network_knew_it(
     encoding = Perturbation(images=str(folder), epsilon=0.2)
     result = Comparison({"away": ascent(loud_network, aim, encoding)}, second).run(
         Record(tmp_path / "run")
-    )
+    ).to_dict()
     known = [item["transfer_success"] is not None for item in result["items"]]
     assert known == [one == label for one, label in zip(before, labels, strict=True)]
     assert True in known
@@ -144,7 +144,7 @@ def test_without_a_second_network_or_a_class_there_is_nothing_to_tell(
     ):
         result = Comparison({"one": ascent(loud_network, objective)}, second).run(
             Record(tmp_path / name)
-        )
+        ).to_dict()
         for item in (*result["items"], result["contenders"]["one"]):
             assert (item["transfer_confidence"], item["transfer_success"]) == (None, None)
 
@@ -154,7 +154,7 @@ def test_the_network_that_is_fooled_is_no_second_one(
 ) -> None:
     made = Comparison({"one": ascent(loud_network)}, wrapped(tiny_module(gain=8.0)))
     assert "tiny is the network that is fooled" in caplog.text
-    result = made.run(Record(tmp_path))
+    result = made.run(Record(tmp_path)).to_dict()
     assert result["transfer"] is None
     assert result["items"][0]["transfer_success"] is None
 
@@ -167,7 +167,7 @@ def test_distances_are_those_of_the_saved_files(loud_network: Network, tmp_path:
         Image.fromarray(noisy).save(folder / f"{number}.png")
     result = Comparison({"one": ascent(loud_network)}, naturals=str(folder)).run(
         Record(tmp_path / "run")
-    )
+    ).to_dict()
     known = load_or_fit(loud_network, str(folder))
     assert known is not None
     saved = torch.stack([read(tmp_path / "run" / item["file"]) for item in result["items"]])
@@ -176,7 +176,7 @@ def test_distances_are_those_of_the_saved_files(loud_network: Network, tmp_path:
     assert result["contenders"]["one"]["natural_distance"] == pytest.approx(
         np.median(wanted), abs=1e-4
     )
-    none = Comparison({"one": ascent(loud_network)}).run(Record(tmp_path / "none"))
+    none = Comparison({"one": ascent(loud_network)}).run(Record(tmp_path / "none")).to_dict()
     assert {item["natural_distance"] for item in none["items"]} == {None}
     assert none["contenders"]["one"]["natural_distance"] is None
 
@@ -189,7 +189,7 @@ def test_cells_that_stayed_empty_have_nothing_to_tell(
     cells = Experiment(loud_network, Cppn(hidden=8), niches, search, seed=2)
     result = Comparison({"one": ascent(loud_network), "map": cells, "gone": None}, other()).run(
         Record(tmp_path)
-    )
+    ).to_dict()
     items = [item for item in result["items"] if item["contender"] == "map"]
     empty = [item["file"] is None for item in items]
     assert len(items) == 60
@@ -217,7 +217,7 @@ def test_the_table_says_what_the_record_says(
             "none": ascent(loud_network, Channel("conv2", 1)),
         },
         other(),
-    ).run(Record(tmp_path))
+    ).run(Record(tmp_path)).to_dict()
     one = long["contenders"]["one"]
     passes = [item["forwards"] + 2 * item["backwards"] for item in long["items"] if item["success"]]
     assert one["passes_to_success"] == np.median(passes)

@@ -18,7 +18,7 @@ from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
-from synth.jobs.deepdream_film import FILM, Film, nearer
+from synth.jobs.deepdream_film import FILM, DeepDreamFilm, magnified
 from synth.objectives.energy import Energy
 from synth.record.record import Record
 from synth.searches.gradient import Gradient
@@ -30,10 +30,10 @@ FRAMES = 4
 
 def film_of(
     encoding: Encoding | None = None, frames: int = FRAMES, layer: Any = "conv2", **words: Any
-) -> Film:
+) -> DeepDreamFilm:
     search = octaves(Gradient(rule="normalised", rate=0.02, momentum=0.0), 2, 1.4, 2)
     encoding = encoding or Perturbation("china", size=[16, 24])
-    return Film(
+    return DeepDreamFilm(
         wrapped(tiny_module()), encoding, Energy(layer), search, Jitter(0.2), frames, **words
     )
 
@@ -42,7 +42,7 @@ def frames_in(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted((folder / "frames").iterdir())]
 
 
-def at_frame(film: Film, number: int, act: Callable[[], Any]) -> Film:
+def at_frame(film: DeepDreamFilm, number: int, act: Callable[[], Any]) -> DeepDreamFilm:
     """`act` happens in the middle of frame `number`."""
     usual, begun = film.search.step, film.search.init
     count = 0
@@ -115,7 +115,7 @@ def test_the_first_frame_is_the_picture_and_each_other_the_search_around_the_one
         np.asarray(Image.open(whole / "frames/000.png")),
         (first * 255).round().permute(1, 2, 0).byte(),
     )
-    near = nearer(Image.open(whole / "frames/001.png"), 1.04)
+    near = magnified(Image.open(whole / "frames/001.png"), 1.04)
     near.save(whole / "near.png")
     experiment = Experiment(
         wrapped(tiny_module()), Perturbation(str(whole / "near.png"), size=[16, 24]), Energy("conv2"),
@@ -123,9 +123,9 @@ def test_the_first_frame_is_the_picture_and_each_other_the_search_around_the_one
     )  # fmt: skip
     (whole / "near.png").unlink()
     rows = film_of().start.rows.fold_in(2)
-    state = experiment.search.init(experiment.problem, rows)
-    for step in range(experiment.search.steps):
-        state, said = experiment.search.step(experiment.problem, rows, state, step)
+    state = experiment.search_method.init(experiment.problem, rows)
+    for step in range(experiment.search_method.steps):
+        state, said = experiment.search_method.step(experiment.problem, rows, state, step)
     image = experiment.problem.images(said.genome, rows)[0]
     expected = (image * 255).round().permute(1, 2, 0).byte().numpy()
     assert np.array_equal(np.asarray(Image.open(whole / "frames/002.png")), expected)
@@ -156,7 +156,7 @@ def test_ctrl_c_leaves_a_film_of_what_there_is_and_the_rest_for_later(
     whole: Path, tmp_path: Path
 ) -> None:
     record = Record(tmp_path)
-    result = at_frame(film_of(), 2, lambda: signal.raise_signal(signal.SIGINT)).run(record)
+    result = at_frame(film_of(), 2, lambda: signal.raise_signal(signal.SIGINT)).run(record).to_dict()
     record.finish({"recipe": "deepdream_film"} | result)
     assert result["status"] == "interrupted"
     with Image.open(tmp_path / FILM) as film:
@@ -170,7 +170,7 @@ def test_ctrl_c_leaves_a_film_of_what_there_is_and_the_rest_for_later(
 
 def test_a_film_falls_into_noise_as_well(tmp_path: Path) -> None:
     record = Record(tmp_path)
-    result = film_of(Pixels([16, 24], "uniform"), 3).run(record)
+    result = film_of(Pixels([16, 24], "uniform"), 3).run(record).to_dict()
     assert result["encoding"] == "pixels"
     assert len(frames_in(tmp_path)) == 3
     assert (
@@ -182,14 +182,14 @@ def test_a_film_falls_into_noise_as_well(tmp_path: Path) -> None:
 def test_nearer_magnifies_the_middle() -> None:
     y, x = np.mgrid[0:40, 0:60].astype(np.float64)
     plane = np.stack([x * 3, y * 5, np.full_like(x, 90)], axis=2).round().astype(np.uint8)
-    near = np.asarray(nearer(Image.fromarray(plane), 1.25), dtype=np.float64)
+    near = np.asarray(magnified(Image.fromarray(plane), 1.25), dtype=np.float64)
     assert near.shape == plane.shape
     middle = np.s_[8:32, 12:48]  # away from the ends, where bicubic knows one side only
     expected = np.stack(
         [((x + 0.5 - 30) / 1.25 + 29.5) * 3, ((y + 0.5 - 20) / 1.25 + 19.5) * 5], axis=2
     )
     assert np.abs(near[..., :2] - expected)[middle].max() < 1.01
-    assert np.array_equal(np.asarray(nearer(Image.fromarray(plane), 1.0)), plane)
+    assert np.array_equal(np.asarray(magnified(Image.fromarray(plane), 1.0)), plane)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def read(text: str) -> list[dict[str, list[str]]]:
 def test_what_is_told_is_what_happened(
     mate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = toy(mate=mate, generations=25, population=7, length=8, seed=1).run(Record(tmp_path))
+    result = toy(mate=mate, generations=25, population=7, length=8, seed=1).run(Record(tmp_path)).to_dict()
     told = read(capsys.readouterr().err)
     steps = steps_of(tmp_path)
     assert len(told) == result["findings"]["generations"] == len(steps) - 1 > 3
@@ -103,7 +103,7 @@ def _pieces(string: str) -> list[tuple[str, bool]]:
 
 
 def test_it_ends_at_the_first_string_of_ones(tmp_path: Path) -> None:
-    result = toy(Tournament(3), generations=500, population=20).run(Record(tmp_path))
+    result = toy(Tournament(3), generations=500, population=20).run(Record(tmp_path)).to_dict()
     found, steps = result["findings"], steps_of(tmp_path)
     assert found["solved"]
     assert found["best_string"] == "1" * 10
@@ -119,7 +119,7 @@ def test_it_ends_at_the_first_string_of_ones(tmp_path: Path) -> None:
 def test_operators_of_numbers_serve_and_strings_stay_strings(tmp_path: Path) -> None:
     result = toy(Best(), UniformCrossover(), GaussianMutation(1.0, 0.3), generations=40).run(
         Record(tmp_path)
-    )
+    ).to_dict()
     assert set(result["findings"]["best_string"]) <= {"0", "1"}
     assert result["findings"]["best"] == int(result["findings"]["best"])
 
@@ -142,7 +142,7 @@ def test_a_mutation_of_graphs_is_refused() -> None:
     "sizes", [{"length": 1}, {"population": 1}, {"length": 1, "population": 1}]
 )
 def test_the_smallest_runs(sizes: dict[str, int], tmp_path: Path) -> None:
-    assert toy(generations=3, **sizes).run(Record(tmp_path))["status"] == "done"
+    assert toy(generations=3, **sizes).run(Record(tmp_path)).to_dict()["status"] == "done"
 
 
 @pytest.mark.parametrize("word", ["length", "population", "generations"])

@@ -80,7 +80,7 @@ def test_a_picture_is_what_the_network_gives_at_its_own_size(weights: str, tmp_p
     photograph.save(tmp_path / "photograph.png")
     result = Stylize(str(tmp_path / "photograph.png"), weights=weights, device="cpu").run(
         Record(tmp_path / "run")
-    )
+    ).to_dict()
     (item,) = result["items"]
     assert torch.equal(saved(tmp_path / "run" / item["file"]), painted(weights, photograph))
     assert torch.equal(saved(tmp_path / "run" / item["original"]), data.from_image(photograph))
@@ -96,14 +96,14 @@ def test_a_large_picture_is_made_smaller_and_that_is_said(
     with caplog.at_level(logging.INFO, "synth"):
         result = Stylize("china", weights=weights, longest=64, device="cpu").run(
             Record(tmp_path / "run")
-        )
+        ).to_dict()
     with Image.open(tmp_path / "run" / result["items"][0]["file"]) as image:
         assert image.size == (64, 43)
     assert "china.jpg: 640x427 pixels, painted at 64x43 (longest=64)" in caplog.text
     Image.new("RGB", (2000, 8), "red").save(tmp_path / "strip.png")
     result = Stylize(str(tmp_path / "strip.png"), weights=weights, longest=64, device="cpu").run(
         Record(tmp_path / "b")
-    )
+    ).to_dict()
     with Image.open(tmp_path / "b" / result["items"][0]["file"]) as image:
         assert image.size == (64, 8)
 
@@ -115,7 +115,7 @@ def test_bad_files_of_a_folder_are_skipped_and_counted(
     (folder / "01b.jpg").write_bytes(b"no picture")
     result = Stylize(images=str(folder), weights=weights, device="cpu").run(
         Record(tmp_path / "run")
-    )
+    ).to_dict()
     assert [item["image"] for item in result["items"]] == ["00.png", "01.png", "02.png"]
     assert [item["file"] for item in result["items"]] == [
         f"images/00{place}.png" for place in range(3)
@@ -135,7 +135,7 @@ def test_a_film_keeps_its_frames_and_their_durations(
     kind: str, weights: str, tmp_path: Path
 ) -> None:
     path = film(tmp_path / f"film.{kind}")
-    result = Stylize(str(path), weights=weights, device="cpu").run(Record(tmp_path / "run"))
+    result = Stylize(str(path), weights=weights, device="cpu").run(Record(tmp_path / "run")).to_dict()
     made = animation(tmp_path / "run" / FILM)
     assert made is not None
     assert (made.count, made.loop) == (len(DURATIONS), 2)
@@ -156,7 +156,7 @@ def test_a_still_picture_in_a_films_format_is_a_picture(weights: str, tmp_path: 
     Image.new("RGB", (12, 12), "teal").save(tmp_path / "still.gif")
     result = Stylize(str(tmp_path / "still.gif"), weights=weights, device="cpu").run(
         Record(tmp_path / "run")
-    )
+    ).to_dict()
     assert result["figures"] == []
     assert not (tmp_path / "run" / FILM).exists()
 
@@ -180,12 +180,12 @@ def test_what_was_killed_goes_on_and_becomes_the_same(
         if moving
         else {"images": str(noisy_pictures(tmp_path / "pictures", 4))}
     )
-    whole = Stylize(**words).run(Record(tmp_path / "whole"))
+    whole = Stylize(**words).run(Record(tmp_path / "whole")).to_dict()
     with pytest.raises(RuntimeError, match="power cut"):
         stopped(Stylize(**words), 3, killed).run(Record(tmp_path / "cut"))
     left = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*.png")}
     record = Record(tmp_path / "cut")
-    again = Stylize(**words).run(record)
+    again = Stylize(**words).run(record).to_dict()
     record.finish(again)
     assert [item["file"] for item in again["items"]] == [item["file"] for item in whole["items"]]
     for path in [*(tmp_path / "whole").rglob("*.png"), *(tmp_path / "whole").glob("*.webp")]:
@@ -209,7 +209,7 @@ def test_ctrl_c_leaves_what_is_done_and_the_next_command_goes_on(
     now = Stylize(**words, device="cpu")
     result = stopped(now, 1, lambda: signal.raise_signal(signal.SIGINT)).run(
         Record(tmp_path / "run")
-    )
+    ).to_dict()
     assert result["status"] == "interrupted"
     assert len(result["items"]) == 2
     assert "interrupted after 2; " in caplog.text
@@ -217,7 +217,7 @@ def test_ctrl_c_leaves_what_is_done_and_the_next_command_goes_on(
     with pytest.raises(InputError, match=r"images/000\.png is gone; name another folder"):
         Stylize(**words, device="cpu").run(Record(tmp_path / "run"))
     data.to_image(torch.rand(3, 16, 16)).save(tmp_path / "run/images/000.png")
-    result = Stylize(**words, device="cpu").run(Record(tmp_path / "run"))
+    result = Stylize(**words, device="cpu").run(Record(tmp_path / "run")).to_dict()
     assert (result["status"], len(result["items"])) == ("done", 4)
 
 

@@ -97,7 +97,7 @@ def drawn(folder: Path, shape: tuple[int, int], values: int = 256) -> tuple[str,
 
 
 def run(folder: Path, style: str, **words: Any) -> tuple[dict[str, Any], np.ndarray]:
-    result = TextureNearest(style, device="cpu", **words).run(Record(folder))
+    result = TextureNearest(style, device="cpu", **words).run(Record(folder)).to_dict()
     with Image.open(folder / result["items"][0]["file"]) as image:
         return result, np.asarray(image)
 

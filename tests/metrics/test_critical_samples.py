@@ -48,7 +48,7 @@ def test_the_ratio_is_that_of_pictures_seen_as_something_else(
         return plain(problem, genome, rows)
 
     monkeypatch.setattr(ImageProblem, "images", noted)
-    result = made(loud_network, folder, 6 / 255).run(Record(tmp_path / "out"))
+    result = made(loud_network, folder, 6 / 255).run(Record(tmp_path / "out")).to_dict()
     with torch.no_grad():
         labels = [
             loud_network(one).argmax(1)
@@ -68,7 +68,7 @@ def test_the_ratio_is_that_of_pictures_seen_as_something_else(
 def test_the_steps_are_those_of_the_paper(loud_network: Network, folder: str) -> None:
     experiment = made(loud_network, folder)
     problem, rows = experiment.problem, experiment.rows
-    state = experiment.search.init(problem, rows)
+    state = experiment.search_method.init(problem, rows)
     originals = problem.encoding.originals(rows)
     with torch.no_grad():
         labels = loud_network(originals).argmax(1)
@@ -79,7 +79,7 @@ def test_the_steps_are_those_of_the_paper(loud_network: Network, folder: str) ->
         (gradient,) = torch.autograd.grad(
             torch.nn.functional.cross_entropy(loud_network(images), labels), images
         )
-        state, _ = experiment.search.step(problem, rows, state, step)
+        state, _ = experiment.search_method.step(problem, rows, state, step)
         reached = originals + state["genome"]
         noise = (reached - images.detach() - 0.25 / 255 * gradient.sign()) / (
             0.2 / 255

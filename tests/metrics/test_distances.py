@@ -38,7 +38,7 @@ def test_medians_are_those_of_the_files(
         MinimalNorm(20), metrics={"it": Distances()},
     )  # fmt: skip
     out = tmp_path / "out"
-    result = made.run(Record(out))
+    result = made.run(Record(out)).to_dict()
     lengths = []
     for item in result["items"]:
         one, other = (

@@ -57,7 +57,7 @@ def ran(
         Gradient(steps=40, rate=0.02, rate_end=0.002),
         metrics={"fooling_rate": FoolingRate(transfer, sheet=4, labels=3)},
     )
-    return experiment.run(Record(out))
+    return experiment.run(Record(out)).to_dict()
 
 
 def classes(

@@ -16,7 +16,7 @@ from synth import data
 from synth.core.network import Network
 from synth.data import fitted
 from synth.errors import InputError
-from synth.metrics.naturalness import NaturalStatistics, load_or_fit, measure_statistics
+from synth.metrics.naturalness import NaturalStatistics, load_or_fit, fit
 from synth.networks.bundled import bundled
 
 COUNT = 24
@@ -73,7 +73,7 @@ def by_hand(network: Network, natural: Tensor, images: Tensor) -> np.ndarray:
 
 def test_distances_by_hand(network: Network, folder: Path) -> None:
     images = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    known = measure_statistics(network, data.pictures(str(folder)))
+    known = fit(network, data.pictures(str(folder)))
     assert (known.layers, known.pictures, known.sha256) == (
         ("relu1", "relu2"),
         COUNT,
@@ -95,7 +95,7 @@ def test_natural_pictures_have_one_and_far_ones_more(network: Network, folder: P
 
 
 def test_pictures_of_another_size_are_scaled(network: Network, folder: Path) -> None:
-    known = measure_statistics(network, data.pictures(str(folder)))
+    known = fit(network, data.pictures(str(folder)))
     natural = stored(folder)
     large = nn.functional.interpolate(natural, (48, 48), mode="nearest")
     np.testing.assert_allclose(
@@ -109,7 +109,7 @@ def test_a_unit_that_never_varies_counts_nothing(folder: Path) -> None:
     with torch.no_grad():
         module.conv1.weight[0], module.conv1.bias[0] = 0, -1  # never beyond its ReLU
     network = wrapped(module)
-    known = measure_statistics(network, data.pictures(str(folder)))
+    known = fit(network, data.pictures(str(folder)))
     assert known.deviation[0] == 0
     assert bool(known.distances(network, stored(folder)).isfinite().all())
 
@@ -118,14 +118,14 @@ def test_a_network_without_layers_of_relu_takes_those_with_weights(folder: Path)
     plain = wrapped(
         nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 14 * 14, 5))
     )
-    assert measure_statistics(plain, data.pictures(str(folder))).layers == ("0",)
+    assert fit(plain, data.pictures(str(folder))).layers == ("0",)
     bare = wrapped(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 5)))
     with pytest.raises(InputError, match="tiny has no hidden layer"):
-        measure_statistics(bare, data.pictures(str(folder)))
+        fit(bare, data.pictures(str(folder)))
 
 
 def test_a_file_says_the_same_as_its_folder(network: Network, folder: Path, tmp_path: Path) -> None:
-    known = measure_statistics(network, data.pictures(str(folder)))
+    known = fit(network, data.pictures(str(folder)))
     known.save(tmp_path / "it.safetensors")
     read = load_or_fit(network, str(tmp_path / "it.safetensors"))
     assert read is not None

@@ -59,7 +59,7 @@ def findings(
         Gradient(1, rate=1e-7),
         metrics={"recognition": Recognition(str(folder), layer)},
     )
-    result = run.run(Record(out, {}))
+    result = run.run(Record(out, {})).to_dict()
     return result["findings"] | {"items": result["items"]}
 
 
@@ -108,7 +108,7 @@ def test_one_picture_is_not_mistaken(network: Network, tmp_path: Path) -> None:
             network, Pixels(16), FeatureMatch("conv1", image="china"), Gradient(1),
             metrics={"recognition": Recognition(pictures)},
         )  # fmt: skip
-        assert "found_again_pixels" not in run.run(Record(tmp_path / str(pictures), {}))["findings"]
+        assert "found_again_pixels" not in run.run(Record(tmp_path / str(pictures), {})).to_dict()["findings"]
 
 
 def test_mistakes(network: Network, folder: Path) -> None:

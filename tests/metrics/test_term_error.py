@@ -31,7 +31,7 @@ def test_of_the_saved_file_and_without_the_weight(network: Network, tmp_path: Pa
     metrics = {"error": TermError("features", "feature_error")}
     result = Experiment(network, Pixels(16), objective, Gradient(20), metrics=metrics).run(
         Record(tmp_path, {})
-    )
+    ).to_dict()
     wanted = network.read(data.picture("china").at((16, 16))[None], ["relu1", "relu2"])
     for item, layer in zip(result["items"], wanted, strict=True):
         seen = network.read(data.picture(tmp_path / item["file"]).at((16, 16))[None], [layer])[
@@ -51,7 +51,7 @@ def test_the_start_is_the_picture_that_the_search_began_with(
     objective = WeightedSum({"style": GramMatch("flower", layers=["conv1"])})
     metrics = {"error": TermError("style", "style_error")}
     run = Experiment(network, canvas("china", size=16), objective, Gradient(10), metrics=metrics)
-    findings = run.run(Record(tmp_path, {}))["findings"]
+    findings = run.run(Record(tmp_path, {})).to_dict()["findings"]
     image = data.picture("china").at((16, 16))[None]
     bound = GramMatch("flower", layers=["conv1"]).bind(network).at((16, 16))
     expected = -float(bound(Readout(network.read(image, bound.layers), image, rows_of(1)))["style"])
