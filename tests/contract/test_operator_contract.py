@@ -1,18 +1,22 @@
-"""What every operator of a genetic search owes: shapes kept, chance by rows, any genome, a place in the search."""
+"""What every evolutionary operator owes: shapes, reproducible draws, items apart, a run."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from parts import composed, names
+from parts import composed, names, overrides_of
 from small_worlds import Analytic, one_max, rows_of
 from torch import Tensor
 
 from synth.config.building import build
+from synth.core import Crossover, Mutation, Selection, Survival
 from synth.errors import InputError
 from synth.searches.genetic import Genetic
 
+KINDS = {"select": Selection, "mate": Crossover, "mutate": Mutation, "survive": Survival}
 SHAPES = [(1,), (10,), (4, 6), (3, 5, 4), (2, 3, 4, 4)]
+OPERATORS = [(kind, name) for kind in KINDS for name in names(f"search/{kind}")]
+VARIATIONS = [(kind, name) for kind, name in OPERATORS if kind in ("mate", "mutate")]
 
 
 def search_with(kind: str, name: str, *overrides: str) -> Genetic:
@@ -21,29 +25,39 @@ def search_with(kind: str, name: str, *overrides: str) -> Genetic:
         f"search/{kind}={name}",
         "search.population=6",
         "search.generations=3",
+        *overrides_of(f"search/{kind}", name),
     ]
     return build(composed(*words, *overrides)["search"], [])
 
 
-def genomes_of(shape: tuple[int, ...], people: int = 5) -> Tensor:
-    return torch.rand(3, people, *shape, generator=torch.Generator().manual_seed(0)).round()
+def operator_of(search: Genetic, kind: str) -> Selection | Crossover | Mutation | Survival:
+    """The operator of that kind in a genetic search."""
+    return search.survive if kind == "survive" else getattr(search.toolbox, kind).func
 
 
-def suits(operator: object, genome: Tensor) -> bool:
-    """Whether an operator takes such genomes; one that is made for another kind refuses them."""
-    check = getattr(operator, "check", None)
-    if check is None:
-        return True
+def genomes_of(shape: tuple[int, ...], individuals: int = 5) -> Tensor:
+    draws = torch.Generator().manual_seed(0)
+    return torch.rand(3, individuals, *shape, generator=draws).round()
+
+
+def refuses(mutation: Mutation, genome: Tensor) -> bool:
+    """Whether the mutation is for other genomes and says so."""
     try:
-        check(genome)
+        mutation.check(genome)
     except InputError:
-        return False
-    return True
+        return True
+    return False
+
+
+@pytest.mark.parametrize(("kind", "name"), OPERATORS)
+def test_an_operator_is_of_the_class_of_its_kind(kind: str, name: str) -> None:
+    assert isinstance(operator_of(search_with(kind, name), kind), KINDS[kind])
 
 
 @pytest.mark.parametrize("name", names("search/select"))
 def test_a_selection_gives_positions(name: str) -> None:
-    select, rows = search_with("select", name).toolbox.select, rows_of(3)
+    select = operator_of(search_with("select", name), "select")
+    rows = rows_of(3)
     fitness = torch.tensor(
         [
             [1.0, -torch.inf, 3.0, 2.0],
@@ -61,74 +75,60 @@ def test_a_selection_gives_positions(name: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [(kind, name) for kind in ("mate", "mutate") for name in names(f"search/{kind}")],
-)
+@pytest.mark.parametrize(("kind", "name"), VARIATIONS)
 def test_a_variation_keeps_shapes_and_items_apart(
     kind: str, name: str, shape: tuple[int, ...]
 ) -> None:
-    if name == "stock" and shape == (1,):
-        pytest.skip("DEAP's own operators want two genes")
-    operator, rows = getattr(search_with(kind, name).toolbox, kind), rows_of(3)
-    if not suits(operator.func, torch.zeros(shape)):
+    operator = operator_of(search_with(kind, name), kind)
+    rows = rows_of(3)
+    if kind == "mutate" and refuses(operator, torch.zeros(shape)):
         return
-    for people in (1, 2, 5):
-        genomes = genomes_of(shape, people)
+    for individuals in (1, 2, 5):
+        genomes = genomes_of(shape, individuals)
         before = genomes.clone()
-        children = operator(genomes, rows)
+        try:
+            offspring = operator(genomes, rows)
+        except InputError:
+            assert shape == (1,), "only a genome of a single gene may be too short"
+            return
         assert torch.equal(genomes, before)
-        assert children.shape == genomes.shape
-        assert children.dtype == genomes.dtype
-        assert children.isfinite().all()
-        assert torch.equal(children, operator(genomes, rows))
+        assert offspring.shape == genomes.shape
+        assert offspring.dtype == genomes.dtype
+        assert offspring.isfinite().all()
+        assert torch.equal(offspring, operator(genomes, rows))
         part = torch.tensor([2, 0])
-        assert torch.equal(children[part], operator(genomes[part], rows.select(part)))
+        assert torch.equal(offspring[part], operator(genomes[part], rows.select(part)))
         if kind == "mutate":
-            strength = torch.full((3, people), 0.5)
+            strength = torch.full((3, individuals), 0.5)
             assert operator(genomes, rows, strength).shape == genomes.shape
+            assert operator.adapted(strength, rows).shape == strength.shape
+            assert isinstance(operator.at(1), Mutation)
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [(kind, name) for kind in ("select", "mate", "mutate") for name in names(f"search/{kind}")],
-)
+@pytest.mark.parametrize("name", names("search/mate"))
+def test_a_crossover_that_does_not_cross_returns_copies(name: str) -> None:
+    mate = operator_of(search_with("mate", name), "mate")
+    genomes = genomes_of((10,))
+    if not mate.crosses:
+        assert torch.equal(mate(genomes, rows_of(3)), genomes)
+
+
+@pytest.mark.parametrize(("kind", "name"), OPERATORS)
 def test_an_operator_does_its_part_in_a_search(kind: str, name: str) -> None:
-    search, problem, rows = search_with(kind, name), one_max(12), rows_of(2)
-    if not suits(getattr(search.toolbox, kind).func, problem.start(rows)[0]):
+    search = search_with(kind, name)
+    problem, rows = one_max(12), rows_of(2)
+    if kind == "mutate" and refuses(operator_of(search, kind), problem.start(rows)[0]):
         with pytest.raises(InputError):
             search.init(problem, rows)
         return
     state, scores = search.init(problem, rows), []
     for step in range(search.steps):
-        state, said = search.step(problem, rows, state, step)
-        scores.append(said.score)
+        state, report = search.step(problem, rows, state, step)
+        scores.append(report.score)
     assert (torch.stack(scores).diff(dim=0) >= 0).all()
-    pictures = Analytic(
+    images = Analytic(
         lambda g, rows: -g.flatten(1).square().sum(1), lambda rows: rows.normal(3, 4, 4)
     )
-    state = search.init(pictures, rows, torch.zeros(2, 3, 4, 4))  # from a given picture as well
-    _, said = search.step(pictures, rows, state, 0)
-    assert said.genome.shape == (2, 3, 4, 4)
-
-
-def test_a_mutation_is_chosen_within_a_mutation() -> None:
-    inner = search_with(
-        "mutate",
-        "self_adaptive",
-        "search/mutate@search.mutate.of=patch",
-        "search.mutate.of.sigma=0.5",
-    )
-    assert inner.toolbox.mutate.func.of.sigma == 0.5
-    more = search_with(
-        "mutate",
-        "mixture",
-        "+search/mutate@search.mutate.of.gaussian=gaussian",
-        "+search.mutate.shares.gaussian=3",
-    )
-    assert [type(one).__name__ for one in more.toolbox.mutate.func.of] == [
-        "Smooth",
-        "Patch",
-        "GaussianMutation",
-    ]
-    assert more.toolbox.mutate.func.shares == [0.2, 0.2, 0.6]
+    state = search.init(images, rows, torch.zeros(2, 3, 4, 4))  # from a given genome as well
+    _, report = search.step(images, rows, state, 0)
+    assert report.genome.shape == (2, 3, 4, 4)

@@ -64,7 +64,11 @@ def test_it_is_the_equation_of_the_paper(
     epsilon = 4 / 255
     aim = attack(target, "china", measure="cross_entropy")
     encoding = Perturbation("china", epsilon=epsilon)
-    result = Experiment(loud_network, encoding, aim, FastGradient(epsilon)).run(Record(tmp_path)).to_dict()
+    result = (
+        Experiment(loud_network, encoding, aim, FastGradient(epsilon))
+        .run(Record(tmp_path))
+        .to_dict()
+    )
     (item,) = result["items"]
     picture = encoding.at((16, 16)).clean_images.requires_grad_()
     scores = loud_network(picture)

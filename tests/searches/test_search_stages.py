@@ -223,7 +223,9 @@ def test_items_that_are_done_leave_in_any_stage(tmp_path: Path) -> None:
 
 def test_a_budget_beyond_the_schedule_stays_in_the_last_stage(tmp_path: Path) -> None:
     budget = 3 * 9
-    result = experiment_of(octaves(dreams(), 2, 1.5, 2), budget=budget).run(Record(tmp_path)).to_dict()
+    result = (
+        experiment_of(octaves(dreams(), 2, 1.5, 2), budget=budget).run(Record(tmp_path)).to_dict()
+    )
     assert [item["steps"] for item in result["items"]] == [9, 9]
     problem, rows = problem_of(transform=Jitter(0.2)), rows_of(1, "longer")
     search = octaves(dreams(), 2, 1.5, 2)

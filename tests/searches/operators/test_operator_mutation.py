@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from console import CONF
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 from scipy import stats
 from small_worlds import rows_of
 from torch import Tensor
 
+from synth.config.building import build
 from synth.core import Mutation, Rows
 from synth.errors import InputError
 from synth.searches.operators.combined_mutation import Mixture, SelfAdaptive
@@ -346,3 +351,31 @@ def test_patches_shrink_over_the_generations() -> None:
     )
     with pytest.raises(InputError, match="shrink"):
         Patch(shrink=0)
+
+
+def composed(name: str, *overrides: str) -> Mutation:
+    """The mutation that a command line with `overrides` gives a genetic search."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        words = ["search=genetic", f"search/mutate={name}", *overrides]
+        settings = compose("experiment", overrides=words).search
+    return build(OmegaConf.to_container(settings, resolve=True), []).mutation
+
+
+def test_a_mutation_is_chosen_within_a_mutation() -> None:
+    inner = composed(
+        "self_adaptive",
+        "search/mutate@search.mutate.of=patch",
+        "search.mutate.of.sigma=0.5",
+    )
+    assert isinstance(inner, SelfAdaptive)
+    assert isinstance(inner.of, Patch)
+    assert inner.of.sigma == 0.5
+    more = composed(
+        "mixture",
+        "+search/mutate@search.mutate.of.gaussian=gaussian",
+        "+search.mutate.shares.gaussian=3",
+    )
+    assert isinstance(more, Mixture)
+    assert [type(part) for part in more.of] == [Smooth, Patch, GaussianMutation]
+    assert more.shares == [0.2, 0.2, 0.6]
