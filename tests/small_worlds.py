@@ -26,6 +26,7 @@ from synth.core.classes import Classes
 from synth.core.network import Network
 from synth.core.randomness import key_of
 
+COLOURS = {"blue": (30, 30, 200), "green": (30, 200, 30), "red": (200, 30, 30)}
 NAMES = ("goldfish", "king penguin", "teapot", "lemon", "school bus")
 Score = Callable[[Tensor, Rows], Tensor]
 
@@ -212,3 +213,23 @@ def noisy_pictures(folder: Path, count: int, low: int = 40, high: int = 216) -> 
         noise = np.random.default_rng(number).integers(low, high, (16, 16, 3), dtype=np.uint8)
         Image.fromarray(noise).save(folder / f"{number:02}.png")
     return folder
+
+
+def write_colour_folders(root: Path, each: int, size: int, colours: Sequence[str]) -> Path:
+    """Writes a class folder for each of `colours` below `root`, of noisy PNGs of that colour.
+
+    Args:
+        root: the folder to make.
+        each: pictures a class.
+        size: their side in pixels.
+        colours: keys of `COLOURS`.
+    """
+    random = np.random.default_rng(len(root.name) + each)
+    for colour in colours:
+        folder = root / colour
+        folder.mkdir(parents=True)
+        for number in range(each):
+            noisy = np.array(COLOURS[colour]) + random.normal(0, 20, (size, size, 3))
+            path = folder / f"{number:02d}.png"
+            Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(path)
+    return root

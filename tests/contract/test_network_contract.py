@@ -1,4 +1,4 @@
-"""What every network owes: it can be built from a file alone, names its layers, and reads them in one forward."""
+"""The contract of networks: built from a file alone, and read at every layer in one pass."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def test_the_configuration_names_what_exists(name: str) -> None:
     target = settings.pop("_target_")
     assert settings.keys() <= inspect.signature(get_object(target)).parameters.keys()
     assert settings["device"] == "auto"
-    known = {"torchvision": models.list_models(module=models), "trained": architectures.names()}
-    assert settings["name"] in known.get(target.rsplit(".", 1)[-1], [settings["name"]])
+    choices = {"torchvision": models.list_models(module=models), "trained": architectures.names()}
+    assert settings["name"] in choices.get(target.rsplit(".", 1)[-1], [settings["name"]])
 
 
 def _check(network: Network, classes: int) -> None:
     assert len(network.classes) == classes
     images = torch.rand(2, 3, *network.size)
-    seen = network.read(images, network.layers)
+    activations = network.read(images, network.layers)
     assert list(network.layers)[-1] == OUTPUT
     for name, shape in network.layers.items():
-        assert seen[name].shape == (2, *shape)
-    assert seen[OUTPUT].shape == (2, classes)
-    assert bool(seen[OUTPUT].isfinite().all())
+        assert activations[name].shape == (2, *shape)
+    assert activations[OUTPUT].shape == (2, classes)
+    assert bool(activations[OUTPUT].isfinite().all())
     assert not any(value.requires_grad for value in network.parameters())
     assert not any(inner.training for inner in network.module.modules())
 

@@ -1,4 +1,4 @@
-"""What a user calls a class, and which output that is."""
+"""The index of a class by name, synset or number, and the errors for unknown ones."""
 
 from __future__ import annotations
 
@@ -29,12 +29,26 @@ CLASSES = Classes(
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("goldfish", 0), ("GoldFish", 0), ("Carassius auratus", 0), ("carassius_auratus", 0),
-        ("goldfish, Carassius auratus", 0), ("n01443537", 0), ("N02056570", 1), ("king penguin", 1),
-        ("king_penguin", 1), (" King-Penguin ", 1), ("school  bus", 2), ("t shirt", 3),
-        (3, 3), ("3", 3), (0, 0), ("5", 5), ("crane", 4), ("n03126707", 5),
+        ("goldfish", 0),
+        ("GoldFish", 0),
+        ("Carassius auratus", 0),
+        ("carassius_auratus", 0),
+        ("goldfish, Carassius auratus", 0),
+        ("n01443537", 0),
+        ("N02056570", 1),
+        ("king penguin", 1),
+        ("king_penguin", 1),
+        (" King-Penguin ", 1),
+        ("school  bus", 2),
+        ("t shirt", 3),
+        (3, 3),
+        ("3", 3),
+        (0, 0),
+        ("5", 5),
+        ("crane", 4),
+        ("n03126707", 5),
     ],
-)  # fmt: skip
+)
 def test_one_class(name: str | int, index: int) -> None:
     assert CLASSES.index(name) == index
 
@@ -67,7 +81,7 @@ def test_several_and_all() -> None:
         ("", "no such class"),
     ],
 )
-def test_mistakes_are_told_in_one_line(name: str | int, message: str) -> None:
+def test_mistakes_are_reported_in_one_line(name: str | int, message: str) -> None:
     with pytest.raises(InputError, match=message) as error:
         CLASSES.index(name, "box")
     assert "\n" not in str(error.value)
@@ -75,12 +89,12 @@ def test_mistakes_are_told_in_one_line(name: str | int, message: str) -> None:
 
 @given(st.text(max_size=12))
 def test_any_text_is_a_class_or_an_input_error(text: str) -> None:
-    told = ""
+    message = ""
     try:
         assert 0 <= CLASSES.index(text) < 6
     except InputError as error:
-        told = str(error)
-    assert not told or told.startswith("target=")
+        message = str(error)
+    assert not message or message.startswith("target=")
 
 
 def test_labels_are_the_first_names() -> None:
@@ -103,23 +117,18 @@ def test_imagenets_synsets_are_whole() -> None:
 
 def test_names_that_differ_by_their_capitals_alone() -> None:
     classes = Classes(["Cardigan", "cardigan"])
-    assert (classes.index("Cardigan"), classes.index("cardigan"), classes.index("CARDIGAN")) == (
-        0,
-        1,
-        0,
-    )
+    assert classes.indices(["Cardigan", "cardigan", "CARDIGAN"]) == [0, 1, 0]
 
 
 def test_the_same_class_of_another_network() -> None:
-    one = Classes(["crane, lifting machine", "crane, bird", "tench"], ["n031", "n020", None])
+    classes = Classes(["crane, lifting machine", "crane, bird", "tench"], ["n031", "n020", None])
     other = Classes(["bird, crane", "tench, Tinca tinca", "machine"], ["n020", None, "n031"])
-    assert [one.counterpart(index, other) for index in range(3)] == [2, 0, 1]
-    assert [other.counterpart(index, one) for index in range(3)] == [1, 2, 0]
-    named = Classes(
-        ["Tench", "crane"]
-    )  # knows no synsets: by name, all names at once before each alone
-    assert [one.counterpart(index, named) for index in range(3)] == [1, 1, 0]
+    assert [classes.counterpart(index, other) for index in range(3)] == [2, 0, 1]
+    assert [other.counterpart(index, classes) for index in range(3)] == [1, 2, 0]
+    # without synsets: by name, all names together before each alone
+    named = Classes(["Tench", "crane"])
+    assert [classes.counterpart(index, named) for index in range(3)] == [1, 1, 0]
     exact = Classes(["cardigan", "Cardigan, Cardigan Welsh corgi"])
     assert [exact.counterpart(index, exact) for index in range(2)] == [0, 1]
-    assert one.counterpart(0, Classes(["goldfish"], ["n014"])) is None
-    assert one.counterpart(2, Classes(["goldfish"])) is None
+    assert classes.counterpart(0, Classes(["goldfish"], ["n014"])) is None
+    assert classes.counterpart(2, Classes(["goldfish"])) is None

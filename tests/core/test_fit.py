@@ -1,20 +1,18 @@
-"""A network that fits reads pictures of any size as it reads them scaled to its own."""
+"""With fit=True images of any size are scaled to the network's."""
 
 from __future__ import annotations
 
 import torch
-from small_worlds import NAMES, tiny_module
+from small_worlds import tiny_module
 from torch.nn import functional
 
-from synth.core.classes import Classes
 from synth.core.network import Network
 
 
 def _network(fit: bool) -> Network:
-    return Network(
-        tiny_module(), name="tiny", classes=Classes(NAMES), size=(16, 16), mean=(0.5,) * 3, std=(0.2,) * 3,
-        sha256="0", device="cpu", fit=fit,
-    )  # fmt: skip
+    mean = (0.5, 0.5, 0.5)
+    std = (0.2, 0.2, 0.2)
+    return Network(tiny_module(), size=(16, 16), mean=mean, std=std, device="cpu", fit=fit)
 
 
 def test_other_sizes_are_scaled_first() -> None:

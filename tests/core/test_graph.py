@@ -1,4 +1,4 @@
-"""Graphs that evolve, against lists and a topological sort: whatever is changed in whatever order, they stay legal."""
+"""Evolving graphs against lists and a topological sort: every mutation leaves them legal."""
 
 from __future__ import annotations
 
@@ -37,35 +37,35 @@ def blank(count: int = 1) -> Tensor:
     return graph.blank(count, INPUTS, HIDDEN, OUTPUTS, torch.device("cpu"))
 
 
-def links(one: Tensor) -> set[tuple[int, int]]:
+def links(item: Tensor) -> set[tuple[int, int]]:
     """The connections of a graph [N, 2 + N] as pairs from, to."""
-    table = one.tolist()
+    table = item.tolist()
     return {(i, j) for j in range(len(table)) for i in range(len(table)) if table[j][2 + i] != 0}
 
 
-def present(one: Tensor) -> set[int]:
-    return {node for node, row in enumerate(one.tolist()) if row[0] >= 0}
+def present(item: Tensor) -> set[int]:
+    return {node for node, row in enumerate(item.tolist()) if row[0] >= 0}
 
 
-def assert_legal(one: Tensor) -> None:
-    """No connection to or from nowhere, no cycle (Kahn's sort ends), every input and output in its place."""
-    there, edges = present(one), links(one)
-    assert there >= {*range(INPUTS), *range(SIZE - OUTPUTS, SIZE)}
-    assert all(i in there and j in there for i, j in edges)
+def assert_legal(item: Tensor) -> None:
+    """No connection of an empty slot, no cycle (Kahn's sort ends), inputs and outputs in place."""
+    nodes, edges = present(item), links(item)
+    assert nodes >= {*range(INPUTS), *range(SIZE - OUTPUTS, SIZE)}
+    assert all(i in nodes and j in nodes for i, j in edges)
     assert not [j for _, j in edges if j < INPUTS]
     assert not [i for i, _ in edges if i >= SIZE - OUTPUTS]
-    waiting = {node: {i for i, j in edges if j == node} for node in there}
+    waiting = {node: {i for i, j in edges if j == node} for node in nodes}
     while ready := [node for node, sources in waiting.items() if not sources]:
         for node in ready:
             del waiting[node]
         for sources in waiting.values():
             sources -= set(ready)
     assert not waiting, "a cycle"
-    table = one.tolist()
+    table = item.tolist()
     assert all(row[0] == round(row[0]) and -1 <= row[0] < FUNCTIONS for row in table)
     assert [row[1] for row in table[:INPUTS]] == [0.0] * INPUTS
     assert [row[1] for row in table[-OUTPUTS:]] == [1.0] * OUTPUTS
-    assert all(0 < table[node][1] < 1 for node in there if INPUTS <= node < SIZE - OUTPUTS)
+    assert all(0 < table[node][1] < 1 for node in nodes if INPUTS <= node < SIZE - OUTPUTS)
 
 
 def changed(graphs: Tensor, name: str, draws: list[float], which: Tensor | None = None) -> Tensor:
@@ -84,7 +84,7 @@ def changed(graphs: Tensor, name: str, draws: list[float], which: Tensor | None 
     return graphs
 
 
-chances = st.integers(0, (1 << 24) - 1).map(lambda whole: whole / (1 << 24))
+chances = st.integers(0, (1 << 24) - 1).map(lambda number: number / (1 << 24))
 changes = st.lists(
     st.tuples(st.sampled_from(NAMES), st.tuples(chances, chances, chances)), max_size=60
 )
@@ -92,12 +92,12 @@ changes = st.lists(
 
 @given(changes)
 def test_whatever_happens_a_graph_stays_legal(steps: list) -> None:
-    now = blank()
+    after = blank()
     for name, draws in steps:
-        before, now = now, changed(now, name, list(draws))
-        assert_legal(now[0])
-        old, new = links(before[0]), links(now[0])
-        nodes, others = present(before[0]), present(now[0])
+        before, after = after, changed(after, name, list(draws))
+        assert_legal(after[0])
+        old, new = links(before[0]), links(after[0])
+        nodes, others = present(before[0]), present(after[0])
         if name == "add_connection":
             assert new >= old
             assert len(new - old) <= 1
@@ -107,18 +107,18 @@ def test_whatever_happens_a_graph_stays_legal(steps: list) -> None:
         elif name == "rewire":
             assert len(new) == len(old)
             assert len(old - new) <= 1
-            kept = [
-                sorted(value for row in one[0].tolist() for value in row[2:] if value)
-                for one in (before, now)
+            weights = [
+                sorted(value for row in item[0].tolist() for value in row[2:] if value)
+                for item in (before, after)
             ]
-            assert kept[0] == kept[1]  # the weight moves along
+            assert weights[0] == weights[1]  # the weight moves along
         elif name == "add_node":
             assert nodes <= others
             for node in others - nodes:
                 ((start, end),) = old - new
                 assert new - old == {(start, node), (node, end)}
-                assert now[0, node, 2 + start] == 1.0
-                assert now[0, end, 2 + node] == before[0, end, 2 + start]
+                assert after[0, node, 2 + start] == 1.0
+                assert after[0, end, 2 + node] == before[0, end, 2 + start]
             assert (others == nodes) == (new == old)
         elif name == "delete_node":
             gone = nodes - others
@@ -126,25 +126,25 @@ def test_whatever_happens_a_graph_stays_legal(steps: list) -> None:
             assert new == {pair for pair in old if not gone & set(pair)}
         else:
             assert (nodes, old) == (others, new)
-            assert int((now != before).sum()) <= 1
-            assert torch.equal(now[0, :INPUTS], before[0, :INPUTS])
+            assert int((after != before).sum()) <= 1
+            assert torch.equal(after[0, :INPUTS], before[0, :INPUTS])
 
 
 @given(changes)
 def test_a_change_leaves_the_graphs_that_it_is_not_for(steps: list) -> None:
-    now = blank(3)
+    after = blank(3)
     for name, draws in steps:
-        now = changed(now, name, list(draws), torch.tensor([True, False, True]))
-    assert torch.equal(now[1], blank()[0])
-    assert torch.equal(now[0], now[2])
+        after = changed(after, name, list(draws), torch.tensor([True, False, True]))
+    assert torch.equal(after[1], blank()[0])
+    assert torch.equal(after[0], after[2])
 
 
 @given(changes)
 def test_a_legal_graph_needs_no_repair(steps: list) -> None:
-    now = blank()
+    after = blank()
     for name, draws in steps:
-        now = changed(now, name, list(draws))
-    assert torch.equal(graph.repaired(now, INPUTS, OUTPUTS, FUNCTIONS, BOUND), now)
+        after = changed(after, name, list(draws))
+    assert torch.equal(graph.repaired(after, INPUTS, OUTPUTS, FUNCTIONS, BOUND), after)
 
 
 wild = st.floats(width=32) | st.sampled_from(
@@ -156,17 +156,17 @@ wild = st.floats(width=32) | st.sampled_from(
 def test_any_numbers_are_repaired_to_a_legal_graph(values: list[float], seed: int) -> None:
     picks = np.random.default_rng(seed).integers(len(values), size=(2, SIZE, SIZE + 2))
     given_ = torch.tensor(np.array(values, dtype=np.float32)[picks])
-    kept = given_.clone()
+    weights = given_.clone()
     legal = graph.repaired(given_, INPUTS, OUTPUTS, FUNCTIONS, BOUND)
-    assert torch.equal(given_.nan_to_num(), kept.nan_to_num())
+    assert torch.equal(given_.nan_to_num(), weights.nan_to_num())
     assert bool(legal.isfinite().all())
     assert float(legal[..., 2:].abs().max()) <= BOUND
-    for one in legal:
-        assert_legal(one)
+    for item in legal:
+        assert_legal(item)
     assert torch.equal(graph.repaired(legal, INPUTS, OUTPUTS, FUNCTIONS, BOUND), legal)
     for name in NAMES:
-        for one in changed(legal, name, [0.3, 0.6, 0.9]):
-            assert_legal(one)
+        for item in changed(legal, name, [0.3, 0.6, 0.9]):
+            assert_legal(item)
 
 
 def test_what_is_not_a_number_is_no_connection_and_what_is_too_much_is_cut() -> None:
@@ -180,35 +180,35 @@ def test_what_is_not_a_number_is_no_connection_and_what_is_too_much_is_cut() -> 
 
 
 def test_a_full_graph_takes_no_more_nodes_and_splitting_without_end_stays_legal() -> None:
-    now = changed(blank(), "add_connection", [0.0, 0.9, 0.0])
+    after = changed(blank(), "add_connection", [0.0, 0.9, 0.0])
     for _ in range(HIDDEN + 3):
-        now = changed(now, "add_node", [0.0, 0.5, 0.5])
-    assert len(present(now[0])) == SIZE
-    assert_legal(now[0])
+        after = changed(after, "add_node", [0.0, 0.5, 0.5])
+    assert len(present(after[0])) == SIZE
+    assert_legal(after[0])
     for _ in range(200):  # ever the same end of one chain, until places are neighbouring numbers
-        now = changed(now, "delete_node", [0.999, 0.0, 0.0])
-        now = changed(now, "add_connection", [0.5, 0.9, 0.0])
-        now = changed(now, "add_node", [0.0, 0.0, 0.5])
-        assert_legal(now[0])
+        after = changed(after, "delete_node", [0.999, 0.0, 0.0])
+        after = changed(after, "add_connection", [0.5, 0.9, 0.0])
+        after = changed(after, "add_node", [0.0, 0.0, 0.5])
+        assert_legal(after[0])
 
 
 def test_picked_is_uniform_over_what_there_is() -> None:
     mask = torch.tensor([[False, True, True, False, True, True, False]])
     count = 20_000
     draw = rows_of(1).uniform(count)[0]
-    place, found = graph.picked(mask.expand(count, -1), draw)
-    assert bool(found.all())
-    seen = np.bincount(place, minlength=7)
-    assert seen[[0, 3, 6]].sum() == 0
-    assert stats.chisquare(seen[[1, 2, 4, 5]]).pvalue > 0.01
+    place, exists = graph.picked(mask.expand(count, -1), draw)
+    assert bool(exists.all())
+    counts = np.bincount(place, minlength=7)
+    assert counts[[0, 3, 6]].sum() == 0
+    assert stats.chisquare(counts[[1, 2, 4, 5]]).pvalue > 0.01
     ends = torch.tensor([0.0, 1.0 - 2.0**-24])
     assert graph.picked(mask.expand(2, -1), ends)[0].tolist() == [1, 5]
-    place, found = graph.picked(torch.zeros(2, 7, dtype=torch.bool), ends)
-    assert found.tolist() == [False, False]
+    place, exists = graph.picked(torch.zeros(2, 7, dtype=torch.bool), ends)
+    assert exists.tolist() == [False, False]
     assert bool(((place >= 0) & (place < 7)).all())
 
 
-# -- the mutation -----------------------------------------------------------------------------------------
+# -- the mutation ---------------------------------------------------------------------------------
 
 
 def grown(items: int, population: int, words: str = "grown", rounds: int = 12) -> Tensor:
@@ -224,8 +224,8 @@ def grown(items: int, population: int, words: str = "grown", rounds: int = 12) -
 
 def test_mutants_are_legal_and_their_parents_untouched() -> None:
     graphs = grown(4, 10)
-    for one in graphs.flatten(0, 1):
-        assert_legal(one)
+    for item in graphs.flatten(0, 1):
+        assert_legal(item)
     before = graphs.clone()
     TopologyMutation(*[1.0] * 7, functions=FUNCTIONS)(graphs, rows_of(4))
     assert torch.equal(graphs, before)
@@ -242,15 +242,15 @@ def test_no_rate_no_change() -> None:
 def half_full() -> Tensor:
     """A graph with nodes, connections and room for more of both, [1, 1, N, 2 + N]."""
     crowd = grown(1, 100)[0]
-    return next(one for one in crowd if len(present(one)) == SIZE - 2 and 5 < len(links(one)) < 12)[
-        None, None
-    ]
+    return next(
+        item for item in crowd if len(present(item)) == SIZE - 2 and 5 < len(links(item)) < 12
+    )[None, None]
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rate", [0.2, 1.0])
 def test_a_change_happens_to_its_share_of_the_children(name: str, rate: float) -> None:
-    """From graphs where every change is possible; a function may be drawn that the node had already."""
+    """From graphs where every change is possible; a node may draw the function that it has."""
     count, graphs = 4000, half_full()
     crowd = graphs.expand(1, count, -1, -1)
     mutants = TopologyMutation(**{**SILENT, name: rate}, gentlest=1.0, functions=FUNCTIONS)(
@@ -316,7 +316,7 @@ def test_pixels_are_no_graph_within_other_mutations_too() -> None:
 
 
 def test_gentle_children_change_less() -> None:
-    """The factor is log-uniform in [gentlest, 1]: its logarithm over that of gentlest is uniform, weight by weight."""
+    """The factor is log-uniform in [gentlest, 1]: log(factor) / log(gentlest) is uniform."""
     graphs, gentlest, sigma = grown(1, 60), 0.01, 0.5
     count = 3000
     crowd = graphs[:, 7:8].expand(1, count, -1, -1)

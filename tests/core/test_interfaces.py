@@ -1,4 +1,4 @@
-"""Rows: who is who after selecting, folding, repeating and spreading."""
+"""Rows after select, fold_in, repeat and split, and the targets of a bound objective."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def test_select_takes_items_and_keys_together() -> None:
         assert len(part) == len(rows.item[index])
 
 
-def test_repeat_keeps_keys_and_spread_gives_each_its_own() -> None:
+def test_repeat_keeps_keys_and_split_makes_one_for_each() -> None:
     rows = rows_of(3)
-    repeated, spread = rows.repeat(4), rows.split(4)
+    repeated, split = rows.repeat(4), rows.split(4)
     expected = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
-    assert repeated.item.tolist() == spread.item.tolist() == expected
+    assert repeated.item.tolist() == split.item.tolist() == expected
     assert torch.equal(repeated.key, rows.key[torch.tensor(expected)])
-    assert len(set(spread.key.tolist())) == 12
+    assert len(set(split.key.tolist())) == 12
     assert torch.equal(repeated.uniform(2)[0], repeated.uniform(2)[3])
-    assert len(spread.uniform().unique()) == 12
+    assert len(split.uniform().unique()) == 12
 
 
 def test_fold_changes_every_key_and_no_item() -> None:
@@ -46,14 +46,14 @@ def test_fold_changes_every_key_and_no_item() -> None:
     assert torch.equal(rows.fold_in(3).key, rows_of(6).fold_in(3).key)
 
 
-def test_a_crowd_draws_from_other_streams_than_the_steps_and_purposes() -> None:
+def test_a_population_draws_from_other_streams_than_steps_and_purposes() -> None:
     """A population of an item and the numbered streams of the item are both made from its key."""
     rows = rows_of(2)
     crowd = set(rows.split(500).key.tolist())
     assert not crowd & {key for number in range(500) for key in rows.fold_in(number).key.tolist()}
 
 
-def test_identity_outlives_folding_and_spreading() -> None:
+def test_identity_survives_fold_in_and_split() -> None:
     rows = rows_of(4)
     moved = rows.fold_in(7).split(3).select(torch.tensor([11, 0, 3])).fold_in(1).repeat(2)
     assert moved.identity.tolist() == rows.key[torch.tensor([3, 3, 0, 0, 1, 1])].tolist()
@@ -73,9 +73,9 @@ def test_an_item_alone_draws_what_it_draws_in_a_batch(
     place = data.draw(st.integers(0, len(keys) - 1))
     alone = Rows(torch.tensor([place]), torch.tensor([keys[place]]))
     for draw in ("uniform", "normal"):
-        whole = getattr(rows.fold_in(number).split(crowd), draw)(2, 3)
+        batch = getattr(rows.fold_in(number).split(crowd), draw)(2, 3)
         part = getattr(alone.fold_in(number).split(crowd), draw)(2, 3)
-        assert torch.equal(whole[place * crowd : (place + 1) * crowd], part)
+        assert torch.equal(batch[place * crowd : (place + 1) * crowd], part)
 
 
 def test_draws_have_the_shape_asked_for() -> None:
@@ -100,5 +100,5 @@ def test_targets_go_by_item_and_one_serves_all() -> None:
     assert [target.name for target in bound.target(rows) if target] == ["b", "b"]
 
 
-def test_the_pull_of_ascent_is_one_covector_of_ones() -> None:
+def test_the_cotangents_of_ascent_are_ones() -> None:
     assert torch.equal(ones(torch.rand(3, 2)), torch.ones(1, 3, 2))

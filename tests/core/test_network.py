@@ -1,4 +1,4 @@
-"""Reading a network at its layers, against plain forwards with hooks that these tests set themselves."""
+"""Activations of a network against plain forward passes with hooks of the tests' own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Shortcut(nn.Module):
-    """Every in-place habit at once: a shared in-place ReLU, `x += shortcut`, functional in-place, a view in between."""
+    """All in-place operations: a shared in-place ReLU, `x += shortcut`, functional, a view."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ def shortcut() -> Shortcut:
         return Shortcut()
 
 
-def lowly_resnet() -> nn.Module:
+def small_resnet() -> nn.Module:
     with torch.random.fork_rng([]):
         torch.manual_seed(4)
         return resnet18(weights=None, num_classes=5)
@@ -62,26 +62,26 @@ def expected(
     mean: Sequence[float],
     std: Sequence[float],
 ) -> dict[str, Tensor]:
-    """What the layers give, by copying hooks on a module none of whose activations work in place."""
+    """Outputs of the layers, by hooks that copy, on a module without in-place activations."""
     for part in module.modules():
         if hasattr(part, "inplace"):
             part.inplace = False
     module.eval()
-    found: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
     handles = []
     for name in names:
 
         def keep(_: nn.Module, __: object, out: Tensor, name: str = name) -> None:
-            found.setdefault(name, out.detach().clone())
+            outputs.setdefault(name, out.detach().clone())
 
         if name != OUTPUT:
             handles.append(module.get_submodule(name).register_forward_hook(keep))
     normal = torch.stack([(images[:, c] - mean[c]) / std[c] for c in range(3)], dim=1)
     with torch.no_grad():
-        found[OUTPUT] = module(normal)
+        outputs[OUTPUT] = module(normal)
     for handle in handles:
         handle.remove()
-    return found
+    return outputs
 
 
 def hooks_left(network: Network) -> int:
@@ -114,32 +114,32 @@ def calls(network: Network) -> Iterator[list[str]]:
         (shortcut, ("conv1", "relu", "same", "conv2", "drop", "conv3", "head"), 12),
         (shortcut, ("conv1", "conv2"), 12),
         (shortcut, ("conv3",), 12),
-        (lowly_resnet, ("conv1", "bn1", "layer1.0.bn2", "layer1.0", "layer2.0.downsample", "avgpool"), 40),
-        (lowly_resnet, ("layer1.0.conv2", "layer3", OUTPUT), 40),
+        (small_resnet, ("conv1", "bn1", "layer1.0.bn2", "layer1.0", "avgpool"), 40),
+        (small_resnet, ("layer2.0.downsample", "layer1.0.conv2", "layer3", OUTPUT), 40),
     ],
-)  # fmt: skip
+)
 def test_read_gives_what_a_plain_forward_gives(build, names: tuple[str, ...], size: int) -> None:
     images = torch.rand(3, 3, size, size, generator=torch.Generator().manual_seed(0))
     network = wrapped(build(), size=(size, size), mean=IMAGENET[0], std=IMAGENET[1])
     activations = network.read(images, names)
-    wanted = expected(build(), images, names, *IMAGENET)
+    reference = expected(build(), images, names, *IMAGENET)
     assert set(activations) == set(names)
     for name in names:
-        torch.testing.assert_close(activations[name], wanted[name], atol=2e-5, rtol=1e-4)
+        torch.testing.assert_close(activations[name], reference[name], atol=2e-5, rtol=1e-4)
         assert tuple(activations[name].shape[1:]) == network.layers[name]
         assert activations[name].dtype == torch.float32
     assert hooks_left(network) == 0
 
 
-@pytest.mark.parametrize("build", [shortcut, lowly_resnet])
-def test_every_layer_can_be_tapped_and_gradients_agree_with_plain_ones(build) -> None:
+@pytest.mark.parametrize("build", [shortcut, small_resnet])
+def test_every_layer_can_be_read_and_gradients_agree_with_plain_ones(build) -> None:
     size = 33
     network = wrapped(build(), size=(size, size), mean=IMAGENET[0], std=IMAGENET[1])
     images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
     names = list(network.layers)
-    wanted = expected(build(), images, names, *IMAGENET)
-    for name, found in network.read(images, names).items():
-        torch.testing.assert_close(found, wanted[name], atol=2e-5, rtol=1e-4)
+    reference = expected(build(), images, names, *IMAGENET)
+    for name, outputs in network.read(images, names).items():
+        torch.testing.assert_close(outputs, reference[name], atol=2e-5, rtol=1e-4)
     leaf = images.clone().requires_grad_()
     (together,) = torch.autograd.grad(network.read(leaf, names)[OUTPUT].square().sum(), leaf)
     normal = (leaf - torch.tensor(IMAGENET[0]).view(1, 3, 1, 1)) / torch.tensor(IMAGENET[1]).view(
@@ -168,7 +168,7 @@ def test_nothing_beyond_the_deepest_layer_runs(
     assert ran == []
 
 
-def test_taps_are_gone_after_an_error_and_others_hooks_stay(network: Network) -> None:
+def test_hooks_are_removed_after_an_error_and_foreign_hooks_stay(network: Network) -> None:
     def fails(*_: object) -> None:
         raise ZeroDivisionError
 
@@ -187,7 +187,7 @@ def test_taps_are_gone_after_an_error_and_others_hooks_stay(network: Network) ->
     )
 
 
-def test_a_tap_is_not_what_follows_it(network: Network) -> None:
+def test_an_activation_is_not_that_of_the_layer_after_it(network: Network) -> None:
     activations = network.read(torch.rand(4, 3, 16, 16), ("conv1", "relu1", OUTPUT))
     assert activations["conv1"].min() < 0
     assert torch.equal(activations["conv1"].relu(), activations["relu1"])
@@ -236,7 +236,9 @@ def test_layers_stand_in_the_order_they_run() -> None:
     ("name", "hint"),
     [("conv3", "conv1"), ("Conv-2", "conv2"), ("outptu", "output"), ("zzz", "It has conv1, relu1")],
 )
-def test_a_wrong_layer_is_told_with_the_nearest(network: Network, name: str, hint: str) -> None:
+def test_an_unknown_layer_is_reported_with_the_nearest(
+    network: Network, name: str, hint: str
+) -> None:
     with pytest.raises(InputError, match=f"layer={name}: tiny has no such layer") as error:
         network.layer(name)
     assert hint in str(error.value)

@@ -1,4 +1,4 @@
-"""Random numbers, held against SplitMix64 in plain integers, Box and Muller in doubles, and their laws."""
+"""Random numbers against SplitMix64 in integers, Box-Muller in doubles, and their laws."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from synth.core import randomness
 
 WORD = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
-# the first outputs of SplitMix64 from the seed 1234567, as its reference implementation in C prints them
+# the first outputs of SplitMix64's reference implementation in C for the seed 1234567
 PUBLISHED = (
     6457827717110365317,
     3203168211198807973,
@@ -41,8 +41,8 @@ def stream(seed: int, count: int) -> list[int]:
 
 def halves(seed: int, count: int) -> tuple[list[int], list[int]]:
     """The upper 24 bits of each hash, and the 24 below them but for the last 8."""
-    drawn = stream(seed, (count + 1) // 2)
-    return [word >> 40 for word in drawn], [(word >> 8) & 0xFFFFFF for word in drawn]
+    draws = stream(seed, (count + 1) // 2)
+    return [word >> 40 for word in draws], [(word >> 8) & 0xFFFFFF for word in draws]
 
 
 def keys(count: int, seed: int = 1) -> torch.Tensor:
@@ -54,9 +54,9 @@ def test_the_reference_of_these_tests_is_splitmix64() -> None:
 
 
 @given(st.lists(words, min_size=1, max_size=9))
-def test_mix_is_splitmix64(some: list[int]) -> None:
-    assert [one & WORD for one in randomness.mix(torch.tensor(some)).tolist()] == [
-        mixed(one) for one in some
+def test_mix_is_splitmix64(items: list[int]) -> None:
+    assert [item & WORD for item in randomness.mix(torch.tensor(items)).tolist()] == [
+        mixed(item) for item in items
     ]
 
 
@@ -70,7 +70,7 @@ def test_fold_is_what_it_says(key: int, number: int) -> None:
 @given(words, st.integers(1, 9))
 def test_uniform_are_the_halves_of_the_hashes(key: int, count: int) -> None:
     first, second = halves(key, count)
-    expected = [one / 2**24 for one in first + second][:count]
+    expected = [item / 2**24 for item in first + second][:count]
     assert randomness.uniform(torch.tensor([key]), count)[0].tolist() == expected
 
 
@@ -126,16 +126,16 @@ def test_normals_of_a_pair_are_uncorrelated() -> None:
     st.randoms(use_true_random=False),
 )
 def test_a_row_draws_the_same_in_any_company(
-    some: list[int], count: int, chance: random.Random
+    items: list[int], count: int, chance: random.Random
 ) -> None:
-    order = list(range(len(some)))
+    order = list(range(len(items)))
     chance.shuffle(order)
     order = order[: max(1, len(order) // 2)]
-    whole, part = torch.tensor(some), torch.tensor([some[place] for place in order])
+    keys_of_all, part = torch.tensor(items), torch.tensor([items[place] for place in order])
     for draw in (randomness.uniform, randomness.normal, randomness.coins):
-        assert torch.equal(draw(whole, count)[order], draw(part, count))
+        assert torch.equal(draw(keys_of_all, count)[order], draw(part, count))
     for got, alone in zip(
-        randomness.chosen(whole, count, 0.3), randomness.chosen(part, count, 0.3), strict=True
+        randomness.chosen(keys_of_all, count, 0.3), randomness.chosen(part, count, 0.3), strict=True
     ):
         assert torch.equal(got[order], alone)
 
@@ -144,8 +144,8 @@ def test_streams_of_different_folds_are_uncorrelated() -> None:
     own = keys(2_000)
     streams = [own, *(randomness.fold_in(own, number) for number in (0, 1, 2, 255, 1 << 32))]
     streams.append(randomness.fold_in(streams[1], 0))
-    drawn = np.stack([randomness.uniform(one, 20).double().flatten().numpy() for one in streams])
-    assert np.abs(np.corrcoef(drawn) - np.eye(len(streams))).max() < 5 / math.sqrt(drawn.shape[1])
+    draws = np.stack([randomness.uniform(item, 20).double().flatten().numpy() for item in streams])
+    assert np.abs(np.corrcoef(draws) - np.eye(len(streams))).max() < 5 / math.sqrt(draws.shape[1])
 
 
 def test_folds_do_not_commute_or_collide() -> None:
@@ -170,34 +170,32 @@ def test_coins_are_fair_and_independent() -> None:
 
 @pytest.mark.parametrize(("count", "rate"), [(50, 0.1), (30, 0.6), (7, 0.5), (400, 0.004)])
 def test_chosen_counts_are_binomial_and_places_uniform(count: int, rate: float) -> None:
-    drawn = 12_000
-    places, inside = randomness.chosen(keys(drawn), count, rate)
-    taken = np.zeros((drawn, count), dtype=int)
-    np.add.at(taken, (np.nonzero(inside.numpy())[0], places[inside].numpy()), 1)
-    assert taken.max() == 1  # no place twice
-    numbers = np.bincount(taken.sum(1), minlength=count + 1)
-    expected = stats.binom.pmf(np.arange(count + 1), count, rate) * drawn
+    draws = 12_000
+    places, inside = randomness.chosen(keys(draws), count, rate)
+    hits = np.zeros((draws, count), dtype=int)
+    np.add.at(hits, (np.nonzero(inside.numpy())[0], places[inside].numpy()), 1)
+    assert hits.max() == 1  # no place twice
+    numbers = np.bincount(hits.sum(1), minlength=count + 1)
+    expected = stats.binom.pmf(np.arange(count + 1), count, rate) * draws
     usual = expected >= 5
-    found, wanted = list(numbers[usual]), list(expected[usual])
+    observed, probable = list(numbers[usual]), list(expected[usual])
     if not usual.all():  # the rare counts together
-        found, wanted = [*found, numbers[~usual].sum()], [*wanted, expected[~usual].sum()]
-    assert stats.chisquare(found, wanted).pvalue > 0.01
-    each = taken.sum(0)
-    deviation = (each - drawn * rate) / math.sqrt(drawn * rate * (1 - rate))
+        observed, probable = [*observed, numbers[~usual].sum()], [*probable, expected[~usual].sum()]
+    assert stats.chisquare(observed, probable).pvalue > 0.01
+    each = hits.sum(0)
+    deviation = (each - draws * rate) / math.sqrt(draws * rate * (1 - rate))
     assert stats.kstest(deviation, "norm").pvalue > 0.01
     assert np.abs(deviation).max() < 5
-    if (
-        count <= 50
-    ):  # neighbours are chosen independently: a Bernoulli process, not one with gaps to keep
-        table = np.corrcoef(taken.T) - np.eye(count)
-        assert np.abs(table).max() < 5.5 / math.sqrt(drawn)
+    if count <= 50:  # neighbours are chosen independently, as in a Bernoulli process
+        table = np.corrcoef(hits.T) - np.eye(count)
+        assert np.abs(table).max() < 5.5 / math.sqrt(draws)
 
 
 @given(words, st.integers(1, 300), st.floats(1e-6, 0.999))
 def test_chosen_places_rise_and_stay_inside(key: int, count: int, rate: float) -> None:
     places, inside = randomness.chosen(torch.tensor([key]), count, rate)
-    kept = places[inside].tolist()
-    assert kept == sorted(set(kept))
+    chosen = places[inside].tolist()
+    assert chosen == sorted(set(chosen))
     assert 0 <= places.min() <= places.max() < count
 
 

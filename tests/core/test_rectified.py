@@ -1,4 +1,4 @@
-"""What a layer's name stands for after normalisation and ReLU, and which sizes can be read how far."""
+"""The layer after normalisation and ReLU, and which image sizes a network can read."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_of_a_fire_module_each_branch_has_its_own() -> None:
     assert network.rectified("classifier.1") == "classifier.2"
 
 
-def test_a_wrong_name_is_told(network: Network) -> None:
+def test_an_unknown_name_is_reported(network: Network) -> None:
     with pytest.raises(InputError, match=r"layer=conv3: tiny has no such layer"):
         network.rectified("conv3")
 

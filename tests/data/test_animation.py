@@ -1,4 +1,4 @@
-"""Films: what Pillow makes of a list of frames, made of one frame at a time."""
+"""WEBP animations equal Pillow's own, with one frame in memory at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from synth.data.animation import opened, webp
 
 def frames(count: int) -> list[Image.Image]:
     noise = np.random.default_rng(3).integers(0, 256, (count, 12, 18, 3), dtype=np.uint8)
-    return [Image.fromarray(one) for one in noise]
+    return [Image.fromarray(frame) for frame in noise]
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])

@@ -1,4 +1,4 @@
-"""Crops against numpy's reflected border and every window in it; mirror images against numpy's flip."""
+"""Random crops against numpy's reflection padding, mirror images against numpy's flip."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_every_crop_is_a_window_of_the_reflected_picture_each_equally_often(
         for down in range(2 * crop + 1)
         for across in range(2 * crop + 1)
     }
-    found = [windows[picture.tobytes()] for picture in np.ascontiguousarray(crops)]
-    often = np.unique(np.array(found) @ [5, 1], return_counts=True)[1]
+    offsets = [windows[picture.tobytes()] for picture in np.ascontiguousarray(crops)]
+    often = np.unique(np.array(offsets) @ [5, 1], return_counts=True)[1]
     assert len(often) == 25
     expected = count / 25
     assert (
@@ -54,10 +54,10 @@ def test_every_crop_is_a_window_of_the_reflected_picture_each_equally_often(
 
 def test_mirror_turns_half_of_the_pictures_and_nothing_else(pictures: Tensor) -> None:
     batch = torch.arange(10).repeat(200)
-    seen = Augmentation(mirror=True)(pictures, batch, draws()).numpy()
+    augmented = Augmentation(mirror=True)(pictures, batch, draws()).numpy()
     plain = pictures[batch].numpy()
-    turned = (seen == plain[..., ::-1]).all((1, 2, 3))
-    assert ((seen == plain).all((1, 2, 3)) ^ turned).all()
+    turned = (augmented == plain[..., ::-1]).all((1, 2, 3))
+    assert ((augmented == plain).all((1, 2, 3)) ^ turned).all()
     assert turned.mean() == pytest.approx(0.5, abs=0.04)
 
 

@@ -1,119 +1,242 @@
-"""Class folders as people have them: of all sizes and modes, broken, empty, misspelled."""
+"""Pictures: what Pillow can open becomes RGB in [0, 1], other files are reported by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from PIL import Image
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.functional import center_crop, resize
 
-from synth.data.class_folders import hold_out, read_class_folders
+from synth import data
 from synth.errors import InputError
 
-
-def test_pixels_labels_and_classes(colour_folders: Callable[..., Path]) -> None:
-    folder = colour_folders(each=3, size=16)
-    data = read_class_folders(folder, 16)
-    assert data.classes == ("blue", "green", "red")
-    assert data.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert data.pictures.dtype == torch.uint8
-    assert data.pictures.is_contiguous(memory_format=torch.channels_last)
-    with Image.open(folder / "green/01.png") as image:
-        assert np.array_equal(data.pictures[4].permute(1, 2, 0).numpy(), np.asarray(image))
+SHARED = Path(os.environ.get("SYNTH_SHARED", Path(__file__).parents[3] / "shared"))
 
 
-def test_other_sizes_are_cropped_to_the_centre_and_resized(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-    wide = np.random.default_rng(0).integers(60, 190, (20, 60, 3), np.uint8)
-    Image.fromarray(wide).save(tmp_path / "a/wide.png")
-    Image.fromarray(np.ascontiguousarray(wide.transpose(1, 0, 2))).save(tmp_path / "b/tall.png")
-    data = read_class_folders(tmp_path, 10)
-    pixels = torch.from_numpy(wide).permute(2, 0, 1)
-    resized = resize(pixels, [10], InterpolationMode.BICUBIC, antialias=True)
-    expected = center_crop(resized, [10, 10]).int()
-    assert (data.pictures[0].int() - expected).abs().max() <= 2
-    assert (data.pictures[1].int() - expected.transpose(1, 2)).abs().max() <= 2
+@pytest.fixture
+def noise() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
 
 
-def test_grey_deep_and_transparent_pictures_become_rgb(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    Image.new("L", (8, 8), 90).save(tmp_path / "a/0_grey.png")
-    Image.new("RGBA", (8, 8), (200, 0, 0, 0)).save(tmp_path / "a/1_clear.png")
-    Image.fromarray(np.full((8, 8), 90 * 256, np.uint16)).save(tmp_path / "a/2_deep.png")
-    palette = Image.new("P", (8, 8), 0)
-    palette.putpalette([10, 20, 30, 40, 50, 60])
-    palette.save(tmp_path / "a/3_palette.png", transparency=b"\xff\x00")
-    Image.new("CMYK", (8, 8), (0, 0, 0, 0)).save(tmp_path / "a/4_print.jpg")
-    grey, clear, deep, listed, printed = read_class_folders(tmp_path, 8).pictures
-    assert (grey == 90).all()
-    assert (clear == 255).all()
-    assert (deep == 90).all()
-    assert listed[:, 0, 0].tolist() == [10, 20, 30]
-    assert (printed > 250).all()
+def pixels(path: Path) -> np.ndarray:
+    """What `data.picture` makes of a file, as it is handed on: 8-bit [h, w, 3]."""
+    image = data.picture(path).image
+    assert image.mode == "RGB"
+    tensor = data.from_image(image)
+    assert tensor.dtype == torch.float32
+    assert tensor.shape == (3, image.height, image.width)
+    assert 0 <= float(tensor.min()) <= float(tensor.max()) <= 1
+    return np.asarray(image)
 
 
-def test_broken_files_are_left_out_by_name(
-    colour_folders: Callable[..., Path], caplog: pytest.LogCaptureFixture
+def test_grey(tmp_path: Path, noise: np.ndarray) -> None:
+    for mode in ("L", "1"):
+        grey = Image.fromarray(noise[..., 0]).convert(mode)
+        grey.save(tmp_path / "grey.png")
+        expected = np.asarray(grey.convert("L"))
+        assert (pixels(tmp_path / "grey.png") == expected[..., None]).all()
+
+
+def test_transparency_lies_on_white(tmp_path: Path, noise: np.ndarray) -> None:
+    alpha = np.linspace(0, 255, 24 * 32).astype(np.uint8).reshape(24, 32)
+    Image.fromarray(np.dstack([noise, alpha])).save(tmp_path / "rgba.png")
+    share = alpha[..., None] / 255.0
+    expected = noise * share + 255 * (1 - share)
+    assert np.abs(pixels(tmp_path / "rgba.png") - expected).max() <= 1
+    Image.fromarray(np.dstack([noise[..., 0], alpha])).convert("LA").save(tmp_path / "la.png")
+    expected = noise[..., :1] * share + 255 * (1 - share)
+    assert np.abs(pixels(tmp_path / "la.png") - expected).max() <= 1
+
+
+def test_palettes_with_and_without_transparency(tmp_path: Path) -> None:
+    image = Image.new("P", (16, 16))
+    image.putpalette([200, 10, 20, 30, 40, 250])
+    image.paste(1, (8, 0, 16, 16))
+    image.save(tmp_path / "opaque.png")
+    assert (pixels(tmp_path / "opaque.png")[:, :8] == (200, 10, 20)).all()
+    image.save(tmp_path / "clear.png", transparency=0)
+    values = pixels(tmp_path / "clear.png")
+    assert (values[:, :8] == 255).all()
+    assert (values[:, 8:] == (30, 40, 250)).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits(tmp_path: Path, suffix: str) -> None:
+    values = (
+        np.array([[0, 128, 257 * 3, 0x8080], [100, 200, 255, 65535]], dtype=np.uint16)
+        .repeat(8, 0)
+        .repeat(8, 1)
+    )
+    Image.fromarray(values).save(tmp_path / f"deep.{suffix}")
+    expected = np.round(values / 65535 * 255)[..., None]
+    assert (pixels(tmp_path / f"deep.{suffix}") == expected).all()
+    Image.fromarray(values.clip(max=200)).save(
+        tmp_path / f"dark.{suffix}"
+    )  # dark, and still of sixteen bits
+    assert pixels(tmp_path / f"dark.{suffix}").max() <= 1
+
+
+def test_floating_point(tmp_path: Path) -> None:
+    values = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    Image.fromarray(values).save(tmp_path / "float.tif")
+    assert (pixels(tmp_path / "float.tif") == np.round(values * 255)[..., None]).all()
+    Image.fromarray(values * 255).save(tmp_path / "float.tif")
+    assert np.abs(pixels(tmp_path / "float.tif") - values[..., None] * 255).max() <= 0.5
+
+
+def test_cmyk(tmp_path: Path) -> None:
+    for colour in ((255, 0, 0), (0, 128, 255), (250, 250, 250)):
+        Image.new("RGB", (16, 16), colour).convert("CMYK").save(tmp_path / "print.jpg", quality=100)
+        assert np.abs(pixels(tmp_path / "print.jpg").astype(int) - colour).max() <= 4
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path, suffix: str) -> None:
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "lime", "blue")]
+    options = {"lossless": True} if suffix == "webp" else {}
+    frames[0].save(
+        tmp_path / f"film.{suffix}",
+        save_all=True,
+        append_images=frames[1:],
+        duration=100,
+        **options,
+    )
+    assert (pixels(tmp_path / f"film.{suffix}") == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turned"),
+    [
+        (1, lambda a: a),
+        (2, np.fliplr),
+        (3, lambda a: np.rot90(a, 2)),
+        (6, lambda a: np.rot90(a, -1)),
+        (8, lambda a: np.rot90(a, 1)),
+    ],
+)
+def test_the_cameras_rotation(
+    tmp_path: Path, noise: np.ndarray, orientation: int, turned: object
 ) -> None:
-    folder = colour_folders(each=4)
-    (folder / "green/00.png").write_bytes(b"no picture")
-    whole = (folder / "red/02.png").read_bytes()
-    (folder / "red/02.png").write_bytes(whole[: len(whole) // 2])
-    (folder / "red/notes.txt").write_text("not a picture, and not said to be one")
-    data = read_class_folders(folder, 16)
-    assert data.skipped == (str(folder / "green/00.png"), str(folder / "red/02.png"))
-    assert data.labels.tolist() == [0] * 4 + [1] * 3 + [2] * 3
-    assert (data.pictures[data.labels == 2].float().mean((0, 2, 3)).argmax()) == 0
-    assert "2 files could not be read" in caplog.text
-    assert "green/00.png" in caplog.text
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(noise).save(tmp_path / "turned.png", exif=exif)
+    assert (pixels(tmp_path / "turned.png") == turned(noise)).all()  # type: ignore[operator]
 
 
-def test_what_cannot_be_used_is_said(colour_folders: Callable[..., Path], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"images=.*nowhere: there is no such directory"):
-        read_class_folders(tmp_path / "nowhere", 8)
-    (tmp_path / "flat").mkdir()
-    Image.new("RGB", (8, 8)).save(tmp_path / "flat/0.png")
-    with pytest.raises(InputError, match="no class folders"):
-        read_class_folders(tmp_path / "flat", 8)
-    folder = colour_folders(each=1)
-    (folder / "violet").mkdir()
-    with pytest.raises(InputError, match="no picture in violet"):
-        read_class_folders(folder, 8)
-    with pytest.raises(InputError, match=r"validation=.*'violet' is not in the training set"):
-        read_class_folders(folder, 8, ("blue", "green", "red"), word="validation")
-    with pytest.raises(
-        InputError, match=r"'violet' is not in the training set\. Did you mean violets\?"
-    ):
-        read_class_folders(folder, 8, ("blue", "green", "red", "violets"), word="validation")
+def test_long_and_thin(tmp_path: Path) -> None:
+    Image.new("RGB", (20_000, 8), "teal").save(tmp_path / "long.png")
+    assert data.picture(tmp_path / "long.png").at((16, 24)).shape == (3, 16, 24)
+    for size in ((1, 50), (50, 1), (7, 50)):
+        Image.new("RGB", size).save(tmp_path / "thin.png")
+        with pytest.raises(
+            InputError, match=f"thin.png: {size[0]}x{size[1]} pixels; the smallest side must have 8"
+        ):
+            data.picture(tmp_path / "thin.png")
 
 
-def test_a_validation_set_takes_the_training_sets_labels(
-    colour_folders: Callable[..., Path],
+def test_a_huge_picture_is_refused_without_decoding(tmp_path: Path) -> None:
+    Image.new("1", (12_000, 12_000)).save(tmp_path / "huge.png")
+    start = time.monotonic()
+    with pytest.raises(InputError, match="12000x12000 pixels, more than 120 million"):
+        data.picture(tmp_path / "huge.png")
+    assert time.monotonic() - start < 2
+
+
+def test_the_middle_is_cropped_and_scaled(tmp_path: Path) -> None:
+    stripes = np.zeros((40, 80, 3), dtype=np.uint8)
+    stripes[:, 20:60] = 255  # the middle square
+    Image.fromarray(stripes).save(tmp_path / "wide.png")
+    assert float(data.picture(tmp_path / "wide.png").at((40, 40)).min()) == 1.0
+    assert data.picture(tmp_path / "wide.png").at((10, 30)).shape == (3, 10, 30)
+
+
+@given(arrays.arrays(np.float32, (3, 4, 5), elements=st.floats(-2, 2, width=32)))
+def test_there_and_back(values: np.ndarray) -> None:
+    tensor = torch.from_numpy(values)
+    back = data.from_image(data.to_image(tensor))
+    assert float((back - tensor.clamp(0, 1)).abs().max()) <= 0.5 / 255 + 1e-6
+    assert torch.equal(data.from_image(data.to_image(back)), back)  # 8 bits stay as they are
+
+
+def test_bundled_names() -> None:
+    for name in data.BUNDLED:
+        assert data.picture(name).at((32, 48)).std() > 0.05
+    with pytest.raises(InputError, match=r"image=chna: no such file. Did you mean china\?"):
+        data.picture("chna")
+
+
+def test_a_file_comes_before_a_bundled_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = colour_folders("val", each=2, colours=("green", "red"))
-    data = read_class_folders(folder, 16, ("blue", "green", "red"), word="validation")
-    assert data.labels.tolist() == [1, 1, 2, 2]
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (9, 9), (1, 2, 3)).save("china", "PNG")
+    assert data.picture("china").image.size == (9, 9)
 
 
-@pytest.mark.parametrize(("amount", "count"), [(0.25, 30), (12, 12)])
-def test_holding_out_takes_the_same_share_of_every_class(amount: float | int, count: int) -> None:
-    labels = torch.tensor([0] * 60 + [1] * 40 + [2] * 20)
-    kept, aside = hold_out(labels, amount, torch.Generator().manual_seed(0))
-    assert len(aside) == count
-    assert torch.cat([kept, aside]).sort().values.tolist() == list(range(120))
-    shares = torch.bincount(labels[aside]) / torch.tensor([60, 40, 20])
-    assert (shares - count / 120).abs().max() <= 1 / 20
-    other = hold_out(labels, amount, torch.Generator().manual_seed(1))[1]
-    assert not torch.equal(aside, other)
+def test_folders_globs_and_lists(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "deep/er").mkdir(parents=True)
+    for name in ("b.png", "a.jpg", "deep/er/c.PNG"):
+        Image.new("RGB", (9, 9)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("not meant")
+    names = [picture.name for picture in data.pictures(str(tmp_path))]
+    assert names == ["a.jpg", "b.png", "c.PNG"]
+    assert [picture.name for picture in data.pictures(f"{tmp_path}/*.png")] == ["b.png"]
+    assert [picture.name for picture in data.pictures([f"{tmp_path}/b.png", "china"])] == [
+        "b.png",
+        "china.jpg",
+    ]
+    assert [picture.name for picture in data.pictures("flower")] == ["flower.jpg"]
+    for nothing in ([], f"{tmp_path}/*.gif", str(tmp_path / "none")):
+        with pytest.raises(InputError, match="images="):
+            data.pictures(nothing)
+    (tmp_path / "broken.png").write_bytes(b"no")
+    with caplog.at_level(logging.WARNING, logger="synth"):
+        logging.getLogger("synth").propagate = True
+        assert len(data.pictures(str(tmp_path))) == 3
+    assert "1 of 4 files skipped: broken.png" in caplog.text
+    with pytest.raises(InputError, match=r"broken.png: not a picture"):
+        data.pictures([f"{tmp_path}/broken.png"])  # named outright, it must be readable
 
 
-@pytest.mark.parametrize("amount", [0, 0.001, 120, 500])
-def test_holding_out_nothing_or_all_is_refused(amount: float | int) -> None:
-    with pytest.raises(InputError, match="holdout="):
-        hold_out(torch.zeros(120, dtype=torch.int64), amount, torch.Generator())
+def test_brackets_in_a_name_are_no_glob(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a[1].png")
+    (tmp_path / "b[2]").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "b[2]/c.png")
+    assert data.pictures(str(tmp_path / "a[1].png"))[0].name == "a[1].png"
+    assert data.pictures(str(tmp_path / "b[2]"))[0].name == "c.png"
+
+
+def test_real_photographs() -> None:
+    archive = SHARED / "data" / "imagenet_samples_500.tar"
+    if not archive.is_file():
+        pytest.skip(f"no {archive.name} below {SHARED} (name another folder with SYNTH_SHARED)")
+    import tarfile
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(archive) as tar:
+        members = [member for member in tar if Path(member.name).suffix.lower() in data.SUFFIXES][
+            :20
+        ]
+        tar.extractall(folder, members, filter="data")
+        pictures = data.pictures(folder)
+    assert len(pictures) == len(members)
+    for picture in pictures:
+        assert float(picture.at((64, 64)).std()) > 0.01
+
+
+def test_a_picture_is_in_memory_once_however_many_hold_it(tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    Image.new("RGB", (9, 9), (10, 20, 30)).save(path)
+    first = data.picture(path)
+    assert data.picture(path).image is first.image
+    Image.new("RGB", (12, 9), (10, 20, 30)).save(path)  # another file by that name
+    os.utime(path, ns=(1, 1))
+    assert data.picture(path).image.size == (12, 9)

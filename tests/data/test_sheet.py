@@ -1,4 +1,4 @@
-"""Pictures on one sheet: sizes to look at, even rows, words that fit."""
+"""Contact sheets: sizes to look at, even rows, labels that fit."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def plain(
 
 def places(sheet: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
     """The box that one colour fills: left, top, right, bottom."""
-    found = (np.asarray(sheet) == colour).all(axis=2)
-    rows, columns = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
-    assert found.sum() == (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
+    expected = (np.asarray(sheet) == colour).all(axis=2)
+    rows, columns = np.flatnonzero(expected.any(axis=1)), np.flatnonzero(expected.any(axis=0))
+    assert expected.sum() == (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
@@ -33,7 +33,7 @@ def test_rows_are_as_even_as_they_can_be() -> None:
     assert {box[1] for box in boxes[:4]} == {GAP}
     assert len({box[1] for box in boxes[4:]}) == 1
     assert boxes[4][1] > boxes[0][3]
-    assert {(right - left, bottom - top) for left, top, right, bottom in boxes} == {(40, 30)}
+    assert {(right - x, bottom - top) for x, top, right, bottom in boxes} == {(40, 30)}
     assert sheet.width == 4 * (40 + GAP) + GAP
 
 
@@ -51,7 +51,7 @@ def test_a_long_name_stays_below_its_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "found"),
+    ("size", "expected"),
     [
         ((64, 48), (192, 144)),
         ((200, 100), (200, 100)),
@@ -60,9 +60,9 @@ def test_a_long_name_stays_below_its_picture() -> None:
     ],
 )
 def test_small_pictures_grow_by_a_whole_number_and_large_ones_shrink(
-    size: tuple[int, int], found: tuple[int, int]
+    size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    assert sized(Image.new("RGB", size), 200, 250).size == found
+    assert sized(Image.new("RGB", size), 200, 250).size == expected
 
 
 def test_words_lose_their_accents_which_the_type_does_not_have() -> None:

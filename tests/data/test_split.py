@@ -1,4 +1,4 @@
-"""What is kept aside: the same pictures for everyone who asks, at every size, and never one that is learned from."""
+"""Held-out splits: the same pictures at every size, and disjoint from the training set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COUNT = 12
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Twelve pictures of one colour in two class folders, with the same file names in both; colour 10 n is number n."""
+    """Twelve plain pictures in two class folders, same file names; level 10 n is number n."""
     for number in range(COUNT):
         path = tmp_path / ("teapot", "lemon")[number % 2]
         path.mkdir(exist_ok=True)
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def colours(pixels: torch.Tensor) -> set[int]:
-    return {int(one) // 10 for one in pixels[:, 0, 0, 0]}
+    return {int(level) // 10 for level in pixels[:, 0, 0, 0]}
 
 
 def test_the_two_parts_are_all_and_never_meet(folder: Path) -> None:

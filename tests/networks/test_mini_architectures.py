@@ -1,4 +1,4 @@
-"""The two architectures in the box: names and shapes of their layers, their size, and ReLUs that hide nothing."""
+"""The bundled architectures: names and shapes of layers, their size, ReLUs not in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layers that a network chooses, on architectures whose names are known from their papers; no weights needed."""
+"""Default layers of architectures whose layers are known from their papers; no weights needed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def network_of(name: str, side: int = 64) -> Network:
 @pytest.mark.parametrize(
     ("name", "layers", "code"),
     [
-        # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1; fc7 after its ReLU and a dropout that does nothing
+        # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1; fc7 after its ReLU and an inactive dropout
         (
             "vgg16",
             ["features.1", "features.6", "features.11", "features.18", "features.25"],

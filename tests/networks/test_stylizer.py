@@ -1,4 +1,4 @@
-"""The stylizer against what its parts are defined as, its file against what it came from, and the one in the box."""
+"""The stylizer against the definitions of its parts, its file, and the bundled one."""
 
 from __future__ import annotations
 
@@ -32,40 +32,41 @@ def untrained(norm: str = "instance") -> Stylizer:
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 def test_any_size_comes_back(size: tuple[int, int], norm: str) -> None:
     images = torch.rand(2, 3, *size)
-    drawn = untrained(norm)(images).detach()
-    assert drawn.shape == images.shape
-    assert drawn.is_contiguous()
-    assert float(drawn.min()) >= 0
-    assert float(drawn.max()) <= 1
+    output = untrained(norm)(images).detach()
+    assert output.shape == images.shape
+    assert output.is_contiguous()
+    assert float(output.min()) >= 0
+    assert float(output.max()) <= 1
 
 
 def test_it_draws_over_what_it_keeps_of_the_photograph() -> None:
-    """sigmoid(d + sigmoid(k) logit(x)): all is kept where k is large, nothing where it is small."""
+    """sigmoid(d + sigmoid(k) logit(x)): all of x where k is large, none where it is small."""
     stylizer, images = Stylizer(4, 2), torch.rand(2, 3, 20, 24)
     nn.init.zeros_(stylizer.last.weight)
-    for drawn, kept, wanted in (
+    for output, share, expected in (
         (0.0, 90.0, images.clamp(NEAR, 1 - NEAR)),
         (1.0, -90.0, torch.full_like(images, 1.0).sigmoid()),
         (1.0, 0.0, (1.0 + 0.5 * images.logit(NEAR)).sigmoid()),
     ):
         with torch.no_grad():
-            stylizer.last.bias[:3], stylizer.last.bias[3] = drawn, kept
-            assert torch.allclose(stylizer(images), wanted, atol=1e-5)
+            stylizer.last.bias[:3], stylizer.last.bias[3] = output, share
+            assert torch.allclose(stylizer(images), expected, atol=1e-5)
 
 
 def test_instance_norm_is_what_ulyanov_says() -> None:
-    """(x - mean) / sqrt(variance + eps), over the places of one channel of one picture, scaled and shifted."""
+    """(x - mean) / sqrt(variance + eps) over the places of a channel, scaled and shifted."""
     stylizer = untrained()
     layer = stylizer.down[0]
     values = torch.randn(3, 4, 12, 10) * 5 + 2
-    found = layer.norm(layer.conv(values)).detach().numpy()
-    seen = layer.conv(values).detach().double().numpy()
-    mean, variance = seen.mean((2, 3), keepdims=True), seen.var((2, 3), keepdims=True)
+    normalised = layer.norm(layer.conv(values)).detach().numpy()
+    inputs = layer.conv(values).detach().double().numpy()
+    mean, variance = inputs.mean((2, 3), keepdims=True), inputs.var((2, 3), keepdims=True)
     scale, shift = (
-        one.detach().double().numpy()[:, None, None] for one in (layer.norm.weight, layer.norm.bias)
+        value.detach().double().numpy()[:, None, None]
+        for value in (layer.norm.weight, layer.norm.bias)
     )
     np.testing.assert_allclose(
-        found, (seen - mean) / np.sqrt(variance + 1e-5) * scale + shift, atol=1e-4
+        normalised, (inputs - mean) / np.sqrt(variance + 1e-5) * scale + shift, atol=1e-4
     )
     mine = nn.InstanceNorm2d(8, affine=True)
     mine.load_state_dict(layer.norm.state_dict())
@@ -82,11 +83,11 @@ def test_a_picture_is_drawn_alike_in_any_company() -> None:
 
 
 def test_a_flat_picture_stays_flat() -> None:
-    """No grain of strides, no checkerboard, no border: what is alike everywhere comes out alike everywhere."""
+    """No checkerboard and no border: a constant image gives a constant image."""
     flat = torch.tensor([0.2, 0.5, 0.7]).view(1, 3, 1, 1).expand(1, 3, 20, 36)
-    drawn = untrained("batch").eval()(flat).detach()
-    assert float((drawn - drawn[:, :, :1, :1]).abs().max()) < 1e-5
-    assert float((drawn - flat).abs().max()) > 0.01
+    output = untrained("batch").eval()(flat).detach()
+    assert float((output - output[:, :, :1, :1]).abs().max()) < 1e-5
+    assert float((output - flat).abs().max()) > 0.01
 
 
 def test_a_file_gives_back_what_it_was_written_from(tmp_path: Path) -> None:
@@ -101,10 +102,12 @@ def test_a_file_gives_back_what_it_was_written_from(tmp_path: Path) -> None:
 
 
 def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
-    def refused(path: Path, said: str) -> None:
-        with pytest.raises(InputError, match=f"^weights={re.escape(str(path))}: {said}") as caught:
+    def refused(path: Path, message: str) -> None:
+        with pytest.raises(
+            InputError, match=f"^weights={re.escape(str(path))}: {message}"
+        ) as error:
             read_stylizer(path, "cpu")
-        assert "\n" not in str(caught.value)
+        assert "\n" not in str(error.value)
 
     refused(tmp_path / "none.safetensors", "no such file")
     Image.new("RGB", (9, 9)).save(tmp_path / "style.png")
@@ -124,10 +127,11 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "said"), [((0, 1), "^width=0"), ((4, -1), "^blocks=-1"), ((4, 1, "batsch"), "batch")]
+    ("shape", "message"),
+    [((0, 1), "^width=0"), ((4, -1), "^blocks=-1"), ((4, 1, "batsch"), "batch")],
 )
-def test_shapes_that_cannot_be(shape: tuple, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_shapes_that_cannot_be(shape: tuple, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         Stylizer(*shape)
 
 

@@ -1,4 +1,4 @@
-"""torchvision's classifiers, against torchvision's own modules, and against photographs whose class is known."""
+"""torchvision's classifiers against its own modules and against labelled photographs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_another_networks_weights_and_unknown_names_are_refused(tmp_path: Path) 
     assert "\n" not in str(error.value)
     with pytest.raises(
         InputError,
-        match=r"network\.name=resnet5: torchvision has no such classifier\. Did you mean .*resnet50",
+        match=r"name=resnet5: torchvision has no such classifier\. Did you mean .*resnet50",
     ):
         torchvision("resnet5")
 
@@ -98,19 +98,19 @@ def test_real_weights_know_real_photographs() -> None:
         if not path.exists():
             pytest.skip(f"{path.name} is not below SYNTH_SHARED ({SHARED})")
     network = torchvision("squeezenet1_1", str(weights), "cpu")
-    images, wanted = [], []
+    images, labels = [], []
     with tarfile.open(tar) as archive:
         for member in [member for member in archive if member.isfile()][::10]:
             stored = archive.extractfile(member)
             assert stored is not None
             picture = Image.open(io.BytesIO(stored.read())).convert("RGB")
             images.append(Picture(member.name, picture).at((224, 224)))
-            wanted.append(network.classes.index(member.name.split("/")[1]))
+            labels.append(network.classes.index(member.name.split("/")[1]))
     with torch.inference_mode():
-        found = torch.cat(
+        logits = torch.cat(
             [network(torch.stack(images[i : i + 10])) for i in range(0, len(images), 10)]
         )
-    right = (found.argmax(1) == torch.tensor(wanted)).float().mean()
+    right = (logits.argmax(1) == torch.tensor(labels)).float().mean()
     assert (
         right > 0.5
     )  # 65 % on all of them; a wrong mean, class order or channel order leaves far less

@@ -33,7 +33,7 @@ def test_pictures_have_the_size_asked_for(code: tuple[int, ...], size: int) -> N
 
 
 def test_codes_are_measured_by_their_statistics() -> None:
-    """A generator that has measured its codes draws of them what one that has not draws of standardised ones."""
+    """With statistics set, codes give what standardised codes give without."""
     codes = torch.rand(50, 5) * torch.tensor([1.0, 10.0, 0.1, 3.0, 0.0]) + torch.tensor(
         [0.0, 5.0, 1.0, 0.0, 2.0]
     )
@@ -64,7 +64,7 @@ def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "size", "said"),
+    ("code", "size", "message"),
     [
         ((5, 4), 16, r"^layer: .* not from \[5, 4\]"),
         ((5,), 63, "^size=63: "),
@@ -72,8 +72,8 @@ def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
         ((6, 32, 32), 16, "^size=16: "),
     ],
 )
-def test_shapes_that_cannot_be_are_refused(code: tuple[int, ...], size: int, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_shapes_that_cannot_be_are_refused(code: tuple[int, ...], size: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         UpConvolution(code, size)
 
 
@@ -81,8 +81,8 @@ def test_other_files_are_refused_in_a_line(tmp_path: Path) -> None:
     module = drawn((5,), 16)
     path = tmp_path / "g.safetensors"
 
-    def refused(said: str) -> None:
-        with pytest.raises(InputError, match=said) as error:
+    def refused(message: str) -> None:
+        with pytest.raises(InputError, match=message) as error:
             read_generator(path, "cpu")
         assert "\n" not in str(error.value)
 

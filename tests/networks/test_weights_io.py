@@ -37,9 +37,9 @@ def test_any_width_comes_back_as_float32(tmp_path: Path, suffix: str, dtype: tor
         key: value.to(dtype) if value.is_floating_point() else value
         for key, value in weights().items()
     }
-    found, metadata = weights_io.read(write(tmp_path / f"w{suffix}", state))
-    assert found.keys() == state.keys()
-    for key, value in found.items():
+    tensors, metadata = weights_io.read(write(tmp_path / f"w{suffix}", state))
+    assert tensors.keys() == state.keys()
+    for key, value in tensors.items():
         assert value.dtype == (torch.float32 if state[key].is_floating_point() else torch.int64)
         assert torch.equal(value, state[key].to(value.dtype))
     assert metadata == ({"about": "[1, 2]"} if suffix == ".safetensors" else {})
@@ -47,8 +47,8 @@ def test_any_width_comes_back_as_float32(tmp_path: Path, suffix: str, dtype: tor
 
 def test_a_training_checkpoint_gives_its_state_dict(tmp_path: Path) -> None:
     torch.save({"state_dict": weights(), "epoch": 3}, tmp_path / "w.pt")
-    found, _ = weights_io.read(tmp_path / "w.pt")
-    assert found.keys() == weights().keys()
+    tensors, _ = weights_io.read(tmp_path / "w.pt")
+    assert tensors.keys() == weights().keys()
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
@@ -62,7 +62,7 @@ def test_what_is_not_a_finite_number_is_refused(tmp_path: Path, suffix: str, val
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 def test_a_file_cut_short_or_bent_is_refused_in_one_line(tmp_path: Path, suffix: str) -> None:
-    whole = write(tmp_path / f"w{suffix}", weights()).read_bytes()
+    content = write(tmp_path / f"w{suffix}", weights()).read_bytes()
     chance, path = random.Random(0), tmp_path / f"bent{suffix}"
     cuts = [
         0,
@@ -70,27 +70,27 @@ def test_a_file_cut_short_or_bent_is_refused_in_one_line(tmp_path: Path, suffix:
         7,
         8,
         100,
-        len(whole) // 2,
-        len(whole) - 1,
-        *(chance.randrange(len(whole)) for _ in range(30)),
+        len(content) // 2,
+        len(content) - 1,
+        *(chance.randrange(len(content)) for _ in range(30)),
     ]
     for cut in cuts:
-        path.write_bytes(whole[:cut])
+        path.write_bytes(content[:cut])
         with pytest.raises(
             InputError, match="not a whole safetensors file or torch state dict"
         ) as error:
             weights_io.read(path)
         assert "\n" not in str(error.value)
     for _ in range(120):  # one byte another: a clean read, or a clean refusal
-        bent = bytearray(whole)
+        bent = bytearray(content)
         bent[chance.randrange(min(len(bent), 3000))] = chance.randrange(256)
         path.write_bytes(bent)
-        told = ""
+        message = ""
         try:
             weights_io.read(path)
         except InputError as error:
-            told = str(error)
-        assert "\n" not in told
+            message = str(error)
+        assert "\n" not in message
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_not_run(tmp_path: Path, zipped:
     assert mark.exists()  # it would have been
 
 
-def test_what_holds_no_state_dict_is_told(tmp_path: Path) -> None:
+def test_what_holds_no_state_dict_is_reported(tmp_path: Path) -> None:
     torch.save({"a": 1}, tmp_path / "w.pt")
     with pytest.raises(InputError, match="holds no state dict"):
         weights_io.read(tmp_path / "w.pt")
@@ -149,7 +149,7 @@ def test_fill_loads_every_weight() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda state: state.pop("fc.bias"), r"it lacks fc\.bias \(1 in all\)"),
         (lambda state: state.update(fc9=torch.zeros(1)), r"it has an unknown fc9 \(1 in all\)"),
@@ -160,12 +160,12 @@ def test_fill_loads_every_weight() -> None:
         (lambda state: state.clear(), "it lacks conv1.weight"),
     ],
 )
-def test_weights_of_another_network_are_refused_in_one_line(change, told: str) -> None:
+def test_weights_of_another_network_are_refused_in_one_line(change, message: str) -> None:
     module, state = tiny_module(seed=1), weights()
     change(state)
     before = {key: value.clone() for key, value in module.state_dict().items()}
     with pytest.raises(
-        InputError, match=f"the weights of another network than tiny: .*{told}"
+        InputError, match=f"the weights of another network than tiny: .*{message}"
     ) as error:
         weights_io.fill(module, state, Path("w"), "tiny")
     assert "\n" not in str(error.value)

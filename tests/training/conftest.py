@@ -6,18 +6,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from small_worlds import COLOURS, write_colour_folders
 from torch import nn
 
 from synth.data.augmentation import Augmentation
 from synth.data.class_folders import LabelledPictures
 from synth.training.classifier.task import ClassifierTask, Normalisation
 from synth.training.classifier.weights import Description, write_weights
-
-COLOURS = {"blue": (30, 30, 200), "green": (30, 200, 30), "red": (200, 30, 30)}
 
 
 @pytest.fixture(autouse=True)
@@ -66,16 +63,7 @@ def colour_folders(tmp_path: Path) -> Callable[..., Path]:
     def write(
         name: str = "train", each: int = 12, size: int = 16, colours: Sequence[str] = tuple(COLOURS)
     ) -> Path:
-        random = np.random.default_rng(len(name) + each)
-        for colour in colours:
-            folder = tmp_path / name / colour
-            folder.mkdir(parents=True)
-            for number in range(each):
-                noisy = np.array(COLOURS[colour]) + random.normal(0, 20, (size, size, 3))
-                Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(
-                    folder / f"{number:02d}.png"
-                )
-        return tmp_path / name
+        return write_colour_folders(tmp_path / name, each, size, colours)
 
     return write
 
