@@ -18,6 +18,7 @@ from PIL import Image
 from synth.errors import InputError
 from synth.record.atomic import write_atomically
 from synth.record.record import Record, dumps
+from synth.record.result import Result
 
 _leaves = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=True, allow_infinity=True), st.text(max_size=8),
@@ -102,13 +103,13 @@ def test_a_folder_with_a_result_is_finished_and_only_then(tmp_path: Path) -> Non
         (tmp_path / "result.json").write_text(text, encoding="latin-1")
         assert Record.finished(tmp_path) is None
     record.checkpoint({"genome": torch.zeros(2)}, {})
-    record.finish({"status": "interrupted"})
+    record.finish(Result(status="interrupted"))
     assert Record.finished(tmp_path) is None
     assert record.resume() is not None  # an interrupted run keeps what it needs to go on
     (tmp_path / "checkpoints").mkdir()  # the weights of every epoch, which a training may keep
-    record.finish({"status": "done"})
+    record.finish(Result(status="done"))
     assert (tmp_path / "checkpoints").is_dir()
-    assert Record.finished(tmp_path) == {"status": "done"}
+    assert Record.finished(tmp_path) == Result(status="done").to_dict()
     assert not list(tmp_path.glob("checkpoint.*"))
 
 
@@ -118,11 +119,14 @@ def test_a_finished_run_takes_away_its_own_checkpoints_only(tmp_path: Path) -> N
         share = record.of(part, 0)
         for _ in range(2):
             share.checkpoint({"genome": torch.zeros(2)}, {})
-        share.keep_part_result({"status": "done"})
+        share.keep_part_result(Result(status="done"))
     for name in (
         "checkpoint.pt",
         "checkpoint.previous.pt",
         "checkpoint.next.pt",
+        "checkpoint.next",
+        "checkpoint.next.partial",
+        "checkpoint_gradient.next",
         "checkpoint.best.safetensors",
     ):
         (tmp_path / name).touch()
@@ -134,7 +138,7 @@ def test_a_finished_run_takes_away_its_own_checkpoints_only(tmp_path: Path) -> N
     }
     for name in mine:
         (tmp_path / name).touch()
-    record.finish({"status": "done"})
+    record.finish(Result(status="done"))
     assert {path.name for path in tmp_path.iterdir()} == {*mine, "result.json"}
 
 
@@ -211,10 +215,10 @@ def test_parts_share_a_folder(tmp_path: Path) -> None:
     whole = Record(tmp_path, {"seed": 0})
     first, second = whole.of("gradient", 0), whole.of("genetic", 2)
     first.steps(_lines(0))
-    first.keep_part_result({"status": "done", "items": [1, 2]})
+    first.keep_part_result(Result(status="done", findings={"rate": 0.5}))
     second.steps(_lines(0, 1))
     assert [line["contender"] for line in steps_of(tmp_path)] == ["gradient", "genetic", "genetic"]
-    assert first.part_result() == {"status": "done", "items": [1, 2]}
+    assert first.part_result() == Result(status="done", findings={"rate": 0.5})
     assert second.part_result() is None
     assert Record(tmp_path, {"seed": 1}).of("gradient", 0).part_result() is None
     assert second.picture(0, torch.zeros(3, 8, 8), {}) == "images/002.png"
@@ -222,5 +226,5 @@ def test_parts_share_a_folder(tmp_path: Path) -> None:
         second.resume() is None
     )  # killed before its first checkpoint: its lines go, those of the first stay
     assert [line["contender"] for line in steps_of(tmp_path)] == ["gradient"]
-    second.keep_part_result({"status": "interrupted", "items": []})
+    second.keep_part_result(Result(status="interrupted"))
     assert second.part_result() is None
