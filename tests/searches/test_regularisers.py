@@ -1,4 +1,4 @@
-"""The regularisers that Yosinski et al. 2015 publish as settings: clipping by contribution, and the sets by name."""
+"""The regularisers of Yosinski et al. 2015: clipping by contribution, and the published sets."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ def test_pixels_that_contribute_least_are_set_to_the_origin(percentage: float) -
     gradient = torch.randn(2, 3, 9, 11, generator=draws)
     rule = Regularisers(clip_contributions=percentage)
     assert rule.active
-    found = rule(genome, gradient, ORIGIN, 0)
+    result = rule(genome, gradient, ORIGIN, 0)
     for row in range(2):
-        away = genome[row] - ORIGIN[0]
+        difference = genome[row] - ORIGIN[0]
         # what the score would lose, to first order, were each pixel alone set to the origin
-        lost = np.array([
-            [abs(float(gradient[row, :, y, x] @ away[:, y, x])) for x in range(11)]
-            for y in range(9)
-        ])  # fmt: skip
-        kept = torch.from_numpy(lost > np.sort(lost.flatten())[int(99 * percentage / 100) - 1])
-        assert int((~kept).sum()) == int(99 * percentage / 100)
+        lost = np.array(
+            [
+                [abs(float(gradient[row, :, y, x] @ difference[:, y, x])) for x in range(11)]
+                for y in range(9)
+            ]
+        )
+        saved = torch.from_numpy(lost > np.sort(lost.flatten())[int(99 * percentage / 100) - 1])
+        assert int((~saved).sum()) == int(99 * percentage / 100)
         torch.testing.assert_close(
-            found[row], torch.where(kept, genome[row], ORIGIN[0].expand(3, 9, 11))
+            result[row], torch.where(saved, genome[row], ORIGIN[0].expand(3, 9, 11))
         )
 
 
@@ -50,7 +52,7 @@ def _composed(*overrides: str) -> dict[str, float]:
     return {str(key): value for key, value in settings.items() if key != "_target_"}
 
 
-# decay, blur, every, clipped by norm, by contribution: as published, but for the decay of the second set
+# decay, blur, every, clipped by norm, by contribution: as published, but for the second decay
 PUBLISHED = {
     "none": (0.0, 1.0, 0, 0.0, 0.0),
     "yosinski_1": (0.0, 0.5, 4, 50.0, 0.0),
@@ -62,10 +64,10 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_one_word_exchanges_the_regularisers_and_nothing_else(name: str) -> None:
-    found = _composed("recipe=class_ascent", f"search/regularisers={name}")
+    result = _composed("recipe=class_ascent", f"search/regularisers={name}")
     words = ("decay", "blur_sigma", "blur_every", "clip_pixels", "clip_contributions")
-    assert tuple(found.pop(word) for word in words) == PUBLISHED[name]
-    assert found == {"clip_gradients": 0.0}
+    assert tuple(result.pop(word) for word in words) == PUBLISHED[name]
+    assert result == {"clip_gradients": 0.0}
     changed = _composed(
         "recipe=class_ascent", f"search/regularisers={name}", "search.regularisers.decay=0.5"
     )

@@ -1,4 +1,4 @@
-"""CMA-ES, against DEAP's strategy sample by sample, and against the `cma` package in the evaluations it takes."""
+"""CMA-ES against DEAP's strategy sample by sample, and `cma` in the evaluations it takes."""
 
 from __future__ import annotations
 
@@ -65,20 +65,20 @@ BOTH = pytest.mark.parametrize("strategy", [full, diagonal])
 
 
 def searched(search: CmaEs, problem: Analytic, rows: Rows) -> tuple[list[StepReport], list[State]]:
-    state, said, states = search.init(problem, rows), [], []
+    state, reports, states = search.init(problem, rows), [], []
     for step in range(search.steps):
-        state, one = search.step(problem, rows, state, step)
-        said.append(one)
+        state, entry = search.step(problem, rows, state, step)
+        reports.append(entry)
         states.append(state)
-    return said, states
+    return reports, states
 
 
-# -- against DEAP -----------------------------------------------------------------------------------------
+# -- against DEAP
 
 
 @pytest.mark.parametrize(("length", "population"), [(5, 8), (12, 10), (6, 30)])
 def test_updates_are_deaps(length: int, population: int) -> None:
-    """The same samples and scores, many generations long; DEAP's older learning rates replaced by the tutorial's."""
+    """The same samples and scores for many generations, DEAP with the tutorial's learning rates."""
     search, rows, problem = (
         full(population=population),
         rows_of(1, length),
@@ -87,9 +87,15 @@ def test_updates_are_deaps(length: int, population: int) -> None:
     rate = rates(length, population, diagonal=False)
     state = search.init(problem, rows)
     theirs = deaps.Strategy(
-        state["mean"][0].numpy(), search.sigma, lambda_=population, cs=rate.step, damps=rate.damping,
-        ccum=rate.path, ccov1=rate.rank_one, ccovmu=rate.rank_mu,
-    )  # fmt: skip
+        state["mean"][0].numpy(),
+        search.sigma,
+        lambda_=population,
+        cs=rate.step,
+        damps=rate.damping,
+        ccum=rate.path,
+        ccov1=rate.rank_one,
+        ccovmu=rate.rank_mu,
+    )
     assert theirs.mueff == pytest.approx(rate.effective)
     np.testing.assert_allclose(theirs.weights, rate.weights)
     assert theirs.chiN == pytest.approx(rate.expected)
@@ -102,9 +108,13 @@ def test_updates_are_deaps(length: int, population: int) -> None:
         ]
         theirs.update(population_of)
         for ours, other in (
-            ("mean", theirs.centroid), ("covariance", theirs.C), ("path", theirs.pc), ("path_sigma", theirs.ps),
-            ("sigma", theirs.sigma), ("lengths", theirs.diagD),
-        ):  # fmt: skip
+            ("mean", theirs.centroid),
+            ("covariance", theirs.C),
+            ("path", theirs.pc),
+            ("path_sigma", theirs.ps),
+            ("sigma", theirs.sigma),
+            ("lengths", theirs.diagD),
+        ):
             np.testing.assert_allclose(
                 state[ours][0].numpy(), other, rtol=1e-6, atol=1e-6 * np.abs(other).max()
             )
@@ -115,9 +125,9 @@ class Scored(np.ndarray):
     """A vector with a fitness, as DEAP's strategy wants its individuals."""
 
     def __new__(cls, genome: np.ndarray, fitness: float) -> Scored:
-        one = genome.view(cls)
-        one.fitness = Individual(torch.zeros(1), fitness).fitness
-        return one
+        entry = genome.view(cls)
+        entry.fitness = Individual(torch.zeros(1), fitness).fitness
+        return entry
 
 
 def test_the_basis_is_of_the_covariance() -> None:
@@ -135,13 +145,13 @@ def test_a_long_genome_is_decomposed_now_and_then() -> None:
     gap = int(1 / (10 * 400 * (rate.rank_one + rate.rank_mu)))
     assert gap > 2
     _, states = searched(search, problem, rows)
-    renewed = [not torch.equal(one["basis"], other["basis"]) for one, other in pairwise(states)]
+    renewed = [not torch.equal(entry["basis"], other["basis"]) for entry, other in pairwise(states)]
     assert [step for step, new in enumerate(renewed, 2) if new] == [
         step for step in range(2, 13) if step % gap == 0
     ]
 
 
-# -- against the cma package ------------------------------------------------------------------------------
+# -- against the cma package
 
 
 def spent(search: CmaEs, problem: Analytic, rows: Rows, target: float) -> list[int]:
@@ -151,8 +161,8 @@ def spent(search: CmaEs, problem: Analytic, rows: Rows, target: float) -> list[i
         missing = state["score"] < -target
         if not bool(missing.any()):
             break
-        state, said = search.step(problem, rows, state, step)
-        counts += said.forwards * missing
+        state, report = search.step(problem, rows, state, step)
+        counts += report.forwards * missing
     assert bool((state["score"] >= -target).all())
     return counts.tolist()
 
@@ -197,8 +207,8 @@ def test_a_diagonal_is_faster_where_that_is_enough_and_not_elsewhere() -> None:
     rows = rows_of(3)
     straight = np.median(spent(diagonal(3000), minimised(ellipsoid, 12), rows, 1e-6))
     assert straight < 0.6 * np.median(spent(full(3000), minimised(ellipsoid, 12), rows, 1e-6))
-    said, _ = searched(diagonal(600), minimised(turned, 12), rows)
-    assert float(said[-1].score.max()) < -1e-6
+    reports, _ = searched(diagonal(600), minimised(turned, 12), rows)
+    assert float(reports[-1].score.max()) < -1e-6
 
 
 def test_the_axes_come_out_as_long_as_the_valley_is_wide() -> None:
@@ -211,25 +221,25 @@ def test_the_axes_come_out_as_long_as_the_valley_is_wide() -> None:
         assert float((flat - flat.mean(1, keepdim=True)).abs().max()) < math.log(8)  # of a million
 
 
-# -- what every strategy owes -----------------------------------------------------------------------------
+# -- what every strategy owes
 
 
 @BOTH
 def test_what_a_step_says_is_what_was_found(strategy: Callable[..., CmaEs]) -> None:
     problem, rows, search = minimised(sphere, 6), rows_of(3), strategy(20, population=9)
-    said, states = searched(search, problem, rows)
-    scores = torch.stack([one.score for one in said])
+    reports, states = searched(search, problem, rows)
+    scores = torch.stack([entry.score for entry in reports])
     assert (scores.diff(dim=0) >= 0).all()
     assert (scores[-1] > scores[0]).all()
-    for one, state in zip(said, states, strict=True):
-        torch.testing.assert_close(one.score, -sphere(one.genome))
-        assert torch.equal(one.monitor, one.score)
-        assert one.forwards.tolist() == [9, 9, 9]
-        assert one.backwards.tolist() == [0, 0, 0]
-        assert torch.equal(one.statistics["sigma"], state["sigma"])
-        assert (one.statistics["max"] <= one.score).all()
-        assert (one.statistics["mean"] <= one.statistics["max"]).all()
-        assert (one.statistics["axis_ratio"] >= 1).all()
+    for entry, state in zip(reports, states, strict=True):
+        torch.testing.assert_close(entry.score, -sphere(entry.genome))
+        assert torch.equal(entry.monitor, entry.score)
+        assert entry.forwards.tolist() == [9, 9, 9]
+        assert entry.backwards.tolist() == [0, 0, 0]
+        assert torch.equal(entry.statistics["sigma"], state["sigma"])
+        assert (entry.statistics["max"] <= entry.score).all()
+        assert (entry.statistics["mean"] <= entry.statistics["max"]).all()
+        assert (entry.statistics["axis_ratio"] >= 1).all()
     assert problem.calls == [(27, False)] * 20
     assert search.passes(stochastic=False) == 9
     assert search.passes(True, 3) == 10
@@ -257,11 +267,13 @@ def test_items_are_as_alone_and_may_leave(
         assert torch.equal(together.statistics["sigma"][part], single.statistics["sigma"])
     state, staying = search.init(problem, rows), torch.arange(4)
     for step in range(12):
-        state, said = search.step(problem, rows.select(staying), state, step)
-        assert torch.equal(said.genome, whole[step].genome[staying])
+        state, report = search.step(problem, rows.select(staying), state, step)
+        assert torch.equal(report.genome, whole[step].genome[staying])
         if step == 4:  # through a file, as a checkpoint has it: every tensor laid out anew
-            state = {name: value[torch.tensor([1, 3])].clone(memory_format=torch.contiguous_format)
-                     for name, value in state.items()}  # fmt: skip
+            state = {
+                name: value[torch.tensor([1, 3])].clone(memory_format=torch.contiguous_format)
+                for name, value in state.items()
+            }
             staying = torch.tensor([1, 3])
 
 
@@ -277,13 +289,13 @@ def test_what_is_not_a_number_never_wins_and_is_counted(
         return value.where(genome[:, 0] >= -2, -torch.inf)
 
     problem = Analytic(score, lambda rows: -0.5 + 0.1 * rows.normal(3), differentiable=False)
-    said, states = searched(strategy(60, population=12, active=active), problem, rows_of(3))
-    assert sum(int(one.statistics["invalid"].sum()) for one in said) > 20
-    for one, state in zip(said, states, strict=True):
-        assert bool(one.score.isfinite().all())
-        assert bool((one.genome[:, 0] <= 0).all())
+    reports, states = searched(strategy(60, population=12, active=active), problem, rows_of(3))
+    assert sum(int(entry.statistics["invalid"].sum()) for entry in reports) > 20
+    for entry, state in zip(reports, states, strict=True):
+        assert bool(entry.score.isfinite().all())
+        assert bool((entry.genome[:, 0] <= 0).all())
         assert all(bool(value.double().isfinite().all()) for value in state.values())
-    assert bool((said[-1].score > -0.05).all())
+    assert bool((reports[-1].score > -0.05).all())
 
 
 @BOTH
@@ -295,12 +307,12 @@ def test_all_invalid_is_survived_and_moves_nothing(
         lambda g, rows: torch.full((len(g),), torch.nan), lambda rows: rows.normal(4)
     )
     search, rows = strategy(3, population=6, active=active), rows_of(2)
-    said, states = searched(search, problem, rows)
+    reports, states = searched(search, problem, rows)
     before = search.init(problem, rows)
     for name in ("mean", "sigma", "path", "path_sigma", "covariance", "genome"):
         assert torch.equal(states[-1][name], before[name])
-    assert said[-1].statistics["invalid"].tolist() == [6, 6]
-    assert said[-1].statistics["mean"].tolist() == [0.0, 0.0]
+    assert reports[-1].statistics["invalid"].tolist() == [6, 6]
+    assert reports[-1].statistics["mean"].tolist() == [0.0, 0.0]
 
 
 @BOTH
@@ -310,11 +322,11 @@ def test_an_optimum_at_or_near_the_wall_is_found(
 ) -> None:
     """A genome is evaluated where it is legal, and the mean stays there."""
     problem = minimised(lambda x: (x - corner).square().sum(-1), 8, box=(-1.0, 1.0))
-    said, states = searched(strategy(250), problem, rows_of(4))
+    reports, states = searched(strategy(250), problem, rows_of(4))
     assert all(float(state["mean"].abs().max()) <= 1 + 1e-6 for state in states)
-    assert all(float(one.genome.abs().max()) <= 1 for one in said)
+    assert all(float(entry.genome.abs().max()) <= 1 for entry in reports)
     torch.testing.assert_close(
-        said[-1].genome, torch.full_like(said[-1].genome, min(corner, 1.0)), atol=2e-3, rtol=0
+        reports[-1].genome, torch.full_like(reports[-1].genome, min(corner, 1.0)), atol=2e-3, rtol=0
     )
 
 
@@ -328,13 +340,13 @@ def test_where_scores_are_noisy_the_mean_speaks_for_itself(
         stochastic=True,
     )
     rows, search = rows_of(6), strategy(80, population=20)
-    said, states = searched(search, noisy, rows)
-    assert said[0].forwards.tolist() == [21] * 6
+    reports, states = searched(search, noisy, rows)
+    assert reports[0].forwards.tolist() == [21] * 6
     assert noisy.calls == [(126, False)] * 80
-    for one, state in zip(said[1:], states, strict=False):
-        torch.testing.assert_close(one.genome, state["mean"].float())
-    late = torch.stack([one.score for one in said[-30:]])
-    honest = torch.stack([-sphere(one.genome) for one in said[-30:]])
+    for entry, state in zip(reports[1:], states, strict=False):
+        torch.testing.assert_close(entry.genome, state["mean"].float())
+    late = torch.stack([entry.score for entry in reports[-30:]])
+    honest = torch.stack([-sphere(entry.genome) for entry in reports[-30:]])
     assert abs(float((late - honest).mean())) < 6 * 2 / late.numel() ** 0.5
     assert float(honest.mean()) > -4 > float(-sphere(noisy.start(rows)).mean())
 
@@ -344,8 +356,8 @@ def test_the_step_is_bounded_whatever_the_scores(strategy: Callable[..., CmaEs])
     """A plane without end, and a plain without a slope."""
     for score in (lambda g, rows: g.sum(1), lambda g, rows: torch.zeros(len(g))):
         problem = Analytic(score, lambda rows: rows.normal(4), differentiable=False)
-        said, states = searched(strategy(250), problem, rows_of(2))
-        assert bool(said[-1].genome.isfinite().all())
+        reports, states = searched(strategy(250), problem, rows_of(2))
+        assert bool(reports[-1].genome.isfinite().all())
         assert all(bool(value.double().isfinite().all()) for value in states[-1].values())
 
 
@@ -353,29 +365,29 @@ def test_a_genome_of_any_shape_and_a_given_start() -> None:
     problem = Analytic(
         lambda g, rows: -(g - 0.5).square().sum((1, 2, 3)), lambda rows: rows.normal(2, 3, 4)
     )
-    rows, given = rows_of(2), torch.full((2, 2, 3, 4), 0.25)
+    rows, initial = rows_of(2), torch.full((2, 2, 3, 4), 0.25)
     for strategy in (full, diagonal):
         search = strategy(60)
-        assert torch.equal(search.init(problem, rows, given)["mean"], given.flatten(1).double())
-        said, _ = searched(search, problem, rows)
-        assert said[-1].genome.shape == (2, 2, 3, 4)
-        assert said[-1].genome.dtype == torch.float32
-        assert float(said[-1].score.min()) > -1
+        assert torch.equal(search.init(problem, rows, initial)["mean"], initial.flatten(1).double())
+        reports, _ = searched(search, problem, rows)
+        assert reports[-1].genome.shape == (2, 2, 3, 4)
+        assert reports[-1].genome.dtype == torch.float32
+        assert float(reports[-1].score.min()) > -1
 
 
 def test_the_smallest_populations() -> None:
     for population in (2, 3):
         for active in (False, True):
-            said, _ = searched(
+            reports, _ = searched(
                 full(150, population=population, active=active), minimised(sphere, 3), rows_of(4)
             )
-            assert float(said[-1].score.median()) > -1e-3
-    said, _ = searched(diagonal(200), minimised(sphere, 1), rows_of(3))  # a genome of one number
-    assert float(said[-1].score.min()) > -1e-6
+            assert float(reports[-1].score.median()) > -1e-3
+    reports, _ = searched(diagonal(200), minimised(sphere, 1), rows_of(3))  # a genome of one number
+    assert float(reports[-1].score.min()) > -1e-6
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         (lambda: full(0), r"search\.generations=0: write 1 or more"),
         (
@@ -394,6 +406,6 @@ def test_the_smallest_populations() -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_refused(wrong: Callable[[], object], told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_what_cannot_be_is_refused(wrong: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         wrong()

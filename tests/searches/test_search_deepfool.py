@@ -1,4 +1,4 @@
-"""DeepFool against classifiers whose boundaries are flat, so that the shortest way is known, and against Foolbox."""
+"""DeepFool against linear classifiers, whose minimal perturbation is known, and Foolbox."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DUAL = {"l2": 2, "linf": 1}
 
 
 def linear(columns: int, seed: int = 0) -> tuple[Analytic, Tensor, Tensor]:
-    """Scores w_j . x + b_j that are all below 0 at the start, a row's own; w [r, k, n], and the first scores."""
+    """Scores w_j . x + b_j, all below 0 at the start; w [r, k, n], and the first scores."""
     draws = torch.Generator().manual_seed(seed)
     weights = torch.randn(COUNT, columns, LENGTH, generator=draws, dtype=torch.float64)
     weights *= torch.rand(COUNT, columns, 1, generator=draws, dtype=torch.float64) + 0.2
@@ -49,20 +49,20 @@ def linear(columns: int, seed: int = 0) -> tuple[Analytic, Tensor, Tensor]:
 @pytest.mark.parametrize("norm", NORMS)
 def test_over_a_flat_boundary_the_way_is_the_shortest(norm: str, columns: int) -> None:
     problem, weights, first = linear(columns)
-    said, _ = evolved(DeepFool(2, norm, overshoot=0.0), problem, rows_of(COUNT))
+    reports, _ = evolved(DeepFool(2, norm, overshoot=0.0), problem, rows_of(COUNT))
     distances = -first / torch.linalg.vector_norm(weights, ord=DUAL[norm], dim=2)
-    change = (said[-1].genome - said[0].genome).numpy()
-    found = np.linalg.norm(change, ord=ORDER[norm], axis=1)
-    np.testing.assert_allclose(found, distances.amin(1), rtol=2e-4)
-    assert bool((said[-1].score > 0).all())
+    change = (reports[-1].genome - reports[0].genome).numpy()
+    result = np.linalg.norm(change, ord=ORDER[norm], axis=1)
+    np.testing.assert_allclose(result, distances.amin(1), rtol=2e-4)
+    assert bool((reports[-1].score > 0).all())
     if columns > 1:  # and the nearest is not always the one that scores highest
         assert not torch.equal(distances.argmin(1), first.argmax(1))
 
 
 def test_the_whole_way_is_overshot() -> None:
     problem, weights, first = linear(1)
-    said, _ = evolved(DeepFool(2, overshoot=0.5), problem, rows_of(COUNT))
-    length = (said[-1].genome - said[0].genome).norm(dim=1)
+    reports, _ = evolved(DeepFool(2, overshoot=0.5), problem, rows_of(COUNT))
+    length = (reports[-1].genome - reports[0].genome).norm(dim=1)
     torch.testing.assert_close(
         length, 1.5 * -first[:, 0] / weights[:, 0].norm(dim=1), rtol=2e-4, atol=0
     )
@@ -70,13 +70,13 @@ def test_the_whole_way_is_overshot() -> None:
 
 def test_of_more_scores_than_candidates_the_highest_are_followed() -> None:
     problem, weights, first = linear(WAYS)
-    said, _ = evolved(DeepFool(2, overshoot=0.0, candidates=2), problem, rows_of(COUNT))
+    reports, _ = evolved(DeepFool(2, overshoot=0.0, candidates=2), problem, rows_of(COUNT))
     distances = -first / weights.norm(dim=2)
-    wanted = distances.gather(1, first.topk(2, 1).indices).amin(1)
+    expected = distances.gather(1, first.topk(2, 1).indices).amin(1)
     torch.testing.assert_close(
-        (said[-1].genome - said[0].genome).norm(dim=1), wanted, rtol=2e-4, atol=0
+        (reports[-1].genome - reports[0].genome).norm(dim=1), expected, rtol=2e-4, atol=0
     )
-    assert said[0].backwards.tolist() == [2] * COUNT
+    assert reports[0].backwards.tolist() == [2] * COUNT
     assert DeepFool(candidates=2).passes(stochastic=False) == 5
 
 
@@ -85,13 +85,13 @@ def test_a_row_that_is_over_stays_there_and_asks_for_no_gradient() -> None:
     problem = Analytic(
         lambda genome, rows: genome[:, 0].log1p() - 0.3, lambda rows: begin[rows.item]
     )
-    said, _ = evolved(DeepFool(8), problem, rows_of(2))
-    assert [one.backwards.tolist() for one in said[:2]] == [[1, 1], [1, 0]]
-    assert all(torch.equal(one.genome[1], begin[1]) for one in said)
+    reports, _ = evolved(DeepFool(8), problem, rows_of(2))
+    assert [entry.backwards.tolist() for entry in reports[:2]] == [[1, 1], [1, 0]]
+    assert all(torch.equal(entry.genome[1], begin[1]) for entry in reports)
     distance = math.exp(0.3) - 1  # a slope that falls: each step but the last is too short
-    assert distance < said[-1].genome[0].norm() < 1.03 * distance
-    assert said[-1].backwards.tolist() == [0, 0]
-    assert said[-1].forwards.tolist() == [1, 1]
+    assert distance < reports[-1].genome[0].norm() < 1.03 * distance
+    assert reports[-1].backwards.tolist() == [0, 0]
+    assert reports[-1].forwards.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -99,9 +99,9 @@ def test_a_gradient_that_vanishes_is_survived(norm: str) -> None:
     problem = Analytic(
         lambda genome, rows: genome.clamp_max(0).sum(1) - 1.0, lambda rows: rows.uniform(3) + 1.0
     )
-    said, _ = evolved(DeepFool(3, norm), problem, rows_of(COUNT))
-    assert torch.equal(said[-1].genome, said[0].genome)
-    assert bool(said[-1].score.isfinite().all())
+    reports, _ = evolved(DeepFool(3, norm), problem, rows_of(COUNT))
+    assert torch.equal(reports[-1].genome, reports[0].genome)
+    assert bool(reports[-1].score.isfinite().all())
 
 
 @pytest.fixture
@@ -113,20 +113,23 @@ def folder(tmp_path: Path) -> Path:
 def test_lengths_are_those_of_foolbox(norm: str, loud_network: Network, folder: Path) -> None:
     foolbox = pytest.importorskip("foolbox")
     images = str(folder)
-    made = Experiment(
-        loud_network, Perturbation(images=images, eight_bit=False), Alternatives(images=images, count=4), DeepFool(20, norm),
+    experiment = Experiment(
+        loud_network,
+        Perturbation(images=images, eight_bit=False),
+        Alternatives(images=images, count=4),
+        DeepFool(20, norm),
         monitor=Untargeted(images=images),
-    )  # fmt: skip
-    said, _ = evolved(made.search_method, made.problem, made.rows)
-    originals = made.problem.encoding.originals(made.rows)
+    )
+    reports, _ = evolved(experiment.search_method, experiment.problem, experiment.rows)
+    originals = experiment.problem.encoding.originals(experiment.rows)
     with torch.no_grad():
         labels = loud_network(originals).argmax(1)
     name = {"l2": "L2DeepFoolAttack", "linf": "LinfDeepFoolAttack"}[norm]
     model = foolbox.PyTorchModel(loud_network.eval(), bounds=(0, 1), device="cpu")
     _, theirs, _ = getattr(foolbox.attacks, name)(steps=20)(model, originals, labels, epsilons=None)
     lengths = [
-        np.linalg.norm(one.flatten(1).numpy(), ord=ORDER[norm], axis=1)
-        for one in (said[-1].genome, theirs - originals)
+        np.linalg.norm(entry.flatten(1).numpy(), ord=ORDER[norm], axis=1)
+        for entry in (reports[-1].genome, theirs - originals)
     ]
     np.testing.assert_allclose(*lengths, rtol=0.05)
 
@@ -136,25 +139,28 @@ def test_what_is_saved_fools(
     norm: str, loud_network: Network, folder: Path, tmp_path: Path
 ) -> None:
     images = str(folder)
-    made = Experiment(
-        loud_network, Perturbation(images=images, levels=True), Alternatives(images=images, count=3), DeepFool(30, norm),
+    experiment = Experiment(
+        loud_network,
+        Perturbation(images=images, levels=True),
+        Alternatives(images=images, count=3),
+        DeepFool(30, norm),
         monitor=Untargeted(images=images),
-    )  # fmt: skip
-    result = made.run(Record(tmp_path / "out")).to_dict()
+    )
+    result = experiment.run(Record(tmp_path / "out")).to_dict()
     assert [item["success"] for item in result["items"]] == [True] * COUNT
 
 
 def test_towards_a_class_there_is_one_score(
     loud_network: Network, folder: Path, tmp_path: Path
 ) -> None:
-    one = str(folder / "00.png")
-    made = Experiment(
+    entry = str(folder / "00.png")
+    experiment = Experiment(
         loud_network,
-        Perturbation(image=one, levels=True),
+        Perturbation(image=entry, levels=True),
         ClassScore("teapot", "margin"),
         DeepFool(30),
     )
-    (item,) = made.run(Record(tmp_path / "out")).to_dict()["items"]
+    (item,) = experiment.run(Record(tmp_path / "out")).to_dict()["items"]
     assert (item["predicted"], item["success"]) == ("teapot", True)
 
 
@@ -176,7 +182,7 @@ def test_rows_a_few_at_a_time_go_the_same_way(monkeypatch: pytest.MonkeyPatch) -
     whole, _ = evolved(DeepFool(4), problem, rows_of(COUNT))
     monkeypatch.setattr(deepfool, "TOGETHER", 3)
     parts, _ = evolved(DeepFool(4), problem, rows_of(COUNT))
-    for one, other in zip(whole, parts, strict=True):
-        assert torch.equal(one.genome, other.genome)
-        assert torch.equal(one.score, other.score)
-        assert torch.equal(one.backwards, other.backwards)
+    for entry, other in zip(whole, parts, strict=True):
+        assert torch.equal(entry.genome, other.genome)
+        assert torch.equal(entry.score, other.score)
+        assert torch.equal(entry.backwards, other.backwards)

@@ -24,15 +24,15 @@ LENGTH, ITEMS = 6, 3
 def test_one_step_of_a_quadratic(rule: str) -> None:
     problem, matrices, centres = quadratics(ITEMS, LENGTH)
     rows = rows_of(ITEMS)
-    (said,), _ = evolved(FastGradient(0.03, rule), problem, rows)
+    (reports,), _ = evolved(FastGradient(0.03, rule), problem, rows)
     start = problem.start(rows)
     gradient = torch.einsum("rij,rj->ri", matrices, centres - start)
     direction = gradient.sign() if rule == "sign" else gradient / gradient.norm(dim=1, keepdim=True)
-    torch.testing.assert_close(said.genome, start + 0.03 * direction)
+    torch.testing.assert_close(reports.genome, start + 0.03 * direction)
     torch.testing.assert_close(
-        said.score, problem.score(said.genome, rows)
+        reports.score, problem.score(reports.genome, rows)
     )  # where it arrived, not where it began
-    assert (said.forwards.tolist(), said.backwards.tolist()) == ([2] * ITEMS, [1] * ITEMS)
+    assert (reports.forwards.tolist(), reports.backwards.tolist()) == ([2] * ITEMS, [1] * ITEMS)
     assert problem.calls == [(ITEMS, True), (ITEMS, False)]
 
 
@@ -40,21 +40,21 @@ def test_it_arrives_inside_the_box() -> None:
     problem = Analytic(
         lambda genome, rows: genome.sum(1), lambda rows: rows.uniform(LENGTH), box=(0.0, 1.0)
     )
-    (said,), _ = evolved(FastGradient(0.5), problem, rows_of(ITEMS))
-    torch.testing.assert_close(said.genome, (problem.start(rows_of(ITEMS)) + 0.5).clamp(max=1.0))
+    (reports,), _ = evolved(FastGradient(0.5), problem, rows_of(ITEMS))
+    torch.testing.assert_close(reports.genome, (problem.start(rows_of(ITEMS)) + 0.5).clamp(max=1.0))
 
 
 def test_both_looks_of_a_stochastic_problem_are_the_steps_own() -> None:
-    seen: list[torch.Tensor] = []
+    output: list[torch.Tensor] = []
 
     def score(genome: torch.Tensor, rows: Rows) -> torch.Tensor:
-        seen.append(rows.key)
+        output.append(rows.key)
         return genome.sum(1)
 
     problem = Analytic(score, lambda rows: rows.uniform(LENGTH), stochastic=True)
     evolved(FastGradient(), problem, rows_of(2), 2)
-    assert torch.equal(seen[0], seen[1])
-    assert not torch.equal(seen[1], seen[2])
+    assert torch.equal(output[0], output[1])
+    assert not torch.equal(output[1], output[2])
 
 
 @pytest.mark.parametrize("target", [None, "teapot"])
@@ -62,7 +62,7 @@ def test_it_is_the_equation_of_the_paper(
     target: str | None, loud_network: Network, tmp_path
 ) -> None:
     epsilon = 4 / 255
-    aim = attack(target, "china", measure="cross_entropy")
+    aim = attack(target, "china", score="cross_entropy")
     encoding = Perturbation("china", epsilon=epsilon)
     result = (
         Experiment(loud_network, encoding, aim, FastGradient(epsilon))
@@ -82,14 +82,14 @@ def test_it_is_the_equation_of_the_paper(
 
 
 def test_a_budget_lets_it_go_on(loud_network: Network, tmp_path) -> None:
-    made = Experiment(
+    experiment = Experiment(
         loud_network,
         Perturbation("china", epsilon=0.1),
         attack(None, "china"),
         FastGradient(),
         budget=9,
     )
-    (item,) = made.run(Record(tmp_path)).to_dict()["items"]
+    (item,) = experiment.run(Record(tmp_path)).to_dict()["items"]
     assert item["steps"] == 2
     with pytest.raises(
         InputError, match="budget=3: one step of fastgradient can take 4 network passes"

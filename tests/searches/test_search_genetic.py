@@ -47,7 +47,7 @@ class Scored:
         self.place, self.fitness = place, Fitness((fitness,))
 
 
-# -- operators, in distribution -------------------------------------------------------------------------
+# -- operators, in distribution
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
@@ -56,7 +56,7 @@ def test_tournament_chooses_as_deaps_does(size: int, deaps_chance: random.Random
     count = 20_000
     crowd = [Scored(place, value) for place, value in enumerate(fitness)]
     theirs = np.bincount(
-        [one.place for one in tools.selTournament(crowd, count, size)], minlength=8
+        [entry.place for entry in tools.selTournament(crowd, count, size)], minlength=8
     )
     chosen = Tournament(size)(torch.tensor([fitness] * 4), count // 4, rows_of(4))
     assert chosen.shape == (4, count // 4)
@@ -102,7 +102,7 @@ def test_crossover_exchanges_as_deaps_does(deaps_chance: random.Random) -> None:
 
 @pytest.mark.parametrize("rate", [0.0, 0.3, 0.5])
 def test_a_share_of_the_pairs_mates_whichever_gene_one_looks_at(rate: float) -> None:
-    """Whether a pair mates must not hang on what its genes drew: over many items every gene swaps at rate / 2."""
+    """Crossing is independent of the genes' draws: over many items every gene swaps at rate / 2."""
     items, pairs, genes = 800, 4, 130
     genomes = torch.zeros(items, 2 * pairs, genes)
     genomes[:, 1::2] = 1
@@ -164,17 +164,17 @@ def test_operators_treat_items_alone() -> None:
     )
 
 
-# -- the loop -------------------------------------------------------------------------------------------
+# -- the loop
 
 
 def test_onemax_is_solved() -> None:
-    said, _ = evolved(evolution(40, 60, sigma=1.0, rate=0.05), one_max(30), rows_of(3))
-    assert said[-1].score.tolist() == [30.0, 30.0, 30.0]
-    assert (said[0].score < 27).all()
+    reports, _ = evolved(evolution(40, 60, sigma=1.0, rate=0.05), one_max(30), rows_of(3))
+    assert reports[-1].score.tolist() == [30.0, 30.0, 30.0]
+    assert (reports[0].score < 27).all()
 
 
 def test_onemax_takes_about_as_long_as_with_deaps_own_loop(deaps_chance: random.Random) -> None:
-    """eaMuPlusLambda on lists with DEAP's operators, and ours: the best after ten generations, twenty runs each."""
+    """DEAP's eaMuPlusLambda on lists, and ours: the best after ten generations, 20 runs each."""
     length, crowd, generations, runs = 24, 16, 10, 20
     creator.create("OneMaxFitness", base.Fitness, weights=(1.0,))
     creator.create("OneMaxIndividual", list, fitness=creator.OneMaxFitness)
@@ -187,27 +187,27 @@ def test_onemax_takes_about_as_long_as_with_deaps_own_loop(deaps_chance: random.
             creator.OneMaxIndividual([float(random.random() < 0.5) for _ in range(length)])
             for _ in range(crowd)
         ]
-        for one in population:
-            one.fitness.values = toolbox.evaluate(one)
+        for entry in population:
+            entry.fitness.values = toolbox.evaluate(entry)
         for _ in range(generations):
-            children = [toolbox.clone(one) for one in toolbox.select(population, crowd)]
-            for one, other in zip(children[::2], children[1::2], strict=True):
-                tools.cxUniform(one, other, 0.5)
-            for one in children:
-                tools.mutGaussian(one, 0.0, 1.0, 0.05)
-                one[:] = [min(max(gene, 0.0), 1.0) for gene in one]
-                one.fitness.values = toolbox.evaluate(one)
+            children = [toolbox.clone(entry) for entry in toolbox.select(population, crowd)]
+            for entry, other in zip(children[::2], children[1::2], strict=True):
+                tools.cxUniform(entry, other, 0.5)
+            for entry in children:
+                tools.mutGaussian(entry, 0.0, 1.0, 0.05)
+                entry[:] = [min(max(gene, 0.0), 1.0) for gene in entry]
+                entry.fitness.values = toolbox.evaluate(entry)
             population = tools.selBest(population + children, crowd)
         return population[0].fitness.values[0]
 
     theirs = [ended() for _ in range(runs)]
-    said, _ = evolved(
+    reports, _ = evolved(
         evolution(crowd, generations, sigma=1.0, rate=0.05),
         one_max(length),
         rows_of(runs, "against deap"),
     )
     del creator.OneMaxFitness, creator.OneMaxIndividual
-    ours = said[-1].score.tolist()
+    ours = reports[-1].score.tolist()
     assert stats.ttest_ind(ours, theirs).pvalue > 0.01
     assert np.mean(ours) > 18
 
@@ -224,32 +224,32 @@ def sphere(length: int = 6, **options) -> Analytic:
 @pytest.mark.parametrize("population", [1, 2, 3, 7])
 def test_any_population_never_loses_its_best(population: int) -> None:
     problem = sphere()
-    said, states = evolved(evolution(population, 25), problem, rows_of(3))
-    scores = torch.stack([one.score for one in said])
+    reports, states = evolved(evolution(population, 25), problem, rows_of(3))
+    scores = torch.stack([entry.score for entry in reports])
     assert (scores.diff(dim=0) >= 0).all()
     assert (scores[-1] > scores[0]).all()
-    for one, state in zip(said, states, strict=True):
+    for entry, state in zip(reports, states, strict=True):
         assert torch.equal(state["fitness"], state["fitness"].sort(dim=1, descending=True).values)
-        assert torch.equal(one.genome, state["population"][:, 0])
-        torch.testing.assert_close(one.score, problem.score(one.genome, rows_of(3)))
-        assert torch.equal(one.monitor, one.score)
+        assert torch.equal(entry.genome, state["population"][:, 0])
+        torch.testing.assert_close(entry.score, problem.score(entry.genome, rows_of(3)))
+        assert torch.equal(entry.monitor, entry.score)
 
 
 def test_survivors_are_the_best_of_parents_and_children() -> None:
     problem, rows = sphere(), rows_of(2)
     search = evolution(5, 10)
     state, _ = search.step(problem, rows, search.init(problem, rows), 0)
-    seen: list[Tensor] = []
+    output: list[Tensor] = []
     score = problem.score
-    problem.score = lambda genome, rows: seen.append(genome.clone()) or score(genome, rows)
+    problem.score = lambda genome, rows: output.append(genome.clone()) or score(genome, rows)
     after, _ = search.step(problem, rows, state, 1)
-    (children,) = seen
+    (children,) = output
     for item in range(2):
         everyone = [*state["population"][item], *children.view(2, 5, -1)[item]]
         crowd = [Individual(genome, float(-(genome**2).sum())) for genome in everyone]
         best = tools.selBest(crowd, 5)
         torch.testing.assert_close(
-            after["population"][item], torch.stack([one.genome for one in best])
+            after["population"][item], torch.stack([entry.genome for entry in best])
         )
 
 
@@ -270,20 +270,20 @@ def test_what_is_not_a_number_never_wins_and_is_counted() -> None:
         return value
 
     problem = Analytic(score, lambda rows: 1.5 * rows.normal(2), differentiable=False)
-    said, states = evolved(evolution(20, 15), problem, rows_of(2))
+    reports, states = evolved(evolution(20, 15), problem, rows_of(2))
     first = states[0]
     for item in range(2):
         genes = first["population"][item, :, 0]
         bad = int(((genes > 0) | (genes < -1)).sum())
         assert 0 < bad < 20
-        assert int(said[0].statistics["invalid"][item]) == bad
+        assert int(reports[0].statistics["invalid"][item]) == bad
         valid = genes[(genes <= 0) & (genes >= -1)].double().numpy()
-        assert float(said[0].statistics["mean"][item]) == pytest.approx(valid.mean(), rel=1e-4)
-        assert float(said[0].statistics["std"][item]) == pytest.approx(valid.std(), rel=1e-4)
-        assert float(said[0].statistics["max"][item]) == pytest.approx(valid.max())
-    for one in said:
-        assert torch.isfinite(one.score).all()
-        assert ((one.genome[:, 0] <= 0) & (one.genome[:, 0] >= -1)).all()
+        assert float(reports[0].statistics["mean"][item]) == pytest.approx(valid.mean(), rel=1e-4)
+        assert float(reports[0].statistics["std"][item]) == pytest.approx(valid.std(), rel=1e-4)
+        assert float(reports[0].statistics["max"][item]) == pytest.approx(valid.max())
+    for entry in reports:
+        assert torch.isfinite(entry.score).all()
+        assert ((entry.genome[:, 0] <= 0) & (entry.genome[:, 0] >= -1)).all()
     assert states[-1]["fitness"].isfinite().all()
 
 
@@ -293,15 +293,15 @@ def test_all_invalid_is_survived() -> None:
         lambda rows: rows.normal(2),
         differentiable=False,
     )
-    said, _ = evolved(evolution(4, 3), problem, rows_of(2))
-    assert said[-1].statistics["invalid"].tolist() == [4, 4]
-    assert said[-1].statistics["mean"].tolist() == [0.0, 0.0]
-    assert torch.isfinite(said[-1].genome).all()
+    reports, _ = evolved(evolution(4, 3), problem, rows_of(2))
+    assert reports[-1].statistics["invalid"].tolist() == [4, 4]
+    assert reports[-1].statistics["mean"].tolist() == [0.0, 0.0]
+    assert torch.isfinite(reports[-1].genome).all()
 
 
 def test_statistics_are_deaps_of_the_population() -> None:
-    said, states = evolved(evolution(9, 3), sphere(), rows_of(1))
-    theirs = tools.Statistics(lambda one: one.fitness.values[0])
+    reports, states = evolved(evolution(9, 3), sphere(), rows_of(1))
+    theirs = tools.Statistics(lambda entry: entry.fitness.values[0])
     for name, function in (("max", np.max), ("mean", np.mean), ("min", np.min), ("std", np.std)):
         theirs.register(name, function)
     crowd = [
@@ -309,37 +309,41 @@ def test_statistics_are_deaps_of_the_population() -> None:
         for genome, value in zip(states[-1]["population"][0], states[-1]["fitness"][0], strict=True)
     ]
     for name, value in theirs.compile(crowd).items():
-        assert float(said[-1].statistics[name][0]) == pytest.approx(float(value), rel=1e-4)
+        assert float(reports[-1].statistics[name][0]) == pytest.approx(float(value), rel=1e-4)
 
 
 def noisy(sd: float) -> Analytic:
     return Analytic(
-        lambda g, rows: -(g**2).sum(1) + sd * rows.normal(1)[:, 0], lambda rows: rows.normal(4),
-        stochastic=True, differentiable=False,
-    )  # fmt: skip
+        lambda g, rows: -(g**2).sum(1) + sd * rows.normal(1)[:, 0],
+        lambda rows: rows.normal(4),
+        stochastic=True,
+        differentiable=False,
+    )
 
 
 def test_survivors_of_a_noisy_problem_are_evaluated_again() -> None:
     steady, shaky, rows = sphere(4), noisy(1.0), rows_of(3)
-    said, _ = evolved(evolution(8, 4), steady, rows)
-    assert [one.forwards.tolist() for one in said] == [[8, 8, 8]] * 5
+    reports, _ = evolved(evolution(8, 4), steady, rows)
+    assert [entry.forwards.tolist() for entry in reports] == [[8, 8, 8]] * 5
     assert steady.calls == [(24, False)] * 5
-    said, _ = evolved(evolution(8, 4), shaky, rows)
-    assert [one.forwards.tolist() for one in said] == [[8, 8, 8]] + [[16, 16, 16]] * 4
+    reports, _ = evolved(evolution(8, 4), shaky, rows)
+    assert [entry.forwards.tolist() for entry in reports] == [[8, 8, 8]] + [[16, 16, 16]] * 4
     assert shaky.calls == [(24, False)] * 9
-    assert all(one.backwards.tolist() == [0, 0, 0] for one in said)
+    assert all(entry.backwards.tolist() == [0, 0, 0] for entry in reports)
 
 
 def test_luck_is_not_kept() -> None:
-    """Where noise drowns the fitness, keeping old scores would pile up lucky draws; those told stay unbiased-ish."""
+    """Under strong noise, keeping old scores would accumulate lucky draws; new ones hardly do."""
     shaky = noisy(10.0)
-    said, _ = evolved(evolution(8, 60, sigma=0.0), shaky, rows_of(20))
-    late = torch.stack([one.score for one in said[-20:]]).mean()
-    kept = 10 * stats.norm.ppf(
+    reports, _ = evolved(evolution(8, 60, sigma=0.0), shaky, rows_of(20))
+    late = torch.stack([entry.score for entry in reports[-20:]]).mean()
+    saved = 10 * stats.norm.ppf(
         1 - 0.5 / (8 * 60)
     )  # what the luckiest of all draws would have claimed
-    assert late < 0.7 * kept
-    assert torch.stack([one.score for one in said]).diff(dim=0).min() < 0  # it may fall again
+    assert late < 0.7 * saved
+    assert (
+        torch.stack([entry.score for entry in reports]).diff(dim=0).min() < 0
+    )  # it may fall again
 
 
 def test_children_draw_otherwise_than_their_parents() -> None:
@@ -365,8 +369,8 @@ def test_items_are_as_alone_and_may_leave() -> None:
         assert torch.equal(together.genome[part], single.genome)
     state, staying = search.init(problem, rows), torch.arange(4)
     for step in range(12):
-        state, said = search.step(problem, rows.select(staying), state, step)
-        assert torch.equal(said.genome, whole[step].genome[staying])
+        state, reports = search.step(problem, rows.select(staying), state, step)
+        assert torch.equal(reports.genome, whole[step].genome[staying])
         if step == 4:
             state, staying = (
                 {name: value[torch.tensor([1, 3])] for name, value in state.items()},
@@ -376,9 +380,9 @@ def test_items_are_as_alone_and_may_leave() -> None:
 
 def test_a_given_genome_leads_a_crowd_of_its_mutants() -> None:
     problem, rows = sphere(box=(-0.5, 0.5)), rows_of(3)
-    given = torch.full((3, 6), 0.25)
-    crowd = evolution(10, sigma=0.1, rate=0.5).init(problem, rows, given)["population"]
-    assert torch.equal(crowd[:, 0], given)
+    initial = torch.full((3, 6), 0.25)
+    crowd = evolution(10, sigma=0.1, rate=0.5).init(problem, rows, initial)["population"]
+    assert torch.equal(crowd[:, 0], initial)
     moved = (crowd[:, 1:] != 0.25).float().mean()
     assert 0.35 < moved < 0.65
     assert (crowd - 0.25).abs().max() < 0.5
@@ -398,7 +402,7 @@ def test_the_hall_of_fame_is_deaps() -> None:
     for item in range(2):
         state = states[-1]
         theirs = tools.HallOfFame(
-            5, similar=lambda one, other: torch.equal(one.genome, other.genome)
+            5, similar=lambda entry, other: torch.equal(entry.genome, other.genome)
         )
         theirs.update(
             [
@@ -407,11 +411,12 @@ def test_the_hall_of_fame_is_deaps() -> None:
             ]
         )
         ours = search.hall_of_fame(state, item, 5)
-        assert [one.fitness.values for one in ours] == [one.fitness.values for one in theirs][
-            : len(ours)
-        ]
+        assert [entry.fitness.values for entry in ours] == [
+            entry.fitness.values for entry in theirs
+        ][: len(ours)]
         assert all(
-            torch.equal(one.genome, other.genome) for one, other in zip(ours, theirs, strict=False)
+            torch.equal(entry.genome, other.genome)
+            for entry, other in zip(ours, theirs, strict=False)
         )
     twins = {"population": torch.zeros(1, 4, 2), "fitness": torch.zeros(1, 4)}
     assert len(search.hall_of_fame(twins, 0)) == 1

@@ -23,11 +23,11 @@ def climbed(
     search: Gradient, problem: Analytic, rows: Rows, steps: int = STEPS
 ) -> tuple[Tensor, State]:
     """Every genome as evaluated, [steps, r, length], and the last state."""
-    state, seen = search.init(problem, rows), []
+    state, output = search.init(problem, rows), []
     for step in range(steps):
-        state, said = search.step(problem, rows, state, step)
-        seen.append(said.genome)
-    return torch.stack(seen), state
+        state, reports = search.step(problem, rows, state, step)
+        output.append(reports.genome)
+    return torch.stack(output), state
 
 
 def by_torch(
@@ -38,14 +38,14 @@ def by_torch(
 ) -> Tensor:
     """The same quadratic descended by a torch optimizer, one row alone."""
     point = start.clone().requires_grad_()
-    optimizer, seen = build([point]), []
+    optimizer, output = build([point]), []
     for _ in range(STEPS):
-        seen.append(point.detach().clone())
+        output.append(point.detach().clone())
         optimizer.zero_grad()
         loss = 0.5 * (point - centre) @ matrix @ (point - centre)
         loss.backward()
         optimizer.step()
-    return torch.stack(seen)
+    return torch.stack(output)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def by_torch(
             Gradient(20, "adam", 0.3, None, 0.5, 0.9),
             lambda p: torch.optim.Adam(p, 0.3, betas=(0.5, 0.9)),
         ),
-        # torch lets the momentum grow to its value; with so large a decay of what is missing it is there at once
+        # torch lets the momentum grow to its value; with so large a decay it has it at once
         (Gradient(rule="nadam", rate=0.1), lambda p: torch.optim.NAdam(p, 0.1, momentum_decay=1e9)),
         (
             Gradient(20, "nadam", 0.3, None, 0.5, 0.9),
@@ -76,11 +76,11 @@ def by_torch(
 def test_sgd_adam_and_nadam_are_torchs_on_each_row_alone(search: Gradient, build) -> None:
     problem, matrices, centres = quadratics(ITEMS, LENGTH)
     rows = rows_of(ITEMS)
-    seen, _ = climbed(search, problem, rows)
+    output, _ = climbed(search, problem, rows)
     start = problem.start(rows)
     for item in range(ITEMS):
         expected = by_torch(build, matrices[item], centres[item], start[item])
-        torch.testing.assert_close(seen[:, item], expected, atol=2e-5, rtol=2e-5)
+        torch.testing.assert_close(output[:, item], expected, atol=2e-5, rtol=2e-5)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
@@ -88,12 +88,12 @@ def test_sgd_adam_and_nadam_are_torchs_on_each_row_alone(search: Gradient, build
 def test_sign_normalised_and_unit_are_their_formulas(rule: str, momentum: float) -> None:
     problem, matrices, centres = quadratics(ITEMS, LENGTH)
     rows = rows_of(ITEMS)
-    seen, _ = climbed(Gradient(rule=rule, rate=0.05, momentum=momentum), problem, rows)
+    output, _ = climbed(Gradient(rule=rule, rate=0.05, momentum=momentum), problem, rows)
     for item in range(ITEMS):
         point, velocity = problem.start(rows)[item].double().numpy(), np.zeros(LENGTH)
         matrix, centre = matrices[item].double().numpy(), centres[item].double().numpy()
         for step in range(STEPS):
-            np.testing.assert_allclose(seen[step, item], point, atol=1e-4)
+            np.testing.assert_allclose(output[step, item], point, atol=1e-4)
             gradient = -matrix @ (point - centre)
             if rule == "normalised":  # DeepDream: g / mean |g|
                 gradient = gradient / np.abs(gradient).mean()
@@ -106,10 +106,10 @@ def test_sign_normalised_and_unit_are_their_formulas(rule: str, momentum: float)
 def test_the_rate_falls_in_a_line() -> None:
     slope = torch.ones(4)
     problem = Analytic(lambda genome, rows: genome @ slope, lambda rows: torch.zeros(len(rows), 4))
-    seen, state = climbed(
+    output, state = climbed(
         Gradient(steps=5, rule="sgd", rate=1.0, rate_end=0.2, momentum=0.0), problem, rows_of(1), 5
     )
-    moves = torch.cat([seen, state["genome"][None]]).diff(dim=0)[:, 0, 0]
+    moves = torch.cat([output, state["genome"][None]]).diff(dim=0)[:, 0, 0]
     np.testing.assert_allclose(moves, np.linspace(1.0, 0.2, 5), atol=1e-6)
     _, state = climbed(
         Gradient(steps=1, rule="sgd", rate=1.0, rate_end=0.2, momentum=0.0), problem, rows_of(1), 1
@@ -123,21 +123,21 @@ def test_rows_that_leave_do_not_move_those_that_stay(rule: str) -> None:
     search, rows = Gradient(rule=rule, rate=0.02), rows_of(4)
     whole, _ = climbed(search, problem, rows)
     state = search.init(problem, rows)
-    staying, seen = torch.arange(4), []
+    staying, output = torch.arange(4), []
     for step in range(STEPS):
-        state, said = search.step(problem, rows.select(staying), state, step)
-        seen.append((staying, said.genome))
+        state, reports = search.step(problem, rows.select(staying), state, step)
+        output.append((staying, reports.genome))
         leaving = {3: [1], 7: [0, 3]}.get(step, [])
-        kept = torch.tensor(
+        saved = torch.tensor(
             [place for place, item in enumerate(staying.tolist()) if item not in leaving]
         )
-        staying, state = staying[kept], {name: value[kept] for name, value in state.items()}
-    for step, (items, genome) in enumerate(seen):
+        staying, state = staying[saved], {name: value[saved] for name, value in state.items()}
+    for step, (items, genome) in enumerate(output):
         torch.testing.assert_close(genome, whole[step, items], atol=1e-6, rtol=1e-6)
 
 
 def test_a_row_that_joins_late_has_its_own_step_count() -> None:
-    """Adam's bias correction is a row's own: a state put together of an old and a new row moves each as alone."""
+    """Adam's bias correction is per row: a state of an old and a new row moves each as alone."""
     problem, _, _ = quadratics(2, LENGTH, seed=2)
     search, rows = Gradient(rule="adam", rate=0.1), rows_of(2)
     _, old = climbed(search, problem, rows)
@@ -154,12 +154,12 @@ def test_a_genome_once_given_away_is_never_written_into() -> None:
     problem, _, _ = quadratics(2, LENGTH)
     for rule in RULES:
         search, rows = Gradient(rule=rule), rows_of(2)
-        state, given = search.init(problem, rows), []
+        state, initial = search.init(problem, rows), []
         for step in range(4):
-            state, said = search.step(problem, rows, state, step)
-            given.append((said.genome, said.genome.clone()))
-        assert all(torch.equal(genome, copy) for genome, copy in given)
-        assert not torch.equal(given[0][0], given[-1][0])
+            state, report = search.step(problem, rows, state, step)
+            initial.append((report.genome, report.genome.clone()))
+        assert all(torch.equal(genome, copy) for genome, copy in initial)
+        assert not torch.equal(initial[0][0], initial[-1][0])
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -176,14 +176,14 @@ def test_noise_is_normal_and_a_row_s_own() -> None:
         lambda genome, rows: genome.sum(1) * 1e-9, lambda rows: torch.zeros(len(rows), 3000)
     )
     search, rows = Gradient(rule="sgd", rate=0.1, noise=0.3), rows_of(3)
-    seen, state = climbed(search, flat, rows, 4)
-    moves = torch.cat([seen, state["genome"][None]]).diff(dim=0)
+    output, state = climbed(search, flat, rows, 4)
+    moves = torch.cat([output, state["genome"][None]]).diff(dim=0)
     assert stats.kstest(moves.flatten().numpy() / 0.3, "norm").pvalue > 0.01
     assert (
         np.abs(np.corrcoef(moves.flatten(0, 1).numpy()) - np.eye(12)).max() < 0.1
     )  # no step or row draws another's
     alone, _ = climbed(search, flat, rows.select(slice(1, 2)), 4)
-    assert torch.equal(alone[:, 0], seen[:, 1])
+    assert torch.equal(alone[:, 0], output[:, 1])
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -191,30 +191,30 @@ def test_a_search_with_noise_goes_on_from_its_state_bit_for_bit(rule: str) -> No
     problem, _, _ = quadratics(2, LENGTH)
     search, rows = Gradient(rule=rule, rate=0.05, noise=0.1), rows_of(2)
     whole, end = climbed(search, problem, rows, 8)
-    _, kept = climbed(search, problem, rows, 5)
-    kept, seen = {name: value.clone() for name, value in kept.items()}, []
+    _, saved = climbed(search, problem, rows, 5)
+    saved, output = {name: value.clone() for name, value in saved.items()}, []
     for step in range(5, 8):
-        kept, said = Gradient(rule=rule, rate=0.05, noise=0.1).step(problem, rows, kept, step)
-        seen.append(said.genome)
-    assert torch.equal(torch.stack(seen), whole[5:])
-    assert all(torch.equal(kept[name], end[name]) for name in end)
+        saved, reports = Gradient(rule=rule, rate=0.05, noise=0.1).step(problem, rows, saved, step)
+        output.append(reports.genome)
+    assert torch.equal(torch.stack(output), whole[5:])
+    assert all(torch.equal(saved[name], end[name]) for name in end)
 
 
 def test_a_step_says_what_was_evaluated_and_spent() -> None:
     problem, matrices, centres = quadratics(3, LENGTH)
     search, rows = Gradient(rule="sgd", rate=0.01), rows_of(3)
-    given = rows.fold_in(9).normal(LENGTH)
-    state = search.init(problem, rows, given)
-    assert torch.equal(state["genome"], given)
-    _, said = search.step(problem, rows, state, 0)
-    assert torch.equal(said.genome, given)
-    away = given - centres
+    initial = rows.fold_in(9).normal(LENGTH)
+    state = search.init(problem, rows, initial)
+    assert torch.equal(state["genome"], initial)
+    _, report = search.step(problem, rows, state, 0)
+    assert torch.equal(report.genome, initial)
+    difference = initial - centres
     torch.testing.assert_close(
-        said.score, -0.5 * torch.einsum("ri,rij,rj->r", away, matrices, away)
+        report.score, -0.5 * torch.einsum("ri,rij,rj->r", difference, matrices, difference)
     )
-    assert torch.equal(said.monitor, said.score)
-    assert torch.equal(said.terms["score"], said.score)
-    assert said.forwards.tolist() == said.backwards.tolist() == [1, 1, 1]
+    assert torch.equal(report.monitor, report.score)
+    assert torch.equal(report.terms["score"], report.score)
+    assert report.forwards.tolist() == report.backwards.tolist() == [1, 1, 1]
     assert problem.calls == [(3, True)]
 
 
@@ -224,8 +224,8 @@ def test_moves_stay_inside_the_box() -> None:
         lambda rows: torch.full((len(rows), 4), 0.5),
         box=(0.0, 1.0),
     )
-    seen, _ = climbed(Gradient(rule="sign", rate=0.2, momentum=0.0), problem, rows_of(1), 5)
-    np.testing.assert_allclose(seen[:, 0, 0], [0.5, 0.7, 0.9, 1.0, 1.0], atol=1e-6)
+    output, _ = climbed(Gradient(rule="sign", rate=0.2, momentum=0.0), problem, rows_of(1), 5)
+    np.testing.assert_allclose(output[:, 0, 0], [0.5, 0.7, 0.9, 1.0, 1.0], atol=1e-6)
 
 
 def test_each_step_of_a_stochastic_problem_draws_anew() -> None:
@@ -237,8 +237,8 @@ def test_each_step_of_a_stochastic_problem_draws_anew() -> None:
     search, rows = Gradient(rule="sgd", rate=1e-9), rows_of(2)
     state, scores = search.init(problem, rows), []
     for step in range(4):
-        state, said = search.step(problem, rows, state, step)
-        scores += said.score.tolist()
+        state, report = search.step(problem, rows, state, step)
+        scores += report.score.tolist()
     assert len(set(scores)) == 8
 
 
@@ -267,7 +267,7 @@ def test_what_has_no_gradient_is_refused() -> None:
         Gradient().init(blind, rows_of(1))
 
 
-# -- regularisers, each alone ---------------------------------------------------------------------------
+# -- regularisers, each alone
 
 ORIGIN = torch.tensor([0.5, 0.4, 0.3]).view(1, 3, 1, 1)
 
@@ -277,22 +277,22 @@ def pictures(count: int = 2, seed: int = 0) -> Tensor:
 
 
 def test_decay_takes_a_share_of_the_way_to_the_origin() -> None:
-    found = Regularisers(decay=0.25)(pictures(), pictures(), ORIGIN, 0)
+    result = Regularisers(decay=0.25)(pictures(), pictures(), ORIGIN, 0)
     baseline = ORIGIN.numpy()
-    np.testing.assert_allclose(found, baseline + 0.75 * (pictures().numpy() - baseline), atol=1e-6)
+    np.testing.assert_allclose(result, baseline + 0.75 * (pictures().numpy() - baseline), atol=1e-6)
 
 
 def test_blur_comes_every_so_many_steps() -> None:
     rule = Regularisers(blur_every=3, blur_sigma=0.8)
-    away = (pictures() - ORIGIN).double().numpy()
+    difference = (pictures() - ORIGIN).double().numpy()
     blurred = (
-        ndimage.gaussian_filter(away, (0, 0, 0.8, 0.8), mode="mirror", radius=(0, 0, 3, 3))
+        ndimage.gaussian_filter(difference, (0, 0, 0.8, 0.8), mode="mirror", radius=(0, 0, 3, 3))
         + ORIGIN.numpy()
     )
     for step in range(7):
-        found = rule(pictures(), pictures(), ORIGIN, step).numpy()
+        result = rule(pictures(), pictures(), ORIGIN, step).numpy()
         np.testing.assert_allclose(
-            found, blurred if step in (2, 5) else pictures().numpy(), atol=1e-5
+            result, blurred if step in (2, 5) else pictures().numpy(), atol=1e-5
         )
 
 
@@ -312,10 +312,10 @@ def test_clipping_sets_the_smallest_pixels_to_the_origin(percentage: float) -> N
     by_slope = Regularisers(clip_gradients=percentage)(genome, gradient, ORIGIN, 0).numpy()
     for row in range(2):
         picture = genome[row].numpy()
-        kept = largest(np.sqrt(((picture - baseline) ** 2).sum(0)), percentage)
-        np.testing.assert_allclose(by_size[row], np.where(kept, picture, baseline), atol=1e-6)
-        kept = largest(np.sqrt((gradient[row].numpy() ** 2).sum(0)), percentage)
-        np.testing.assert_allclose(by_slope[row], np.where(kept, picture, baseline), atol=1e-6)
+        saved = largest(np.sqrt(((picture - baseline) ** 2).sum(0)), percentage)
+        np.testing.assert_allclose(by_size[row], np.where(saved, picture, baseline), atol=1e-6)
+        saved = largest(np.sqrt((gradient[row].numpy() ** 2).sum(0)), percentage)
+        np.testing.assert_allclose(by_slope[row], np.where(saved, picture, baseline), atol=1e-6)
 
 
 def test_regularisers_act_within_a_search() -> None:
@@ -331,8 +331,8 @@ def test_regularisers_act_within_a_search() -> None:
 def test_regularisers_that_are_off_do_nothing_and_those_that_cannot_be_are_refused() -> None:
     assert not Regularisers().active
     assert all(
-        Regularisers(**one).active
-        for one in (
+        Regularisers(**entry).active
+        for entry in (
             {"decay": 0.1},
             {"blur_every": 1},
             {"clip_pixels": 1.0},
@@ -369,8 +369,8 @@ def test_a_silent_unit_is_woken() -> None:
         lambda rows: -0.5 * torch.ones(len(rows), 8),
     )
     rows = rows_of(40, "silent")
-    said, _ = evolved(Gradient(40, "sgd", 0.1, momentum=0.0), silent, rows)
-    assert bool((said[0].score == 0).all())
-    assert float((said[-1].score > 0).float().mean()) > 0.7  # chance has it
+    reports, _ = evolved(Gradient(40, "sgd", 0.1, momentum=0.0), silent, rows)
+    assert bool((reports[0].score == 0).all())
+    assert float((reports[-1].score > 0).float().mean()) > 0.7  # chance has it
     again, _ = evolved(Gradient(40, "sgd", 0.1, momentum=0.0), silent, rows)
-    assert torch.equal(said[-1].genome, again[-1].genome)
+    assert torch.equal(reports[-1].genome, again[-1].genome)

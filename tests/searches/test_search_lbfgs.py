@@ -19,11 +19,11 @@ from synth.searches.lbfgs import LBFGS
 def climbed(
     search: LBFGS, problem: Analytic, rows: Rows, steps: int
 ) -> tuple[list[StepReport], State]:
-    state, said = search.init(problem, rows), []
+    state, reports = search.init(problem, rows), []
     for step in range(steps):
-        state, one = search.step(problem, rows, state, step)
-        said.append(one)
-    return said, state
+        state, entry = search.step(problem, rows, state, step)
+        reports.append(entry)
+    return reports, state
 
 
 def double(problem: Analytic) -> Analytic:
@@ -47,17 +47,17 @@ def rosenbrock() -> Analytic:
 @pytest.mark.parametrize("condition", [1.0, 100.0, 10_000.0])
 def test_ill_conditioned_quadratics_are_solved_row_by_row(condition: float) -> None:
     problem, matrices, centres = quadratics(5, 8, condition)
-    said, state = climbed(LBFGS(memory=10), double(problem), rows_of(5), 90)
-    away = state["genome"] - centres.double()
-    missing = 0.5 * torch.einsum("ri,rij,rj->r", away, matrices.double(), away)
-    first = -said[0].score
+    reports, state = climbed(LBFGS(memory=10), double(problem), rows_of(5), 90)
+    difference = state["genome"] - centres.double()
+    missing = 0.5 * torch.einsum("ri,rij,rj->r", difference, matrices.double(), difference)
+    first = -reports[0].score
     assert (missing < 1e-6 * first.clamp_min(1)).all()
     torch.testing.assert_close(state["score"], -missing)
 
 
 def test_rosenbrocks_valley_is_walked_to_its_end() -> None:
     problem = rosenbrock()
-    said, state = climbed(LBFGS(first=0.1), problem, rows_of(4), 120)
+    reports, state = climbed(LBFGS(first=0.1), problem, rows_of(4), 120)
     torch.testing.assert_close(
         state["genome"], torch.ones(4, 2, dtype=torch.float64), atol=1e-5, rtol=0
     )
@@ -69,7 +69,9 @@ def test_rosenbrocks_valley_is_walked_to_its_end() -> None:
             method="L-BFGS-B",
         )
         reached = next(
-            number for number, one in enumerate(said) if one.score[item] > -max(solved.fun, 1e-8)
+            number
+            for number, entry in enumerate(reports)
+            if entry.score[item] > -max(solved.fun, 1e-8)
         )
         assert (
             reached <= 3 * solved.nit
@@ -78,17 +80,17 @@ def test_rosenbrocks_valley_is_walked_to_its_end() -> None:
 
 def test_scores_never_fall_and_are_those_of_the_genome_given() -> None:
     problem = rosenbrock()
-    said, _ = climbed(LBFGS(), problem, rows_of(4), 40)
-    scores = torch.stack([one.score for one in said])
+    reports, _ = climbed(LBFGS(), problem, rows_of(4), 40)
+    scores = torch.stack([entry.score for entry in reports])
     assert (scores.diff(dim=0) >= 0).all()
-    for one in said:
-        torch.testing.assert_close(one.score, problem.score(one.genome, rows_of(4)))
-        torch.testing.assert_close(one.monitor, one.score)
-        torch.testing.assert_close(one.terms["score"], one.score)
+    for entry in reports:
+        torch.testing.assert_close(entry.score, problem.score(entry.genome, rows_of(4)))
+        torch.testing.assert_close(entry.monitor, entry.score)
+        torch.testing.assert_close(entry.terms["score"], entry.score)
 
 
 def corner() -> Analytic:
-    """The first item stands in the corner of the box that it climbs to, where every line search fails."""
+    """The first item starts in the corner of the box that it climbs to: all line searches fail."""
 
     def begin(rows: Rows) -> Tensor:
         return (rows.item == 0).float()[:, None].expand(-1, 3).clone()
@@ -104,14 +106,16 @@ def test_passes_are_counted_to_the_last(build: Callable[[], Analytic]) -> None:
     assert problem.calls == []
     for step in range(40):
         problem.calls.clear()
-        state, said = search.step(problem, rows, state, step)
-        assert int(said.forwards.sum()) == sum(count for count, _ in problem.calls)
-        assert int(said.backwards.sum()) == sum(count for count, pulled in problem.calls if pulled)
-        assert (said.forwards <= 6 + 2).all()
-        assert (said.forwards + 2 * said.backwards <= search.passes(stochastic=False)).all()
+        state, report = search.step(problem, rows, state, step)
+        assert int(report.forwards.sum()) == sum(count for count, _ in problem.calls)
+        assert int(report.backwards.sum()) == sum(
+            count for count, pulled in problem.calls if pulled
+        )
+        assert (report.forwards <= 6 + 2).all()
+        assert (report.forwards + 2 * report.backwards <= search.passes(stochastic=False)).all()
         if step == 0:
             assert problem.calls[0] == (4, True)
-            assert (said.forwards >= 2).all()
+            assert (report.forwards >= 2).all()
 
 
 def test_rows_are_as_alone() -> None:
@@ -135,15 +139,15 @@ def test_rows_that_leave_do_not_move_those_that_stay() -> None:
     state = search.init(problem, rows)
     for step in range(6):
         state, _ = search.step(problem, rows, state, step)
-    kept = torch.tensor([3, 1])
-    state = {name: value[kept] for name, value in state.items()}
+    saved = torch.tensor([3, 1])
+    state = {name: value[saved] for name, value in state.items()}
     for step in range(6, 14):
-        state, said = search.step(problem, rows.select(kept), state, step)
-        torch.testing.assert_close(said.genome, whole[step].genome[kept], atol=1e-8, rtol=1e-8)
+        state, reports = search.step(problem, rows.select(saved), state, step)
+        torch.testing.assert_close(reports.genome, whole[step].genome[saved], atol=1e-8, rtol=1e-8)
 
 
 def test_the_two_loops_are_the_dense_bfgs_update() -> None:
-    """With as many places as pairs, the recursion is H g with H from the BFGS formula (Nocedal & Wright 6.17)."""
+    """With as many places as pairs, the recursion is H g, H by BFGS (Nocedal & Wright 6.17)."""
     draws = torch.Generator().manual_seed(5)
     count, length, memory = 3, 5, 4
     matrix = torch.randn(count, length, length, generator=draws, dtype=torch.float64)
@@ -152,17 +156,19 @@ def test_the_two_loops_are_the_dense_bfgs_update() -> None:
     turns = torch.einsum("rij,rmj->rmi", matrix, moves)
     slope = torch.randn(count, length, generator=draws, dtype=torch.float64)
     stored = torch.tensor([0, 2, 4])  # the first row has no pair yet, the second two, the third all
-    known = torch.arange(memory) >= memory - stored[:, None]
+    reference = torch.arange(memory) >= memory - stored[:, None]
     state = {
-        "moves": torch.where(known[..., None], moves, 0.0),
-        "turns": torch.where(known[..., None], turns, 0.0),
-        "inverse": torch.where(known, 1 / (moves * turns).sum(2), 0.0),
+        "moves": torch.where(reference[..., None], moves, 0.0),
+        "turns": torch.where(reference[..., None], turns, 0.0),
+        "inverse": torch.where(reference, 1 / (moves * turns).sum(2), 0.0),
     }
-    found = LBFGS(memory=memory)._direction(slope, state)
+    result = LBFGS(memory=memory)._direction(slope, state)
     for row in range(count):
         dense = np.eye(length)
         pairs = [
-            (moves[row, i].numpy(), turns[row, i].numpy()) for i in range(memory) if known[row, i]
+            (moves[row, i].numpy(), turns[row, i].numpy())
+            for i in range(memory)
+            if reference[row, i]
         ]
         if pairs:
             s, y = pairs[-1]
@@ -172,15 +178,15 @@ def test_the_two_loops_are_the_dense_bfgs_update() -> None:
             dense = (unit - rho * np.outer(s, y)) @ dense @ (
                 unit - rho * np.outer(y, s)
             ) + rho * np.outer(s, s)
-        np.testing.assert_allclose(found[row], dense @ slope[row].numpy(), rtol=1e-8)
+        np.testing.assert_allclose(result[row], dense @ slope[row].numpy(), rtol=1e-8)
 
 
 def test_the_first_move_is_as_long_as_asked() -> None:
     problem = Analytic(
         lambda g, rows: g @ torch.tensor([3.0, -4.0]), lambda rows: torch.zeros(len(rows), 2)
     )
-    said, _ = climbed(LBFGS(first=0.05), problem, rows_of(2), 1)
-    torch.testing.assert_close(said[0].genome, torch.tensor([[0.0375, -0.05]]).expand(2, 2))
+    reports, _ = climbed(LBFGS(first=0.05), problem, rows_of(2), 1)
+    torch.testing.assert_close(reports[0].genome, torch.tensor([[0.0375, -0.05]]).expand(2, 2))
 
 
 def test_a_row_at_its_summit_stays_and_the_others_go_on() -> None:
@@ -190,9 +196,9 @@ def test_a_row_at_its_summit_stays_and_the_others_go_on() -> None:
         return -((genome - peaks.to(genome)[rows.item][:, None]) ** 2).sum(1)
 
     problem = Analytic(score, lambda rows: torch.zeros(len(rows), 3))
-    said, state = climbed(LBFGS(tries=4), problem, rows_of(2), 12)
-    assert torch.equal(said[-1].genome[0], torch.zeros(3))
-    assert all(one.score[0] == 0 and one.monitor[0] == 0 for one in said)
+    reports, state = climbed(LBFGS(tries=4), problem, rows_of(2), 12)
+    assert torch.equal(reports[-1].genome[0], torch.zeros(3))
+    assert all(entry.score[0] == 0 and entry.monitor[0] == 0 for entry in reports)
     torch.testing.assert_close(state["genome"][1], torch.ones(3), atol=1e-4, rtol=0)
     assert (state["inverse"][0] == 0).all()  # what could not move has forgotten its curvature
 
@@ -204,17 +210,17 @@ def test_it_stays_inside_the_box_and_climbs_along_its_wall() -> None:
         lambda rows: torch.full((len(rows), 2), 0.5),
         box=(0.0, 1.0),
     )
-    said, _ = climbed(LBFGS(), problem, rows_of(1), 25)
-    assert all(one.genome.min() >= 0 and one.genome.max() <= 1 for one in said)
-    torch.testing.assert_close(said[-1].genome[0], torch.tensor([1.0, 0.3]), atol=1e-2, rtol=0)
+    reports, _ = climbed(LBFGS(), problem, rows_of(1), 25)
+    assert all(entry.genome.min() >= 0 and entry.genome.max() <= 1 for entry in reports)
+    torch.testing.assert_close(reports[-1].genome[0], torch.tensor([1.0, 0.3]), atol=1e-2, rtol=0)
 
 
 def test_a_given_genome_is_where_it_starts() -> None:
     problem, _, centres = quadratics(2, 4)
     search, rows = LBFGS(), rows_of(2)
-    _, said = search.step(problem, rows, search.init(problem, rows, centres.clone()), 0)
-    assert torch.equal(said.genome, centres)
-    assert said.score.abs().max() == 0
+    _, report = search.step(problem, rows, search.init(problem, rows, centres.clone()), 0)
+    assert torch.equal(report.genome, centres)
+    assert report.score.abs().max() == 0
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -24,7 +24,7 @@ LENGTH = 4
 
 
 class Cells(Analytic):
-    """Genomes of LENGTH numbers and `columns` cells; keeps all children with their scores, a list a step."""
+    """Genomes of LENGTH numbers and `columns` cells; records all offspring with their scores."""
 
     def __init__(self, count: int, score=None, **options) -> None:
         corners = torch.randn(count, LENGTH, generator=torch.Generator().manual_seed(1)) * 2
@@ -40,9 +40,9 @@ class Cells(Analytic):
         return self._columns
 
     def evaluate(self, genome, rows, cotangents=None):
-        found = super().evaluate(genome, rows, cotangents)
-        self.children.append((genome.clone(), found.scores.clone()))
-        return found
+        result = super().evaluate(genome, rows, cotangents)
+        self.children.append((genome.clone(), result.scores.clone()))
+        return result
 
 
 def archive(steps: int = 30, batch: int = 12, **options) -> MapElites:
@@ -52,18 +52,18 @@ def archive(steps: int = 30, batch: int = 12, **options) -> MapElites:
 def evolved(
     search: MapElites, problem: Cells, rows: Rows, steps: int | None = None
 ) -> tuple[list[StepReport], list[State]]:
-    state, said, states = search.init(problem, rows), [], []
+    state, reports, states = search.init(problem, rows), [], []
     for step in range(search.steps if steps is None else steps):
-        state, one = search.step(
+        state, entry = search.step(
             problem, rows, {name: value.clone() for name, value in state.items()}, step
         )
-        said.append(one)
+        reports.append(entry)
         states.append(state)
-    return said, states
+    return reports, states
 
 
 def spoilt(genome: Tensor, rows: Rows) -> Tensor:
-    """Three cells: one as usual, one whose scores are often no number, one that almost nobody comes to."""
+    """Three cells: a usual one, one whose scores are often NaN, one that is hardly ever entered."""
     usual = -genome.square().sum(1)
     often = torch.where(
         genome[:, 0] > 0, torch.where(genome[:, 1] > 0, torch.inf, torch.nan), genome[:, 0]
@@ -88,11 +88,11 @@ WORLDS = {
 def test_the_map_is_that_of_plain_python(world: str, mate) -> None:
     cells, batch, score = WORLDS[world]
     problem, rows = Cells(cells, score), rows_of(cells)
-    said, states = evolved(archive(25, batch, mate=mate), problem, rows)
+    reports, states = evolved(archive(25, batch, mate=mate), problem, rows)
     elites: dict[int, tuple[float, list[float], int]] = {}
     births: set[tuple[int, ...]] = set()
-    for step, ((children, scores), one, state) in enumerate(
-        zip(problem.children, said, states, strict=True)
+    for step, ((children, scores), entry, state) in enumerate(
+        zip(problem.children, reports, states, strict=True)
     ):
         assert len(children) == batch
         entered = {}
@@ -105,44 +105,46 @@ def test_the_map_is_that_of_plain_python(world: str, mate) -> None:
                     and value > entered.get(cell, elites.get(cell, (-math.inf,)))[0]
                 ):
                     entered[cell] = (value, child, step * batch + place)
-        known = {who for _, _, who in elites.values()}
+        reference = {identity for _, _, identity in elites.values()}
         elites |= entered
         for cell in range(cells):
-            value, genome, who = elites.get(cell, (-math.inf, state["elite"][cell].tolist(), -1))
-            assert float(one.score[cell]) == value
-            assert one.genome[cell].tolist() == genome
-            assert int(state["id"][cell]) == who
-        assert {(cell, who) for cell, (_, _, who) in entered.items()} == {
-            tuple(row[:2]) for row in one.births.tolist()
+            value, genome, identity = elites.get(
+                cell, (-math.inf, state["elite"][cell].tolist(), -1)
+            )
+            assert float(entry.score[cell]) == value
+            assert entry.genome[cell].tolist() == genome
+            assert int(state["id"][cell]) == identity
+        assert {(cell, identity) for cell, (_, _, identity) in entered.items()} == {
+            tuple(row[:2]) for row in entry.births.tolist()
         }
-        for _, _, parent, partner in one.births.tolist():
-            assert parent in known or (parent == -1 and (step == 0 or not known))
+        for _, _, parent, partner in entry.births.tolist():
+            assert parent in reference or (parent == -1 and (step == 0 or not reference))
             assert (
-                (partner in known)
+                (partner in reference)
                 if isinstance(mate, UniformCrossover) and partner >= 0
                 else partner == -1
             )
-        births |= {tuple(row) for row in one.births.tolist()}
-        assert int(one.statistics["invalid"][0]) == sum(
+        births |= {tuple(row) for row in entry.births.tolist()}
+        assert int(entry.statistics["invalid"][0]) == sum(
             any(math.isnan(value) or value == math.inf for value in values)
             for values in scores.tolist()
         )
-        assert int(one.forwards.sum()) == batch
-        assert int(one.forwards.max()) <= archive(1, batch).passes(False, cells)
-    shares = torch.stack([one.forwards for one in said]).sum(0)
+        assert int(entry.forwards.sum()) == batch
+        assert int(entry.forwards.max()) <= archive(1, batch).passes(False, cells)
+    shares = torch.stack([entry.forwards for entry in reports]).sum(0)
     assert int(shares.max() - shares.min()) <= 1  # nobody pays for the others
-    scores = torch.stack([one.score for one in said])
+    scores = torch.stack([entry.score for entry in reports])
     assert bool((scores[1:] >= scores[:-1]).all())
     assert len(elites) >= cells - 1
 
 
 def test_statistics_are_of_the_filled_cells() -> None:
-    said, _ = evolved(archive(15, 10), Cells(3, spoilt), rows_of(3))
-    for one in said:
-        filled = one.score[one.score > -torch.inf].double().numpy()
-        assert float(one.statistics["mean"][0]) == pytest.approx(filled.mean(), rel=1e-4)
-        assert float(one.statistics["std"][0]) == pytest.approx(filled.std(), rel=1e-3, abs=1e-5)
-        assert float(one.statistics["max"][0]) == pytest.approx(filled.max())
+    reports, _ = evolved(archive(15, 10), Cells(3, spoilt), rows_of(3))
+    for entry in reports:
+        filled = entry.score[entry.score > -torch.inf].double().numpy()
+        assert float(entry.statistics["mean"][0]) == pytest.approx(filled.mean(), rel=1e-4)
+        assert float(entry.statistics["std"][0]) == pytest.approx(filled.std(), rel=1e-3, abs=1e-5)
+        assert float(entry.statistics["max"][0]) == pytest.approx(filled.max())
 
 
 @pytest.mark.parametrize("focus", [0.0, 0.5, 1.0])
@@ -150,11 +152,11 @@ def test_parents_are_filled_cells_the_worse_half_more_often(focus: float) -> Non
     search = archive(batch=4000)
     fitness = torch.tensor([0.0, -torch.inf, 5.0, -torch.inf, -3.0, 1.0])
     cells = search._drawn({"fitness": fitness}, rows_of(1), focus)
-    seen = np.bincount(cells, minlength=6)
-    assert seen[[1, 3]].sum() == 0
+    output = np.bincount(cells, minlength=6)
+    assert output[[1, 3]].sum() == 0
     worse, any_one = focus * 4000 / 2, (1 - focus) * 4000 / 4
     law = np.array([worse + any_one, any_one, worse + any_one, any_one])
-    assert stats.chisquare(seen[[0, 2, 4, 5]][law > 0], law[law > 0]).pvalue > 0.01
+    assert stats.chisquare(output[[0, 2, 4, 5]][law > 0], law[law > 0]).pvalue > 0.01
 
 
 def test_a_single_filled_cell_is_everybodys_parent() -> None:
@@ -172,16 +174,16 @@ def test_nothing_ever_valid_is_survived_and_nobodys_ancestor() -> None:
         return value if late["valid"] else value * torch.nan
 
     problem, rows, search = Cells(2, score), rows_of(2), archive(12, 6)
-    said, states = evolved(search, problem, rows, 3)
-    assert said[-1].score.tolist() == [-math.inf] * 2
-    assert said[-1].statistics["invalid"].tolist() == [6, 6]
-    assert bool(said[-1].genome.isfinite().all())
-    assert sum(len(one.births) for one in said) == 0
+    reports, states = evolved(search, problem, rows, 3)
+    assert reports[-1].score.tolist() == [-math.inf] * 2
+    assert reports[-1].statistics["invalid"].tolist() == [6, 6]
+    assert bool(reports[-1].genome.isfinite().all())
+    assert sum(len(entry.births) for entry in reports) == 0
     late["valid"] = True
     state, births = states[-1], []
     for step in range(3, 12):
-        state, one = search.step(problem, rows, state, step)
-        births.append(one.births)
+        state, entry = search.step(problem, rows, state, step)
+        births.append(entry.births)
     line = search.ancestors(state)
     for cell in range(2):
         walked = line_of(torch.cat(births), cell, int(state["id"][cell]))
@@ -195,19 +197,23 @@ def test_nothing_ever_valid_is_survived_and_nobodys_ancestor() -> None:
 
 @pytest.mark.parametrize("cells", [1, 6])
 def test_ancestors_are_evenly_spaced_on_the_walked_line(cells: int) -> None:
-    """Every step some elite is better than before, so that lines are many times longer than what is kept of them."""
+    """Every step improves some elite, so that lines are many times longer than their frames."""
     if cells == 1:
         problem = Cells(1, lambda genome, rows: genome.sum(1, keepdim=True))
     else:
-        problem = Cells(cells, lambda genome, rows: genome @ torch.randn(
-            LENGTH, cells, generator=torch.Generator().manual_seed(3)))  # fmt: skip
+        problem = Cells(
+            cells,
+            lambda genome, rows: (
+                genome @ torch.randn(LENGTH, cells, generator=torch.Generator().manual_seed(3))
+            ),
+        )
     rows, search = rows_of(cells), archive(260, 6)
-    said, states = evolved(search, problem, rows)
-    births, longest, checked = torch.cat([one.births for one in said]), 0, 0
-    told = {}  # what each was when it entered: by id, its genome and when
-    for step, one in enumerate(said):
-        for cell, who, _, _ in one.births.tolist():
-            told.setdefault(who, (one.genome[cell].tolist(), step))
+    reports, states = evolved(search, problem, rows)
+    births, longest, checked = torch.cat([entry.births for entry in reports]), 0, 0
+    message = {}  # what each was when it entered: by id, its genome and when
+    for step, entry in enumerate(reports):
+        for cell, identity, _, _ in entry.births.tolist():
+            message.setdefault(identity, (entry.genome[cell].tolist(), step))
     for state in states[::20] + states[-1:]:
         line = search.ancestors(state)
         for cell in range(cells):
@@ -218,7 +224,7 @@ def test_ancestors_are_evenly_spaced_on_the_walked_line(cells: int) -> None:
             ids = line.id[cell, :count].tolist()
             assert ids[0] == walked[0]
             assert ids[-1] == walked[-1] == int(state["id"][cell])
-            places = [walked.index(who) for who in ids]
+            places = [walked.index(identity) for identity in ids]
             gaps = set(np.diff(places[:-1]).tolist())
             assert len(gaps) <= 1
             if gaps:
@@ -227,9 +233,9 @@ def test_ancestors_are_evenly_spaced_on_the_walked_line(cells: int) -> None:
                 assert 0 < places[-1] - places[-2] <= gap
                 assert len(walked) - 1 <= FRAMES * gap
                 assert gap == 1 or count - 1 > FRAMES // 2 - 1
-            for place, who in enumerate(ids):
-                assert line.genomes[cell, place].tolist() == told[who][0]
-                assert int(line.step[cell, place]) == told[who][1]
+            for place, identity in enumerate(ids):
+                assert line.genomes[cell, place].tolist() == message[identity][0]
+                assert int(line.step[cell, place]) == message[identity][1]
             score = problem.score(line.genomes[cell, :count], rows_of(count))
             own = score[torch.arange(count), line.cell[cell, :count]]
             torch.testing.assert_close(line.score[cell, :count], own)
@@ -244,20 +250,22 @@ def test_strengths_are_inherited() -> None:
     _, states = evolved(archive(150, 20, mutate=mutate), problem, rows)
     assert torch.equal(states[0]["strength"], torch.ones(5))
     assert float(states[-1]["strength"].median()) < 0.6  # near the corners small steps win
-    known: dict[int, float] = {}
+    reference: dict[int, float] = {}
     for state in states:
-        for who, strength in zip(state["id"].tolist(), state["strength"].tolist(), strict=True):
-            assert known.setdefault(who, strength) == strength
+        for identity, strength in zip(
+            state["id"].tolist(), state["strength"].tolist(), strict=True
+        ):
+            assert reference.setdefault(identity, strength) == strength
 
 
 def test_children_are_projected_and_a_given_genome_comes_first() -> None:
     problem, rows = Cells(3, box=(-0.5, 0.5)), rows_of(3)
-    given = torch.full((3, LENGTH), 0.25)
+    initial = torch.full((3, LENGTH), 0.25)
     search = archive(5, 6, mutate=GaussianMutation(5.0, 1.0))
-    state = search.init(problem, rows, given)
+    state = search.init(problem, rows, initial)
     for step in range(3):
         state, _ = search.step(problem, rows, state, step)
-    assert torch.equal(problem.children[0][0][:3], given)
+    assert torch.equal(problem.children[0][0][:3], initial)
     assert all(float(children.abs().max()) <= 0.5 for children, _ in problem.children[1:])
 
 
@@ -269,7 +277,7 @@ def test_what_cannot_be_is_refused() -> None:
         archive().init(Cells(3), rows_of(4))
 
 
-# -- the course of a run -----------------------------------------------------------------------------------
+# -- the course of a run
 
 
 @pytest.mark.parametrize("steps", [1, MOMENTS, MOMENTS + 1, 1000, 5000])
@@ -278,12 +286,15 @@ def test_a_history_keeps_evenly_spaced_moments(steps: int) -> None:
     for step in range(steps):
         history.note(step, 3 * step + 1, [step / 7, -math.inf])
     assert len(history.moments) <= MOMENTS
-    found = history.archive(["a", "b"], [steps, 3 * steps, [0.5, 0.0]])
+    result = history.archive(["a", "b"], [steps, 3 * steps, [0.5, 0.0]])
     every = 1
     while -(-steps // every) > MOMENTS:
         every *= 2
-    assert found["steps"] == [*range(0, steps, every), steps]
-    assert found["evaluations"] == [*(3 * step + 1 for step in range(0, steps, every)), 3 * steps]
-    assert found["confidence"][0] == [*(round(step / 7, 4) for step in range(0, steps, every)), 0.5]
-    assert found["confidence"][1] == [None] * (len(found["steps"]) - 1) + [0.0]
-    assert found["names"] == ["a", "b"]
+    assert result["steps"] == [*range(0, steps, every), steps]
+    assert result["evaluations"] == [*(3 * step + 1 for step in range(0, steps, every)), 3 * steps]
+    assert result["confidence"][0] == [
+        *(round(step / 7, 4) for step in range(0, steps, every)),
+        0.5,
+    ]
+    assert result["confidence"][1] == [None] * (len(result["steps"]) - 1) + [0.0]
+    assert result["names"] == ["a", "b"]

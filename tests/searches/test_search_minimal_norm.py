@@ -1,4 +1,4 @@
-"""The smallest change against flat boundaries, in a box and out of it, and against Foolbox on a network."""
+"""Minimal perturbations against linear boundaries, in a box and without, and Foolbox."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DUAL = {"l2": 2, "linf": 1}
 def linear(
     columns: int, box: tuple[float, float] | None = None
 ) -> tuple[Analytic, Tensor, Tensor, Tensor]:
-    """Scores w_j . x + b_j, all below 0 at the start; the weights [r, k, n], the starts and the first scores."""
+    """Scores w_j . x + b_j, all below 0 at the start; weights [r, k, n], starts, first scores."""
     draws = torch.Generator().manual_seed(1)
     weights = torch.randn(COUNT, columns, LENGTH, generator=draws)
     begin = torch.rand(COUNT, LENGTH, generator=draws)
@@ -50,32 +50,38 @@ def linear(
 @pytest.mark.parametrize("norm", NORMS)
 def test_over_a_flat_boundary_the_way_is_the_shortest(norm: str, columns: int) -> None:
     problem, weights, begin, first = linear(columns)
-    said, _ = evolved(MinimalNorm(60, norm), problem, rows_of(COUNT))
+    reports, _ = evolved(MinimalNorm(60, norm), problem, rows_of(COUNT))
     distances = -first / torch.linalg.vector_norm(weights, ord=DUAL[norm], dim=2)
-    found = np.linalg.norm((said[-1].genome - begin).numpy(), ord=ORDER[norm], axis=1)
-    assert (said[-1].score > 0).all()
+    result = np.linalg.norm((reports[-1].genome - begin).numpy(), ord=ORDER[norm], axis=1)
+    assert (reports[-1].score > 0).all()
     # each boundary has its nearest point, and none is left for that of another
-    nearby = np.abs(found[:, None] / distances.numpy() - 1)
+    nearby = np.abs(result[:, None] / distances.numpy() - 1)
     assert (nearby.min(1) < 0.05).all()
     assert columns > 1 or (nearby < 0.02).all()
-    assert np.median(found / distances.amin(1).numpy()) < 1.1
+    assert np.median(result / distances.amin(1).numpy()) < 1.1
 
 
 def test_in_a_box_the_way_is_the_shortest_that_stays_in_it() -> None:
     problem, weights, begin, first = linear(1, (0.0, 1.0))
-    said, _ = evolved(MinimalNorm(80), problem, rows_of(COUNT))
+    reports, _ = evolved(MinimalNorm(80), problem, rows_of(COUNT))
     for row in range(COUNT):
         slope, start = weights[row, 0].double().numpy(), begin[row].double().numpy()
         best = optimize.minimize(
-            lambda change: change @ change, np.zeros(LENGTH), jac=lambda change: 2 * change,
-            bounds=list(zip(-start, 1 - start, strict=True)), method="SLSQP",
-            constraints={"type": "eq", "fun": lambda change, a=slope, b=float(first[row, 0]): a @ change + b},
-        )  # fmt: skip
+            lambda change: change @ change,
+            np.zeros(LENGTH),
+            jac=lambda change: 2 * change,
+            bounds=list(zip(-start, 1 - start, strict=True)),
+            method="SLSQP",
+            constraints={
+                "type": "eq",
+                "fun": lambda change, a=slope, b=float(first[row, 0]): a @ change + b,
+            },
+        )
         assert best.success
-        assert float((said[-1].genome[row] - begin[row]).norm()) == pytest.approx(
+        assert float((reports[-1].genome[row] - begin[row]).norm()) == pytest.approx(
             best.fun**0.5, rel=0.02
         )
-        assert said[-1].score[row] > 0
+        assert reports[-1].score[row] > 0
 
 
 def test_the_smallest_success_is_what_is_shown() -> None:
@@ -84,30 +90,30 @@ def test_the_smallest_success_is_what_is_shown() -> None:
 
     problem = Analytic(ring, lambda rows: 0.05 * rows.normal(2))
     begin = problem.start(rows_of(COUNT))
-    said, _ = evolved(MinimalNorm(30), problem, rows_of(COUNT))
-    assert torch.equal(said[0].genome, begin)  # before a success it is the genome of the step
+    reports, _ = evolved(MinimalNorm(30), problem, rows_of(COUNT))
+    assert torch.equal(reports[0].genome, begin)  # before a success it is the genome of the step
     before = torch.full((COUNT,), torch.inf)
-    for one in said:
-        torch.testing.assert_close(one.score, ring(one.genome, rows_of(COUNT)))
-        length = torch.where(one.score > BEYOND, (one.genome - begin).norm(dim=1), torch.inf)
+    for entry in reports:
+        torch.testing.assert_close(entry.score, ring(entry.genome, rows_of(COUNT)))
+        length = torch.where(entry.score > BEYOND, (entry.genome - begin).norm(dim=1), torch.inf)
         assert bool((length <= before).all())
         before = length
     assert bool(before.isfinite().all())
     again, _ = evolved(MinimalNorm(30), problem, rows_of(COUNT))
-    assert torch.equal(again[-1].genome, said[-1].genome)
+    assert torch.equal(again[-1].genome, reports[-1].genome)
 
 
 def test_what_is_over_already_is_not_moved_and_a_gradient_that_vanishes_is_survived() -> None:
     over = Analytic(lambda genome, rows: genome.sum(1) + 9.0, lambda rows: rows.uniform(3))
-    said, _ = evolved(MinimalNorm(5), over, rows_of(COUNT))
-    assert torch.equal(said[-1].genome, said[0].genome)
+    reports, _ = evolved(MinimalNorm(5), over, rows_of(COUNT))
+    assert torch.equal(reports[-1].genome, reports[0].genome)
     for norm in NORMS:
         flat = Analytic(
             lambda genome, rows: genome.clamp_max(0).sum(1) - 1.0,
             lambda rows: rows.uniform(3) + 1.0,
         )
-        said, _ = evolved(MinimalNorm(5, norm), flat, rows_of(COUNT))
-        assert torch.equal(said[-1].genome, said[0].genome)
+        reports, _ = evolved(MinimalNorm(5, norm), flat, rows_of(COUNT))
+        assert torch.equal(reports[-1].genome, reports[0].genome)
 
 
 @pytest.fixture
@@ -123,16 +129,16 @@ def searched(network: Network, folder: Path, search: MinimalNorm, **words: bool)
 
 def test_lengths_are_at_most_those_of_foolbox(loud_network: Network, folder: Path) -> None:
     foolbox = pytest.importorskip("foolbox")
-    made = searched(loud_network, folder, MinimalNorm(60), eight_bit=False)
-    said, _ = evolved(made.search_method, made.problem, made.rows)
-    originals = made.problem.encoding.originals(made.rows)
+    experiment = searched(loud_network, folder, MinimalNorm(60), eight_bit=False)
+    reports, _ = evolved(experiment.search_method, experiment.problem, experiment.rows)
+    originals = experiment.problem.encoding.originals(experiment.rows)
     with torch.no_grad():
         labels = loud_network(originals).argmax(1)
     model = foolbox.PyTorchModel(loud_network.eval(), bounds=(0, 1), device="cpu")
     _, theirs, _ = foolbox.attacks.DDNAttack(steps=200)(model, originals, labels, epsilons=None)
-    ours = said[-1].genome.flatten(1).norm(dim=1)
+    ours = reports[-1].genome.flatten(1).norm(dim=1)
     assert bool((ours <= 1.03 * (theirs - originals).flatten(1).norm(dim=1)).all())
-    assert bool((loud_network(originals + said[-1].genome).argmax(1) != labels).all())
+    assert bool((loud_network(originals + reports[-1].genome).argmax(1) != labels).all())
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -152,7 +158,7 @@ def test_what_is_saved_fools(
 
 
 def test_what_cannot_be_is_refused(loud_network: Network) -> None:
-    for words, said in (
+    for words, report in (
         ({"norm": "l3"}, r"search\.norm=l3: no such norm"),
         ({"steps": 0}, r"search\.steps=0: write 1 or more"),
         ({"rate": 0.0}, r"search\.rate=0\.0, rate_end=0\.01: write rates above 0"),
@@ -160,7 +166,7 @@ def test_what_cannot_be_is_refused(loud_network: Network) -> None:
         ({"shrink": 1.0}, r"search\.shrink=1\.0: write a share"),
         ({"temperature": 0.0}, r"search\.temperature=0\.0: write a number above 0"),
     ):
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=report):
             MinimalNorm(**words)
     with pytest.raises(InputError, match="search=minimal_norm: this encoding has no gradient"):
         Experiment(loud_network, Cppn(), ClassScore("teapot"), MinimalNorm())

@@ -1,4 +1,4 @@
-"""A search in stages: against the stages run one after the other by hand, and whole runs cut short in the middle."""
+"""Searches in stages against the stages run one after the other, and resumed runs."""
 
 from __future__ import annotations
 
@@ -81,19 +81,19 @@ def test_one_octave_is_the_search_itself() -> None:
         problem, rows = problem_of(transform=transform), rows_of(2, "one octave")
         alone, _ = evolved(dreams(), problem, rows)
         staged, _ = evolved(octaves(dreams(), 1, 1.4, 4), problem, rows)
-        for one, other in zip(alone, staged, strict=True):
-            assert torch.equal(one.genome, other.genome)
-            assert torch.equal(one.score, other.score)
+        for entry, other in zip(alone, staged, strict=True):
+            assert torch.equal(entry.genome, other.genome)
+            assert torch.equal(entry.score, other.score)
 
 
 def test_octaves_are_those_of_the_dream_notebook_worked_out_by_hand() -> None:
-    """Detail from nothing at the smallest size, stepped by g / mean|g|, enlarged, stepped again on the larger base."""
+    """Zero detail at the smallest size, stepped by g / mean|g|, enlarged, stepped again."""
     encoding, steps, rate = Perturbation("china", size=[24, 36]), 3, 0.02
     problem, rows = problem_of(encoding), rows_of(1, "dream")
-    said, _ = evolved(octaves(dreams(rate), 3, 1.5, steps), problem, rows)
+    reports, _ = evolved(octaves(dreams(rate), 3, 1.5, steps), problem, rows)
     network = problem.network
     detail = torch.zeros(1, 3, 1, 1)
-    seen: list[Tensor] = []
+    output: list[Tensor] = []
     for size in ((11, 16), (16, 24), (24, 36)):
         base = encoding.pictures[0].at(size)[None]
         detail = (
@@ -103,21 +103,21 @@ def test_octaves_are_those_of_the_dream_notebook_worked_out_by_hand() -> None:
         )
         detail = ((base + detail).clamp(0, 1) - base).expand(-1, -1, *size)
         for _ in range(steps):
-            seen.append(detail)
+            output.append(detail)
             picture = (base + detail).requires_grad_()
             values = network.read(picture, ["relu2"])["relu2"]
             (slope,) = torch.autograd.grad(
                 values, picture, values.detach()
             )  # the gradient at the layer is the layer
             detail = (base + detail + rate * slope / slope.abs().mean()).clamp(0, 1) - base
-    for one, other in zip(said[-steps:], seen[-steps:], strict=True):
-        torch.testing.assert_close(one.genome, other, rtol=1e-4, atol=1e-5)
+    for entry, other in zip(reports[-steps:], output[-steps:], strict=True):
+        torch.testing.assert_close(entry.genome, other, rtol=1e-4, atol=1e-5)
     whole = functional.interpolate(
-        seen[1], (24, 36), mode="bicubic", antialias=True
+        output[1], (24, 36), mode="bicubic", antialias=True
     )  # an early step, at full size
     base = encoding.pictures[0].at((24, 36))[None]
     torch.testing.assert_close(
-        said[1].genome, (base + whole).clamp(0, 1) - base, rtol=1e-4, atol=1e-5
+        reports[1].genome, (base + whole).clamp(0, 1) - base, rtol=1e-4, atol=1e-5
     )
 
 
@@ -135,8 +135,8 @@ def test_sizes_and_transforms_of_the_stages_reach_the_network() -> None:
     state = search.init(problem, rows)
     sizes.clear()
     for step in range(search.steps):
-        state, said = search.step(problem, rows, state, step)
-        assert said.genome.shape == (1, 3, 24, 24)
+        state, report = search.step(problem, rows, state, step)
+        assert report.genome.shape == (1, 3, 24, 24)
     assert sizes == [(12, 12), (12, 12), (20, 20), (24, 24)]
 
 
@@ -156,31 +156,33 @@ def test_a_stage_of_the_same_size_goes_on_where_the_one_before_ended() -> None:
 def test_a_stage_may_bring_a_search_of_its_own() -> None:
     problem, rows = problem_of(), rows_of(1, "own search")
     search = Stages(dreams(0.01), [Stage(2), Stage(2, search=dreams(0.2))])
-    said, _ = evolved(search, problem, rows)
-    moved = [float((after.genome - before.genome).abs().mean()) for before, after in pairwise(said)]
+    reports, _ = evolved(search, problem, rows)
+    moved = [
+        float((after.genome - before.genome).abs().mean()) for before, after in pairwise(reports)
+    ]
     assert moved[2] > 3 * moved[0]
 
 
 def test_a_falling_rate_falls_in_every_stage() -> None:
     search = Stages(Gradient(100, "sgd", 1.0, 0.0, 0.0), [Stage(3), Stage(5)])
-    assert [one._rate(one.steps - 1) for one in search.searches] == [0.0, 0.0]
-    assert [one._rate(0) for one in search.searches] == [1.0, 1.0]
+    assert [entry._rate(entry.steps - 1) for entry in search.searches] == [0.0, 0.0]
+    assert [entry._rate(0) for entry in search.searches] == [1.0, 1.0]
 
 
 def test_it_starts_from_a_genome_at_full_size() -> None:
-    problem, rows = problem_of(), rows_of(1, "given")
-    given = torch.rand(
+    problem, rows = problem_of(), rows_of(1, "initial")
+    initial = torch.rand(
         1, 3, 24, 24, generator=torch.Generator().manual_seed(0)
     ).round()  # bicubic overshoots it
-    state = Stages(dreams(), [Stage(1, 0.5), Stage(1)]).init(problem, rows, given)
-    small = functional.interpolate(given, (12, 12), mode="bicubic", antialias=True).clamp(0, 1)
+    state = Stages(dreams(), [Stage(1, 0.5), Stage(1)]).init(problem, rows, initial)
+    small = functional.interpolate(initial, (12, 12), mode="bicubic", antialias=True).clamp(0, 1)
     torch.testing.assert_close(state["genome"], small)
-    assert torch.equal(octaves(dreams(), 1).init(problem, rows, given)["genome"], given)
-    away = torch.full_like(given, 2.0)
-    shown = Stages(dreams(), [Stage(1, 0.5), Stage(1)]).init(
-        problem_of(Perturbation("china", size=24)), rows, away
+    assert torch.equal(octaves(dreams(), 1).init(problem, rows, initial)["genome"], initial)
+    difference = torch.full_like(initial, 2.0)
+    visible = Stages(dreams(), [Stage(1, 0.5), Stage(1)]).init(
+        problem_of(Perturbation("china", size=24)), rows, difference
     )
-    assert float(shown["genome"].abs().max()) <= 1
+    assert float(visible["genome"].abs().max()) <= 1
 
 
 @pytest.mark.usefixtures("often")
@@ -212,11 +214,16 @@ def test_a_run_resumed_in_any_stage_is_the_run_undisturbed(
 def test_items_that_are_done_leave_in_any_stage(tmp_path: Path) -> None:
     search = Stages(Gradient(10, "adam", 0.05), [Stage(10, 0.5), Stage(30)])
     network = wrapped(tiny_module(gain=6.0))
-    made = Experiment(
-        network, Pixels(16, "uniform"), ClassScore(["goldfish", "lemon", "teapot"], "log_probability"), search,
-        monitor=ClassScore(["goldfish", "lemon", "teapot"], "probability"), until=0.9, seed=1,
-    )  # fmt: skip
-    result = made.run(Record(tmp_path)).to_dict()
+    experiment = Experiment(
+        network,
+        Pixels(16, "uniform"),
+        ClassScore(["goldfish", "lemon", "teapot"], "log_probability"),
+        search,
+        monitor=ClassScore(["goldfish", "lemon", "teapot"], "probability"),
+        until=0.9,
+        seed=1,
+    )
+    result = experiment.run(Record(tmp_path)).to_dict()
     assert all(item["success"] for item in result["items"])
     assert len({item["steps"] for item in result["items"]}) > 1
 
@@ -229,12 +236,12 @@ def test_a_budget_beyond_the_schedule_stays_in_the_last_stage(tmp_path: Path) ->
     assert [item["steps"] for item in result["items"]] == [9, 9]
     problem, rows = problem_of(transform=Jitter(0.2)), rows_of(1, "longer")
     search = octaves(dreams(), 2, 1.5, 2)
-    said, _ = evolved(search, problem, rows, 7)
-    assert not torch.equal(said[3].genome, said[6].genome)
+    reports, _ = evolved(search, problem, rows, 7)
+    assert not torch.equal(reports[3].genome, reports[6].genome)
     one_step = Stages(dreams(), [Stage(2, 0.5), Stage(1)])
-    said, states = evolved(one_step, problem, rows, 6)
+    reports, states = evolved(one_step, problem, rows, 6)
     for step in (4, 5):  # never begun again
-        torch.testing.assert_close(said[step].genome, states[step - 1]["genome"])
+        torch.testing.assert_close(reports[step].genome, states[step - 1]["genome"])
 
 
 def test_stages_draw_differently() -> None:
@@ -275,7 +282,7 @@ def _genetic() -> Genetic:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "report"),
     [
         (lambda: Stages(dreams(), []), "at least one stage"),
         (lambda: Stages(dreams(), {"only": None}), "at least one stage"),
@@ -297,10 +304,10 @@ def _genetic() -> Genetic:
         ),
     ],
 )
-def test_mistakes_are_said_in_one_line(make: Callable[[], Any], said: str) -> None:
-    with pytest.raises(InputError, match=said) as told:
+def test_mistakes_are_said_in_one_line(make: Callable[[], Any], report: str) -> None:
+    with pytest.raises(InputError, match=report) as message:
         make()
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(message.value)
 
 
 def test_octaves_too_small_for_the_network_are_refused_before_the_run() -> None:
@@ -316,5 +323,5 @@ def test_nothing_but_numbers_is_needed_of_a_problem_without_pictures() -> None:
         lambda genome, rows: -genome.square().sum(1), lambda rows: torch.ones(len(rows), 3)
     )
     search = Stages(Gradient(4, "sgd", 0.1, momentum=0.0), [Stage(2), Stage(2)])
-    said, _ = evolved(search, problem, rows_of(2, "numbers"))
-    torch.testing.assert_close(said[-1].genome, torch.full((2, 3), 0.8**3))
+    reports, _ = evolved(search, problem, rows_of(2, "numbers"))
+    torch.testing.assert_close(reports[-1].genome, torch.full((2, 3), 0.8**3))

@@ -44,13 +44,14 @@ def children_of(crossover, *shape: int, pairs: int = PAIRS) -> Tensor:
 )
 def test_points_are_drawn_as_deaps_are(ours, theirs: str) -> None:
     bits = 2 ** np.arange(GENES)
-    found = [
-        children_of(one, GENES).numpy().astype(int) @ bits for one in (ours, StockCrossover(theirs))
+    result = [
+        children_of(entry, GENES).numpy().astype(int) @ bits
+        for entry in (ours, StockCrossover(theirs))
     ]
-    spans = sorted(set(found[0]) | set(found[1]))
+    spans = sorted(set(result[0]) | set(result[1]))
     every = GENES - 1 if theirs == "cxOnePoint" else GENES * (GENES - 1) // 2
     assert len(spans) == every
-    table = np.array([[np.sum(one == span) for span in spans] for one in found])
+    table = np.array([[np.sum(entry == span) for span in spans] for entry in result])
     assert stats.chi2_contingency(table).pvalue > 0.01
     assert all(stats.chisquare(row).pvalue > 0.01 for row in table)  # every span is drawn alike
 
@@ -58,25 +59,25 @@ def test_points_are_drawn_as_deaps_are(ours, theirs: str) -> None:
 @pytest.mark.parametrize("genes", [1, 2, 3])
 def test_short_genomes_have_few_points(genes: int) -> None:
     for crossover in (OnePoint(), TwoPoint()):
-        found = children_of(crossover, genes, pairs=400).numpy()
-        assert not found[:, 0].any()  # the first gene stays, as with DEAP
+        result = children_of(crossover, genes, pairs=400).numpy()
+        assert not result[:, 0].any()  # the first gene stays, as with DEAP
         assert (
-            len(np.unique(found, axis=0))
+            len(np.unique(result, axis=0))
             == {1: 1, 2: 1, 3: 2 if isinstance(crossover, OnePoint) else 3}[genes]
         )
 
 
 def test_every_rectangle_is_drawn_alike_and_runs_through_all_channels() -> None:
-    found = children_of(Rectangle(), 2, 3, 4, pairs=12_000).numpy()
-    assert (found[:, 0] == found[:, 1]).all()
-    seen: dict[tuple[int, ...], int] = {}
-    for one in found[:, 0]:
-        y, x = np.nonzero(one)
+    result = children_of(Rectangle(), 2, 3, 4, pairs=12_000).numpy()
+    assert (result[:, 0] == result[:, 1]).all()
+    output: dict[tuple[int, ...], int] = {}
+    for entry in result[:, 0]:
+        y, x = np.nonzero(entry)
         box = (y.min(), y.max(), x.min(), x.max())
-        assert one.sum() == (box[1] - box[0] + 1) * (box[3] - box[2] + 1)
-        seen[box] = seen.get(box, 0) + 1
-    assert len(seen) == 6 * 10  # lines 0 ... 3 and 0 ... 4, two of each
-    assert stats.chisquare(list(seen.values())).pvalue > 0.01
+        assert entry.sum() == (box[1] - box[0] + 1) * (box[3] - box[2] + 1)
+        output[box] = output.get(box, 0) + 1
+    assert len(output) == 6 * 10  # lines 0 ... 3 and 0 ... 4, two of each
+    assert stats.chisquare(list(output.values())).pvalue > 0.01
 
 
 def test_without_two_axes_a_rectangle_is_two_points() -> None:
@@ -91,14 +92,26 @@ def test_the_crossover_of_the_lectures() -> None:
     mutated = ["1110100101", "1111110100", "1110101111", "0111000101", "0100011101", "1110110001"]
     genomes = torch.tensor([[[float(bit) for bit in string] for string in before]])
     children = TwoPoint.exchanged(genomes, torch.tensor([[2, 0, 5]]), torch.tensor([[5, 0, 10]]))
-    assert ["".join(f"{bit:.0f}" for bit in one) for one in children[0]] == after
+    assert ["".join(f"{bit:.0f}" for bit in entry) for entry in children[0]] == after
     flips = torch.tensor(
         [[a != b for a, b in zip(*two, strict=True)] for two in zip(after, mutated, strict=True)]
     )
     mutants = torch.where(flips, 1 - children[0], children[0])
-    assert ["".join(f"{bit:.0f}" for bit in one) for one in mutants] == mutated
-    assert sum(string.count("1") for string in ("1111010101", "0111000101", "1110110101", "0100010011",
-                                                "1110111101", "0100110000")) == 34  # fmt: skip
+    assert ["".join(f"{bit:.0f}" for bit in entry) for entry in mutants] == mutated
+    assert (
+        sum(
+            string.count("1")
+            for string in (
+                "1111010101",
+                "0111000101",
+                "1110110101",
+                "0100010011",
+                "1110111101",
+                "0100110000",
+            )
+        )
+        == 34
+    )
     assert mutants.sum() == 37
 
 
@@ -113,9 +126,15 @@ def test_a_share_of_the_pairs_mates(crossover, rate: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "crossover", [NoCrossover(), *(one(0.7) for one in EXCHANGING), SimulatedBinary(rate=0.7),
-                  SimulatedBinary(5.0, 0.0, 1.0, 0.7), StockCrossover("cxTwoPoint", 0.7)],
-)  # fmt: skip
+    "crossover",
+    [
+        NoCrossover(),
+        *(entry(0.7) for entry in EXCHANGING),
+        SimulatedBinary(rate=0.7),
+        SimulatedBinary(5.0, 0.0, 1.0, 0.7),
+        StockCrossover("cxTwoPoint", 0.7),
+    ],
+)
 @given(people=st.integers(1, 7), shape=st.sampled_from([(1,), (5,), (3, 1), (4, 3), (2, 4, 5)]))
 def test_pairs_keep_their_sum_the_odd_one_stays_and_items_are_alone(
     crossover, people: int, shape: tuple[int, ...]
@@ -135,8 +154,8 @@ def test_pairs_keep_their_sum_the_odd_one_stays_and_items_are_alone(
     assert torch.equal(children[:, 2 * pairs :], genomes[:, 2 * pairs :])
     if not isinstance(crossover, SimulatedBinary):
         old, new = (
-            one[:, : 2 * pairs].unflatten(1, (pairs, 2)).sort(2).values
-            for one in (genomes, children)
+            entry[:, : 2 * pairs].unflatten(1, (pairs, 2)).sort(2).values
+            for entry in (genomes, children)
         )
         assert torch.equal(old, new)  # the very genes, at their places
     elif crossover.low is None:
@@ -166,14 +185,14 @@ def test_simulated_binary_spreads_as_deaps_does(
         genomes.double(), rows_of(2, "sbx of deap", eta)
     )
     for place in (0, 1):
-        one, other = (drawn[:, place::2].flatten().numpy() for drawn in (ours, theirs))
+        entry, other = (drawn[:, place::2].flatten().numpy() for drawn in (ours, theirs))
         if low is not None:  # half of the genes do not take part
-            still = [np.abs(drawn - parents[place]) < 1e-7 for drawn in (one, other)]
-            assert abs(still[0].mean() - still[1].mean()) < 4 * (0.5 / one.size) ** 0.5
-            one, other = one[~still[0]], other[~still[1]]
-            assert one.min() >= np.float32(low)
-            assert one.max() <= np.float32(high)
-        assert stats.ks_2samp(one, other).pvalue > 0.002
+            still = [np.abs(drawn - parents[place]) < 1e-7 for drawn in (entry, other)]
+            assert abs(still[0].mean() - still[1].mean()) < 4 * (0.5 / entry.size) ** 0.5
+            entry, other = entry[~still[0]], other[~still[1]]
+            assert entry.min() >= np.float32(low)
+            assert entry.max() <= np.float32(high)
+        assert stats.ks_2samp(entry, other).pvalue > 0.002
     both = [drawn.unflatten(1, (50, 2)).diff(dim=2).flatten().numpy() for drawn in (ours, theirs)]
     assert (
         stats.ks_2samp(np.round(both[0], 6), np.round(both[1], 6)).pvalue > 0.002
@@ -218,7 +237,7 @@ def test_the_two_coins_of_the_bounded_kind_are_fair() -> None:
         lambda: SimulatedBinary(low=1.0, high=1.0),
         lambda: StockCrossover(rate=2.0),
     ],
-)  # fmt: skip
+)
 def test_crossovers_that_cannot_be_are_refused(wrong) -> None:
     with pytest.raises(InputError, match=r"^search\.mate\.\w+(=\S+)?( search\S+)?: [^\n]+\.$"):
         wrong()

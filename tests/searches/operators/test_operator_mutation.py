@@ -1,4 +1,4 @@
-"""Mutation of whole populations, against DEAP's own operators run one by one, and against closed forms."""
+"""Mutation of whole populations against DEAP's operators run one by one, and closed forms."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MUTATIONS = {
 }
 
 
-# -- gene by gene -------------------------------------------------------------------------------------------
+# -- gene by gene
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.3, 0.9])
@@ -54,8 +54,15 @@ def test_bits_flip_as_deaps_do(rate: float, strength: float | None) -> None:
             stats.binomtest(int(flips.sum()), flips.size, rate * (strength or 1.0)).pvalue > 0.005
         )
         assert stats.chisquare(flips.sum(0) + 1e-9).pvalue > 0.005  # every gene alike
-        assert stats.chi2_contingency([[flips[genomes.flatten(0, 1).numpy() == bit].sum() for bit in (0, 1)],
-                                       [(genomes == bit).sum() for bit in (0, 1)]]).pvalue > 0.005  # fmt: skip
+        assert (
+            stats.chi2_contingency(
+                [
+                    [flips[genomes.flatten(0, 1).numpy() == bit].sum() for bit in (0, 1)],
+                    [(genomes == bit).sum() for bit in (0, 1)],
+                ]
+            ).pvalue
+            > 0.005
+        )
     counts = [(mutants != genomes).sum(2).flatten().numpy() for mutants in (ours, theirs)]
     assert stats.ks_2samp(*counts).pvalue > 0.005
 
@@ -89,12 +96,12 @@ def test_polynomial_steps_are_deaps(
     theirs = StockMutation("mutPolynomialBounded", arguments)(
         genomes, rows_of(2, "deap", eta)
     ).flatten()
-    for one in (ours, dense):
-        assert one.min() >= np.float32(low)
-        assert one.max() <= np.float32(high)
-        samples = [drawn.numpy().astype(np.float64) for drawn in (one, theirs)]
+    for entry in (ours, dense):
+        assert entry.min() >= np.float32(low)
+        assert entry.max() <= np.float32(high)
+        samples = [drawn.numpy().astype(np.float64) for drawn in (entry, theirs)]
         share = [np.mean(np.abs(sample - np.float32(gene)) > 1e-7) for sample in samples]
-        assert abs(share[0] - share[1]) < 4 * (0.5 / one.numel()) ** 0.5
+        assert abs(share[0] - share[1]) < 4 * (0.5 / entry.numel()) ** 0.5
         moves = [sample[np.abs(sample - np.float32(gene)) > 1e-7] for sample in samples]
         assert stats.ks_2samp(*moves).pvalue > 0.005
 
@@ -128,7 +135,7 @@ def test_strength_is_each_individuals_own() -> None:
         )
 
 
-# -- by regions ---------------------------------------------------------------------------------------------
+# -- by regions
 
 
 @pytest.mark.parametrize("cells", [1, 5, (2, 7)])
@@ -201,15 +208,15 @@ def test_a_genome_of_one_axis_is_a_picture_of_height_one() -> None:
         assert (flat != 0).any(2).all()
 
 
-# -- combined -----------------------------------------------------------------------------------------------
+# -- combined
 
 
 def test_strengths_move_by_a_log_normal_factor_within_their_bounds() -> None:
     mutation = SelfAdaptive(GaussianMutation(), learning=0.3, least=0.5, most=2.0)
     assert mutation.self_adaptive
     strength = torch.ones(4, 2000)
-    found = mutation.adapted(strength, rows_of(4, "strength"))
-    assert stats.kstest(found.log().flatten().numpy() / 0.3, "norm").pvalue > 0.01
+    result = mutation.adapted(strength, rows_of(4, "strength"))
+    assert stats.kstest(result.log().flatten().numpy() / 0.3, "norm").pvalue > 0.01
     for step in range(30):
         strength = mutation.adapted(strength, rows_of(4).fold_in(step))
     assert strength.min() == 0.5
@@ -256,7 +263,7 @@ def test_a_mixture_uses_its_mutations_by_their_shares(shares) -> None:
     assert Mixture(of, None)(torch.zeros(2, 4, 3), rows_of(2), strength).min() >= 10
 
 
-# -- all ----------------------------------------------------------------------------------------------------
+# -- all
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
@@ -286,9 +293,18 @@ def test_items_are_alone_and_shapes_are_kept(
         assert mutants.max() <= 1
 
 
-@pytest.mark.parametrize("mutation", [GaussianMutation(0.3, 0.0), GaussianMutation(0.0, 0.5), BitFlip(0.0),
-                                      Polynomial(rate=0.0), Smooth(0.0), Patch(0.0),
-                                      StockMutation("mutFlipBit", {"indpb": 0.0})])  # fmt: skip
+@pytest.mark.parametrize(
+    "mutation",
+    [
+        GaussianMutation(0.3, 0.0),
+        GaussianMutation(0.0, 0.5),
+        BitFlip(0.0),
+        Polynomial(rate=0.0),
+        Smooth(0.0),
+        Patch(0.0),
+        StockMutation("mutFlipBit", {"indpb": 0.0}),
+    ],
+)
 def test_at_nothing_it_changes_nothing(mutation) -> None:
     genomes = torch.rand(2, 3, 2, 6, 6, generator=torch.Generator().manual_seed(0))
     assert torch.equal(mutation(genomes, rows_of(2)), genomes)
@@ -327,7 +343,7 @@ def test_at_rate_one_every_gene_mutates(mutation) -> None:
         lambda: Mixture([BitFlip()], [0]),
         lambda: Mixture({"flip": BitFlip()}, {"flop": 1}),
     ],
-)  # fmt: skip
+)
 def test_mutations_that_cannot_be_are_refused(wrong) -> None:
     with pytest.raises(InputError, match=r"^search\.mutate\.[^\n]+: [^\n]+[.?]$"):
         wrong()

@@ -1,4 +1,4 @@
-"""Selection of whole populations, against the laws of the textbooks and DEAP's own operators run one by one."""
+"""Selection of whole populations against textbook laws and DEAP's operators run one by one."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def counts(selection, fitness: list[float], draws: int = 20_000, items: int = 4)
     return np.bincount(chosen.flatten(), minlength=len(fitness))
 
 
-def agrees(found: np.ndarray, law: np.ndarray) -> bool:
-    assert found[law == 0].sum() == 0
-    return stats.chisquare(found[law > 0], law[law > 0] / law.sum() * found.sum()).pvalue > 0.01
+def agrees(result: np.ndarray, law: np.ndarray) -> bool:
+    assert result[law == 0].sum() == 0
+    return stats.chisquare(result[law > 0], law[law > 0] / law.sum() * result.sum()).pvalue > 0.01
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ def test_the_best_are_deaps_and_come_round_again() -> None:
 )
 def test_what_is_invalid_is_never_chosen_unless_nothing_else_is_there(selection) -> None:
     fitness = [-torch.inf, 1.0, torch.nan, 2.0, torch.inf, -torch.inf]
-    found = counts(selection, fitness, 2000)
-    assert found[[0, 2, 4, 5]].sum() == 0
-    assert found[3] > 0
+    result = counts(selection, fitness, 2000)
+    assert result[[0, 2, 4, 5]].sum() == 0
+    assert result[3] > 0
     for nothing in (-torch.inf, torch.nan):
-        found = counts(selection, [nothing] * 4, 4000)
-        assert agrees(found, np.ones(4))
+        result = counts(selection, [nothing] * 4, 4000)
+        assert agrees(result, np.ones(4))
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,17 @@ def test_what_is_invalid_is_never_chosen_unless_nothing_else_is_there(selection)
 )
 @given(
     fitness=st.lists(
-        st.lists(st.floats(width=32, allow_subnormal=False) | st.sampled_from([0.0, 1.0]), min_size=4, max_size=4),
-        min_size=2, max_size=4,
+        st.lists(
+            st.floats(width=32, allow_subnormal=False) | st.sampled_from([0.0, 1.0]),
+            min_size=4,
+            max_size=4,
+        ),
+        min_size=2,
+        max_size=4,
     ),
     people=st.integers(1, 4),
     count=st.integers(1, 9),
-)  # fmt: skip
+)
 def test_any_fitness_gives_positions_and_an_item_draws_alone_what_it_draws_in_a_batch(
     selection, fitness: list[list[float]], people: int, count: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""DEAP's own operators behind our signatures: what they do on lists, chance that is put back, mistakes in one line."""
+"""Stock DEAP operators: the same as on lists, restored generators, errors of one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def test_it_is_deaps_function_on_lists() -> None:
     mutants = StockMutation("mutShuffleIndexes", {"indpb": 0.4})(genomes, rows)
     for item in range(2):
         random.seed(int(rows.key[item]))
-        theirs = [tools.mutShuffleIndexes(one.flatten().tolist(), 0.4)[0] for one in genomes[item]]
+        theirs = [
+            tools.mutShuffleIndexes(entry.flatten().tolist(), 0.4)[0] for entry in genomes[item]
+        ]
         torch.testing.assert_close(mutants[item].flatten(1), torch.tensor(theirs), rtol=0, atol=0)
 
 
@@ -33,9 +35,9 @@ def test_the_same_rows_draw_the_same() -> None:
         StockMutation("mutGaussian", {"mu": 0, "sigma": 1, "indpb": 0.5}),
         StockCrossover("cxUniform", 1.0, {"indpb": 0.5}),
     ):
-        found = operator(genomes, rows)
-        assert torch.equal(found, operator(genomes, rows))
-        assert not torch.equal(found, operator(genomes, rows_of(2, "others")))
+        result = operator(genomes, rows)
+        assert torch.equal(result, operator(genomes, rows))
+        assert not torch.equal(result, operator(genomes, rows_of(2, "others")))
 
 
 def test_global_chance_is_put_back() -> None:
@@ -87,23 +89,56 @@ def test_an_argument_is_scaled_where_strength_adapts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "report"),
     [
-        (lambda: StockSelection("selTournamnt"), "search.select.name=selTournamnt: .* Did you mean selTournament"),
-        (lambda: StockCrossover("mutFlipBit"), "search.mate.name=mutFlipBit: DEAP has no such operator"),
+        (
+            lambda: StockSelection("selTournamnt"),
+            "search.select.name=selTournamnt: .* Did you mean selTournament",
+        ),
+        (
+            lambda: StockCrossover("mutFlipBit"),
+            "search.mate.name=mutFlipBit: DEAP has no such operator",
+        ),
         (lambda: StockMutation("flip"), "search.mutate.name=flip: .*mutFlipBit"),
-        (lambda: StockSelection("selTournament"), r"needs tournsize; write \+search.select.arguments.tournsize="),
-        (lambda: StockMutation("mutFlipBit", {"rate": 0.5}), "search.mutate.arguments.rate: .* It takes indpb"),
-        (lambda: StockMutation("mutFlipBit", {"indpb": 1.5}), r"arguments.indpb=1.5: a probability lies in \[0, 1\]"),
-        (lambda: StockSelection("selRoulette")(torch.zeros(1, 3), 3, rows_of(1)), "chose 0 of 3 parents"),
-        (lambda: StockCrossover("cxTwoPoint")(torch.zeros(1, 2, 1), rows_of(1)), "fails here .*ValueError"),
-        (lambda: StockCrossover("cxMessyOnePoint")(torch.rand(1, 40, 9), rows_of(1)), "keeps its 9"),
-        (lambda: StockMutation("mutGaussian", {"mu": 0, "sigma": "x", "indpb": 1.0})(torch.rand(1, 2, 3), rows_of(1)),
-         "fails here"),
-        (lambda: StockMutation("mutESLogNormal", {"c": 1, "indpb": 1.0})(torch.rand(1, 2, 3), rows_of(1)), "strategy"),
+        (
+            lambda: StockSelection("selTournament"),
+            r"needs tournsize; write \+search.select.arguments.tournsize=",
+        ),
+        (
+            lambda: StockMutation("mutFlipBit", {"rate": 0.5}),
+            "search.mutate.arguments.rate: .* It takes indpb",
+        ),
+        (
+            lambda: StockMutation("mutFlipBit", {"indpb": 1.5}),
+            r"arguments.indpb=1.5: a probability lies in \[0, 1\]",
+        ),
+        (
+            lambda: StockSelection("selRoulette")(torch.zeros(1, 3), 3, rows_of(1)),
+            "chose 0 of 3 parents",
+        ),
+        (
+            lambda: StockCrossover("cxTwoPoint")(torch.zeros(1, 2, 1), rows_of(1)),
+            "fails here .*ValueError",
+        ),
+        (
+            lambda: StockCrossover("cxMessyOnePoint")(torch.rand(1, 40, 9), rows_of(1)),
+            "keeps its 9",
+        ),
+        (
+            lambda: StockMutation("mutGaussian", {"mu": 0, "sigma": "x", "indpb": 1.0})(
+                torch.rand(1, 2, 3), rows_of(1)
+            ),
+            "fails here",
+        ),
+        (
+            lambda: StockMutation("mutESLogNormal", {"c": 1, "indpb": 1.0})(
+                torch.rand(1, 2, 3), rows_of(1)
+            ),
+            "strategy",
+        ),
     ],
-)  # fmt: skip
-def test_mistakes_are_one_line(wrong, said: str) -> None:
-    with pytest.raises(InputError, match=said) as caught:
+)
+def test_mistakes_are_one_line(wrong, report: str) -> None:
+    with pytest.raises(InputError, match=report) as caught:
         wrong()
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Who lives on, against plain Python lists; islands, inherited strengths, the champion and births in whole searches."""
+"""Survivor selection against Python lists; islands, strengths, champion and births in searches."""
 
 from __future__ import annotations
 
@@ -58,26 +58,26 @@ def sphere(length: int = 5, **options) -> Analytic:
     )
 
 
-# -- schemes ----------------------------------------------------------------------------------------------
+# -- schemes
 
 
 def plain(
     scheme: Survival, parents: list[tuple[float, str]], children: list[tuple[float, str]]
 ) -> list[str]:
-    """Who lives on, by the words of the books: pairs of fitness and name, both crowds best first among themselves."""
+    """Survivors by the textbook: pairs of fitness and name, both populations ranked."""
     size = len(parents)
 
     def best(crowd: list[tuple[float, str]], most: int) -> list[tuple[float, str]]:
-        return sorted(crowd, key=lambda one: -one[0])[
+        return sorted(crowd, key=lambda entry: -entry[0])[
             :most
-        ]  # Python's sort keeps the earlier of equals in front
+        ]  # stable: the earlier of equals stays in front
 
     if isinstance(scheme, MuPlusLambda):
         return [name for _, name in best(parents + children, size)]
     if isinstance(scheme, MuCommaLambda):
         return [name for _, name in best(children, size)]
-    kept = scheme.elites if isinstance(scheme, Generational) else size - scheme.offspring
-    return [name for _, name in best(best(parents, kept) + children, size)]
+    saved = scheme.elites if isinstance(scheme, Generational) else size - scheme.offspring
+    return [name for _, name in best(best(parents, saved) + children, size)]
 
 
 fitnesses = st.sampled_from([-math.inf, -2.0, -1.0, -0.5, 0.0, 0.25, 1.0, 3.0])
@@ -93,7 +93,7 @@ def test_survivors_are_those_of_plain_lists(data: st.DataObject, name: str, size
             data.draw(st.lists(fitnesses, min_size=number, max_size=number)) for _ in range(items)
         ]
         if letter == "p":
-            values = [sorted(one, reverse=True) for one in values]  # parents come ranked
+            values = [sorted(entry, reverse=True) for entry in values]  # parents come ranked
         crowds.append(values)
     parents, children = (
         {
@@ -105,12 +105,12 @@ def test_survivors_are_those_of_plain_lists(data: st.DataObject, name: str, size
     following = scheme(parents, children)
     assert following["fitness"].shape == (items, size)
     for item in range(items):
-        wanted = plain(
+        expected = plain(
             scheme,
             [(value, str(place)) for place, value in enumerate(crowds[0][item])],
             [(value, str(place + 100)) for place, value in enumerate(crowds[1][item])],
         )
-        assert [str(one) for one in following["id"][item].tolist()] == wanted
+        assert [str(entry) for entry in following["id"][item].tolist()] == expected
         values = following["fitness"][item].tolist()
         assert values == sorted(values, reverse=True)
         if scheme.elitist:
@@ -131,9 +131,9 @@ def test_survivors_are_those_of_plain_lists(data: st.DataObject, name: str, size
 )
 def test_broods_and_passes(scheme: str, children: int) -> None:
     search, problem, rows = evolution(8, 3, survive=SCHEMES[scheme]), sphere(), rows_of(2)
-    said, _ = evolved(search, problem, rows)
+    reports, _ = evolved(search, problem, rows)
     assert problem.calls == [(16, False)] + [(2 * children, False)] * 3
-    assert [one.forwards.tolist() for one in said] == [[8, 8]] + [[children] * 2] * 3
+    assert [entry.forwards.tolist() for entry in reports] == [[8, 8]] + [[children] * 2] * 3
     assert search.passes(False) == max(8, children)
     assert search.passes(True) == max(8, 8 + children)
 
@@ -141,35 +141,37 @@ def test_broods_and_passes(scheme: str, children: int) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_every_scheme_climbs_and_never_tells_a_worse_best(scheme: str) -> None:
     problem, rows = sphere(), rows_of(3)
-    said, states = evolved(evolution(8, 40, survive=SCHEMES[scheme]), problem, rows)
-    scores = torch.stack([one.score for one in said])
+    reports, states = evolved(evolution(8, 40, survive=SCHEMES[scheme]), problem, rows)
+    scores = torch.stack([entry.score for entry in reports])
     assert bool((scores.diff(dim=0) >= 0).all())
     assert bool((scores[-1] > scores[0]).all())
-    for one in said:
-        torch.testing.assert_close(one.score, problem.score(one.genome, rows))
-        assert torch.equal(one.monitor, one.score)
+    for entry in reports:
+        torch.testing.assert_close(entry.score, problem.score(entry.genome, rows))
+        assert torch.equal(entry.monitor, entry.score)
     assert states[-1]["fitness"].shape == (3, 8)
 
 
 def test_the_champion_outlives_a_comma_generation_that_is_worse() -> None:
-    """Mutation by steps so wide that children are always worse: the crowd falls, what is told stays the best."""
+    """Steps so wide that offspring are always worse: the population falls, the report does not."""
     problem, rows = sphere(), rows_of(2)
     search = evolution(6, 5, survive=MuCommaLambda(), mutate=GaussianMutation(100.0, 1.0))
-    said, states = evolved(search, problem, rows)
+    reports, states = evolved(search, problem, rows)
     first = states[0]["fitness"].amax(1)
     assert bool((states[-1]["fitness"].amax(1) < first - 10).all())
-    for one in said:
-        assert torch.equal(one.score, first)
-        assert torch.equal(one.genome, said[0].genome)
+    for entry in reports:
+        assert torch.equal(entry.score, first)
+        assert torch.equal(entry.genome, reports[0].genome)
 
 
 def test_the_champion_of_a_noisy_problem_is_not_kept() -> None:
     noisy = Analytic(
-        lambda g, rows: -(g**2).sum(1) + 3 * rows.normal(1)[:, 0], lambda rows: rows.normal(4),
-        stochastic=True, differentiable=False,
-    )  # fmt: skip
-    said, _ = evolved(evolution(6, 30, survive=MuCommaLambda()), noisy, rows_of(4))
-    assert bool((torch.stack([one.score for one in said]).diff(dim=0) < 0).any())
+        lambda g, rows: -(g**2).sum(1) + 3 * rows.normal(1)[:, 0],
+        lambda rows: rows.normal(4),
+        stochastic=True,
+        differentiable=False,
+    )
+    reports, _ = evolved(evolution(6, 30, survive=MuCommaLambda()), noisy, rows_of(4))
+    assert bool((torch.stack([entry.score for entry in reports]).diff(dim=0) < 0).any())
 
 
 def test_a_steady_state_keeps_all_but_its_worst() -> None:
@@ -180,10 +182,10 @@ def test_a_steady_state_keeps_all_but_its_worst() -> None:
             ids = before["id"][item][
                 before["fitness"][item].argsort(descending=True, stable=True)
             ].tolist()
-            now = set(after["id"][item].tolist())
-            assert set(ids[:5]) <= now
-            assert not set(ids[5:]) & now  # the worst go, though the children be worse
-            assert len(now) == 8
+            current = set(after["id"][item].tolist())
+            assert set(ids[:5]) <= current
+            assert not set(ids[5:]) & current  # the worst go, though the children be worse
+            assert len(current) == 8
 
 
 def test_items_are_as_alone_under_every_scheme() -> None:
@@ -208,7 +210,7 @@ def _fits(scheme: Survival, population: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         (lambda: MuPlusLambda(0), "offspring=0"),
         (lambda: MuCommaLambda(-1), "offspring=-1"),
@@ -227,16 +229,16 @@ def _fits(scheme: Survival, population: int) -> bool:
         (lambda: evolution(8, islands=4, survive=SteadyState(2)), "offspring=2"),
     ],
 )
-def test_what_cannot_be_is_refused(wrong, told: str) -> None:
-    with pytest.raises(InputError, match=rf"search\..*{told}"):
+def test_what_cannot_be_is_refused(wrong, message: str) -> None:
+    with pytest.raises(InputError, match=rf"search\..*{message}"):
         wrong()
 
 
-# -- islands ----------------------------------------------------------------------------------------------
+# -- islands
 
 
 def marked(islands: int, population: int, length: int = 6) -> Analytic:
-    """Every individual's genes are all the number of its island, which no operator changes; fitness is chance."""
+    """All genes are the number of the individual's island; fitness is random."""
     size = population // islands
 
     def begin(rows: Rows) -> Tensor:
@@ -250,8 +252,13 @@ def marked(islands: int, population: int, length: int = 6) -> Analytic:
 def test_no_gene_crosses_before_the_migration_and_then_only_to_the_next(mate) -> None:
     islands, population, migrate = 4, 12, 5
     search = evolution(
-        population, 11, mate=mate, mutate=GaussianMutation(0.0, 0.0), islands=islands, migrate=migrate
-    )  # fmt: skip
+        population,
+        11,
+        mate=mate,
+        mutate=GaussianMutation(0.0, 0.0),
+        islands=islands,
+        migrate=migrate,
+    )
     _, states = evolved(search, marked(islands, population), rows_of(3))
     reach = [{island} for island in range(islands)]  # whose genes an island can have
     for step, state in enumerate(states):
@@ -282,11 +289,9 @@ def test_the_best_of_each_island_takes_the_place_of_the_next_ones_worst() -> Non
     problem = Analytic(
         score, lambda rows: born[torch.arange(len(rows)) % 9][:, None], differentiable=False
     )
-    search = evolution(
-        9, 4, mate=NoCrossover(), mutate=Worsening(), islands=3, migrate=2
-    )  # fmt: skip
+    search = evolution(9, 4, mate=NoCrossover(), mutate=Worsening(), islands=3, migrate=2)
     _, states = evolved(search, problem, rows_of(2), 5)
-    crowds = [sorted(one, reverse=True) for one in scores.tolist()]
+    crowds = [sorted(entry, reverse=True) for entry in scores.tolist()]
     for step, state in enumerate(states):
         if step and step % 2 == 0:
             best = [crowd[0] for crowd in crowds]
@@ -300,19 +305,19 @@ def test_the_best_of_each_island_takes_the_place_of_the_next_ones_worst() -> Non
 
 
 def test_islands_of_one() -> None:
-    said, _ = evolved(evolution(4, 6, islands=4, migrate=2), sphere(), rows_of(2))
-    assert bool(torch.stack([one.score for one in said]).isfinite().all())
+    reports, _ = evolved(evolution(4, 6, islands=4, migrate=2), sphere(), rows_of(2))
+    assert bool(torch.stack([entry.score for entry in reports]).isfinite().all())
 
 
 def test_the_best_of_all_islands_is_told() -> None:
     problem, rows = sphere(), rows_of(3)
-    said, states = evolved(evolution(12, 8, islands=3, migrate=100), problem, rows)
-    for one, state in zip(said, states, strict=True):
-        assert torch.equal(one.score, state["fitness"].amax(1))
-        torch.testing.assert_close(problem.score(one.genome, rows), one.score)
+    reports, states = evolved(evolution(12, 8, islands=3, migrate=100), problem, rows)
+    for entry, state in zip(reports, states, strict=True):
+        assert torch.equal(entry.score, state["fitness"].amax(1))
+        torch.testing.assert_close(problem.score(entry.genome, rows), entry.score)
 
 
-# -- strengths that adapt ---------------------------------------------------------------------------------
+# -- strengths that adapt
 
 
 def adaptive(learning: float = 0.3, **options) -> Genetic:
@@ -332,13 +337,13 @@ def test_strengths_are_inherited_and_the_fitting_ones_selected() -> None:
 
 def test_strengths_go_with_their_individuals() -> None:
     _, states = evolved(adaptive(islands=2, migrate=3), sphere(), rows_of(2), 10)
-    known: dict[tuple[int, int], float] = {}
+    reference: dict[tuple[int, int], float] = {}
     for state in states:
         for item in range(2):
-            for who, strength in zip(
+            for identity, strength in zip(
                 state["id"][item].tolist(), state["strength"][item].tolist(), strict=True
             ):
-                assert known.setdefault((item, who), strength) == strength
+                assert reference.setdefault((item, identity), strength) == strength
 
 
 def test_without_learning_the_strength_stays_and_nothing_changes() -> None:
@@ -346,7 +351,7 @@ def test_without_learning_the_strength_stays_and_nothing_changes() -> None:
     plain_, _ = evolved(evolution(8, 6, mutate=GaussianMutation(0.3, 0.5)), sphere(), rows)
     still = SelfAdaptive(GaussianMutation(0.3, 0.5), 0.0)
     same, states = evolved(evolution(8, 6, mutate=still), sphere(), rows)
-    assert [one.score.tolist() for one in same] == [one.score.tolist() for one in plain_]
+    assert [entry.score.tolist() for entry in same] == [entry.score.tolist() for entry in plain_]
     assert torch.equal(states[-1]["strength"], torch.ones(2, 8))
 
 
@@ -358,16 +363,16 @@ def test_a_state_written_down_goes_on_as_if_nothing_had_been(options: dict) -> N
     state = search.init(problem, rows)
     for step in range(4):
         state, _ = search.step(problem, rows, state, step)
-    kept = {name: value.clone().contiguous() for name, value in state.items()}
+    saved = {name: value.clone().contiguous() for name, value in state.items()}
     again = adaptive(**options)
     for step in range(4, 9):
-        state, said = search.step(problem, rows, state, step)
-        kept, same = again.step(problem, rows, kept, step)
-        assert torch.equal(said.genome, same.genome)
-        assert all(torch.equal(kept[name], value) for name, value in state.items())
+        state, report = search.step(problem, rows, state, step)
+        saved, same = again.step(problem, rows, saved, step)
+        assert torch.equal(report.genome, same.genome)
+        assert all(torch.equal(saved[name], value) for name, value in state.items())
 
 
-# -- births -----------------------------------------------------------------------------------------------
+# -- births
 
 
 @pytest.mark.parametrize(
@@ -375,7 +380,7 @@ def test_a_state_written_down_goes_on_as_if_nothing_had_been(options: dict) -> N
     [{}, {"islands": 4, "migrate": 2}, {"survive": MuCommaLambda()}, {"mate": NoCrossover()}],
 )
 def test_births_tell_whose_genes_everyone_has(options: dict) -> None:
-    """Genes that say in whom they were born: each first generation's individual is marked, mutation off."""
+    """Genes mark the individual of the first generation that they come from; mutation is off."""
     population, items = 8, 2
     problem = Analytic(
         lambda g, rows: rows.uniform(1)[:, 0],
@@ -383,13 +388,13 @@ def test_births_tell_whose_genes_everyone_has(options: dict) -> None:
         differentiable=False,
     )
     search = evolution(population, 7, mutate=GaussianMutation(0.0, 0.0), **options)
-    said, states = evolved(search, problem, rows_of(items))
-    births = torch.cat([one.births for one in said])
+    reports, states = evolved(search, problem, rows_of(items))
+    births = torch.cat([entry.births for entry in reports])
     born = {(item, child): (parent, mate) for item, child, parent, mate in births.tolist()}
     assert len(born) == len(births)  # nobody is born twice
     crossed = not isinstance(options.get("mate"), NoCrossover)
     genes: dict[tuple[int, int], set[int]] = {}
-    for key in sorted(born, key=lambda one: one[1]):
+    for key in sorted(born, key=lambda entry: entry[1]):
         parent, mate = born[key]
         if key[1] < population:
             assert (parent, mate) == (-1, -1)
@@ -400,13 +405,13 @@ def test_births_tell_whose_genes_everyone_has(options: dict) -> None:
             genes[key] = genes[key[0], parent] | (genes[key[0], mate] if mate >= 0 else set())
     for state in states:
         for item in range(items):
-            for who, genome in zip(
+            for identity, genome in zip(
                 state["id"][item].tolist(), state["population"][item], strict=True
             ):
-                assert set(genome.int().tolist()) <= genes[item, who]
-                line = line_of(births, item, who)
+                assert set(genome.int().tolist()) <= genes[item, identity]
+                line = line_of(births, item, identity)
                 assert line[0] < population
-                assert line[-1] == who
+                assert line[-1] == identity
                 assert all(born[item, child][0] == parent for parent, child in pairwise(line))
 
 
@@ -441,9 +446,9 @@ def test_lines_of_items_apart_of_ids_shared_and_of_damage() -> None:
 
 
 def test_onemax_is_solved_by_every_scheme() -> None:
-    for scheme in filter(lambda one: _fits(one, 20), SCHEMES.values()):
+    for scheme in filter(lambda entry: _fits(entry, 20), SCHEMES.values()):
         search = evolution(20, 150, survive=scheme, mutate=GaussianMutation(1.0, 0.05))
         state, rows, problem = search.init(one_max(16), rows_of(1)), rows_of(1), one_max(16)
         for step in range(search.steps):
-            state, said = search.step(problem, rows, state, step)
-        assert said.score.tolist() == [16.0], scheme
+            state, report = search.step(problem, rows, state, step)
+        assert report.score.tolist() == [16.0], scheme
