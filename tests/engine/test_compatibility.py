@@ -1,4 +1,4 @@
-"""Which items a run has, and what is refused before it begins."""
+"""Which items a run has, and which parts are refused before it begins."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def targets(*names: str) -> list[Target]:
 
 
 def test_there_are_as_many_items_as_targets_or_pictures() -> None:
-    for given, count in (
+    for arguments, count in (
         ((None, None), 1),
         ((targets("a"), None), 1),
         ((targets("a", "b"), None), 2),
@@ -41,12 +41,12 @@ def test_there_are_as_many_items_as_targets_or_pictures() -> None:
         ((targets("a", "b"), ["p"]), 2),
         ((targets("a", "b"), ["p", "q"]), 2),
     ):
-        rows = items_rows(*given, 5, CPU)
+        rows = items_rows(*arguments, 5, CPU)
         assert rows.item.tolist() == list(range(count))
         assert len(set(rows.key.tolist())) == count
 
 
-def test_an_item_s_key_is_what_it_is_and_not_where_it_stands() -> None:
+def test_the_key_of_an_item_depends_on_its_names_and_not_on_its_place() -> None:
     several = items_rows(targets("a", "b", "c"), ["p"], 5, CPU).key
     for place, name in enumerate("abc"):
         assert (
@@ -73,29 +73,29 @@ def test_targets_and_pictures_that_do_not_pair_are_refused() -> None:
 
 
 class Alternatives(Objective):
-    """Five ways for an item to get there."""
+    """An objective of five alternatives."""
 
     def bind(self, network: Network) -> BoundObjective:
-        return _BoundRivals()
+        return _BoundAlternatives()
 
 
-class _BoundRivals(BoundObjective):
+class _BoundAlternatives(BoundObjective):
     columns, alternatives = 5, True
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
-        return {"rivals": readout.images.mean((1, 2, 3))[:, None].expand(-1, 5)}
+        return {"alternatives": readout.images.mean((1, 2, 3))[:, None].expand(-1, 5)}
 
 
-class RivalSearch(Gradient):
+class AlternativesSearch(Gradient):
     alternatives = True
 
 
-class Coupled(Gradient):
+class SharedPopulation(Gradient):
     shared_population = True
 
 
-class Quarter(Transform):
-    """A part so small that the network cannot read it."""
+class OnePixel(Transform):
+    """A crop so small that the network cannot read it."""
 
     def __call__(self, images: Images, rows: Rows) -> Images:
         return images[:, :, :1, :1]
@@ -107,7 +107,7 @@ def photographs(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("objective", "search", "options", "said"),
+    ("objective", "search", "options", "message"),
     [
         (
             Alternatives(),
@@ -117,12 +117,17 @@ def photographs(tmp_path: Path) -> list[str]:
         ),
         (
             Alternatives(),
-            RivalSearch(2),
+            AlternativesSearch(2),
             {},
-            "monitor: with an objective of rivals a single score must be watched",
+            "monitor: with an objective of alternatives a single score must be monitored",
         ),
         (EveryClass(), Gradient(2), {}, "compete for all 5 items, which gradient cannot read"),
-        (ClassScore("lemon"), Coupled(2), {"monitor": ClassScore("lemon")}, "leave it out"),
+        (
+            ClassScore("lemon"),
+            SharedPopulation(2),
+            {"monitor": ClassScore("lemon")},
+            "leave it out",
+        ),
         (
             ClassScore("lemon"),
             Gradient(2),
@@ -132,43 +137,44 @@ def photographs(tmp_path: Path) -> list[str]:
         (
             Channel("conv2", 3),
             Gradient(2),
-            {"transform": Quarter()},
+            {"transform": OnePixel()},
             "cannot read pictures of that size",
         ),
     ],
 )
 def test_parts_that_do_not_go_together_are_refused(
-    objective: Objective, search: Gradient, options: dict[str, Any], said: str, network: Network
+    objective: Objective, search: Gradient, options: dict[str, Any], message: str, network: Network
 ) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         Experiment(network, Pixels(16), objective, search, **options)
 
 
-def test_rivals_are_heard_by_a_search_that_reads_them(network: Network) -> None:
+def test_alternatives_are_taken_by_a_search_that_reads_them(network: Network) -> None:
     experiment = Experiment(
-        network, Pixels(16), Alternatives(), RivalSearch(2), monitor=ClassScore("lemon")
+        network, Pixels(16), Alternatives(), AlternativesSearch(2), monitor=ClassScore("lemon")
     )
     assert experiment.problem.objective.alternatives
     assert len(experiment.rows) == 1
 
 
-def test_a_map_sets_out_from_one_picture(network: Network, photographs: list[str]) -> None:
+def test_a_shared_population_starts_from_one_picture(
+    network: Network, photographs: list[str]
+) -> None:
     encoding = Perturbation(images=photographs, size=16)
     with pytest.raises(InputError, match="set out from one; name one picture, not 2"):
-        Experiment(network, encoding, EveryClass(["lemon", "teapot"]), Coupled(2))
+        Experiment(network, encoding, EveryClass(["lemon", "teapot"]), SharedPopulation(2))
 
 
-def test_nothing_to_search_is_refused_only_where_all_is_there(
+def test_targets_that_are_met_are_refused_only_where_all_are(
     network: Network, photographs: list[str]
 ) -> None:
     encoding = Perturbation(images=photographs, epsilon=0.5, size=16)
-    there = network(encoding.clean_images).argmax(1).tolist()
-    other = [network.classes.names[(index + 1) % 5] for index in there]
-    seen = [network.classes.names[index] for index in there]
-    for names in ([seen[0], other[1]], [other[0], seen[1]], other):
+    predictions = network(encoding.clean_images).argmax(1).tolist()
+    others = [network.classes.names[(index + 1) % 5] for index in predictions]
+    predicted = [network.classes.names[index] for index in predictions]
+    for names in ([predicted[0], others[1]], [others[0], predicted[1]], others):
         Experiment(network, encoding, ClassScore(names), Gradient(2))
     with pytest.raises(InputError, match="sees that already"):
-        Experiment(network, encoding, ClassScore(seen), Gradient(2))
-    Experiment(
-        network, encoding, Untargeted(images=photographs), Gradient(2)
-    )  # away from what is seen: not there yet
+        Experiment(network, encoding, ClassScore(predicted), Gradient(2))
+    # the untargeted objective is not met by the clean image
+    Experiment(network, encoding, Untargeted(images=photographs), Gradient(2))

@@ -1,4 +1,4 @@
-"""Items that end with nothing to climb are said to, and no others."""
+"""Dead units are named in a warning, and no others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from synth.record.record import Record
 from synth.searches.gradient import Gradient
 
 
-def test_a_unit_that_never_wakes_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dead_unit_is_named_in_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     module = tiny_module()
     with torch.no_grad():
-        module.conv1.bias[1] = -1e6  # no picture outweighs it
+        module.conv1.bias[1] = -1e6  # no image outweighs it
         module.conv1.bias[0] = 1.0
     with caplog.at_level(logging.WARNING, "synth"):
         Experiment(wrapped(module), Pixels(16), Channel("relu1", [0, 1]), Gradient(3)).run(
             Record(tmp_path)
         )
-    (said,) = [record.getMessage() for record in caplog.records]
-    assert said.startswith("1 of 2 items ended with score 0 and no gradient to climb (relu1:1);")
+    (message,) = [record.getMessage() for record in caplog.records]
+    start = "1 of 2 items ended with score 0 and no gradient to climb (relu1:1): dead units;"
+    assert message.startswith(start)

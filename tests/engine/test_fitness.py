@@ -1,4 +1,4 @@
-"""The hot path, against one autograd computation over the whole batch that this file writes out."""
+"""The fitness module against one autograd computation over the whole batch, written out here."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ MEAN = torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1)
 
 
 def objective() -> WeightedSum:
-    return WeightedSum({
-        "class": ClassScore(TARGETS, "log_probability", weight=2.0),
-        "channel": Channel("conv2", 3, weight=-0.5),
-        "tv": TotalVariation(weight=0.01),
-        "l2": L2(weight=0.1),
-    })  # fmt: skip
+    return WeightedSum(
+        {
+            "class": ClassScore(TARGETS, "log_probability", weight=2.0),
+            "channel": Channel("conv2", 3, weight=-0.5),
+            "tv": TotalVariation(weight=0.01),
+            "l2": L2(weight=0.1),
+        }
+    )
 
 
 def problem(network: Network, **parts: object) -> ImageProblem:
@@ -56,21 +58,21 @@ def problem(network: Network, **parts: object) -> ImageProblem:
 
 
 def by_hand(network: Network, images: Tensor, items: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-    """The terms of `objective` and the watched probability, from the definitions."""
+    """The terms of `objective` and the monitored probability, from the definitions."""
     maps: list[Tensor] = []
     handle = network.module.conv2.register_forward_hook(lambda _, __, out: maps.append(out))
     logits = network.module((images - network.mean) * network.scale)
     handle.remove()
-    wanted = torch.tensor([network.classes.index(name) for name in TARGETS])[items]
+    targets = torch.tensor([network.classes.index(name) for name in TARGETS])[items]
     rows = torch.arange(len(images))
     terms = {
-        "class": 2.0 * functional.log_softmax(logits, 1)[rows, wanted],
+        "class": 2.0 * functional.log_softmax(logits, 1)[rows, targets],
         "channel": -0.5 * maps[0][:, 3].mean((1, 2)),
         "tv": -0.01
         * (images.diff(dim=2).square().sum((1, 2, 3)) + images.diff(dim=3).square().sum((1, 2, 3))),
         "l2": -0.1 * (images - MEAN).square().sum((1, 2, 3)),
     }
-    return terms, functional.softmax(logits, 1)[rows, wanted]
+    return terms, functional.softmax(logits, 1)[rows, targets]
 
 
 def pixels(count: int, seed: int = 0) -> Tensor:
@@ -79,28 +81,30 @@ def pixels(count: int, seed: int = 0) -> Tensor:
 
 @pytest.fixture
 def forwards(network: Network) -> list[int]:
-    """How many pictures each forward of the network takes."""
+    """How many images each forward pass of the network takes."""
     counts: list[int] = []
-    network.module.conv1.register_forward_pre_hook(lambda _, given: counts.append(len(given[0])))
+    network.module.conv1.register_forward_pre_hook(lambda _, inputs: counts.append(len(inputs[0])))
     return counts
 
 
-def test_scores_terms_watch_and_gradient_are_those_of_plain_autograd(network: Network) -> None:
+def test_scores_terms_monitor_and_gradient_are_those_of_plain_autograd(network: Network) -> None:
     genome, rows = pixels(7), rows_of(7)
-    found = problem(network).evaluate(genome, rows, ones)
+    evaluation = problem(network).evaluate(genome, rows, ones)
     leaf = genome.clone().requires_grad_()
     terms, monitor = by_hand(network, leaf, rows.item)
     total = sum(terms.values())
     (gradient,) = torch.autograd.grad(total.sum(), leaf)
-    assert list(found.terms) == list(terms)
+    assert list(evaluation.terms) == list(terms)
     for name, value in terms.items():
-        torch.testing.assert_close(found.terms[name][:, 0], value.detach(), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(found.scores[:, 0], total.detach(), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(found.monitor, monitor.detach(), atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(found.gradient[0], gradient, atol=1e-6, rtol=1e-4)
-    assert (found.forwards, found.backwards) == (1, 1)
+        torch.testing.assert_close(
+            evaluation.terms[name][:, 0], value.detach(), atol=1e-5, rtol=1e-5
+        )
+    torch.testing.assert_close(evaluation.scores[:, 0], total.detach(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(evaluation.monitor, monitor.detach(), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(evaluation.gradient[0], gradient, atol=1e-6, rtol=1e-4)
+    assert (evaluation.forwards, evaluation.backwards) == (1, 1)
     blind = problem(network).evaluate(genome, rows)
-    torch.testing.assert_close(blind.scores, found.scores)
+    torch.testing.assert_close(blind.scores, evaluation.scores)
     assert blind.gradient is None
     assert (blind.forwards, blind.backwards) == (1, 0)
 
@@ -115,11 +119,13 @@ def test_rows_out_of_order_keep_their_targets(network: Network) -> None:
 
 
 @given(st.integers(1, 7), st.integers(1, 400_000), st.booleans())
-def test_any_memory_gives_the_same_numbers(count: int, memory: int, pulled: bool) -> None:
+def test_any_chunk_size_gives_the_same_numbers(
+    count: int, memory: int, with_gradient: bool
+) -> None:
     network = wrapped(tiny_module())
     genome, rows = pixels(count), rows_of(count).fold_in(3)
     jittered = {"transform": Chain([Jitter(0.2)])}
-    cotangents = ones if pulled else None
+    cotangents = ones if with_gradient else None
     whole = problem(network, **jittered).evaluate(genome, rows, cotangents)
     parts = problem(network, memory=memory, **jittered).evaluate(genome, rows, cotangents)
     torch.testing.assert_close(parts.scores, whole.scores, atol=1e-5, rtol=1e-5)
@@ -127,9 +133,9 @@ def test_any_memory_gives_the_same_numbers(count: int, memory: int, pulled: bool
     assert parts.terms.keys() == whole.terms.keys()
     for name, value in whole.terms.items():
         torch.testing.assert_close(parts.terms[name], value, atol=1e-5, rtol=1e-5)
-    if pulled:
+    if with_gradient:
         torch.testing.assert_close(parts.gradient, whole.gradient, atol=1e-6, rtol=1e-4)
-    assert (parts.forwards, parts.backwards) == (1, int(pulled))
+    assert (parts.forwards, parts.backwards) == (1, int(with_gradient))
 
 
 def test_chunks_fit_the_memory_and_are_even(network: Network, forwards: list[int]) -> None:
@@ -158,7 +164,7 @@ def test_the_estimate_of_memory_is_that_of_the_layers(network: Network) -> None:
 
 
 def test_exact_is_bit_equal_alone_in_any_batch_and_at_any_place(network: Network) -> None:
-    """The convolution is wide enough to take other paths through the library at other batch sizes."""
+    """The convolution is so wide that the library takes other paths at other batch sizes."""
     genome, rows = pixels(37), rows_of(37)
     wide = nn.Conv2d(3, 64, 5, padding=2), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 256, 5)
     for module in (
@@ -199,17 +205,16 @@ def test_every_covector_gives_its_own_product_with_the_jacobian(
 
     def cotangents(scores: Tensor) -> Tensor:
         assert not scores.requires_grad
-        return draws * (
-            1 + scores.detach().abs()
-        )  # covectors may depend on the scores, a row alone
+        # covectors may depend on the scores of their own row
+        return draws * (1 + scores.detach().abs())
 
     forwards.clear()
-    found = problem(network, objective=AllScores(), monitor=AllScores(), memory=memory).evaluate(
-        genome, rows, cotangents
-    )
+    evaluation = problem(
+        network, objective=AllScores(), monitor=AllScores(), memory=memory
+    ).evaluate(genome, rows, cotangents)
     assert sum(forwards) == 4  # one forward for three backwards
-    assert found.gradient.shape == (3, 4, 3, 16, 16)
-    assert (found.forwards, found.backwards) == (1, 3)
+    assert evaluation.gradient.shape == (3, 4, 3, 16, 16)
+    assert (evaluation.forwards, evaluation.backwards) == (1, 3)
 
     def logits(image: Tensor) -> Tensor:
         return network.module((image[None] - network.mean) * network.scale)[0]
@@ -218,11 +223,11 @@ def test_every_covector_gives_its_own_product_with_the_jacobian(
         jacobian = torch.autograd.functional.jacobian(logits, genome[row])  # [5, 3, 16, 16]
         covectors = draws[:, 0] * (1 + logits(genome[row]).abs())
         expected = torch.einsum("vk,kchw->vchw", covectors, jacobian)
-        torch.testing.assert_close(found.gradient[:, row], expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(evaluation.gradient[:, row], expected, atol=1e-5, rtol=1e-4)
 
 
-class Doubled(Encoding):
-    """One row stands for three pictures: itself, darker, and mirrored."""
+class ThreeImages(Encoding):
+    """A genome is decoded to three images: itself, darker, and mirrored."""
 
     images_per_genome = 3
     size = (16, 16)
@@ -241,60 +246,60 @@ class Doubled(Encoding):
 
 
 @pytest.mark.parametrize("options", [{}, {"memory": 60_000}, {"exact": True}])
-def test_several_pictures_of_a_genome_are_averaged_back(
+def test_scores_of_several_images_of_a_genome_are_averaged(
     network: Network, options: dict[str, object]
 ) -> None:
     genome, rows = pixels(5), rows_of(5)
-    found = problem(network, encoding=Doubled(), **options).evaluate(genome, rows, ones)
+    evaluation = problem(network, encoding=ThreeImages(), **options).evaluate(genome, rows, ones)
     leaf = genome.clone().requires_grad_()
     total, monitored = torch.zeros(5), torch.zeros(5)
     for image in (leaf, leaf * 0.5, leaf.flip(3)):
         terms, monitor = by_hand(network, image, rows.item)
         total, monitored = total + sum(terms.values()) / 3, monitored + monitor / 3
     (gradient,) = torch.autograd.grad(total.sum(), leaf)
-    torch.testing.assert_close(found.scores[:, 0], total.detach(), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(found.monitor, monitored.detach(), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(found.gradient[0], gradient, atol=1e-6, rtol=1e-4)
-    torch.testing.assert_close(sum(found.terms.values()), found.scores)
-    assert (found.forwards, found.backwards) == (3, 3)
+    torch.testing.assert_close(evaluation.scores[:, 0], total.detach(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(evaluation.monitor, monitored.detach(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(evaluation.gradient[0], gradient, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(sum(evaluation.terms.values()), evaluation.scores)
+    assert (evaluation.forwards, evaluation.backwards) == (3, 3)
 
 
 class Draws(Transform):
-    """Keeps what each picture drew."""
+    """Records the random numbers of each image."""
 
     def __init__(self) -> None:
-        self.seen: list[Tensor] = []
+        self.draws: list[Tensor] = []
 
     def __call__(self, images: Images, rows: Rows) -> Images:
         assert len(images) == len(rows)
-        self.seen.append(rows.uniform())
+        self.draws.append(rows.uniform())
         return images
 
 
-def test_each_picture_of_a_genome_draws_its_own_transform(network: Network) -> None:
+def test_each_image_of_a_genome_draws_its_own_transform(network: Network) -> None:
     draws = Draws()
-    problem(network, encoding=Doubled(), transform=draws).evaluate(pixels(4), rows_of(4))
-    assert len(draws.seen[0].unique()) == 12
-    problem(network, encoding=Doubled(), transform=draws, memory=60_000).evaluate(
+    problem(network, encoding=ThreeImages(), transform=draws).evaluate(pixels(4), rows_of(4))
+    assert len(draws.draws[0].unique()) == 12
+    problem(network, encoding=ThreeImages(), transform=draws, memory=60_000).evaluate(
         pixels(4), rows_of(4)
     )
-    assert torch.equal(torch.cat(draws.seen[1:]), draws.seen[0])
+    assert torch.equal(torch.cat(draws.draws[1:]), draws.draws[0])
 
 
-@pytest.mark.parametrize("pull", [None, ones])
+@pytest.mark.parametrize("cotangents", [None, ones])
 @pytest.mark.parametrize("options", [{}, {"memory": 60_000}, {"exact": True}])
 def test_no_graph_and_no_inference_tensor_leaves(
     network: Network, cotangents: Cotangents | None, options: dict[str, object]
 ) -> None:
     genome = pixels(5).requires_grad_()
-    found = problem(network, **options).evaluate(genome, rows_of(5), cotangents)
-    leaving = [found.scores, found.monitor, *found.terms.values()]
-    leaving += [] if found.gradient is None else [found.gradient]
-    for tensor in leaving:
+    evaluation = problem(network, **options).evaluate(genome, rows_of(5), cotangents)
+    tensors = [evaluation.scores, evaluation.monitor, *evaluation.terms.values()]
+    tensors += [] if evaluation.gradient is None else [evaluation.gradient]
+    for tensor in tensors:
         assert not tensor.requires_grad
         assert not tensor.is_inference()
         weight = torch.ones((), requires_grad=True)
-        (weight * tensor).sum().backward()  # which an inference tensor would refuse to be saved for
+        (weight * tensor).sum().backward()  # fails for an inference tensor
         tensor.add_(1.0)
     assert genome.grad is None
     assert not problem(network).confirmed(genome.detach(), rows_of(5)).is_inference()
@@ -302,41 +307,43 @@ def test_no_graph_and_no_inference_tensor_leaves(
 
 def test_a_search_under_no_grad_still_gets_its_gradient(network: Network) -> None:
     with torch.no_grad():
-        found = problem(network).evaluate(pixels(2), rows_of(2), ones)
-    assert found.gradient.abs().sum() > 0
+        evaluation = problem(network).evaluate(pixels(2), rows_of(2), ones)
+    assert evaluation.gradient.abs().sum() > 0
 
 
-def test_a_spectrum_gets_the_gradient_of_its_numbers(network: Network) -> None:
+def test_the_gradient_of_a_spectrum_is_that_by_its_coefficients(network: Network) -> None:
     encoding = Fourier(16, sd=0.3)
     rows = rows_of(3)
     genome = encoding.start(rows)
-    found = problem(network, encoding=encoding).evaluate(genome, rows, ones)
+    evaluation = problem(network, encoding=encoding).evaluate(genome, rows, ones)
     leaf = genome.clone().requires_grad_()
     terms, _ = by_hand(network, encoding.decode(leaf, rows), rows.item)
     (gradient,) = torch.autograd.grad(sum(terms.values()).sum(), leaf)
-    torch.testing.assert_close(found.gradient[0], gradient, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(evaluation.gradient[0], gradient, atol=1e-6, rtol=1e-4)
 
 
-@pytest.mark.parametrize("rounded", [True, False])
-def test_what_is_confirmed_is_the_picture_untransformed_and_in_8_bits(
+@pytest.mark.parametrize("eight_bit", [True, False])
+def test_confirmed_values_are_of_the_untransformed_8_bit_image(
     eight_bit: bool, network: Network
 ) -> None:
     images, rows, encoding = pixels(6), rows_of(6), Pixels((16, 16))
     encoding.eight_bit = eight_bit
-    found = problem(network, encoding=encoding, transform=Chain([Jitter(0.3)])).confirmed(
+    values = problem(network, encoding=encoding, transform=Chain([Jitter(0.3)])).confirmed(
         images, rows
     )
-    seen = (images * 255).round() / 255 if eight_bit else images
-    torch.testing.assert_close(found, by_hand(network, seen, rows.item)[1], atol=1e-6, rtol=1e-5)
+    expected_images = (images * 255).round() / 255 if eight_bit else images
+    torch.testing.assert_close(
+        values, by_hand(network, expected_images, rows.item)[1], atol=1e-6, rtol=1e-5
+    )
 
 
-def test_only_what_is_asked_of_the_network_runs(network: Network) -> None:
+def test_only_the_layers_that_are_read_run(network: Network) -> None:
     ran: list[str] = []
     for name, part in network.module.named_children():
         part.register_forward_hook(lambda _, __, ___, name=name: ran.append(name))
     score = Channel("conv1", 2).bind(network)
     problem(network, objective=score, monitor=score).evaluate(pixels(2), rows_of(2))
-    assert ran in (["conv1"], [])  # the hook of the tap, set later, may stop before ours is told
+    assert ran in (["conv1"], [])  # a later hook may end the pass before this one
     assert "relu1" not in ran
 
 
@@ -347,7 +354,7 @@ def test_the_problem_is_its_parts(network: Network) -> None:
     assert torch.equal(whole.project(pixels(2) * 3, rows), (pixels(2) * 3).clamp(0, 1))
     assert torch.equal(whole.baseline(rows), MEAN)
     assert (whole.stochastic, whole.differentiable) == (False, True)
-    moved = whole.at(size=(24, 20), transform=Chain([Jitter()]), memory=7)
-    assert moved.encoding.size == (24, 20)
-    assert (moved.stochastic, moved.memory, whole.memory) == (True, 7, 1 << 30)
-    assert moved.evaluate(moved.start(rows), rows).scores.shape == (2, 1)
+    resized = whole.at(size=(24, 20), transform=Chain([Jitter()]), memory=7)
+    assert resized.encoding.size == (24, 20)
+    assert (resized.stochastic, resized.memory, whole.memory) == (True, 7, 1 << 30)
+    assert resized.evaluate(resized.start(rows), rows).scores.shape == (2, 1)

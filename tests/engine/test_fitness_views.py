@@ -1,4 +1,4 @@
-"""Several pictures a genome and several views of each: means over them, worked out by hand, in any chunks."""
+"""Several images a genome and several views of each: means over them, by hand, in any chunks."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ TARGETS = ["teapot", "lemon", "goldfish", 4, 1]
 CHUNKS = [{}, {"memory": 60_000}, {"exact": True}]
 
 
-class Album(Encoding):
-    """A genome laid over three pictures, each of another brightness; two are kept of it: the sum, and its mirror."""
+class ThreeImages(Encoding):
+    """A genome is decoded to three images of other brightness; saved are itself and its mirror."""
 
     images_per_genome = 3
     size = (16, 16)
@@ -47,8 +47,8 @@ class Album(Encoding):
         return self
 
 
-class Sources(BoundObjective):
-    """Scores each picture by its `source`, so that what arrives can be read off."""
+class PictureIndexScore(BoundObjective):
+    """The score of an image is its `picture_index`."""
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
         return {
@@ -56,14 +56,14 @@ class Sources(BoundObjective):
         }
 
 
-class Sized(BoundObjective):
-    """Compares with a picture that it looks at in the size it is asked for."""
+class SizedGreyMatch(BoundObjective):
+    """Distance from a grey image of the size that it was bound to."""
 
     def __init__(self, size: tuple[int, int] | None = None) -> None:
         self.size = size
 
     def at(self, size: tuple[int, int]) -> BoundObjective:
-        return Sized(size)
+        return SizedGreyMatch(size)
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
         assert self.size is not None
@@ -73,61 +73,66 @@ class Sized(BoundObjective):
 
 class NearGrey(Objective):
     def bind(self, network: Network) -> BoundObjective:
-        return Sized()
+        return SizedGreyMatch()
 
 
 def problem(network: Network, encoding: Encoding, **parts: object) -> ImageProblem:
     bound = WeightedSum({"class": ClassScore(TARGETS, "log_probability")}).bind(network)
     monitor = ClassScore(TARGETS, "probability").bind(network)
-    return ImageProblem(**{"network": network, "encoding": encoding, "transform": Chain(), "objective": bound,
-                           "monitor": monitor, **parts})  # fmt: skip
+    usual = {"network": network, "encoding": encoding, "transform": Chain()}
+    usual |= {"objective": bound, "monitor": monitor}
+    return ImageProblem(**{**usual, **parts})
 
 
-def wanted(network: Network, images: Tensor, items: Tensor) -> Tensor:
-    """The logarithms of the probabilities of each picture's target."""
+def log_probabilities(network: Network, images: Tensor, items: Tensor) -> Tensor:
+    """The logarithm of the probability of each image's target."""
     logits = network.module((images - network.mean) * network.scale)
     index = torch.tensor([network.classes.index(name) for name in TARGETS])
     return functional.log_softmax(logits, 1)[torch.arange(len(images)), index[items]]
 
 
 @pytest.fixture
-def passed(network: Network) -> list[int]:
-    """How many pictures each forward of the network takes."""
+def forwards(network: Network) -> list[int]:
+    """How many images each forward pass of the network takes."""
     counts: list[int] = []
-    network.module.conv1.register_forward_pre_hook(lambda _, given: counts.append(len(given[0])))
+    network.module.conv1.register_forward_pre_hook(lambda _, inputs: counts.append(len(inputs[0])))
     return counts
 
 
 @pytest.mark.parametrize("options", CHUNKS)
-@pytest.mark.parametrize("several", [False, True], ids=["one picture", "an album"])
+@pytest.mark.parametrize("several", [False, True], ids=["one image", "three images"])
 def test_scores_are_means_over_views_and_gradients_those_of_the_mean(
-    several: bool, options: dict[str, object], network: Network, passed: list[int]
+    several: bool, options: dict[str, object], network: Network, forwards: list[int]
 ) -> None:
-    encoding = Album() if several else Pixels((16, 16))
-    pictures, views, transform = (3 if several else 1), 4, Chain([Jitter(0.3)])
+    encoding = ThreeImages() if several else Pixels((16, 16))
+    pictures = 3 if several else 1
+    views = 4
+    transform = Chain([Jitter(0.3)])
     rows = rows_of(5).fold_in(2)
     genome = rows.fold_in(7).uniform(3, 16, 16)
-    found = problem(network, encoding, transform=transform, views=views, **options).evaluate(
+    evaluation = problem(network, encoding, transform=transform, views=views, **options).evaluate(
         genome, rows, ones
     )
-    assert sum(passed) == (EXACT_WIDTH if "exact" in options else 5) * pictures * views
+    assert sum(forwards) == (EXACT_WIDTH if "exact" in options else 5) * pictures * views
     leaf = genome.clone().requires_grad_()
     images = encoding.decode(leaf, rows)
-    scores, chances = torch.zeros(5), torch.zeros(5)
-    who = rows.split(pictures) if several else rows
-    for view in range(views):  # each picture draws for itself, and for each view anew
-        each = who.split(views).select(torch.arange(view, len(images) * views, views))
-        said = wanted(network, transform(images, each), each.item).view(5, pictures)
-        scores, chances = scores + said.mean(1) / views, chances + said.exp().mean(1) / views
+    scores = torch.zeros(5)
+    probabilities = torch.zeros(5)
+    image_rows = rows.split(pictures) if several else rows
+    for view in range(views):  # each view of each image has random numbers of its own
+        each = image_rows.split(views).select(torch.arange(view, len(images) * views, views))
+        values = log_probabilities(network, transform(images, each), each.item).view(5, pictures)
+        scores = scores + values.mean(1) / views
+        probabilities = probabilities + values.exp().mean(1) / views
     (gradient,) = torch.autograd.grad(scores.sum(), leaf)
-    torch.testing.assert_close(found.scores[:, 0], scores.detach(), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(found.terms["class"], found.scores)
-    torch.testing.assert_close(found.monitor, chances.detach(), atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(found.gradient[0], gradient, atol=1e-6, rtol=1e-4)
-    assert (found.forwards, found.backwards) == (pictures * views, pictures * views)
+    torch.testing.assert_close(evaluation.scores[:, 0], scores.detach(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(evaluation.terms["class"], evaluation.scores)
+    torch.testing.assert_close(evaluation.monitor, probabilities.detach(), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(evaluation.gradient[0], gradient, atol=1e-6, rtol=1e-4)
+    assert (evaluation.forwards, evaluation.backwards) == (pictures * views, pictures * views)
 
 
-def test_views_under_no_draw_are_the_picture_itself(network: Network) -> None:
+def test_views_without_a_transform_are_the_image_itself(network: Network) -> None:
     rows = rows_of(5)
     genome = rows.uniform(3, 16, 16)
     once = problem(network, Pixels((16, 16))).evaluate(genome, rows, ones)
@@ -136,78 +141,93 @@ def test_views_under_no_draw_are_the_picture_itself(network: Network) -> None:
     torch.testing.assert_close(often.gradient, once.gradient, atol=1e-6, rtol=1e-4)
 
 
-@pytest.mark.parametrize("rounded", [True, False])
+@pytest.mark.parametrize("eight_bit", [True, False])
 @pytest.mark.parametrize("options", CHUNKS)
-def test_what_is_confirmed_is_the_mean_over_the_pictures(
+def test_confirmed_values_are_means_over_the_images(
     options: dict[str, object], eight_bit: bool, network: Network
 ) -> None:
-    encoding, rows = Album(), rows_of(5)
+    encoding, rows = ThreeImages(), rows_of(5)
     encoding.eight_bit = eight_bit
     genome = rows.uniform(3, 16, 16)
     parts = {"transform": Chain([Jitter(0.3)]), "views": 2, **options}
-    found = problem(network, encoding, **parts).confirmed(genome, rows)
+    values = problem(network, encoding, **parts).confirmed(genome, rows)
     images = encoding.decode(genome, rows)
     images = (images * 255).round() / 255 if eight_bit else images
-    expected = wanted(network, images, rows.item.repeat_interleave(3)).exp().view(5, 3).mean(1)
-    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
-    assert not found.is_inference()
+    expected = (
+        log_probabilities(network, images, rows.item.repeat_interleave(3)).exp().view(5, 3).mean(1)
+    )
+    torch.testing.assert_close(values, expected, atol=1e-6, rtol=1e-5)
+    assert not values.is_inference()
 
 
 @pytest.mark.parametrize("options", CHUNKS)
 @pytest.mark.parametrize("count", [1, 5, EXACT_WIDTH, EXACT_WIDTH + 1])
-def test_the_pictures_that_are_kept_are_those_of_the_rows(
+def test_the_exported_images_are_those_of_the_rows(
     count: int, options: dict[str, object], network: Network
 ) -> None:
     rows = rows_of(count)
     genome = rows.uniform(3, 16, 16)
-    kept = problem(network, Album(), **options).images(genome, rows)
-    assert torch.equal(kept, torch.stack([genome, genome.flip(3)], dim=1).flatten(0, 1))
+    images = problem(network, ThreeImages(), **options).images(genome, rows)
+    assert torch.equal(images, torch.stack([genome, genome.flip(3)], dim=1).flatten(0, 1))
 
 
 @pytest.mark.parametrize("options", CHUNKS)
-def test_each_picture_says_what_it_was_made_from(
+def test_each_image_has_the_index_of_its_picture(
     options: dict[str, object], network: Network
 ) -> None:
     rows = rows_of(5).select(torch.tensor([4, 1, 3]))
     genome = rows.uniform(3, 16, 16)
-    whole = problem(network, Album(), objective=Sources(), monitor=Sources(), views=2, **options)
+    whole = problem(
+        network,
+        ThreeImages(),
+        objective=PictureIndexScore(),
+        monitor=PictureIndexScore(),
+        views=2,
+        **options,
+    )
     expected = 10.0 * rows.item + 1.0  # the mean of 0, 1 and 2
     assert torch.equal(whole.evaluate(genome, rows).scores[:, 0], expected)
     assert torch.equal(whole.confirmed(genome, rows), expected)
-    plain = problem(network, Pixels((16, 16)), objective=Sources(), monitor=Sources(), **options)
+    plain = problem(
+        network,
+        Pixels((16, 16)),
+        objective=PictureIndexScore(),
+        monitor=PictureIndexScore(),
+        **options,
+    )
     assert torch.equal(plain.evaluate(genome, rows).scores[:, 0], rows.item.float())
 
 
-def test_a_reading_without_sources_has_its_items(network: Network) -> None:
+def test_a_readout_without_picture_indices_has_its_items(network: Network) -> None:
     rows = rows_of(3).select(torch.tensor([2, 0]))
-    assert torch.equal(Readout({}, torch.zeros(2, 3, 8, 8), rows).sources, rows.item)
-    assert Pixels((8, 8)).source(rows).tolist() == [2, 0]
+    assert torch.equal(Readout({}, torch.zeros(2, 3, 8, 8), rows).picture_index, rows.item)
+    assert Pixels((8, 8)).picture_index(rows).tolist() == [2, 0]
 
 
-def test_an_objective_goes_to_the_size_with_the_pictures(network: Network) -> None:
+def test_the_objective_is_bound_to_the_size_of_the_images(network: Network) -> None:
     rows, near = rows_of(2), WeightedSum({"near": NearGrey()}).bind(network)
     whole = problem(
         network, Pixels((16, 16)), objective=near.at((16, 16)), monitor=near.at((16, 16))
     )
     smaller = whole.at(size=(12, 8))
     genome = rows.uniform(3, 12, 8)
-    found = smaller.evaluate(genome, rows)
-    torch.testing.assert_close(found.scores[:, 0], -(genome - 0.5).square().mean((1, 2, 3)))
-    torch.testing.assert_close(found.monitor, found.scores[:, 0])
+    evaluation = smaller.evaluate(genome, rows)
+    torch.testing.assert_close(evaluation.scores[:, 0], -(genome - 0.5).square().mean((1, 2, 3)))
+    torch.testing.assert_close(evaluation.monitor, evaluation.scores[:, 0])
     same = problem(network, Pixels((16, 16)), objective=near, monitor=near).at(size=(12, 8))
     assert same.monitor is same.objective
-    assert whole.at(views=2).objective is whole.objective  # no size, nothing to look at again
+    assert whole.at(views=2).objective is whole.objective  # the size is the same
 
 
-def test_a_sum_hands_on_what_its_terms_are(network: Network) -> None:
-    class Alternatives(Sized):
+def test_a_sum_has_the_columns_and_alternatives_of_its_terms(network: Network) -> None:
+    class Alternatives(SizedGreyMatch):
         alternatives, columns = True, 4
 
-    class Rivalry(Objective):
+    class SeveralTargets(Objective):
         def bind(self, network: Network) -> BoundObjective:
             return Alternatives()
 
-    bound = WeightedSum({"plain": NearGrey(), "rivals": Rivalry()}).bind(network)
+    bound = WeightedSum({"plain": NearGrey(), "alternatives": SeveralTargets()}).bind(network)
     assert (bound.alternatives, bound.columns) == (True, 4)
     assert bound.at((8, 8)).terms["plain"][0].size == (8, 8)
     assert OUTPUT not in bound.layers

@@ -1,4 +1,4 @@
-"""The pictures that items are made from lie beside what was found, once each."""
+"""The original pictures of the items are saved once each."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ from synth.record.record import Record
 from synth.searches.gradient import Gradient
 
 
-def test_one_for_all_or_one_for_each(network: Network, tmp_path: Path) -> None:
+def test_one_original_for_all_items_or_one_for_each(network: Network, tmp_path: Path) -> None:
     objective = FeatureMatch(["conv1", "conv2"], image="china")
     run = Experiment(
-        network, Pixels(16), objective, Gradient(1), metrics={"originals": Originals("china")}
+        network, Pixels(16), objective, Gradient(1), figures={"originals": Originals("china")}
     )
     items = run.run(Record(tmp_path / "one", {})).to_dict()["items"]
     assert [item["original"] for item in items] == ["originals/000.png"] * 2
     saved = data.picture(tmp_path / "one/originals/000.png").at((16, 16))
     torch.testing.assert_close(saved, data.picture("china").at((16, 16)), atol=0.5 / 255, rtol=0)
 
-    objective, both = (
-        FeatureMatch("conv1", images=["china", "flower"]),
-        Originals("china", ["china", "flower"]),
-    )
-    run = Experiment(network, Pixels(16), objective, Gradient(1), metrics={"originals": both})
+    objective = FeatureMatch("conv1", images=["china", "flower"])
+    originals = Originals("china", ["china", "flower"])
+    run = Experiment(network, Pixels(16), objective, Gradient(1), figures={"originals": originals})
     items = run.run(Record(tmp_path / "two", {})).to_dict()["items"]
     assert [item["original"] for item in items] == ["originals/000.png", "originals/001.png"]
 
 
 def test_mistakes(network: Network) -> None:
     with pytest.raises(InputError, match=r"figures.originals: 2 images and 1 items"):
-        Experiment(network, Pixels(16), FeatureMatch("conv1", "china"), Gradient(1),
-                   metrics={"originals": Originals(images=["china", "flower"])})  # fmt: skip
+        objective = FeatureMatch("conv1", "china")
+        figures = {"originals": Originals(images=["china", "flower"])}
+        Experiment(network, Pixels(16), objective, Gradient(1), figures=figures)

@@ -1,4 +1,4 @@
-"""Critical samples counted by hand on a network, and the search for them against its definition."""
+"""Critical samples counted by hand, and the steps of their search against the paper's."""
 
 from __future__ import annotations
 
@@ -29,30 +29,36 @@ def folder(tmp_path: Path) -> str:
     return str(noisy_pictures(tmp_path / "pictures", COUNT))
 
 
-def made(network: Network, folder: str, radius: float = RADIUS) -> Experiment:
-    aim = Untargeted(images=folder, measure="cross_entropy")
+def make_experiment(network: Network, folder: str, radius: float = RADIUS) -> Experiment:
+    aim = Untargeted(images=folder, score="cross_entropy")
     return Experiment(
-        network, Perturbation(images=folder, epsilon=radius, eight_bit=False), aim,
-        Gradient(6, **SEARCH), monitor=Untargeted(images=folder), until=0.0, metrics={"it": CriticalSamples()},
-    )  # fmt: skip
+        network,
+        Perturbation(images=folder, epsilon=radius, eight_bit=False),
+        aim,
+        Gradient(6, **SEARCH),
+        monitor=Untargeted(images=folder),
+        until=0.0,
+        metrics={"it": CriticalSamples()},
+    )
 
 
-def test_the_ratio_is_that_of_pictures_seen_as_something_else(
+def test_the_ratio_is_that_of_images_with_another_label(
     loud_network: Network, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = {}
+    record = {}
     plain = ImageProblem.images
 
-    def noted(problem: ImageProblem, genome: torch.Tensor, rows: object) -> torch.Tensor:
-        kept["genome"], kept["pictures"] = genome, problem.encoding.originals(rows)
+    def recording_images(problem: ImageProblem, genome: torch.Tensor, rows: object) -> torch.Tensor:
+        record["genome"] = genome
+        record["pictures"] = problem.encoding.originals(rows)
         return plain(problem, genome, rows)
 
-    monkeypatch.setattr(ImageProblem, "images", noted)
-    result = made(loud_network, folder, 6 / 255).run(Record(tmp_path / "out")).to_dict()
+    monkeypatch.setattr(ImageProblem, "images", recording_images)
+    result = make_experiment(loud_network, folder, 6 / 255).run(Record(tmp_path / "out")).to_dict()
     with torch.no_grad():
         labels = [
-            loud_network(one).argmax(1)
-            for one in (kept["pictures"], kept["pictures"] + kept["genome"])
+            loud_network(images).argmax(1)
+            for images in (record["pictures"], record["pictures"] + record["genome"])
         ]
     critical = (labels[0] != labels[1]).tolist()
     assert 0 < sum(critical) < COUNT
@@ -66,14 +72,14 @@ def test_the_ratio_is_that_of_pictures_seen_as_something_else(
 
 
 def test_the_steps_are_those_of_the_paper(loud_network: Network, folder: str) -> None:
-    experiment = made(loud_network, folder)
+    experiment = make_experiment(loud_network, folder)
     problem, rows = experiment.problem, experiment.rows
     state = experiment.search_method.init(problem, rows)
     originals = problem.encoding.originals(rows)
     with torch.no_grad():
         labels = loud_network(originals).argmax(1)
     images = originals.clone()
-    moved = []
+    noises = []
     for step in range(3):
         images.requires_grad_()
         (gradient,) = torch.autograd.grad(
@@ -81,16 +87,14 @@ def test_the_steps_are_those_of_the_paper(loud_network: Network, folder: str) ->
         )
         state, _ = experiment.search_method.step(problem, rows, state, step)
         reached = originals + state["genome"]
-        noise = (reached - images.detach() - 0.25 / 255 * gradient.sign()) / (
-            0.2 / 255
-        )  # where nothing was cut
+        # where nothing was clipped
+        noise = (reached - images.detach() - 0.25 / 255 * gradient.sign()) / (0.2 / 255)
         inside = ((reached - originals).abs() < RADIUS * 0.999) & (reached > 0) & (reached < 1)
-        moved.append(noise[inside])
+        noises.append(noise[inside])
         assert float((reached - originals).abs().max()) <= RADIUS * 1.00001
         images = reached.detach()
-    first = moved[
-        0
-    ]  # one step of 0.25 seldom reaches the radius of 0.6: only 4 % of a normal are cut
+    # one step of 0.25 seldom reaches the radius of 0.6: only 4 % of a normal are clipped
+    first = noises[0]
     assert len(first) > 0.95 * images.numel()
     assert abs(float(first.mean())) < 0.1
     assert float(first.std()) == pytest.approx(1.0, abs=0.1)
@@ -113,6 +117,9 @@ def test_what_cannot_be_measured_is_refused_before_the_run(
         InputError, match=r"encoding\.epsilon=null: critical samples lie within a radius"
     ):
         Experiment(
-            loud_network, Perturbation(images=folder), Untargeted(images=folder), Gradient(2),
+            loud_network,
+            Perturbation(images=folder),
+            Untargeted(images=folder),
+            Gradient(2),
             metrics={"it": CriticalSamples()},
-        )  # fmt: skip
+        )

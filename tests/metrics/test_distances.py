@@ -1,4 +1,4 @@
-"""Medians of lengths against those of the saved files, and of pictures before they were rounded."""
+"""Median norms against those of the saved files, and before the images were rounded."""
 
 from __future__ import annotations
 
@@ -33,40 +33,43 @@ def folder(tmp_path: Path) -> str:
 def test_medians_are_those_of_the_files(
     levels: bool, loud_network: Network, folder: str, tmp_path: Path
 ) -> None:
-    made = Experiment(
-        loud_network, Perturbation(images=folder, levels=levels, eight_bit=levels), Untargeted(images=folder),
-        MinimalNorm(20), metrics={"it": Distances()},
-    )  # fmt: skip
+    experiment = Experiment(
+        loud_network,
+        Perturbation(images=folder, levels=levels, eight_bit=levels),
+        Untargeted(images=folder),
+        MinimalNorm(20),
+        metrics={"it": Distances()},
+    )
     out = tmp_path / "out"
-    result = made.run(Record(out)).to_dict()
-    lengths = []
+    result = experiment.run(Record(out)).to_dict()
+    norms = []
     for item in result["items"]:
-        one, other = (
+        image, original = (
             np.asarray(Image.open(out / item[word]), dtype=np.float64) / 255
             for word in ("file", "original")
         )
         if item["success"]:
-            lengths.append((np.linalg.norm(one - other), np.abs(one - other).max()))
-    found = result["findings"]
+            norms.append((np.linalg.norm(image - original), np.abs(image - original).max()))
+    findings = result["findings"]
     if levels:
-        assert len(lengths) == COUNT
-    if lengths:
-        wanted = np.median(np.array(lengths), axis=0)
-        assert [found["median_l2"], found["median_linf"]] == pytest.approx(
-            wanted.tolist(), abs=1e-5
+        assert len(norms) == COUNT
+    if norms:
+        medians = np.median(np.array(norms), axis=0)
+        assert [findings["median_l2"], findings["median_linf"]] == pytest.approx(
+            medians.tolist(), abs=1e-5
         )
     else:
-        assert found["median_l2"] is None
-    assert ("unrounded_median_l2" in found) == (not levels)
+        assert findings["median_l2"] is None
+    assert ("unrounded_median_l2" in findings) == (not levels)
     if not levels:
-        assert found["unrounded_success"] == COUNT
-        assert found["unrounded_median_l2"] == pytest.approx(
+        assert findings["unrounded_success"] == COUNT
+        assert findings["unrounded_median_l2"] == pytest.approx(
             np.median([item["unrounded_l2"] for item in result["items"]]), abs=1e-5
         )
         assert all(item["unrounded_linf"] <= item["unrounded_l2"] for item in result["items"])
 
 
-def test_without_pictures_there_is_nothing_to_measure(loud_network: Network) -> None:
+def test_without_clean_images_it_is_refused(loud_network: Network) -> None:
     with pytest.raises(InputError, match="distances are those to a picture"):
         Experiment(
             loud_network, Pixels(), ClassScore("lemon"), Gradient(2), metrics={"it": Distances()}

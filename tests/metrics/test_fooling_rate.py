@@ -1,4 +1,4 @@
-"""Fooling rates, counted again from the file that a run leaves; and a search that beats random signs."""
+"""Fooling rates, counted again from the saved perturbation, which beats random signs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from synth.encodings.pixels import Pixels
 from synth.encodings.universal import Universal
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
-from synth.metrics.fooling_rate import FoolingRate, Seen
+from synth.metrics.fooling_rate import FoolingRate, Predictions
 from synth.objectives.every_picture import EveryPicture
 from synth.objectives.scores import ClassScore
 from synth.record.record import Record
 from synth.searches.gradient import Gradient
 
-COUNT, ASIDE = 48, 16
+COUNT, HELD_OUT = 48, 16
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """48 pictures: two colours that flow into one another, with noise on them."""
+    """48 pictures: gradients between two colours, with noise."""
     path = tmp_path_factory.mktemp("flows")
     ramp = np.linspace(0, 1, 16)
     for number in range(COUNT):
@@ -42,18 +42,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def ran(
+def result_of_run(
     folder: str,
     out: Path,
     network: Network,
     transfer: Any = None,
-    holdout: float = ASIDE,
-    **words: Any,
+    holdout: float = HELD_OUT,
+    **options: Any,
 ) -> Any:
     experiment = Experiment(
         network,
         Universal(folder, holdout, epsilon=16 / 255, batch=8, mirror=False),
-        EveryPicture(folder, holdout, confidence=2.0, **words),
+        EveryPicture(folder, holdout, confidence=2.0, **options),
         Gradient(steps=40, rate=0.02, rate_end=0.002),
         metrics={"fooling_rate": FoolingRate(transfer, sheet=4, labels=3)},
     )
@@ -61,18 +61,18 @@ def ran(
 
 
 def classes(
-    network: Network, pictures: torch.Tensor, change: torch.Tensor | None = None
+    network: Network, pictures: torch.Tensor, perturbation: torch.Tensor | None = None
 ) -> np.ndarray:
-    """What a network sees in pictures that were saved in 8 bits, each by itself."""
-    found = []
+    """The predicted classes of 8-bit pictures, one by one."""
+    labels = []
     for picture in pictures:
         levels = picture.numpy().astype(int)
-        if change is not None:
-            levels = (levels + np.rint(change.numpy().astype(np.float64) * 255).astype(int)).clip(
-                0, 255
-            )
-        found.append(int(network(torch.from_numpy(levels).float()[None] / 255).argmax()))
-    return np.array(found)
+        if perturbation is not None:
+            levels = (
+                levels + np.rint(perturbation.numpy().astype(np.float64) * 255).astype(int)
+            ).clip(0, 255)
+        labels.append(int(network(torch.from_numpy(levels).float()[None] / 255).argmax()))
+    return np.array(labels)
 
 
 @pytest.fixture(scope="module")
@@ -83,99 +83,112 @@ def loud() -> Network:
 def test_the_rates_are_those_of_the_saved_perturbation_and_beat_random_signs(
     folder: str, tmp_path: Path, loud: Network
 ) -> None:
-    result = ran(folder, tmp_path, loud)
-    found, (item,) = result["findings"], result["items"]
-    (change,) = load_file(tmp_path / "perturbation.safetensors")["perturbation"]
+    result = result_of_run(folder, tmp_path, loud)
+    findings = result["findings"]
+    (item,) = result["items"]
+    (perturbation,) = load_file(tmp_path / "perturbation.safetensors")["perturbation"]
     assert (
-        float(change.abs().max())
+        float(perturbation.abs().max())
         == pytest.approx(16 / 255)
         == pytest.approx(item["linf"], abs=1e-6)
     )
-    split = HeldOutSplit(folder, ASIDE).at((16, 16))
+    split = HeldOutSplit(folder, HELD_OUT).at((16, 16))
     for name, pictures in (("train", split.train), ("heldout", split.held_out)):
-        before, after = classes(loud, pictures), classes(loud, pictures, change)
+        before, after = classes(loud, pictures), classes(loud, pictures, perturbation)
         rate = round(float((before != after).mean()), 4)
-        assert found[f"fooling_rate_{name}"] == item[f"fooling_rate_{name}"] == rate
-    assert (found["pictures_train"], found["pictures_heldout"]) == (COUNT - ASIDE, ASIDE)
-    assert found["fooling_rate_heldout"] > found["random_signs"] + 0.1
-    table, after = found["dominant_labels"], classes(loud, split.held_out, change)
-    assert table[0]["share"] == round(float(np.bincount(after).max() / ASIDE), 4)
+        assert findings[f"fooling_rate_{name}"] == item[f"fooling_rate_{name}"] == rate
+    assert (findings["pictures_train"], findings["pictures_heldout"]) == (
+        COUNT - HELD_OUT,
+        HELD_OUT,
+    )
+    assert findings["fooling_rate_heldout"] > findings["random_signs"] + 0.1
+    table = findings["dominant_labels"]
+    after = classes(loud, split.held_out, perturbation)
+    assert table[0]["share"] == round(float(np.bincount(after).max() / HELD_OUT), 4)
     assert table[0]["label"] in {
         NAMES[i] for i in np.flatnonzero(np.bincount(after) == np.bincount(after).max())
     }
     assert [row["share"] for row in table] == sorted((row["share"] for row in table), reverse=True)
-    assert (found["success"], item["success"]) == (None, None)
-    assert "target_rate_train" not in found
-    assert "transfer" not in found
+    assert (findings["success"], item["success"]) == (None, None)
+    assert "target_rate_train" not in findings
+    assert "transfer" not in findings
 
 
-def test_the_picture_that_is_kept_is_the_perturbation_amplified(
+def test_the_saved_image_is_the_perturbation_amplified(
     folder: str, tmp_path: Path, loud: Network
 ) -> None:
-    result = ran(folder, tmp_path, loud)
+    result = result_of_run(folder, tmp_path, loud)
     (item,) = result["items"]
-    (change,) = load_file(tmp_path / "perturbation.safetensors")["perturbation"]
-    shown = np.asarray(Image.open(tmp_path / item["file"]), dtype=np.float64) / 255
-    back = torch.from_numpy((shown - 0.5) / item["amplified"]).permute(2, 0, 1).float()
-    torch.testing.assert_close(back, change, atol=0.51 / 255 / item["amplified"], rtol=0)
+    (perturbation,) = load_file(tmp_path / "perturbation.safetensors")["perturbation"]
+    pixels = np.asarray(Image.open(tmp_path / item["file"]), dtype=np.float64) / 255
+    restored = torch.from_numpy((pixels - 0.5) / item["amplified"]).permute(2, 0, 1).float()
+    torch.testing.assert_close(restored, perturbation, atol=0.51 / 255 / item["amplified"], rtol=0)
     (figure,) = result["figures"]
     assert (tmp_path / figure["file"]).is_file()
     assert "untargeted" in figure["caption"]
 
 
 def test_a_target_has_a_rate_of_its_own(folder: str, tmp_path: Path, loud: Network) -> None:
-    result = ran(folder, tmp_path, loud, target=["lemon", "teapot"])
-    split = HeldOutSplit(folder, ASIDE).at((16, 16))
+    result = result_of_run(folder, tmp_path, loud, target=["lemon", "teapot"])
+    split = HeldOutSplit(folder, HELD_OUT).at((16, 16))
     changes = load_file(tmp_path / "perturbation.safetensors")["perturbation"]
     before = classes(loud, split.held_out)
-    for change, name, item in zip(changes, ("lemon", "teapot"), result["items"], strict=True):
-        wanted = NAMES.index(name)
-        after = classes(loud, split.held_out, change)[before != wanted]
-        assert item["target_rate_heldout"] == round(float((after == wanted).mean()), 4)
+    for perturbation, name, item in zip(changes, ("lemon", "teapot"), result["items"], strict=True):
+        target = NAMES.index(name)
+        after = classes(loud, split.held_out, perturbation)[before != target]
+        assert item["target_rate_heldout"] == round(float((after == target).mean()), 4)
     rates = [item["target_rate_heldout"] for item in result["items"]]
     assert result["findings"]["target_rate_heldout"] == pytest.approx(sum(rates) / 2, abs=1e-4)
     assert len(result["figures"]) == 2
 
 
-def test_the_other_network_is_shown_it_at_its_own_size(
+def test_another_network_reads_the_perturbation_at_its_own_size(
     folder: str, tmp_path: Path, loud: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = wrapped(tiny_module(seed=1, gain=8.0), size=(24, 20))
-    other.sha256, other.name = "1" * 64, "other"
-    result = ran(folder, tmp_path, loud, transfer={"one": other, "same": loud, "none": None})
+    other.sha256 = "1" * 64
+    other.name = "other"
+    result = result_of_run(
+        folder, tmp_path, loud, transfer={"one": other, "same": loud, "none": None}
+    )
     (row,) = result["findings"]["transfer"]
     assert "no second one; left out" in caplog.text
     assert row["network"] == "other"
-    (change,) = load_file(tmp_path / "perturbation.safetensors")["perturbation"]
+    (perturbation,) = load_file(tmp_path / "perturbation.safetensors")["perturbation"]
     larger = torch.nn.functional.interpolate(
-        change[None], (24, 20), mode="bicubic", antialias=True
+        perturbation[None], (24, 20), mode="bicubic", antialias=True
     )[0]
-    change = larger.clamp(-16 / 255, 16 / 255)
-    held = HeldOutSplit(folder, ASIDE).at((24, 20)).held_out
+    perturbation = larger.clamp(-16 / 255, 16 / 255)
+    held_out = HeldOutSplit(folder, HELD_OUT).at((24, 20)).held_out
     assert row["fooling_rate"] == round(
-        float((classes(other, held) != classes(other, held, change)).mean()), 4
+        float((classes(other, held_out) != classes(other, held_out, perturbation)).mean()), 4
     )
     assert 0 <= row["random_signs"] <= 1
 
 
-def test_without_pictures_kept_aside_the_others_are_shown(
+def test_without_held_out_pictures_the_figure_shows_the_others(
     folder: str, tmp_path: Path, loud: Network
 ) -> None:
-    result = ran(folder, tmp_path, loud, holdout=0)
+    result = result_of_run(folder, tmp_path, loud, holdout=0)
     assert "fooling_rate_heldout" not in result["findings"]
     assert result["findings"]["fooling_rate_train"] > result["findings"]["random_signs"]
     assert "it was made from" in result["figures"][0]["caption"]
     json.dumps(result)
 
 
-def test_shares_of_the_definition() -> None:
-    seen = Seen(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 2, 2, 1]))
-    assert (seen.fooled, seen.hit(2), seen.hit(0), seen.hit(None)) == (0.5, 0.5, 0.0, None)
-    nothing = Seen(torch.zeros(0), torch.zeros(0))
-    assert (nothing.fooled, nothing.hit(1)) == (None, None)
+def test_rates_by_their_definition() -> None:
+    predictions = Predictions(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 2, 2, 1]))
+    assert (predictions.fooling_rate, predictions.target_rate(2), predictions.target_rate(0)) == (
+        0.5,
+        0.5,
+        0.0,
+    )
+    assert predictions.target_rate(None) is None
+    empty = Predictions(torch.zeros(0), torch.zeros(0))
+    assert (empty.fooling_rate, empty.target_rate(1)) == (None, None)
 
 
-def test_bad_input_is_said_in_one_line(loud: Network) -> None:
+def test_mistakes_are_reported_in_one_line(loud: Network) -> None:
     with pytest.raises(InputError, match="sheet=-1"):
         FoolingRate(sheet=-1)
     with pytest.raises(InputError, match="labels=0"):

@@ -1,4 +1,4 @@
-"""Distances from natural pictures, against the same by NumPy over hooks of our own."""
+"""Distances from natural pictures, against the same by NumPy and forward hooks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from synth import data
 from synth.core.network import Network
 from synth.data import fitted
 from synth.errors import InputError
-from synth.metrics.naturalness import NaturalStatistics, load_or_fit, fit
+from synth.metrics.naturalness import NaturalStatistics, fit, load_or_fit
 from synth.networks.bundled import bundled
 
 COUNT = 24
@@ -24,7 +24,7 @@ COUNT = 24
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Noise of many shades: to a network of random weights, what is natural is what it is shown."""
+    """Pictures of noise in many shades, which stand for natural ones."""
     path = tmp_path_factory.mktemp("naturals")
     for number in range(COUNT):
         draws = np.random.default_rng(number)
@@ -44,28 +44,32 @@ def stored(folder: Path) -> Tensor:
 
 
 def by_hand(network: Network, natural: Tensor, images: Tensor) -> np.ndarray:
-    """RMS of standardised channel means of both ReLUs, each layer alike, over that of the natural pictures."""
-    kept: dict[str, np.ndarray] = {}
+    """RMS of standardised channel means of both ReLUs, over that of the natural pictures."""
+    activations: dict[str, np.ndarray] = {}
 
     def hook(name: str):
-        return lambda _, __, out: kept.__setitem__(name, out.double().mean((2, 3)).numpy())
+        return lambda _, __, out: activations.__setitem__(name, out.double().mean((2, 3)).numpy())
 
     handles = [
         network.module.get_submodule(name).register_forward_hook(hook(name))
         for name in ("relu1", "relu2")
     ]
 
-    def squares(pictures: Tensor, about: list[tuple[np.ndarray, np.ndarray]] | None):
+    def squares(pictures: Tensor, moments: list[tuple[np.ndarray, np.ndarray]] | None):
         with torch.no_grad():
             network(pictures)
-        found = [kept["relu1"].copy(), kept["relu2"].copy()]
-        about = about or [(one.mean(0), one.std(0, ddof=1)) for one in found]
-        parts = [(((one - m) / np.where(s > 0, s, 1)) ** 2 * (s > 0)).mean(1)
-                 for one, (m, s) in zip(found, about, strict=True)]  # fmt: skip
-        return np.sqrt(np.mean(parts, axis=0)), about
+        layers = [activations["relu1"].copy(), activations["relu2"].copy()]
+        moments = moments or [(values.mean(0), values.std(0, ddof=1)) for values in layers]
+        parts = [
+            (((values - mean) / np.where(deviation > 0, deviation, 1)) ** 2 * (deviation > 0)).mean(
+                1
+            )
+            for values, (mean, deviation) in zip(layers, moments, strict=True)
+        ]
+        return np.sqrt(np.mean(parts, axis=0)), moments
 
-    usual, about = squares(natural, None)
-    result = squares(images, about)[0] / usual.mean()
+    usual, moments = squares(natural, None)
+    result = squares(images, moments)[0] / usual.mean()
     for handle in handles:
         handle.remove()
     return result
@@ -73,45 +77,46 @@ def by_hand(network: Network, natural: Tensor, images: Tensor) -> np.ndarray:
 
 def test_distances_by_hand(network: Network, folder: Path) -> None:
     images = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    known = fit(network, data.pictures(str(folder)))
-    assert (known.layers, known.pictures, known.sha256) == (
+    statistics = fit(network, data.pictures(str(folder)))
+    assert (statistics.layers, statistics.pictures, statistics.sha256) == (
         ("relu1", "relu2"),
         COUNT,
         network.sha256,
     )
     np.testing.assert_allclose(
-        known.distances(network, images), by_hand(network, stored(folder), images), rtol=1e-3
+        statistics.distances(network, images), by_hand(network, stored(folder), images), rtol=1e-3
     )
 
 
-def test_natural_pictures_have_one_and_far_ones_more(network: Network, folder: Path) -> None:
-    known = load_or_fit(network, str(folder))
-    assert known is not None
-    own = known.distances(network, stored(folder))
-    assert float(own.mean()) == pytest.approx(1, abs=1e-5)
+def test_natural_pictures_have_distance_one_and_others_more(network: Network, folder: Path) -> None:
+    statistics = load_or_fit(network, str(folder))
+    assert statistics is not None
+    distances = statistics.distances(network, stored(folder))
+    assert float(distances.mean()) == pytest.approx(1, abs=1e-5)
     stripes = torch.zeros(1, 3, 16, 16)
     stripes[..., ::2] = 1
-    assert float(known.distances(network, stripes)) > 2
+    assert float(statistics.distances(network, stripes)) > 2
 
 
 def test_pictures_of_another_size_are_scaled(network: Network, folder: Path) -> None:
-    known = fit(network, data.pictures(str(folder)))
+    statistics = fit(network, data.pictures(str(folder)))
     natural = stored(folder)
     large = nn.functional.interpolate(natural, (48, 48), mode="nearest")
     np.testing.assert_allclose(
-        known.distances(network, large), known.distances(network, natural), atol=0.15
+        statistics.distances(network, large), statistics.distances(network, natural), atol=0.15
     )
     assert fitted(natural, (16, 16)) is natural
 
 
-def test_a_unit_that_never_varies_counts_nothing(folder: Path) -> None:
+def test_a_unit_without_variance_is_not_counted(folder: Path) -> None:
     module = tiny_module()
     with torch.no_grad():
-        module.conv1.weight[0], module.conv1.bias[0] = 0, -1  # never beyond its ReLU
+        module.conv1.weight[0] = 0
+        module.conv1.bias[0] = -1  # its ReLU is always 0
     network = wrapped(module)
-    known = fit(network, data.pictures(str(folder)))
-    assert known.deviation[0] == 0
-    assert bool(known.distances(network, stored(folder)).isfinite().all())
+    statistics = fit(network, data.pictures(str(folder)))
+    assert statistics.deviation[0] == 0
+    assert bool(statistics.distances(network, stored(folder)).isfinite().all())
 
 
 def test_a_network_without_layers_of_relu_takes_those_with_weights(folder: Path) -> None:
@@ -124,18 +129,20 @@ def test_a_network_without_layers_of_relu_takes_those_with_weights(folder: Path)
         fit(bare, data.pictures(str(folder)))
 
 
-def test_a_file_says_the_same_as_its_folder(network: Network, folder: Path, tmp_path: Path) -> None:
-    known = fit(network, data.pictures(str(folder)))
-    known.save(tmp_path / "it.safetensors")
-    read = load_or_fit(network, str(tmp_path / "it.safetensors"))
-    assert read is not None
+def test_a_saved_file_gives_the_distances_of_its_folder(
+    network: Network, folder: Path, tmp_path: Path
+) -> None:
+    statistics = fit(network, data.pictures(str(folder)))
+    statistics.save(tmp_path / "it.safetensors")
+    loaded = load_or_fit(network, str(tmp_path / "it.safetensors"))
+    assert loaded is not None
     assert torch.equal(
-        read.distances(network, stored(folder)), known.distances(network, stored(folder))
+        loaded.distances(network, stored(folder)), statistics.distances(network, stored(folder))
     )
-    assert (read.layers, read.pictures) == (known.layers, COUNT)
-    NaturalStatistics(known.layers, known.mean, known.deviation, 1.0, COUNT, "f" * 64).save(
-        tmp_path / "other.safetensors"
-    )
+    assert (loaded.layers, loaded.pictures) == (statistics.layers, COUNT)
+    NaturalStatistics(
+        statistics.layers, statistics.mean, statistics.deviation, 1.0, COUNT, "f" * 64
+    ).save(tmp_path / "other.safetensors")
     with pytest.raises(
         InputError, match="measured with other weights than those of tiny; make it anew"
     ):
@@ -149,16 +156,16 @@ def test_a_file_says_the_same_as_its_folder(network: Network, folder: Path, tmp_
         load_or_fit(network, str(folder / "00.png"))
 
 
-def test_without_a_source_only_the_networks_in_the_box_have_some(network: Network) -> None:
+def test_without_a_source_only_the_bundled_networks_have_statistics(network: Network) -> None:
     assert load_or_fit(network) is None
     for name in ("mini_alexnet", "mini_resnet"):
-        shipped = bundled(name, device="cpu")
-        known = load_or_fit(shipped)
-        assert known is not None, (
-            f"{name}.naturals.safetensors belongs to other weights: make it anew"
+        network = bundled(name, device="cpu")
+        statistics = load_or_fit(network)
+        assert statistics is not None, (
+            f"{name}.naturals.safetensors belongs to other weights: measure it again"
         )
-        assert known.pictures == 2500
+        assert statistics.pictures == 2500
         noise = torch.rand(8, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-        assert float(known.distances(shipped, noise).median()) > 1.2
-        photographs = torch.stack([data.picture(name).at(shipped.size) for name in data.BUNDLED])
-        assert bool((known.distances(shipped, photographs) < 2).all())
+        assert float(statistics.distances(network, noise).median()) > 1.2
+        photographs = torch.stack([data.picture(name).at(network.size) for name in data.BUNDLED])
+        assert bool((statistics.distances(network, photographs) < 2).all())

@@ -1,4 +1,4 @@
-"""Pictures that are found again, or not, against neighbours looked up one by one in numpy."""
+"""Recognition of inverted images, against nearest neighbours by NumPy, one by one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from synth.searches.gradient import Gradient
 COUNT = 5
 
 
-class Given(Pixels):
+class FixedStart(Pixels):
     """Pixels that start from given pictures [n, 3, h, w]."""
 
     def __init__(self, pictures: Tensor) -> None:
@@ -54,7 +54,7 @@ def findings(
 ) -> dict:
     run = Experiment(
         network,
-        Given(pictures),
+        FixedStart(pictures),
         FeatureMatch("conv1", images=str(folder)),
         Gradient(1, rate=1e-7),
         metrics={"recognition": Recognition(str(folder), layer)},
@@ -63,11 +63,13 @@ def findings(
     return result["findings"] | {"items": result["items"]}
 
 
-def nearest(these: np.ndarray, others: np.ndarray) -> list[int]:
-    return [int(np.argmin([((one - other) ** 2).sum() for other in others])) for one in these]
+def nearest(vectors: np.ndarray, others: np.ndarray) -> list[int]:
+    return [
+        int(np.argmin([((vector - other) ** 2).sum() for other in others])) for vector in vectors
+    ]
 
 
-def test_the_originals_are_found_and_strangers_as_often_as_their_neighbours_say(
+def test_originals_are_recognised_and_others_where_the_nearest_is_their_own(
     network: Network, folder: Path, tmp_path: Path
 ) -> None:
     originals = torch.stack([picture.at((16, 16)) for picture in data.pictures(folder)])
@@ -84,7 +86,7 @@ def test_the_originals_are_found_and_strangers_as_often_as_their_neighbours_say(
     mixed = (0.45 * originals + 0.55 * torch.rand(originals.shape, generator=draws)) * 0.5
     mixed[2] = originals[4]
     mixed = (mixed * 255).round() / 255
-    found = findings(network, folder, mixed, tmp_path / "mixed", "pool2")
+    results = findings(network, folder, mixed, tmp_path / "mixed", "pool2")
     by_pixels = nearest(mixed.flatten(1).double().numpy(), originals.flatten(1).double().numpy())
     codes = [
         network.read(images, ["pool2"])["pool2"].double().mean((2, 3)).numpy()
@@ -93,36 +95,42 @@ def test_the_originals_are_found_and_strangers_as_often_as_their_neighbours_say(
     codes = [code / np.linalg.norm(code, axis=1, keepdims=True) for code in codes]
     by_features = nearest(*codes)
     assert by_pixels[2] == by_features[2] == 4
-    assert found["found_again_pixels"] == np.mean([place == i for i, place in enumerate(by_pixels)])
-    assert found["found_again_features"] == np.mean(
+    assert results["found_again_pixels"] == np.mean(
+        [place == i for i, place in enumerate(by_pixels)]
+    )
+    assert results["found_again_features"] == np.mean(
         [place == i for i, place in enumerate(by_features)]
     )
-    assert [item["found_again_pixels"] for item in found["items"]] == [
+    assert [item["found_again_pixels"] for item in results["items"]] == [
         place == i for i, place in enumerate(by_pixels)
     ]
 
 
-def test_one_picture_is_not_mistaken(network: Network, tmp_path: Path) -> None:
+def test_a_single_picture_has_no_findings(network: Network, tmp_path: Path) -> None:
     for pictures in (None, "china"):
         run = Experiment(
-            network, Pixels(16), FeatureMatch("conv1", image="china"), Gradient(1),
+            network,
+            Pixels(16),
+            FeatureMatch("conv1", image="china"),
+            Gradient(1),
             metrics={"recognition": Recognition(pictures)},
-        )  # fmt: skip
-        assert "found_again_pixels" not in run.run(Record(tmp_path / str(pictures), {})).to_dict()["findings"]
+        )
+        result = run.run(Record(tmp_path / str(pictures), {}))
+        assert "found_again_pixels" not in result.findings
 
 
 def test_mistakes(network: Network, folder: Path) -> None:
-    def built(measure: Recognition, layer: str | list[str] = "conv1") -> Experiment:
+    def make_experiment(metric: Recognition, layer: str | list[str] = "conv1") -> Experiment:
         objective = (
             FeatureMatch(layer, image="china")
             if isinstance(layer, list)
             else FeatureMatch(layer, None, str(folder))
         )
         return Experiment(
-            network, Pixels(16), objective, Gradient(1), metrics={"recognition": measure}
+            network, Pixels(16), objective, Gradient(1), metrics={"recognition": metric}
         )
 
     with pytest.raises(InputError, match="metrics: 2 items and 5 images"):
-        built(Recognition(str(folder)), ["conv1", "conv2"])
+        make_experiment(Recognition(str(folder)), ["conv1", "conv2"])
     with pytest.raises(InputError, match="layer=poool: tiny has no such layer"):
-        built(Recognition(str(folder), "poool"))
+        make_experiment(Recognition(str(folder), "poool"))

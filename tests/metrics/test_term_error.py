@@ -1,4 +1,4 @@
-"""The error that a run tells, against the file it left, read and measured by hand."""
+"""The error of a term, against that of the saved image measured by hand."""
 
 from __future__ import annotations
 
@@ -23,31 +23,36 @@ from synth.record.record import Record
 from synth.searches.gradient import Gradient
 
 
-def test_of_the_saved_file_and_without_the_weight(network: Network, tmp_path: Path) -> None:
+def test_the_error_is_of_the_saved_image_and_without_the_weight(
+    network: Network, tmp_path: Path
+) -> None:
     layers = ["conv1", "conv2"]
     objective = WeightedSum(
         {"features": FeatureMatch(layers, image="china", weight=3.0), "tv": TotalVariation()}
     )
     metrics = {"error": TermError("features", "feature_error")}
-    result = Experiment(network, Pixels(16), objective, Gradient(20), metrics=metrics).run(
-        Record(tmp_path, {})
-    ).to_dict()
-    wanted = network.read(data.picture("china").at((16, 16))[None], ["relu1", "relu2"])
-    for item, layer in zip(result["items"], wanted, strict=True):
-        seen = network.read(data.picture(tmp_path / item["file"]).at((16, 16))[None], [layer])[
-            layer
-        ]
-        expected = float((seen - wanted[layer]).square().sum() / wanted[layer].square().sum())
+    result = (
+        Experiment(network, Pixels(16), objective, Gradient(20), metrics=metrics)
+        .run(Record(tmp_path, {}))
+        .to_dict()
+    )
+    targets = network.read(data.picture("china").at((16, 16))[None], ["relu1", "relu2"])
+    for item, layer in zip(result["items"], targets, strict=True):
+        activations = network.read(
+            data.picture(tmp_path / item["file"]).at((16, 16))[None], [layer]
+        )[layer]
+        expected = float(
+            (activations - targets[layer]).square().sum() / targets[layer].square().sum()
+        )
         assert item["feature_error"] == pytest.approx(expected, abs=2e-6)
-    findings, errors = result["findings"], [item["feature_error"] for item in result["items"]]
+    findings = result["findings"]
+    errors = [item["feature_error"] for item in result["items"]]
     assert findings["feature_error"] == pytest.approx(sum(errors) / 2, abs=2e-6)
     assert findings["feature_error_of"] == dict(zip(layers, errors, strict=True))
     assert findings["feature_error_start"] > findings["feature_error"]
 
 
-def test_the_start_is_the_picture_that_the_search_began_with(
-    network: Network, tmp_path: Path
-) -> None:
+def test_the_error_at_the_start_is_of_the_initial_image(network: Network, tmp_path: Path) -> None:
     objective = WeightedSum({"style": GramMatch("flower", layers=["conv1"])})
     metrics = {"error": TermError("style", "style_error")}
     run = Experiment(network, canvas("china", size=16), objective, Gradient(10), metrics=metrics)
@@ -60,11 +65,11 @@ def test_the_start_is_the_picture_that_the_search_began_with(
     assert "style_error_of" not in findings
 
 
-def test_a_term_that_is_not_there(network: Network) -> None:
+def test_a_missing_term_is_refused(network: Network) -> None:
     metrics = {"error": TermError("feature", "feature_error")}
     with pytest.raises(
         InputError,
         match=r"metrics term=feature: the objective has no such term. Did you mean features",
     ):
-        Experiment(network, Pixels(16), WeightedSum({"features": FeatureMatch("conv1", image="china")}), Gradient(2),
-                   metrics=metrics)  # fmt: skip
+        objective = WeightedSum({"features": FeatureMatch("conv1", image="china")})
+        Experiment(network, Pixels(16), objective, Gradient(2), metrics=metrics)

@@ -1,4 +1,4 @@
-"""Checkpoint files: exact, and safe from the damage that disks and kills do."""
+"""Checkpoint files: exact, and safe from damage by disks and kills."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_tensors_and_numbers_come_back_exactly(tmp_path: Path) -> None:
     assert torch.equal(loaded["special"].signbit(), tensors["special"].signbit())
 
 
-def test_the_newest_is_loaded_and_the_one_before_it_kept(saved: Checkpoint) -> None:
+def test_the_newest_is_loaded_and_the_previous_one_stays(saved: Checkpoint) -> None:
     assert number_of(saved) == 2
     saved.newest.unlink()
     assert number_of(saved) == 1
@@ -71,7 +71,7 @@ def test_the_newest_is_loaded_and_the_one_before_it_kept(saved: Checkpoint) -> N
 
 
 @pytest.mark.parametrize("length", [0, 10, 2000, -1])
-def test_one_cut_short_falls_back_to_the_previous_and_says_so(
+def test_one_cut_short_falls_back_to_the_previous_with_a_warning(
     saved: Checkpoint, length: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     saved.newest.write_bytes(saved.newest.read_bytes()[:length])
@@ -132,7 +132,7 @@ def test_one_of_an_earlier_version_is_refused_in_a_line(name: str, tmp_path: Pat
     assert Checkpoint(tmp_path, "part").load() is None
 
 
-def test_remove_takes_away_every_file_of_its_own(saved: Checkpoint) -> None:
+def test_remove_deletes_every_file_of_its_own(saved: Checkpoint) -> None:
     own = [*saved.files, *(path.with_name(f"{path.name}.partial") for path in saved.files)]
     for path in own:
         path.touch()

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first asks a run to stop, the second stops it."""
+"""Ctrl-C: the first sets a flag, the second raises at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from synth.record.interrupt import Interrupt
 
 
-def test_the_first_ctrl_c_asks_and_the_second_leaves() -> None:
+def test_the_first_ctrl_c_sets_the_flag_and_the_second_raises() -> None:
     before = signal.getsignal(signal.SIGINT)
     with Interrupt() as interrupt:
         os.kill(os.getpid(), signal.SIGINT)
@@ -21,14 +21,14 @@ def test_the_first_ctrl_c_asks_and_the_second_leaves() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_in_another_thread_signals_are_left_alone() -> None:
-    seen = []
+def test_in_another_thread_signals_are_not_handled() -> None:
+    values = []
 
     def work() -> None:
         with Interrupt() as interrupt:
-            seen.append(interrupt.asked)
+            values.append(interrupt.asked)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert seen == [False]
+    assert values == [False]

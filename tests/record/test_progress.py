@@ -1,4 +1,4 @@
-"""What a run shows of itself: a bar on a terminal, log lines where the output is piped; never both."""
+"""Progress: a bar on a terminal, log lines where the output is piped; never both."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ LINE = "epoch 2/5  train_loss 1.25  3 s"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_lines_that_stay_are_said_once(terminal: bool, caplog: pytest.LogCaptureFixture) -> None:
+def test_lasting_lines_are_printed_or_logged_once(
+    terminal: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
-    written = io.StringIO()
+    stream = io.StringIO()
     with Steps(
-        "training", 50, 0.0, Console(file=written, force_terminal=terminal, width=100)
+        "training", 50, 0.0, Console(file=stream, force_terminal=terminal, width=100)
     ) as bar:
         bar.at(15, "epoch 2/5, loss 1.500")
         bar.say(LINE)
-    assert (LINE in written.getvalue()) == terminal
+    assert (LINE in stream.getvalue()) == terminal
     assert (LINE in caplog.text) != terminal
-    assert ("epoch 2/5, loss 1.500" in written.getvalue()) == terminal
+    assert ("epoch 2/5, loss 1.500" in stream.getvalue()) == terminal
     assert ("training: step 15 of 50, epoch 2/5, loss 1.500" in caplog.text) != terminal
 
 
-def test_where_output_is_piped_steps_are_said_now_and_then(
+def test_where_output_is_piped_steps_are_logged_at_intervals(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -1,4 +1,4 @@
-"""The run folder: whole files or none, JSON that is JSON, and a checkpoint that belongs to its configuration."""
+"""The run folder: whole files or none, valid JSON, checkpoints of their own configuration only."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ from synth.record.record import Record, dumps
 from synth.record.result import Result
 
 _leaves = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=True, allow_infinity=True), st.text(max_size=8),
-    st.builds(Path, st.just("a/b")), st.builds(torch.tensor, st.lists(st.floats(width=32), max_size=3)),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.text(max_size=8),
+    st.builds(Path, st.just("a/b")),
+    st.builds(torch.tensor, st.lists(st.floats(width=32), max_size=3)),
+)
 _values = st.recursive(
     _leaves,
     lambda inner: st.one_of(
@@ -52,7 +57,7 @@ def test_json_is_stable(value: Any) -> None:
     assert dumps(json.loads(once)) == once
 
 
-def test_what_is_not_a_finite_number_is_null() -> None:
+def test_numbers_that_are_not_finite_become_null() -> None:
     value = {
         "a": math.nan,
         "b": [math.inf, -math.inf, 1.5],
@@ -84,7 +89,7 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
 
 
-def test_pictures_carry_their_record(tmp_path: Path) -> None:
+def test_images_carry_their_record(tmp_path: Path) -> None:
     record = Record(tmp_path / "run", first=7)
     values = torch.rand(3, 8, 9)
     about = {"target": "goldfish \u6f22", "confidence": math.nan, "long": "x" * 5000}
@@ -105,7 +110,7 @@ def test_a_folder_with_a_result_is_finished_and_only_then(tmp_path: Path) -> Non
     record.checkpoint({"genome": torch.zeros(2)}, {})
     record.finish(Result(status="interrupted"))
     assert Record.finished(tmp_path) is None
-    assert record.resume() is not None  # an interrupted run keeps what it needs to go on
+    assert record.resume() is not None  # an interrupted run keeps its checkpoint
     (tmp_path / "checkpoints").mkdir()  # the weights of every epoch, which a training may keep
     record.finish(Result(status="done"))
     assert (tmp_path / "checkpoints").is_dir()
@@ -113,7 +118,7 @@ def test_a_folder_with_a_result_is_finished_and_only_then(tmp_path: Path) -> Non
     assert not list(tmp_path.glob("checkpoint.*"))
 
 
-def test_a_finished_run_takes_away_its_own_checkpoints_only(tmp_path: Path) -> None:
+def test_a_finished_run_removes_its_own_checkpoints_only(tmp_path: Path) -> None:
     record = Record(tmp_path, {"seed": 0})
     for part in ("gradient", "genetic"):
         share = record.of(part, 0)
@@ -130,16 +135,16 @@ def test_a_finished_run_takes_away_its_own_checkpoints_only(tmp_path: Path) -> N
         "checkpoint.best.safetensors",
     ):
         (tmp_path / name).touch()
-    mine = {
+    user_files = {
         "checkpoint_mine.pth",
         "checkpoint_mine.safetensors",
         "checkpoint.tar",
         "checkpoint_gradient.txt",
     }
-    for name in mine:
+    for name in user_files:
         (tmp_path / name).touch()
     record.finish(Result(status="done"))
-    assert {path.name for path in tmp_path.iterdir()} == {*mine, "result.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {*user_files, "result.json"}
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
@@ -154,7 +159,7 @@ def _lines(*steps: int) -> list[dict[str, Any]]:
     return [{"step": step, "best": step / 2} for step in steps]
 
 
-def test_resume_gives_back_what_was_kept_and_cuts_the_steps(tmp_path: Path) -> None:
+def test_resume_loads_the_checkpoint_and_truncates_the_steps(tmp_path: Path) -> None:
     record = Record(tmp_path, {"seed": 0})
     assert record.resume() is None
     record.steps(_lines(0, 1))
@@ -167,16 +172,16 @@ def test_resume_gives_back_what_was_kept_and_cuts_the_steps(tmp_path: Path) -> N
     record.steps(_lines(2, 3))
     with (tmp_path / "steps.jsonl").open("a") as file:
         file.write('{"step": 4, "be')  # killed in the middle of a line
-    found, about = Record(tmp_path, {"seed": 0}).resume() or ({}, {})
-    assert found.keys() == tensors.keys()
+    loaded, about = Record(tmp_path, {"seed": 0}).resume() or ({}, {})
+    assert loaded.keys() == tensors.keys()
     assert all(
-        torch.equal(found[name].nan_to_num(), tensors[name].nan_to_num()) for name in tensors
+        torch.equal(loaded[name].nan_to_num(), tensors[name].nan_to_num()) for name in tensors
     )
     assert (about["step"], about["score"]) == (2, [0.1, 0.2])
     assert [line["step"] for line in steps_of(tmp_path)] == [0, 1]
 
 
-def test_a_checkpoint_cut_short_leaves_the_one_before(tmp_path: Path) -> None:
+def test_a_checkpoint_cut_short_falls_back_to_the_previous(tmp_path: Path) -> None:
     record = Record(tmp_path)
     for step in (1, 2):
         record.steps(_lines(step))
@@ -185,16 +190,16 @@ def test_a_checkpoint_cut_short_leaves_the_one_before(tmp_path: Path) -> None:
     for damage in (path.read_bytes()[:40], path.read_bytes()[:-9], b"", b"{}"):
         path.write_bytes(damage)
         record.steps(_lines(9))
-        found, about = record.resume() or ({}, {})
+        loaded, about = record.resume() or ({}, {})
         assert about["step"] == 1
-        assert float(found["genome"][0]) == 1.0
+        assert float(loaded["genome"][0]) == 1.0
         assert [line["step"] for line in steps_of(tmp_path)] == [1]
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
     old = {"seed": 0, "search": {"steps": 10, "rate": 0.5}, "target": ["goldfish"]}
     Record(tmp_path, old).checkpoint({}, {})
-    for new, said in [
+    for new, message in [
         ({**old, "seed": 1}, "seed was 0, is 1"),
         ({**old, "search": {"steps": 10, "rate": 0.25}}, "search.rate was 0.5, is 0.25"),
         (
@@ -203,12 +208,11 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> Non
         ),
         ({**old, "until": 0.5}, "until was null, is 0.5"),
     ]:
-        with pytest.raises(InputError) as caught:
+        with pytest.raises(InputError) as error:
             Record(tmp_path, new).resume()
-        assert said in str(caught.value)
-    assert (
-        Record(tmp_path, dict(reversed(old.items()))).resume() is not None
-    )  # the order means nothing
+        assert message in str(error.value)
+    # the order of the keys does not matter
+    assert Record(tmp_path, dict(reversed(old.items()))).resume() is not None
 
 
 def test_parts_share_a_folder(tmp_path: Path) -> None:
@@ -222,9 +226,8 @@ def test_parts_share_a_folder(tmp_path: Path) -> None:
     assert second.part_result() is None
     assert Record(tmp_path, {"seed": 1}).of("gradient", 0).part_result() is None
     assert second.picture(0, torch.zeros(3, 8, 8), {}) == "images/002.png"
-    assert (
-        second.resume() is None
-    )  # killed before its first checkpoint: its lines go, those of the first stay
+    # killed before its first checkpoint: its lines go, those of the first part stay
+    assert second.resume() is None
     assert [line["contender"] for line in steps_of(tmp_path)] == ["gradient"]
     second.keep_part_result(Result(status="interrupted"))
     assert second.part_result() is None
