@@ -2,8 +2,8 @@
 
     python docs/tables.py
 
-The first line of each YAML says what the part is; a recipe's ``# group: NAME`` says in which part of
-README's table it stands. A picture docs/recipes/NAME.jpg is shown where there is one. Everything
+The first line of each YAML says what the part is; a recipe's ``# group: NAME`` says in which part
+of README's table it stands. A picture docs/recipes/NAME.jpg is shown where there is one. Everything
 between ``<!-- list: NAME -->`` and ``<!-- end -->`` is replaced.
 """
 

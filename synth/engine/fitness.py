@@ -111,7 +111,7 @@ class ImageProblem(Problem):
             monitor = objective if self.monitor is self.objective else self.monitor.at(size)
             sized = {"encoding": self.encoding.at(size), "objective": objective, "monitor": monitor}
             parts = sized | parts
-        other = replace(self, **parts)  # type: ignore[arg-type]
+        other = replace(self, **parts)
         if size is not None or transform is not None:
             other.check()
         return other

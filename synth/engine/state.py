@@ -157,8 +157,8 @@ class RunState:
         numbers = dict(numbers)
         for name in ("score", "monitor"):  # JSON has no minus infinity: the score of an empty cell
             values = numbers[name]
-            numbers[name] = [-math.inf if value is None else value for value in values]  # type: ignore[attr-defined]
-        history = ConfidenceHistory(**numbers.pop("history"))  # type: ignore[arg-type]
+            numbers[name] = [-math.inf if value is None else value for value in values]
+        history = ConfidenceHistory(**numbers.pop("history"))
         search_state = {
             name.removeprefix("state."): value
             for name, value in tensors.items()
@@ -167,7 +167,7 @@ class RunState:
         return RunState(
             tensors["genome"],
             search_state,
-            **numbers,  # type: ignore[arg-type]
+            **numbers,
             births=[tensors["births"]],
             history=history,
         )

@@ -227,7 +227,7 @@ class DeepDreamFilm(Job):
         checkpoint = record.resume()
         if checkpoint is None:
             return _Progress()
-        state = _Progress(**checkpoint[1])  # type: ignore[arg-type]
+        state = _Progress(**checkpoint[1])
         for number in range(state.frames):
             if not self._path(record, number).is_file():
                 raise InputError(

@@ -57,8 +57,8 @@ class _Progress:
 
     @staticmethod
     def from_dict(record: Mapping[str, Json]) -> _Progress:
-        items = [Item.from_dict(item) for item in record["items"]]  # type: ignore[attr-defined]
-        return _Progress(**(dict(record) | {"items": items}))  # type: ignore[arg-type]
+        items = [Item.from_dict(item) for item in record["items"]]
+        return _Progress(**(dict(record) | {"items": items}))
 
 
 class Stylize(Job):

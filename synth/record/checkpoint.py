@@ -13,7 +13,6 @@ import logging
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from synth.errors import InputError
 from synth.record.atomic import disk_full_said, write_atomically
+from synth.record.result import Json
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Checkpoint:
         """Every file that the checkpoints of this or an earlier version consist of."""
         return (self.newest, self.previous, self._next, *self._earlier)
 
-    def save(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    def save(self, tensors: Mapping[str, Tensor], about: Mapping[str, Json]) -> None:
         """Writes a checkpoint; what was the newest becomes the previous one.
 
         Args:
@@ -75,7 +75,7 @@ class Checkpoint:
                 self.newest.replace(self.previous)
             self._next.replace(self.newest)
 
-    def load(self, required: bool = False) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    def load(self, required: bool = False) -> tuple[dict[str, Tensor], dict[str, Json]] | None:
         """The newest checkpoint that is whole; a damaged one is logged.
 
         Args:
@@ -103,7 +103,7 @@ class Checkpoint:
             )
         return None
 
-    def about(self) -> dict[str, Any] | None:
+    def about(self) -> dict[str, Json] | None:
         """The JSON record alone, of the newest checkpoint that is readable; None where none is."""
         for path in (self.newest, self.previous):
             try:
@@ -141,7 +141,7 @@ def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return stored
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Json]]:
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -129,7 +129,7 @@ class Item:
         names = {entry.name for entry in fields(Item)} - {"extra"}
         known = {key: value for key, value in record.items() if key in names}
         extra = {key: value for key, value in record.items() if key not in names}
-        return Item(**known, extra=extra)  # type: ignore[arg-type]
+        return Item(**known, extra=extra)
 
 
 @dataclass
@@ -192,10 +192,10 @@ class Result:
         values = {key: value for key, value in record.items() if key in names}
         for name in ("network", "transfer"):
             if values.get(name) is not None:
-                values[name] = NetworkInfo(**values[name])  # type: ignore[arg-type]
-        values["items"] = [Item.from_dict(item) for item in values.get("items") or ()]  # type: ignore[attr-defined]
-        values["figures"] = [Figure(**figure) for figure in values.get("figures") or ()]  # type: ignore[attr-defined]
-        return Result(**values)  # type: ignore[arg-type]
+                values[name] = NetworkInfo(**values[name])
+        values["items"] = [Item.from_dict(item) for item in values.get("items") or ()]
+        values["figures"] = [Figure(**figure) for figure in values.get("figures") or ()]
+        return Result(**values)
 
 
 # written also where they are None: readers of result.json may rely on these names
