@@ -180,7 +180,7 @@ def test_what_cannot_be_is_refused(loud_network: Network) -> None:
 def test_rows_a_few_at_a_time_go_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
     problem, _, _ = linear(WAYS)
     whole, _ = evolved(DeepFool(4), problem, rows_of(COUNT))
-    monkeypatch.setattr(deepfool, "TOGETHER", 3)
+    monkeypatch.setattr(deepfool, "ROWS_AT_A_TIME", 3)
     parts, _ = evolved(DeepFool(4), problem, rows_of(COUNT))
     for entry, other in zip(whole, parts, strict=True):
         assert torch.equal(entry.genome, other.genome)

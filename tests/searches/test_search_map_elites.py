@@ -13,7 +13,7 @@ from torch import Tensor
 
 from synth.core import Rows, State, StepReport
 from synth.core.lineage import line_of
-from synth.engine.state import MOMENTS, ConfidenceHistory
+from synth.engine.state import MAX_COLUMNS, ConfidenceHistory
 from synth.errors import InputError
 from synth.searches.map_elites import FRAMES, MapElites
 from synth.searches.operators.combined_mutation import SelfAdaptive
@@ -151,7 +151,7 @@ def test_statistics_are_of_the_filled_cells() -> None:
 def test_parents_are_filled_cells_the_worse_half_more_often(focus: float) -> None:
     search = archive(batch=4000)
     fitness = torch.tensor([0.0, -torch.inf, 5.0, -torch.inf, -3.0, 1.0])
-    cells = search._drawn({"fitness": fitness}, rows_of(1), focus)
+    cells = search._select(fitness, rows_of(1), focus)
     output = np.bincount(cells, minlength=6)
     assert output[[1, 3]].sum() == 0
     worse, any_one = focus * 4000 / 2, (1 - focus) * 4000 / 4
@@ -161,7 +161,7 @@ def test_parents_are_filled_cells_the_worse_half_more_often(focus: float) -> Non
 
 def test_a_single_filled_cell_is_everybodys_parent() -> None:
     fitness = torch.tensor([-torch.inf, -torch.inf, 2.0])
-    assert bool((archive(batch=50)._drawn({"fitness": fitness}, rows_of(1), 0.5) == 2).all())
+    assert bool((archive(batch=50)._select(fitness, rows_of(1), 0.5) == 2).all())
     with pytest.raises(InputError, match="focus"):
         archive(focus=1.5)
 
@@ -280,15 +280,15 @@ def test_what_cannot_be_is_refused() -> None:
 # -- the course of a run
 
 
-@pytest.mark.parametrize("steps", [1, MOMENTS, MOMENTS + 1, 1000, 5000])
+@pytest.mark.parametrize("steps", [1, MAX_COLUMNS, MAX_COLUMNS + 1, 1000, 5000])
 def test_a_history_keeps_evenly_spaced_moments(steps: int) -> None:
     history = ConfidenceHistory()
     for step in range(steps):
         history.note(step, 3 * step + 1, [step / 7, -math.inf])
-    assert len(history.moments) <= MOMENTS
+    assert len(history.moments) <= MAX_COLUMNS
     result = history.archive(["a", "b"], [steps, 3 * steps, [0.5, 0.0]])
     every = 1
-    while -(-steps // every) > MOMENTS:
+    while -(-steps // every) > MAX_COLUMNS:
         every *= 2
     assert result["steps"] == [*range(0, steps, every), steps]
     assert result["evaluations"] == [*(3 * step + 1 for step in range(0, steps, every)), 3 * steps]

@@ -145,9 +145,8 @@ def test_lengths_are_at_most_those_of_foolbox(loud_network: Network, folder: Pat
 def test_what_is_saved_fools(
     norm: str, loud_network: Network, folder: Path, tmp_path: Path
 ) -> None:
-    result = searched(loud_network, folder, MinimalNorm(30, norm), levels=True).run(
-        Record(tmp_path / "out")
-    )
+    experiment = searched(loud_network, folder, MinimalNorm(30, norm), levels=True)
+    result = experiment.run(Record(tmp_path / "out")).to_dict()
     assert [item["success"] for item in result["items"]] == [True] * COUNT
     for item in result["items"]:
         images = [

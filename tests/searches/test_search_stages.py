@@ -18,7 +18,7 @@ from synth.core import Images, Rows, Search, Transform
 from synth.encodings.fourier import Fourier
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
-from synth.engine import experiment as loop
+from synth.engine import observer
 from synth.engine.experiment import Experiment
 from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
@@ -73,7 +73,7 @@ def experiment_of(search: Search, transform: Transform | None = None, **words: A
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Saves after every step."""
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr(observer, "CHECKPOINT_EVERY", -1.0)
 
 
 def test_one_octave_is_the_search_itself() -> None:
