@@ -1,4 +1,7 @@
-"""Runs and trainings that are cut short at a chosen step; the fixture `often` makes runs save after every one."""
+"""Runs and trainings that are interrupted at a chosen step.
+
+With the fixture `often` runs save a checkpoint after every step.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +14,29 @@ from synth.engine.experiment import Experiment
 from synth.training.task import Progress, Task
 
 
-def at_step(made: Experiment, number: int, act: Callable[[], Any]) -> Experiment:
-    """`act` happens before step `number` of the search is taken."""
-    usual = made.search_method.step
+def at_step(experiment: Experiment, number: int, act: Callable[[], Any]) -> Experiment:
+    """`experiment`, whose search calls `act` before step `number`."""
+    original = experiment.search_method.step
 
-    def step(problem: Any, rows: Any, state: Any, now: int) -> Any:
-        if now == number:
+    def step(problem: Any, rows: Any, state: Any, index: int) -> Any:
+        if index == number:
             act()
-        return usual(problem, rows, state, now)
+        return original(problem, rows, state, index)
 
-    made.search_method.step = step  # type: ignore[method-assign]
-    return made
+    experiment.search_method.step = step  # type: ignore[method-assign]
+    return experiment
 
 
 def power_cut_after(task: Task, steps: int) -> Task:
-    """`task`, whose training ends in a RuntimeError, ``power cut``, once it has taken so many `steps`."""
-    usual, taken = task.train_step, []
+    """`task`, whose training raises RuntimeError, ``power cut``, after so many `steps`."""
+    original = task.train_step
+    batches: list[Progress] = []
 
     def step(batch: Tensor, progress: Progress) -> dict[str, Tensor]:
-        taken.append(progress)
-        if len(taken) > steps:
+        batches.append(progress)
+        if len(batches) > steps:
             raise RuntimeError("power cut")
-        return usual(batch, progress)
+        return original(batch, progress)
 
     task.train_step = step  # type: ignore[method-assign]
     return task

@@ -1,4 +1,4 @@
-"""What every measure owes: it is built from its file, says at once what it lacks, and adds without taking away."""
+"""The contract of metrics: built from YAML, refused in one line before the run, or additive."""
 
 from __future__ import annotations
 
@@ -25,45 +25,43 @@ pytest_plugins = "console_fixtures"
 
 
 @pytest.fixture(scope="module")
-def box(weights: Path) -> Network:
-    """The layers and sizes of the network in the box, which the YAML files name."""
+def alexnet(weights: Path) -> Network:
+    """A network with the layers and sizes of the bundled one, which the YAML files name."""
     return bundled.bundled("mini_alexnet", str(weights), "cpu")
 
 
-def measure(name: str) -> Metric:
-    """The measure as ``+measure@metrics.NAME=NAME`` adds it to a run."""
+def built_metric(name: str) -> Metric:
+    """The metric as ``+metric@metrics.NAME=NAME`` adds it to a run."""
     settings = composed(f"+metric@metrics.{name}={name}", *overrides_of("metric", name))
     return build(settings["metrics"][name], [])
 
 
-def run(box: Network, folder: Path, metrics: dict[str, Any]) -> dict[str, Any]:
-    encoding, objective = (
-        Perturbation(image="china", epsilon=0.1),
-        ClassScore(["goldfish", "lemon"]),
-    )
-    return Experiment(box, encoding, objective, Gradient(2), metrics=metrics).run(Record(folder)).to_dict()
+def run(alexnet: Network, folder: Path, metrics: dict[str, Any]) -> dict[str, Any]:
+    encoding = Perturbation(image="china", epsilon=0.1)
+    objective = ClassScore(["goldfish", "lemon"])
+    experiment = Experiment(alexnet, encoding, objective, Gradient(2), metrics=metrics)
+    return experiment.run(Record(folder)).to_dict()
 
 
 @pytest.mark.parametrize("name", names("metric"))
-def test_a_measure_is_built_from_its_file(name: str) -> None:
-    assert isinstance(measure(name), Metric)
+def test_a_metric_is_built_from_its_file(name: str) -> None:
+    assert isinstance(built_metric(name), Metric)
 
 
 @pytest.mark.parametrize("name", names("metric"))
-def test_it_adds_to_what_was_found_or_says_in_a_line_what_it_lacks(
-    name: str, box: Network, tmp_path: Path
+def test_it_adds_to_the_findings_or_is_refused_in_one_line(
+    name: str, alexnet: Network, tmp_path: Path
 ) -> None:
-    plain = run(box, tmp_path / "plain", {})
-    refused = None
+    plain = run(alexnet, tmp_path / "plain", {})
+    refusal = None
     try:
-        result = run(box, tmp_path / "measured", {name: measure(name)})
+        result = run(alexnet, tmp_path / "measured", {name: built_metric(name)})
     except InputError as error:
-        refused = str(error)
-    if refused is not None:
-        assert "\n" not in refused
-        assert not (tmp_path / "measured" / "images").exists(), (
-            "what cannot be measured is said before the run"
-        )
+        refusal = str(error)
+    if refusal is not None:
+        assert "\n" not in refusal
+        # refused before the run
+        assert not (tmp_path / "measured" / "images").exists()
         return
     json.dumps(result)
     assert {key: result["findings"][key] for key in plain["findings"]} == plain["findings"]

@@ -16,7 +16,8 @@ from synth.core.network import Network
 from synth.core.randomness import key_of
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
-from synth.engine.compatibility import items_rows
+from synth.engine import experiment as engine
+from synth.engine.compatibility import RULES, Parts, check_compatible, items_rows
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.objectives.every_class import EveryClass
@@ -147,6 +148,110 @@ def test_parts_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         Experiment(network, Pixels(16), objective, search, **options)
+
+
+class Captured(Exception):
+    """Carries the parts of an experiment instead of checking them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+
+def captured_parts(monkeypatch: pytest.MonkeyPatch, *arguments: Any, **options: Any) -> Parts:
+    """The parts that an experiment of these arguments would check."""
+
+    def capture(parts: Parts) -> None:
+        raise Captured(parts)
+
+    monkeypatch.setattr(engine, "check_compatible", capture)
+    with pytest.raises(Captured) as capture_error:
+        Experiment(*arguments, **options)
+    return capture_error.value.parts
+
+
+# one case for each rule, in the order of the table: objective, search, options, message
+RULE_CASES: list[tuple[Objective, Gradient, dict[str, Any], str]] = [
+    (
+        ClassScore("lemon"),
+        Gradient(2),
+        {"monitor": ClassScore(["lemon", "teapot"])},
+        "monitor: 2 targets, 1 items; name one, or one for each.",
+    ),
+    (
+        Alternatives(),
+        Gradient(2),
+        {"monitor": ClassScore("lemon")},
+        "objective: it gives several scores of an item, which gradient cannot read; write "
+        "search=deepfool, or an objective of one score, untargeted.",
+    ),
+    (
+        Alternatives(),
+        AlternativesSearch(2),
+        {},
+        "monitor: with an objective of alternatives a single score must be monitored; write "
+        "monitor=untargeted.",
+    ),
+    (
+        EveryClass(),
+        Gradient(2),
+        {},
+        "objective: its pictures compete for all 5 items, which gradient cannot read; write "
+        "search=map_elites, or an objective of one score, class_log_probability.",
+    ),
+    (
+        EveryClass(),
+        SharedPopulation(2),
+        {"monitor": ClassScore("lemon")},
+        "monitor: a map monitors what its cells are scored by; leave it out (monitor=null).",
+    ),
+    (
+        EveryClass(["lemon", "teapot"]),
+        SharedPopulation(2),
+        {"pictures": True},
+        "search=sharedpopulation: its pictures compete for every item, so all set out from one; "
+        "name one picture, not 2.",
+    ),
+    (
+        Untargeted(image="china"),
+        Gradient(2),
+        {},
+        "image: encoding=pixels does not set out from a picture, so nothing reads it; write "
+        "encoding=perturbation, or leave image= out.",
+    ),
+]
+
+
+@pytest.mark.parametrize("number", range(len(RULES)))
+def test_each_rule_of_the_table_refuses_its_parts_in_one_line(
+    number: int, network: Network, photographs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(RULE_CASES) == len(RULES)
+    objective, search, options, message = RULE_CASES[number]
+    options = dict(options)
+    encoding = Pixels(16)
+    if options.pop("pictures", False):
+        encoding = Perturbation(images=photographs, size=16)
+    with pytest.raises(InputError) as error:
+        Experiment(network, encoding, objective, search, **options)
+    assert str(error.value) == message
+    parts = captured_parts(monkeypatch, network, encoding, objective, search, **options)
+    assert [rule.violated(parts) for rule in RULES].index(True) == number
+
+
+def test_parts_that_meet_violate_no_rule(
+    network: Network, photographs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perturbation = Perturbation(images=photographs, size=16)
+    for encoding, objective, search, monitor in (
+        (Pixels(16), ClassScore("lemon"), Gradient(2), None),
+        (Pixels(16), ClassScore(["lemon", "teapot"]), Gradient(2), ClassScore("lemon")),
+        (Pixels(16), Alternatives(), AlternativesSearch(2), ClassScore("lemon")),
+        (Pixels(16), EveryClass(), SharedPopulation(2), None),
+        (perturbation, Untargeted(images=photographs), Gradient(2), None),
+    ):
+        parts = captured_parts(monkeypatch, network, encoding, objective, search, monitor=monitor)
+        assert not any(rule.violated(parts) for rule in RULES)
+        check_compatible(parts)
 
 
 def test_alternatives_are_taken_by_a_search_that_reads_them(network: Network) -> None:

@@ -1,4 +1,4 @@
-"""Whole runs: freezing, budgets, interruptions and what the folder says, each against a second way to know it."""
+"""Whole runs: stopping rules, budgets, interruptions, the run folder; checked independently."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from synth.core.network import OUTPUT, Network
 from synth.encodings.fourier import Fourier
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
-from synth.engine import experiment as loop
+from synth.engine import observer
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.jobs.comparison import Comparison
@@ -64,7 +64,7 @@ SEARCHES: dict[str, Callable[[], Search]] = {
 }
 
 
-def experiment(network: Network, search: Search, **options: Any) -> Experiment:
+def make_experiment(network: Network, search: Search, **options: Any) -> Experiment:
     targets = options.pop("targets", "all")
     usual: dict[str, Any] = {
         "encoding": Pixels(16),
@@ -78,13 +78,13 @@ def experiment(network: Network, search: Search, **options: Any) -> Experiment:
 
 
 def plain(path: Path, file: str) -> np.ndarray:
-    """A saved picture by Pillow and NumPy alone: [3, h, w] in [0, 1]."""
+    """A saved image read by Pillow and NumPy alone: [3, h, w] in [0, 1]."""
     with Image.open(path / file) as image:
         return np.asarray(image, dtype=np.float64).transpose(2, 0, 1) / 255
 
 
 def logits(network: Network, path: Path, file: str) -> np.ndarray:
-    """What the bare module says of a saved picture."""
+    """Logits of the bare module for a saved image."""
     normal = (plain(path, file) - np.reshape(MEAN, (3, 1, 1))) / np.reshape(STD, (3, 1, 1))
     with torch.no_grad():
         return network.module(torch.from_numpy(normal)[None].float())[0].double().numpy()
@@ -95,35 +95,35 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def timeless(value: Any) -> Any:
-    """`value` without what a clock said."""
+    """`value` without measured times."""
     if isinstance(value, dict):
-        return {key: timeless(one) for key, one in value.items() if key != "seconds"}
-    return [timeless(one) for one in value] if isinstance(value, list) else value
+        return {key: timeless(entry) for key, entry in value.items() if key != "seconds"}
+    return [timeless(entry) for entry in value] if isinstance(value, list) else value
 
 
 def files(path: Path) -> dict[str, bytes]:
-    return {str(one.relative_to(path)): one.read_bytes() for one in sorted(path.rglob("*.png"))}
+    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*.png"))}
 
 
-class Counted:
-    """The pictures that pass a network forwards, counted by a hook of our own."""
+class ForwardCounter:
+    """Counts the images that pass a network forwards, by a hook."""
 
     def __init__(self, network: Network) -> None:
         self.forwards = 0
         self._handle = network.module.register_forward_pre_hook(self._count)
 
-    def _count(self, _: nn.Module, given: tuple[Tensor]) -> None:
-        self.forwards += len(given[0])
+    def _count(self, _: nn.Module, inputs: tuple[Tensor]) -> None:
+        self.forwards += len(inputs[0])
 
 
-# -- what the folder says ---------------------------------------------------------------------------
+# -- the run folder --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-def test_confidences_are_those_of_the_saved_pictures(
+def test_confidences_are_those_of_the_saved_images(
     loud_network: Network, tmp_path: Path, search: str
 ) -> None:
-    result = experiment(loud_network, SEARCHES[search]()).run(Record(tmp_path)).to_dict()
+    result = make_experiment(loud_network, SEARCHES[search]()).run(Record(tmp_path)).to_dict()
     assert [item["target"] for item in result["items"]] == list(NAMES)
     assert [item["file"] for item in result["items"]] == [f"images/00{i}.png" for i in range(5)]
     for number, item in enumerate(result["items"]):
@@ -145,7 +145,7 @@ def test_confidences_are_those_of_the_saved_pictures(
 
 
 def test_each_png_carries_its_record(loud_network: Network, tmp_path: Path) -> None:
-    experiment(loud_network, gradient(2), targets=["lemon", 0]).run(Record(tmp_path))
+    make_experiment(loud_network, gradient(2), targets=["lemon", 0]).run(Record(tmp_path))
     for number, (name, index) in enumerate((("lemon", 3), ("goldfish", 0))):
         with Image.open(tmp_path / f"images/00{number}.png") as image:
             assert (image.mode, image.size) == ("RGB", (16, 16))
@@ -159,11 +159,13 @@ def test_each_png_carries_its_record(loud_network: Network, tmp_path: Path) -> N
         assert (about["search"], about["encoding"]) == ("gradient", "pixels")
 
 
-def test_steps_say_what_an_independent_look_says(loud_network: Network, tmp_path: Path) -> None:
-    """One step a row: replayed from the saved start by hand, the first line must be of the start itself."""
-    made = experiment(loud_network, gradient(3))
-    made.run(Record(tmp_path))
-    start = Pixels(16).start(made.rows)
+def test_the_first_line_of_steps_describes_the_initial_images(
+    loud_network: Network, tmp_path: Path
+) -> None:
+    """Scores, terms and passes of step 0, computed by hand from the initial genomes."""
+    experiment = make_experiment(loud_network, gradient(3))
+    experiment.run(Record(tmp_path))
+    start = Pixels(16).start(experiment.rows)
     with torch.no_grad():
         scores = loud_network(start)
     own = scores.softmax(1).diagonal()
@@ -185,15 +187,14 @@ def test_steps_say_what_an_independent_look_says(loud_network: Network, tmp_path
 def test_every_pass_of_the_network_is_counted(
     loud_network: Network, tmp_path: Path, search: str, until: float | None
 ) -> None:
-    made = experiment(loud_network, SEARCHES[search](), until=until)
-    counted = Counted(loud_network)
-    result = made.run(Record(tmp_path)).to_dict()
-    claimed = sum(item["forwards"] for item in result["items"])
-    assert counted.forwards == claimed + len(
-        result["items"]
-    )  # each saved picture is looked at once, at the end
+    experiment = make_experiment(loud_network, SEARCHES[search](), until=until)
+    counter = ForwardCounter(loud_network)
+    result = experiment.run(Record(tmp_path)).to_dict()
+    recorded = sum(item["forwards"] for item in result["items"])
+    # each saved image is evaluated once, at the end
+    assert counter.forwards == recorded + len(result["items"])
     if until is None:
-        assert claimed == lines(tmp_path)[-1]["forwards"]
+        assert recorded == lines(tmp_path)[-1]["forwards"]
 
 
 @pytest.mark.parametrize("search", SEARCHES)
@@ -202,45 +203,49 @@ def test_the_same_run_twice_is_the_same_bit_for_bit(
 ) -> None:
     results = []
     for name in ("one", "two"):
-        made = experiment(wrapped(tiny_module(gain=8.0)), SEARCHES[search](), until=0.95)
-        results.append(timeless(made.run(Record(tmp_path / name)).to_dict()))
+        experiment = make_experiment(wrapped(tiny_module(gain=8.0)), SEARCHES[search](), until=0.95)
+        results.append(timeless(experiment.run(Record(tmp_path / name)).to_dict()))
     assert results[0] == results[1]
     assert files(tmp_path / "one") == files(tmp_path / "two")
     assert timeless(lines(tmp_path / "one")) == timeless(lines(tmp_path / "two"))
-    other = experiment(loud_network, SEARCHES[search](), until=0.95, seed=4)
+    other = make_experiment(loud_network, SEARCHES[search](), until=0.95, seed=4)
     other.run(Record(tmp_path / "three"))
     assert files(tmp_path / "one") != files(tmp_path / "three")
 
 
-# -- until and budget -------------------------------------------------------------------------------
+# -- until and budget ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("search", SEARCHES)
 def test_items_that_are_done_freeze_and_the_others_go_on_as_alone(
     loud_network: Network, tmp_path: Path, search: str
 ) -> None:
-    """With `exact`, an item of the batch must be bit-equal to the item alone, whoever froze beside it."""
+    """With `exact` an item of a batch is bit-equal to the item alone."""
     options = {"until": 0.8, "exact": True}
     many = {
         "gradient": lambda: gradient(40),
         "lbfgs": lambda: lbfgs(20),
         "genetic": lambda: genetic(30, 10),
     }[search]
-    result = experiment(loud_network, many(), **options).run(Record(tmp_path / "all")).to_dict()
+    result = (
+        make_experiment(loud_network, many(), **options).run(Record(tmp_path / "all")).to_dict()
+    )
     stops = [item["steps"] for item in result["items"]]
     assert len(set(stops)) > 1
     trace = lines(tmp_path / "all")
     for number, item in enumerate(result["items"]):
-        alone = experiment(loud_network, many(), targets=[number], **options).run(
-            Record(tmp_path / str(number))
-        ).to_dict()["items"][0]
+        alone = (
+            make_experiment(loud_network, many(), targets=[number], **options)
+            .run(Record(tmp_path / str(number)))
+            .to_dict()["items"][0]
+        )
         for word in ("confidence", "score", "steps", "forwards", "backwards", "success"):
             assert item[word] == alone[word]
         np.testing.assert_array_equal(
             plain(tmp_path / "all", item["file"]), plain(tmp_path / str(number), alone["file"])
         )
         monitored = [line["items"][number] for line in trace]
-        assert [round(one, 6) for one in monitored[: item["steps"]]] == [
+        assert [round(value, 6) for value in monitored[: item["steps"]]] == [
             line["items"][0] for line in lines(tmp_path / str(number))
         ]
         assert set(monitored[item["steps"] - 1 :]) == {monitored[item["steps"] - 1]}  # frozen
@@ -252,7 +257,7 @@ def test_items_that_are_done_freeze_and_the_others_go_on_as_alone(
 
 
 def test_a_run_ends_when_all_are_done(loud_network: Network, tmp_path: Path) -> None:
-    result = experiment(loud_network, gradient(500), until=0.9).run(Record(tmp_path)).to_dict()
+    result = make_experiment(loud_network, gradient(500), until=0.9).run(Record(tmp_path)).to_dict()
     assert all(item["success"] for item in result["items"])
     assert len(lines(tmp_path)) == max(item["steps"] for item in result["items"]) < 500
     assert result["status"] == "done"
@@ -268,7 +273,7 @@ class Blind(Pixels):
 
 
 class Parity(Objective):
-    """A number that only a picture of 8 bits does not have: how far its values are from whole 255ths, in [0, 1]."""
+    """How far pixel values are from whole 255ths, in [0, 1]: 0 for every 8-bit image."""
 
     def bind(self, network: Any) -> BoundObjective:
         return _BoundParity()
@@ -280,19 +285,19 @@ class _BoundParity(BoundObjective):
         return {"off": 2 * (values - values.round()).abs().flatten(1).mean(1, keepdim=True)}
 
 
-def test_what_is_reached_must_be_reached_on_the_8_bit_picture(
-    loud_network: Network, tmp_path: Path
-) -> None:
-    """Every step claims it, no rounded picture has it: nothing may freeze, and each look costs a pass."""
-    result = experiment(loud_network, gradient(6), monitor=Parity(), until=0.3).run(
-        Record(tmp_path)
-    ).to_dict()
+def test_until_must_be_reached_on_the_8_bit_image(loud_network: Network, tmp_path: Path) -> None:
+    """Every step reaches it, no rounded image does: no item ends, and each check costs a pass."""
+    result = (
+        make_experiment(loud_network, gradient(6), monitor=Parity(), until=0.3)
+        .run(Record(tmp_path))
+        .to_dict()
+    )
     for item in result["items"]:
         assert (item["steps"], item["forwards"], item["backwards"]) == (6, 12, 6)
 
 
 class Brightness(Objective):
-    """How bright a picture is, times 100: a watched number that is no probability."""
+    """Mean of all pixels times 100: a monitored value that is no probability."""
 
     def bind(self, network: Any) -> BoundObjective:
         return _BoundBrightness()
@@ -303,13 +308,13 @@ class _BoundBrightness(BoundObjective):
         return {"light": 100 * readout.images.flatten(1).mean(1, keepdim=True)}
 
 
-def test_until_is_of_the_watched_number_whatever_its_scale(
+def test_until_is_in_the_units_of_the_monitored_value(
     loud_network: Network, tmp_path: Path
 ) -> None:
-    """At 40 steps of 0.0101 it is 40.4, but 40.392 in 8 bits, which is not yet enough."""
+    """After 40 steps of 0.0101 it is 40.4, but 40.392 in 8 bits, which is not enough."""
     search = Gradient(60, "sign", 0.0101, momentum=0.0)
-    made = Experiment(loud_network, Pixels(16, "zeros"), Brightness(), search, until=40.395)
-    result = made.run(Record(tmp_path)).to_dict()
+    experiment = Experiment(loud_network, Pixels(16, "zeros"), Brightness(), search, until=40.395)
+    result = experiment.run(Record(tmp_path)).to_dict()
     (item,) = result["items"]
     light = 100 * plain(tmp_path, item["file"]).mean()
     assert light >= 40.395
@@ -318,76 +323,84 @@ def test_until_is_of_the_watched_number_whatever_its_scale(
     assert item["confidence"] is None
 
 
-def test_success_of_what_is_no_class_is_that_of_the_saved_picture(
+def test_success_without_a_class_is_measured_on_the_saved_image(
     loud_network: Network, tmp_path: Path
 ) -> None:
-    """The watched number is only ever reached between the 256 values, so the saved picture has not reached it."""
-    made = Experiment(
+    """The value is reached between the 256 levels only, so the saved image does not reach it."""
+    experiment = Experiment(
         loud_network, Pixels(16), Channel("conv1", 0), gradient(4), monitor=Parity(), until=0.3
     )
-    (item,) = made.run(Record(tmp_path)).to_dict()["items"]
+    (item,) = experiment.run(Record(tmp_path)).to_dict()["items"]
     assert item["success"] is False
 
 
-def test_success_is_what_until_asks_for(loud_network: Network, tmp_path: Path) -> None:
-    """Watching the logit, success is a logit of the saved picture beyond `until`, not a confidence beyond it."""
-    reached = experiment(
-        loud_network, gradient(100), monitor=ClassScore("all", "logit"), until=6.0
-    ).run(Record(tmp_path)).to_dict()
+def test_success_is_about_until(loud_network: Network, tmp_path: Path) -> None:
+    """With a monitored logit, success is a logit of the saved image of at least `until`."""
+    reached = (
+        make_experiment(loud_network, gradient(100), monitor=ClassScore("all", "logit"), until=6.0)
+        .run(Record(tmp_path))
+        .to_dict()
+    )
     for number, item in enumerate(reached["items"]):
         scores = logits(loud_network, tmp_path, item["file"])
         assert item["success"] == (scores[number] >= 6.0 and scores.argmax() == number)
     assert any(item["success"] for item in reached["items"])
 
 
-def dearest(search: str) -> int:
-    """The most passes that one step of the searches above can take, and the look at its 8-bit picture."""
+def max_passes(search: str) -> int:
+    """The most passes of one step, with the check of the 8-bit image."""
     return {
         "gradient": 3 + 1,
         "lbfgs": 3 + 5 * 3 + 1 + 1,
         "genetic": 6 + 1,
-        "shaken genetic": 12 + 1,
+        "jittered genetic": 12 + 1,
     }[search]
 
 
 @given(
-    search=st.sampled_from(["gradient", "lbfgs", "genetic", "shaken genetic"]),
-    more=st.integers(0, 90),
+    search=st.sampled_from(["gradient", "lbfgs", "genetic", "jittered genetic"]),
+    extra=st.integers(0, 90),
 )
 @settings(max_examples=24)
 def test_a_budget_is_never_exceeded_and_used_while_a_step_fits(
-    search: str, more: int, tmp_path_factory: pytest.TempPathFactory
+    search: str, extra: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    budget = dearest(search) + more
-    parts = {"transform": Jitter(0.1)} if search.startswith("shaken") else {}
-    made = experiment(
-        wrapped(tiny_module(gain=8.0)), SEARCHES[search.split()[-1]](), budget=budget, until=0.999999, **parts
-    )  # fmt: skip
-    result = made.run(Record(tmp_path_factory.mktemp("budget"))).to_dict()
+    budget = max_passes(search) + extra
+    parts = {"transform": Jitter(0.1)} if search.startswith("jittered") else {}
+    experiment = make_experiment(
+        wrapped(tiny_module(gain=8.0)),
+        SEARCHES[search.split()[-1]](),
+        budget=budget,
+        until=0.999999,
+        **parts,
+    )
+    result = experiment.run(Record(tmp_path_factory.mktemp("budget"))).to_dict()
     for item in result["items"]:
         passes = item["forwards"] + 2 * item["backwards"]
         assert 0 < passes <= budget
-        if item["steps"] < made.search_method.steps and item["confidence"] < 0.99:
-            assert passes + dearest(search) > budget
+        if item["steps"] < experiment.search_method.steps and item["confidence"] < 0.99:
+            assert passes + max_passes(search) > budget
 
 
-def test_looks_at_the_8_bit_picture_are_within_the_budget(
+def test_checks_of_the_8_bit_image_are_within_the_budget(
     loud_network: Network, tmp_path: Path
 ) -> None:
-    """Each step costs 3 passes and a look that never confirms: 4 * 5 = 20, and a sixth would not fit into 23."""
-    made = experiment(loud_network, gradient(50), monitor=Parity(), until=0.3, budget=23)
-    for item in made.run(Record(tmp_path)).to_dict()["items"]:
+    """A step costs 3 passes and a check that never confirms: 5 steps take 20; 6 would exceed 23."""
+    experiment = make_experiment(loud_network, gradient(50), monitor=Parity(), until=0.3, budget=23)
+    for item in experiment.run(Record(tmp_path)).to_dict()["items"]:
         assert (item["steps"], item["forwards"], item["backwards"]) == (5, 10, 5)
 
 
 @pytest.mark.parametrize("search", SEARCHES)
 def test_a_budget_too_small_for_one_step_is_refused(loud_network: Network, search: str) -> None:
-    with pytest.raises(InputError, match=rf"budget={dearest(search) - 2}: .*{dearest(search) - 1}"):
-        experiment(loud_network, SEARCHES[search](), budget=dearest(search) - 2)
-    experiment(loud_network, SEARCHES[search](), budget=dearest(search) - 1)
+    with pytest.raises(
+        InputError, match=rf"budget={max_passes(search) - 2}: .*{max_passes(search) - 1}"
+    ):
+        make_experiment(loud_network, SEARCHES[search](), budget=max_passes(search) - 2)
+    make_experiment(loud_network, SEARCHES[search](), budget=max_passes(search) - 1)
 
 
-# -- who the items are ------------------------------------------------------------------------------
+# -- items -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -400,28 +413,32 @@ def photographs(tmp_path: Path) -> Path:
     return path
 
 
-def test_one_picture_and_several_targets(
+def test_one_image_and_several_targets(
     loud_network: Network, tmp_path: Path, photographs: Path
 ) -> None:
     encoding = Perturbation(image=str(photographs / "1.png"), epsilon=8 / 255)
-    result = experiment(loud_network, gradient(5), encoding=encoding, targets=["lemon", 0, 1]).run(
-        Record(tmp_path / "run")
-    ).to_dict()
+    result = (
+        make_experiment(loud_network, gradient(5), encoding=encoding, targets=["lemon", 0, 1])
+        .run(Record(tmp_path / "run"))
+        .to_dict()
+    )
     original = np.asarray(Image.open(photographs / "1.png"), dtype=float).transpose(2, 0, 1) / 255
     assert [item["target_index"] for item in result["items"]] == [3, 0, 1]
     for item in result["items"]:
         np.testing.assert_allclose(plain(tmp_path / "run", item["original"]), original)
-        away = plain(tmp_path / "run", item["file"]) - original
-        assert item["linf"] == pytest.approx(np.abs(away).max(), abs=1e-6)
-        assert item["l2"] == pytest.approx(np.sqrt((away**2).sum()), abs=1e-4)
+        difference = plain(tmp_path / "run", item["file"]) - original
+        assert item["linf"] == pytest.approx(np.abs(difference).max(), abs=1e-6)
+        assert item["l2"] == pytest.approx(np.sqrt((difference**2).sum()), abs=1e-4)
         assert 0 < item["linf"] <= 8 / 255 + 1e-6
 
 
-def test_a_picture_each(loud_network: Network, tmp_path: Path, photographs: Path) -> None:
+def test_one_image_for_each_item(loud_network: Network, tmp_path: Path, photographs: Path) -> None:
     encoding = Perturbation(images=str(photographs), epsilon=0.1, norm="l2")
-    result = experiment(loud_network, gradient(3), encoding=encoding, targets="teapot").run(
-        Record(tmp_path / "run")
-    ).to_dict()
+    result = (
+        make_experiment(loud_network, gradient(3), encoding=encoding, targets="teapot")
+        .run(Record(tmp_path / "run"))
+        .to_dict()
+    )
     assert len(result["items"]) == 3
     for number, item in enumerate(result["items"]):
         original = (
@@ -433,25 +450,26 @@ def test_a_picture_each(loud_network: Network, tmp_path: Path, photographs: Path
     with pytest.raises(
         InputError, match="2 targets and 3 pictures: name one target for all, or one for each"
     ):
-        experiment(loud_network, gradient(), encoding=encoding, targets=[0, 1])
+        make_experiment(loud_network, gradient(), encoding=encoding, targets=[0, 1])
 
 
-def test_the_same_target_twice_draws_twice_and_the_first_draws_as_alone(
+def test_a_repeated_target_draws_other_numbers_and_the_first_draws_as_alone(
     loud_network: Network,
 ) -> None:
-    twice = experiment(loud_network, gradient(), targets=["lemon", "teapot", "lemon"]).rows
-    once = experiment(loud_network, gradient(), targets="lemon").rows
+    twice = make_experiment(loud_network, gradient(), targets=["lemon", "teapot", "lemon"]).rows
+    once = make_experiment(loud_network, gradient(), targets="lemon").rows
     assert len(set(twice.key.tolist())) == 3
     assert twice.key[0] == once.key[0]
-    assert experiment(loud_network, gradient(), targets="lemon", seed=4).rows.key[0] != once.key[0]
+    assert (
+        make_experiment(loud_network, gradient(), targets="lemon", seed=4).rows.key[0]
+        != once.key[0]
+    )
 
 
-def test_a_random_target_is_climbed_from_the_first_step_to_the_last(
-    loud_network: Network, tmp_path: Path
-) -> None:
+def test_a_random_target_is_the_same_in_all_steps(loud_network: Network, tmp_path: Path) -> None:
     for seed in range(4):
-        made = experiment(loud_network, gradient(40, 0.05), targets="random", seed=seed)
-        (item,) = made.run(Record(tmp_path / str(seed))).to_dict()["items"]
+        experiment = make_experiment(loud_network, gradient(40, 0.05), targets="random", seed=seed)
+        (item,) = experiment.run(Record(tmp_path / str(seed))).to_dict()["items"]
         assert item["confidence"] > 0.9
         assert item["predicted"] == item["target"]
 
@@ -459,37 +477,41 @@ def test_a_random_target_is_climbed_from_the_first_step_to_the_last(
 def test_an_encoding_without_a_size_takes_the_networks(
     loud_network: Network, tmp_path: Path
 ) -> None:
-    (item,) = experiment(loud_network, gradient(2), encoding=Fourier(), targets=0).run(
-        Record(tmp_path)
-    ).to_dict()["items"]
+    (item,) = (
+        make_experiment(loud_network, gradient(2), encoding=Fourier(), targets=0)
+        .run(Record(tmp_path))
+        .to_dict()["items"]
+    )
     assert plain(tmp_path, item["file"]).shape == (3, 16, 16)
 
 
-# -- interruptions ----------------------------------------------------------------------------------
+# -- interruptions ---------------------------------------------------------------------------------
 
 
 class Cut(Exception):
-    """What stands for a power cut."""
+    """Stands for a power cut."""
 
 
-@pytest.fixture(params=["gradient", "gradient shaken", "lbfgs", "genetic", "genetic shaken"])
+@pytest.fixture(params=["gradient", "gradient jittered", "lbfgs", "genetic", "genetic jittered"])
 def build(request: pytest.FixtureRequest) -> Callable[[], Experiment]:
-    """Makes the same experiment anew each time, as a second process would."""
-    name, *shaken = request.param.split()
-    parts = {"transform": Jitter(0.15)} if shaken else {}
+    """Builds the same experiment anew each time, as a second process would."""
+    name, *jitter = request.param.split()
+    parts = {"transform": Jitter(0.15)} if jitter else {}
 
     def make() -> Experiment:
-        return experiment(wrapped(tiny_module(gain=8.0)), SEARCHES[name](), until=0.97, **parts)
+        return make_experiment(
+            wrapped(tiny_module(gain=8.0)), SEARCHES[name](), until=0.97, **parts
+        )
 
     return make
 
 
-def cut() -> None:
+def raise_cut() -> None:
     raise Cut
 
 
-def same(path: Path, result: dict[str, Any], whole: Path, wanted: dict[str, Any]) -> None:
-    assert timeless(result) == timeless(wanted)
+def assert_same(path: Path, result: dict[str, Any], whole: Path, expected: dict[str, Any]) -> None:
+    assert timeless(result) == timeless(expected)
     assert files(path) == files(whole)
     assert timeless(lines(path)) == timeless(lines(whole))
 
@@ -499,19 +521,21 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     build: Callable[[], Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = build().run(Record(tmp_path / "whole", {"seed": 3})).to_dict()
-    taken = len(lines(tmp_path / "whole"))
+    steps = len(lines(tmp_path / "whole"))
     for lag in (0, 2):  # how many steps were flushed to steps.jsonl after the last checkpoint
         path = tmp_path / f"cut{lag}"
-        number = random.Random(lag).randrange(lag + 1, taken)
-        monkeypatch.setattr(loop, "CHECKPOINT_EVERY", -1.0)
-        made = at_step(
-            build(), number - lag, lambda: monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 1e9)
+        number = random.Random(lag).randrange(lag + 1, steps)
+        monkeypatch.setattr(observer, "CHECKPOINT_EVERY", -1.0)
+        experiment = at_step(
+            build(), number - lag, lambda: monkeypatch.setattr(observer, "CHECKPOINT_EVERY", 1e9)
         )
         with pytest.raises(Cut):
-            at_step(made, number, cut).run(Record(path, {"seed": 3}))
+            at_step(experiment, number, raise_cut).run(Record(path, {"seed": 3}))
         assert len(lines(path)) == number
         assert not (path / "result.json").exists()
-        same(path, build().run(Record(path, {"seed": 3})).to_dict(), tmp_path / "whole", whole)
+        assert_same(
+            path, build().run(Record(path, {"seed": 3})).to_dict(), tmp_path / "whole", whole
+        )
 
 
 @pytest.mark.usefixtures("often")
@@ -519,14 +543,14 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     build: Callable[[], Experiment], tmp_path: Path
 ) -> None:
     whole = build().run(Record(tmp_path / "whole")).to_dict()
-    for name, damaged in (("one", [".safetensors"]), ("both", [".safetensors", ".previous"])):
+    for name, suffixes in (("one", [".safetensors"]), ("both", [".safetensors", ".previous"])):
         path = tmp_path / name
         with pytest.raises(Cut):
-            at_step(build(), 3, cut).run(Record(path))
-        for suffix in damaged:
-            stored = path / f"checkpoint{suffix}"
-            stored.write_bytes(stored.read_bytes()[:-100])
-        same(path, build().run(Record(path)).to_dict(), tmp_path / "whole", whole)
+            at_step(build(), 3, raise_cut).run(Record(path))
+        for suffix in suffixes:
+            checkpoint = path / f"checkpoint{suffix}"
+            checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+        assert_same(path, build().run(Record(path)).to_dict(), tmp_path / "whole", whole)
 
 
 @pytest.mark.usefixtures("often")
@@ -534,43 +558,43 @@ def test_killed_twice_and_killed_before_any_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def build() -> Experiment:
-        return experiment(wrapped(tiny_module(gain=8.0)), gradient())
+        return make_experiment(wrapped(tiny_module(gain=8.0)), gradient())
 
     whole = build().run(Record(tmp_path / "whole")).to_dict()
     path = tmp_path / "cut"
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 1e9)
+    monkeypatch.setattr(observer, "CHECKPOINT_EVERY", 1e9)
     with pytest.raises(Cut):
-        at_step(build(), 3, cut).run(Record(path))
+        at_step(build(), 3, raise_cut).run(Record(path))
     assert len(lines(path)) == 3
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", -1.0)
+    monkeypatch.setattr(observer, "CHECKPOINT_EVERY", -1.0)
     for number in (5, 11):
         with pytest.raises(Cut):
-            at_step(build(), number, cut).run(Record(path))
-    same(path, build().run(Record(path)).to_dict(), tmp_path / "whole", whole)
+            at_step(build(), number, raise_cut).run(Record(path))
+    assert_same(path, build().run(Record(path)).to_dict(), tmp_path / "whole", whole)
 
 
 @pytest.mark.usefixtures("often")
 def test_another_configuration_may_not_resume(tmp_path: Path) -> None:
     def build() -> Experiment:
-        return experiment(wrapped(tiny_module(gain=8.0)), gradient())
+        return make_experiment(wrapped(tiny_module(gain=8.0)), gradient())
 
     identity = {"seed": 3, "search": {"rate": 0.02, "steps": 20}, "target": ["a", "b"]}
     with pytest.raises(Cut):
-        at_step(build(), 4, cut).run(Record(tmp_path, identity))
-    for change, told in (
+        at_step(build(), 4, raise_cut).run(Record(tmp_path, identity))
+    for change, message in (
         ({"search": {"rate": 0.5, "steps": 20}}, r"search\.rate was 0\.02, is 0\.5"),
         ({"target": ["a"]}, r'target was \["a", "b"\], is \["a"\]'),
         ({"new": 1}, "new was null, is 1"),
     ):
         with pytest.raises(
-            InputError, match=rf"unfinished run of another configuration \({told}\)"
+            InputError, match=rf"unfinished run of another configuration \({message}\)"
         ):
             build().run(Record(tmp_path, {**identity, **change}))
     assert build().run(Record(tmp_path, identity)).to_dict()["status"] == "done"
 
 
 @pytest.mark.parametrize("how", ["raised", "signalled"])
-def test_ctrl_c_saves_pictures_and_can_be_resumed(
+def test_ctrl_c_saves_images_and_can_be_resumed(
     build: Callable[[], Experiment], tmp_path: Path, how: str
 ) -> None:
     def stop() -> None:
@@ -579,77 +603,81 @@ def test_ctrl_c_saves_pictures_and_can_be_resumed(
         signal.raise_signal(signal.SIGINT)
 
     whole = build().run(Record(tmp_path / "whole")).to_dict()
-    before, path = signal.getsignal(signal.SIGINT), tmp_path / "stopped"
+    before = signal.getsignal(signal.SIGINT)
+    path = tmp_path / "stopped"
     record = Record(path)
-    made = at_step(build(), 3, stop)
-    result = made.run(record).to_dict()
+    experiment = at_step(build(), 3, stop)
+    run_result = experiment.run(record)
+    result = run_result.to_dict()
     assert signal.getsignal(signal.SIGINT) is before
     assert result["status"] == "interrupted"
     assert len(result["items"]) == 5
-    assert len(lines(path)) == (3 if how == "raised" else 4)  # a step that has begun is ended
+    assert len(lines(path)) == (3 if how == "raised" else 4)  # the current step is completed
     for number, item in enumerate(result["items"]):
         assert item["steps"] <= 4
-        scores = logits(made.network, path, item["file"])
+        scores = logits(experiment.network, path, item["file"])
         assert item["confidence"] == pytest.approx(
             np.exp(scores[number]) / np.exp(scores).sum(), abs=2e-6
         )
-    record.finish(result)
+    record.finish(run_result)
     assert Record.finished(path) is None
-    result = build().run(Record(path)).to_dict()
-    same(path, result, tmp_path / "whole", whole)
-    Record(path).finish(result)
+    run_result = build().run(Record(path))
+    assert_same(path, run_result.to_dict(), tmp_path / "whole", whole)
+    Record(path).finish(run_result)
     assert Record.finished(path) is not None
     assert not list(path.glob("checkpoint*"))
 
 
-def test_a_second_ctrl_c_leaves_at_once(loud_network: Network, tmp_path: Path) -> None:
+def test_a_second_ctrl_c_raises_at_once(loud_network: Network, tmp_path: Path) -> None:
     def twice() -> None:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        at_step(experiment(loud_network, gradient()), 3, twice).run(Record(tmp_path))
+        at_step(make_experiment(loud_network, gradient()), 3, twice).run(Record(tmp_path))
     assert signal.getsignal(signal.SIGINT) is before
 
 
-# -- comparison -------------------------------------------------------------------------------------
+# -- comparisons -----------------------------------------------------------------------------------
 
 
 def contenders(**options: Any) -> dict[str, Experiment]:
     network = wrapped(tiny_module(gain=8.0))
     options = {"until": 0.97, "budget": 60, **options}
     return {
-        "slope": experiment(network, gradient(100), **options),
-        "evolution": experiment(network, genetic(100), encoding=Pixels(16, "uniform"), **options),
+        "ascent": make_experiment(network, gradient(100), **options),
+        "evolution": make_experiment(
+            network, genetic(100), encoding=Pixels(16, "uniform"), **options
+        ),
     }
 
 
 def test_contenders_have_equal_budgets_and_one_numbering(tmp_path: Path) -> None:
     result = Comparison(contenders()).run(Record(tmp_path)).to_dict()
-    assert [item["contender"] for item in result["items"]] == ["slope"] * 5 + ["evolution"] * 5
+    assert [item["contender"] for item in result["items"]] == ["ascent"] * 5 + ["evolution"] * 5
     assert [item["file"] for item in result["items"]] == [
         f"images/{number:03d}.png" for number in range(10)
     ]
     assert [item["target_index"] for item in result["items"]] == [*range(5), *range(5)]
     assert sorted(files(tmp_path)) == [f"images/{number:03d}.png" for number in range(10)]
-    for name, search in (("slope", "gradient"), ("evolution", "genetic")):
-        own, found = (
-            [item for item in result["items"] if item["contender"] == name],
-            result["contenders"][name],
+    for name, search in (("ascent", "gradient"), ("evolution", "genetic")):
+        items = [item for item in result["items"] if item["contender"] == name]
+        contender = result["contenders"][name]
+        assert contender["search"] == search
+        assert contender["budget"] == 60
+        assert contender["items"] == 5
+        assert contender["success"] == sum(item["success"] for item in items)
+        assert contender["forwards"] == sum(item["forwards"] for item in items)
+        assert contender["passes"] == sum(
+            item["forwards"] + 2 * item["backwards"] for item in items
         )
-        assert found["search"] == search
-        assert found["budget"] == 60
-        assert found["items"] == 5
-        assert found["success"] == sum(item["success"] for item in own)
-        assert found["forwards"] == sum(item["forwards"] for item in own)
-        assert found["passes"] == sum(item["forwards"] + 2 * item["backwards"] for item in own)
-        assert found["mean_confidence"] == pytest.approx(
-            np.mean([item["confidence"] for item in own]), abs=1e-6
+        assert contender["mean_confidence"] == pytest.approx(
+            np.mean([item["confidence"] for item in items]), abs=1e-6
         )
-        assert all(item["forwards"] + 2 * item["backwards"] <= 60 for item in own)
+        assert all(item["forwards"] + 2 * item["backwards"] <= 60 for item in items)
         assert [line["step"] for line in lines(tmp_path) if line["contender"] == name] == list(
-            range(max(item["steps"] for item in own))
+            range(max(item["steps"] for item in items))
         )
     assert (result["status"], result["search"], result["encoding"]) == (
         "done",
@@ -672,34 +700,38 @@ def test_each_contender_runs_as_it_would_alone(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize(
     ("name", "number", "checkpoint"),
-    [("slope", 4, -1.0), ("slope", 4, 1e9), ("evolution", 3, -1.0), ("evolution", 3, 1e9)],
+    [("ascent", 4, -1.0), ("ascent", 4, 1e9), ("evolution", 3, -1.0), ("evolution", 3, 1e9)],
 )
 def test_a_comparison_resumes_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int, checkpoint: float
 ) -> None:
     whole = Comparison(contenders()).run(Record(tmp_path / "whole", {"a": 1})).to_dict()
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", checkpoint)
-    path, made = tmp_path / "cut", contenders()
-    at_step(made[name], number, cut)
+    monkeypatch.setattr(observer, "CHECKPOINT_EVERY", checkpoint)
+    path = tmp_path / "cut"
+    experiment = contenders()
+    at_step(experiment[name], number, raise_cut)
     with pytest.raises(Cut):
-        Comparison(made).run(Record(path, {"a": 1}))
-    made = contenders()
+        Comparison(experiment).run(Record(path, {"a": 1}))
+    experiment = contenders()
     if name == "evolution":  # the first contender is finished and must not run again
-        at_step(made["slope"], 0, cut)
-    result = Comparison(made).run(Record(path, {"a": 1})).to_dict()
-    same(path, result, tmp_path / "whole", whole)
+        at_step(experiment["ascent"], 0, raise_cut)
+    result = Comparison(experiment).run(Record(path, {"a": 1})).to_dict()
+    assert_same(path, result, tmp_path / "whole", whole)
 
 
-def test_an_interrupted_comparison_says_so_and_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_comparison_can_be_resumed(tmp_path: Path) -> None:
     whole = Comparison(contenders()).run(Record(tmp_path / "whole")).to_dict()
-    made, path = contenders(), tmp_path / "stopped"
-    at_step(made["slope"], 2, lambda: signal.raise_signal(signal.SIGINT))
+    experiment = contenders()
+    path = tmp_path / "stopped"
+    at_step(experiment["ascent"], 2, lambda: signal.raise_signal(signal.SIGINT))
     record = Record(path)
-    result = Comparison(made).run(record).to_dict()
-    assert result["status"] == "interrupted"
-    assert {item["contender"] for item in result["items"]} == {"slope"}
+    result = Comparison(experiment).run(record)
+    assert result.status == "interrupted"
+    assert {item.contender for item in result.items} == {"ascent"}
     record.finish(result)
-    same(path, Comparison(contenders()).run(Record(path)).to_dict(), tmp_path / "whole", whole)
+    assert_same(
+        path, Comparison(contenders()).run(Record(path)).to_dict(), tmp_path / "whole", whole
+    )
 
 
 def test_a_comparison_of_nothing_is_refused() -> None:
@@ -707,18 +739,18 @@ def test_a_comparison_of_nothing_is_refused() -> None:
         Comparison({})
 
 
-def test_what_cannot_be_is_refused(loud_network: Network) -> None:
+def test_invalid_numbers_and_parts_are_refused(loud_network: Network) -> None:
     with pytest.raises(InputError, match="budget=0"):
-        experiment(loud_network, gradient(), budget=0)
+        make_experiment(loud_network, gradient(), budget=0)
     with pytest.raises(InputError, match="memory=0"):
-        experiment(loud_network, gradient(), memory=0)
+        make_experiment(loud_network, gradient(), memory=0)
     with pytest.raises(InputError, match="use search=gradient"):
-        experiment(loud_network, lbfgs(), transform=Jitter())
+        make_experiment(loud_network, lbfgs(), transform=Jitter())
     with pytest.raises(InputError, match="use search=genetic"):
-        experiment(loud_network, gradient(), encoding=Blind(16))
+        make_experiment(loud_network, gradient(), encoding=Blind(16))
     narrow = wrapped(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 5)))
     with pytest.raises(
         InputError, match=r"encoding\.size=24x24: tiny cannot read pictures of that size"
     ):
-        experiment(narrow, gradient(), encoding=Pixels(24))
+        make_experiment(narrow, gradient(), encoding=Pixels(24))
     assert OUTPUT in narrow.layers

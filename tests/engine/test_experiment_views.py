@@ -1,4 +1,4 @@
-"""Whole runs with several views and several pictures a genome, with noise and in stages: counted, kept, resumed."""
+"""Whole runs with several views or images a genome, with noise, in stages: passes and resume."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from synth.transforms.affine import Jitter
 
 
 class Pair(Encoding):
-    """A genome that is seen, and kept, as two pictures: itself and its mirror."""
+    """A genome that is decoded, and saved, as two images: itself and its mirror image."""
 
     images_per_genome = 2
     size = (16, 16)
@@ -44,23 +44,23 @@ class Pair(Encoding):
         return self
 
 
-class Near(Objective):
-    """Compares with a picture that it makes in the size it is asked for, and keeps the sizes."""
+class RampMatch(Objective):
+    """Distance from a ramp of the size of the images; records the sizes it was bound to."""
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, int]] = []
 
     def bind(self, network: Network) -> BoundObjective:
-        return _BoundNear(self.sizes, None)
+        return _BoundRampMatch(self.sizes, None)
 
 
-class _BoundNear(BoundObjective):
+class _BoundRampMatch(BoundObjective):
     def __init__(self, sizes: list[tuple[int, int]], size: tuple[int, int] | None) -> None:
         self.sizes, self.size = sizes, size
 
     def at(self, size: tuple[int, int]) -> BoundObjective:
         self.sizes.append(size)
-        return _BoundNear(self.sizes, size)
+        return _BoundRampMatch(self.sizes, size)
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
         assert self.size == tuple(readout.images.shape[2:])
@@ -69,43 +69,47 @@ class _BoundNear(BoundObjective):
 
 
 def counted(network: Network) -> list[int]:
-    """The pictures of each forward from now on."""
+    """The number of images in each forward pass from here on."""
     passes: list[int] = []
-    network.module.register_forward_pre_hook(lambda _, given: passes.append(len(given[0])))
+    network.module.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0])))
     return passes
 
 
 @pytest.mark.parametrize("until", [None, 0.5])
 @pytest.mark.parametrize("views", [1, 3])
 @pytest.mark.parametrize("pair", [False, True], ids=["one", "pair"])
-def test_every_pass_is_counted_and_a_budget_kept(
+def test_every_pass_is_counted_and_within_the_budget(
     pair: bool, views: int, until: float | None, loud_network: Network, tmp_path: Path
 ) -> None:
-    encoding, pictures = (Pair(), 2) if pair else (Pixels(16), 1)
-    words: dict[str, Any] = {"transform": Jitter(0.2), "views": views, "until": until}
-    made = Experiment(loud_network, encoding, ClassScore(["lemon", "king penguin"]), Gradient(6), **words,
-                      monitor=ClassScore(["lemon", "king penguin"], "probability"))  # fmt: skip
+    encoding = Pair() if pair else Pixels(16)
+    pictures = 2 if pair else 1
+    options: dict[str, Any] = {"transform": Jitter(0.2), "views": views, "until": until}
+    targets = ["lemon", "king penguin"]
+    monitor = ClassScore(targets, "probability")
+    experiment = Experiment(
+        loud_network, encoding, ClassScore(targets), Gradient(6), monitor=monitor, **options
+    )
     passes = counted(loud_network)
-    result = made.run(Record(tmp_path / "steps")).to_dict()
-    claimed = result["findings"]["forwards"]
-    assert claimed + len(result["items"]) == sum(
-        passes
-    )  # each saved picture is looked at once more
+    result = experiment.run(Record(tmp_path / "steps")).to_dict()
+    recorded = result["findings"]["forwards"]
+    # each saved image is evaluated once more
+    assert recorded + len(result["items"]) == sum(passes)
     if until is None:
-        assert claimed == 2 * 6 * pictures * views
+        assert recorded == 2 * 6 * pictures * views
     step = 3 * pictures * views + (pictures if until else 0)
     for budget in (step, 4 * step + 1):
-        made = Experiment(loud_network, encoding, ClassScore(["lemon", "king penguin"]), Gradient(6), budget=budget,
-                          **words)  # fmt: skip
-        items = made.run(Record(tmp_path / str(budget))).to_dict()["items"]
+        experiment = Experiment(
+            loud_network, encoding, ClassScore(targets), Gradient(6), budget=budget, **options
+        )
+        items = experiment.run(Record(tmp_path / str(budget))).to_dict()["items"]
         for item in range(2):
-            own = items[item * pictures : (item + 1) * pictures]
-            spent = sum(one["forwards"] + 2 * one["backwards"] for one in own)
+            images = items[item * pictures : (item + 1) * pictures]
+            spent = sum(image["forwards"] + 2 * image["backwards"] for image in images)
             assert spent <= budget
             assert spent > budget - step or until is not None
     with pytest.raises(InputError, match=rf"budget={step - 1}: .* can take {step} network passes"):
         Experiment(
-            loud_network, encoding, ClassScore("lemon"), Gradient(6), budget=step - 1, **words
+            loud_network, encoding, ClassScore("lemon"), Gradient(6), budget=step - 1, **options
         )
 
 
@@ -114,22 +118,26 @@ def test_no_views_are_refused(network: Network) -> None:
         Experiment(network, Pixels(16), ClassScore("lemon"), Gradient(2), views=0)
 
 
-def test_an_objective_is_asked_for_its_size_once_and_in_every_stage(
+def test_an_objective_is_bound_to_the_size_once_and_in_every_stage(
     network: Network, tmp_path: Path
 ) -> None:
-    plain, staged = Near(), Near()
-    found = Experiment(network, Pixels((16, 12)), plain, Gradient(30, rate=0.1)).run(
-        Record(tmp_path / "plain")
-    ).to_dict()
+    plain, staged = RampMatch(), RampMatch()
+    result = (
+        Experiment(network, Pixels((16, 12)), plain, Gradient(30, rate=0.1))
+        .run(Record(tmp_path / "plain"))
+        .to_dict()
+    )
     assert plain.sizes == [(16, 12)]
-    assert found["items"][0]["score"] > -0.01
+    assert result["items"][0]["score"] > -0.01
     search = octaves(Gradient(rate=0.1), count=2, scale=1.25, steps=10)
     Experiment(network, Pixels((20, 20)), staged, search).run(Record(tmp_path / "staged"))
     assert set(staged.sizes) == {(20, 20), (16, 16)}
-    watching = Near()
-    made = Experiment(network, Pixels(16), ClassScore("lemon"), Gradient(2), monitor=watching)
-    assert watching.sizes == [(16, 16)]
-    assert made.problem.monitor is not made.problem.objective
+    monitored = RampMatch()
+    experiment = Experiment(
+        network, Pixels(16), ClassScore("lemon"), Gradient(2), monitor=monitored
+    )
+    assert monitored.sizes == [(16, 16)]
+    assert experiment.problem.monitor is not experiment.problem.objective
 
 
 SEARCHES: dict[str, Callable[[], Any]] = {
@@ -156,7 +164,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(name: str, number: int, tmp_path
 
     whole = make().run(Record(tmp_path / "whole", {"seed": 3})).to_dict()
     with pytest.raises(InterruptedError):
-        at_step(make(), number, _cut).run(Record(tmp_path / "cut", {"seed": 3}))
+        at_step(make(), number, _raise_cut).run(Record(tmp_path / "cut", {"seed": 3}))
     assert len(_lines(tmp_path / "cut")) == number
     resumed = make().run(Record(tmp_path / "cut", {"seed": 3})).to_dict()
     for before, after in zip(whole["items"], resumed["items"], strict=True):
@@ -167,7 +175,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(name: str, number: int, tmp_path
     assert _lines(tmp_path / "cut") == _lines(tmp_path / "whole")
 
 
-def _cut() -> None:
+def _raise_cut() -> None:
     raise InterruptedError
 
 

@@ -1,4 +1,4 @@
-"""Whole runs of maps and of evolution: what the folder says, budgets, ends, interruptions down to SIGKILL."""
+"""Whole runs of maps of elites and genetic searches: folder, budgets, interruptions, SIGKILL."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from synth.core.network import Network
 from synth.encodings.cppn import Cppn
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
-from synth.engine import experiment as loop
+from synth.engine import experiment as engine
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.gallery.archive import read_archive
@@ -68,13 +68,14 @@ def elites(
     search = MapElites(TopologyMutation(), NoCrossover(), steps, batch)
     if encoding is not None:
         search = MapElites(GaussianMutation(0.2, 0.3), UniformCrossover(), steps, batch)
+    options = {"seed": 2, **options}
     return Experiment(
-        loud(), encoding or Cppn(hidden=8), objective or EveryClass(), search, **{"seed": 2, **options}
-    )  # fmt: skip
+        loud(), encoding or Cppn(hidden=8), objective or EveryClass(), search, **options
+    )
 
 
 def mixed_niches(steps: int = 6, **options: Any) -> Experiment:
-    """A map of so many cells that most stay empty."""
+    """A map of so many niches that most stay empty."""
     return elites(
         steps, objective=Niches(["lemon", "teapot"], {"brightness": 5, "symmetry": 6}), **options
     )
@@ -102,40 +103,40 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def timeless(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: timeless(one) for key, one in value.items() if key != "seconds"}
-    return [timeless(one) for one in value] if isinstance(value, list) else value
+        return {key: timeless(entry) for key, entry in value.items() if key != "seconds"}
+    return [timeless(entry) for entry in value] if isinstance(value, list) else value
 
 
 def everything(path: Path) -> dict[str, bytes]:
-    """All pictures and tensors that a run leaves."""
-    found = [
+    """All images and tensors that a run saves."""
+    files = [
         *path.rglob("*.png"),
         *path.glob("genomes*.safetensors"),
         *path.glob("lineage*.safetensors"),
     ]
-    return {str(one.relative_to(path)): one.read_bytes() for one in sorted(found)}
+    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(files)}
 
 
-def counted(network: Network) -> list[int]:
-    passed: list[int] = []
+def forward_counts(network: Network) -> list[int]:
+    counts: list[int] = []
 
-    def note(_: nn.Module, given_: tuple[Tensor]) -> None:
-        passed.append(len(given_[0]))
+    def note(_: nn.Module, inputs: tuple[Tensor]) -> None:
+        counts.append(len(inputs[0]))
 
     network.module.register_forward_pre_hook(note)
-    return passed
+    return counts
 
 
-# -- what the folder says -----------------------------------------------------------------------------------
+# -- the run folder --------------------------------------------------------------------------------
 
 
-def test_a_map_leaves_its_elites_their_lines_and_its_course(tmp_path: Path) -> None:
-    made = elites(60)
-    passed = counted(made.network)
-    result = made.run(Record(tmp_path)).to_dict()
+def test_a_map_saves_its_elites_their_ancestors_and_its_history(tmp_path: Path) -> None:
+    experiment = elites(60)
+    counts = forward_counts(experiment.network)
+    result = experiment.run(Record(tmp_path)).to_dict()
     items, archive = result["items"], result["archive"]
     assert [item["target"] for item in items] == list(NAMES)
-    assert sum(item["forwards"] for item in items) == sum(passed) - len(items) == 60 * 8
+    assert sum(item["forwards"] for item in items) == sum(counts) - len(items) == 60 * 8
     assert archive["names"] == list(NAMES)
     assert archive["steps"] == [*range(60), 60]
     assert archive["evaluations"] == [*range(8, 8 * 60 + 1, 8), 8 * 60]
@@ -154,22 +155,26 @@ def test_a_map_leaves_its_elites_their_lines_and_its_course(tmp_path: Path) -> N
         walked = line_of(births, number, ancestors[-1]["id"])
         assert item["generations"] == len(walked) - 1
         assert 1 <= len(ancestors) <= FRAMES + 1
-        places = [walked.index(one["id"]) for one in ancestors]
+        places = [walked.index(ancestor["id"]) for ancestor in ancestors]
         assert places == sorted(set(places))
         assert (places[0], places[-1]) == (0, len(walked) - 1)
-        assert [one["step"] for one in ancestors] == [one["id"] // 8 for one in ancestors]
+        assert [ancestor["step"] for ancestor in ancestors] == [
+            ancestor["id"] // 8 for ancestor in ancestors
+        ]
         assert ancestors[-1]["target"] == item["target"]
         assert ancestors[-1]["score"] == pytest.approx(item["score"])
-        assert {one["target"] for one in ancestors} <= set(NAMES)
+        assert {ancestor["target"] for ancestor in ancestors} <= set(NAMES)
         with Image.open(tmp_path / item["strip"]) as strip:
             assert strip.size == (16 * len(ancestors), 16)
             last = np.asarray(strip, dtype=float).transpose(2, 0, 1)[..., -16:] / 255
-        assert np.array_equal(last, saved)  # a frame an ancestor, itself last
+        assert np.array_equal(last, saved)  # one frame an ancestor, the elite last
 
 
-def test_cells_that_nobody_came_to_are_items_without_a_file(tmp_path: Path) -> None:
-    result = mixed_niches().run(Record(tmp_path)).to_dict()
-    Record(tmp_path).finish({"recipe": "illumination", **result})
+def test_empty_niches_are_items_without_a_file(tmp_path: Path) -> None:
+    run_result = mixed_niches().run(Record(tmp_path))
+    result = run_result.to_dict()
+    run_result.recipe = "illumination"
+    Record(tmp_path).finish(run_result)
     empty = [item for item in result["items"] if item["file"] is None]
     filled = [item for item in result["items"] if item["file"] is not None]
     assert len(empty) > 20
@@ -182,14 +187,14 @@ def test_cells_that_nobody_came_to_are_items_without_a_file(tmp_path: Path) -> N
         == len(filled)
         == len(list((tmp_path / "strips").iterdir()))
     )
-    kept = result_of(tmp_path)
-    assert [item["score"] is None for item in kept["items"]] == [
-        item["file"] is None for item in kept["items"]
+    stored_result = result_of(tmp_path)
+    assert [item["score"] is None for item in stored_result["items"]] == [
+        item["file"] is None for item in stored_result["items"]
     ]
-    assert {len(row) for row in kept["archive"]["confidence"]} == {7}
-    # two classes have the same niches: a cell of the map is called by both
-    assert kept["archive"]["names"] == [
-        f"{item['target']}, {item['niche']}" for item in kept["items"]
+    assert {len(row) for row in stored_result["archive"]["confidence"]} == {7}
+    # two classes have the same niches: a cell is named by class and niche
+    assert stored_result["archive"]["names"] == [
+        f"{item['target']}, {item['niche']}" for item in stored_result["items"]
     ]
     archive = read_archive(Run(tmp_path))
     assert archive is not None
@@ -202,53 +207,57 @@ def test_cells_that_nobody_came_to_are_items_without_a_file(tmp_path: Path) -> N
     assert "brightness 1, symmetry 1" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
-def test_what_is_reached_must_be_reached_by_all(tmp_path: Path) -> None:
-    made = elites(400, 16, until=0.6)
-    result = made.run(Record(tmp_path)).to_dict()
-    told = [line["items"] for line in lines(tmp_path)]
+def test_a_map_ends_when_all_cells_reach_until(tmp_path: Path) -> None:
+    experiment = elites(400, 16, until=0.6)
+    result = experiment.run(Record(tmp_path)).to_dict()
+    monitored = [line["items"] for line in lines(tmp_path)]
     assert result["findings"]["success"] == 5
-    assert len(told) < 400
-    assert min(told[-1]) >= 0.6
+    assert len(monitored) < 400
+    assert min(monitored[-1]) >= 0.6
     assert all(item["confidence"] >= 0.6 for item in result["items"])
-    reached = [next(step for step, row in enumerate(told) if row[item] >= 0.6) for item in range(5)]
-    assert min(reached) < max(reached)  # some were there long before
-    assert max(reached) <= len(told) - 1
-    assert {item["steps"] for item in result["items"]} == {len(told)}
+    reached = [
+        next(step for step, row in enumerate(monitored) if row[item] >= 0.6) for item in range(5)
+    ]
+    assert min(reached) < max(reached)  # some cells reach it long before the others
+    assert max(reached) <= len(monitored) - 1
+    assert {item["steps"] for item in result["items"]} == {len(monitored)}
 
 
-@given(batch=st.integers(1, 12), more=st.integers(0, 40), until=st.sampled_from([None, 0.3, 0.999]))
+@given(
+    batch=st.integers(1, 12), extra=st.integers(0, 40), until=st.sampled_from([None, 0.3, 0.999])
+)
 @settings(max_examples=15)
-def test_a_budget_is_never_broken(
-    batch: int, more: int, until: float | None, tmp_path_factory: pytest.TempPathFactory
+def test_a_budget_is_never_exceeded(
+    batch: int, extra: int, until: float | None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     step = -(-batch // 5) + (until is not None)
-    made = elites(1000, batch, budget=step + more, until=until)
-    passed = counted(made.network)
-    items = made.run(Record(tmp_path_factory.mktemp("budget"))).to_dict()["items"]
-    there = sum(item["file"] is not None for item in items)
-    assert sum(item["forwards"] for item in items) == sum(passed) - there
-    assert all(item["forwards"] <= step + more for item in items)
+    experiment = elites(1000, batch, budget=step + extra, until=until)
+    counts = forward_counts(experiment.network)
+    items = experiment.run(Record(tmp_path_factory.mktemp("budget"))).to_dict()["items"]
+    saved = sum(item["file"] is not None for item in items)
+    assert sum(item["forwards"] for item in items) == sum(counts) - saved
+    assert all(item["forwards"] <= step + extra for item in items)
     if until == 0.999:
-        assert max(item["forwards"] for item in items) + step > step + more
+        assert max(item["forwards"] for item in items) + step > step + extra
     with pytest.raises(InputError, match=f"budget={step - 1}" if step > 1 else "budget=0"):
         elites(1000, batch, budget=step - 1, until=until)
 
 
-def test_pictures_that_differ_from_item_to_item_cannot_compete() -> None:
+def test_images_that_start_from_several_pictures_cannot_compete() -> None:
     two = Perturbation(images=["china", "flower"], epsilon=0.1)
     with pytest.raises(InputError, match="name one picture, not 2"):
         elites(objective=EveryClass([0, 1]), encoding=two)
     elites(objective=EveryClass([0, 1]), encoding=Perturbation(image="china", epsilon=0.1))
 
 
-# -- interruptions ------------------------------------------------------------------------------------------
+# -- interruptions ---------------------------------------------------------------------------------
 
 
 class Cut(Exception):
-    """What stands for a power cut."""
+    """Stands for a power cut."""
 
 
-def cut(*_: object) -> None:
+def raise_cut(*_: object) -> None:
     raise Cut
 
 
@@ -268,19 +277,19 @@ def test_a_resumed_run_is_the_uninterrupted_one(name: str, tmp_path: Path) -> No
     path = tmp_path / "cut"
     for number in (2, 5):
         with pytest.raises(Cut):
-            at_step(build(), number, cut).run(Record(path))
+            at_step(build(), number, raise_cut).run(Record(path))
     assert timeless(build().run(Record(path)).to_dict()) == timeless(whole)
     assert everything(path) == everything(tmp_path / "whole")
     assert timeless(lines(path)) == timeless(lines(tmp_path / "whole"))
 
 
 @pytest.mark.usefixtures("often")
-def test_a_map_cut_after_its_last_step_still_knows_which_cells_are_empty(
+def test_a_map_resumed_after_its_last_step_has_the_same_empty_cells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = mixed_niches().run(Record(tmp_path / "whole")).to_dict()
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "items_of", cut)
+        patched.setattr(engine, "save_images", raise_cut)
         with pytest.raises(Cut):
             mixed_niches().run(Record(tmp_path / "cut"))
     assert timeless(mixed_niches().run(Record(tmp_path / "cut")).to_dict()) == timeless(whole)
@@ -288,34 +297,38 @@ def test_a_map_cut_after_its_last_step_still_knows_which_cells_are_empty(
 
 
 @pytest.mark.usefixtures("often")
-def test_a_checkpoint_cut_short_is_told_and_the_one_before_used(
+def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = elites(9).run(Record(tmp_path / "whole")).to_dict()
-    for damaged, told in (
+    for suffixes, message in (
         (["safetensors"], "the one before"),
         (["safetensors", "previous"], "the beginning"),
     ):
-        path = tmp_path / damaged[-1]
+        path = tmp_path / suffixes[-1]
         with pytest.raises(Cut):
-            at_step(elites(9), 6, cut).run(Record(path))
-        for end in damaged:
-            stored = path / f"checkpoint.{end}"
-            stored.write_bytes(stored.read_bytes()[: random.Random(0).randrange(100, 2000)])
+            at_step(elites(9), 6, raise_cut).run(Record(path))
+        for end in suffixes:
+            checkpoint = path / f"checkpoint.{end}"
+            checkpoint.write_bytes(checkpoint.read_bytes()[: random.Random(0).randrange(100, 2000)])
         caplog.clear()
         with caplog.at_level(logging.INFO):
             result = elites(9).run(Record(path)).to_dict()
-        warnings = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
-        assert len(warnings) == len(damaged)
+        warnings = [
+            log_record.getMessage()
+            for log_record in caplog.records
+            if log_record.levelno == logging.WARNING
+        ]
+        assert len(warnings) == len(suffixes)
         assert f"{path}/checkpoint.safetensors is damaged" in warnings[0]
-        assert told in warnings[-1]
-        assert ("resumed at step 5 of 9" in caplog.text) == (damaged == ["safetensors"])
+        assert message in warnings[-1]
+        assert ("resumed at step 5 of 9" in caplog.text) == (suffixes == ["safetensors"])
         assert timeless(result) == timeless(whole)
         assert everything(path) == everything(tmp_path / "whole")
 
 
 @pytest.mark.usefixtures("often")
-def test_a_run_not_yet_begun_tells_of_no_damage(
+def test_a_run_without_a_checkpoint_warns_of_no_damage(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     elites(2).run(Record(tmp_path))
@@ -324,14 +337,15 @@ def test_a_run_not_yet_begun_tells_of_no_damage(
 
 DRIVER = (
     "import sys; sys.argv[0] = 'synth'\n"
-    "from synth import cli, experiment\n"
-    "experiment.CHECKPOINT_EVERY = experiment.FLUSH_EVERY = 0.0\n"
-    "cli.main()"
+    "from synth.cli import command\n"
+    "from synth.engine import experiment, observer\n"
+    "observer.CHECKPOINT_EVERY = experiment.REPORT_EVERY = 0.0\n"
+    "command.main()"
 )
 
 
 def _killed_at(folder: Path, step: int, process: subprocess.Popen[str]) -> None:
-    """Waits until steps.jsonl and a checkpoint are that far, and kills."""
+    """Kills the process once steps.jsonl has more than `step` lines and there is a checkpoint."""
     deadline = time.monotonic() + 100
     while time.monotonic() < deadline:
         steps = folder / "steps.jsonl"
@@ -346,22 +360,24 @@ def _killed_at(folder: Path, step: int, process: subprocess.Popen[str]) -> None:
             return
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.01)
-    raise AssertionError("the process never got there")
+    raise AssertionError("the process never reached the step")
 
 
 @pytest.mark.parametrize(
-    "typed",
+    "command",
     [
         "recipe=map_elites target=all until=null search.steps=40 search.batch=6 encoding.hidden=8",
-        "recipe=fooling_genetic target=[lemon,pizza] until=null search/survive=comma search.islands=2 "
-        "search.migrate=3 search.generations=30 search.population=4",
+        "recipe=fooling_genetic target=[lemon,pizza] until=null search/survive=comma "
+        "search.islands=2 search.migrate=3 search.generations=30 search.population=4",
     ],
     ids=["map_elites", "fooling_genetic"],
 )
-def test_sigkill_and_again(typed: str, tmp_path: Path, synth: Synth, weights: Path) -> None:
-    words = *typed.split(), f"network.weights={weights}", "device=cpu"
+def test_a_run_resumed_after_sigkill_is_the_uninterrupted_one(
+    command: str, tmp_path: Path, synth: Synth, weights: Path
+) -> None:
+    words = *command.split(), f"network.weights={weights}", "device=cpu"
     process = started(*words, "folder=killed", cwd=tmp_path, code=DRIVER)
-    _killed_at(tmp_path / "killed", random.Random(typed).randrange(2, 12), process)
+    _killed_at(tmp_path / "killed", random.Random(command).randrange(2, 12), process)
     assert not Path("killed/result.json").exists()
     other = synth(*words, "folder=killed", "seed=9").complaint
     assert "seed was 0, is 9" in other
@@ -371,7 +387,7 @@ def test_sigkill_and_again(typed: str, tmp_path: Path, synth: Synth, weights: Pa
     assert synth(*words, "folder=whole").code == 0
     assert everything(Path("killed")) == everything(Path("whole"))
     assert Path("killed/lineage.safetensors").is_file()
-    assert Path("killed/genomes.safetensors").is_file() == ("map_elites" in typed)
+    assert Path("killed/genomes.safetensors").is_file() == ("map_elites" in command)
     for word in ("items", "findings", "archive"):
         assert timeless(result_of(Path("killed")).get(word)) == timeless(
             result_of(Path("whole")).get(word)
@@ -383,7 +399,7 @@ def test_sigkill_and_again(typed: str, tmp_path: Path, synth: Synth, weights: Pa
     )
 
 
-def test_searches_of_one_column_refuse_a_map() -> None:
+def test_searches_of_one_score_an_item_refuse_a_map() -> None:
     search: Search = Genetic(Tournament(2), NoCrossover(), TopologyMutation(), 2, 2)
     with pytest.raises(InputError, match="search=map_elites"):
         Experiment(loud(), Cppn(hidden=4), EveryClass(), search)

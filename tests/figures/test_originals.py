@@ -36,7 +36,7 @@ def test_one_original_for_all_items_or_one_for_each(network: Network, tmp_path: 
 
 
 def test_mistakes(network: Network) -> None:
+    objective = FeatureMatch("conv1", "china")
+    figures = {"originals": Originals(images=["china", "flower"])}
     with pytest.raises(InputError, match=r"figures.originals: 2 images and 1 items"):
-        objective = FeatureMatch("conv1", "china")
-        figures = {"originals": Originals(images=["china", "flower"])}
         Experiment(network, Pixels(16), objective, Gradient(1), figures=figures)

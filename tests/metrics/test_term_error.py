@@ -67,9 +67,9 @@ def test_the_error_at_the_start_is_of_the_initial_image(network: Network, tmp_pa
 
 def test_a_missing_term_is_refused(network: Network) -> None:
     metrics = {"error": TermError("feature", "feature_error")}
+    objective = WeightedSum({"features": FeatureMatch("conv1", image="china")})
     with pytest.raises(
         InputError,
         match=r"metrics term=feature: the objective has no such term. Did you mean features",
     ):
-        objective = WeightedSum({"features": FeatureMatch("conv1", image="china")})
         Experiment(network, Pixels(16), objective, Gradient(2), metrics=metrics)
