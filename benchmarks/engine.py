@@ -1,7 +1,8 @@
-"""What the engine costs and what it reaches: python -m benchmarks.engine [startup step synth classes pictures]
+"""Speed and results of the engine: python -m benchmarks.engine [startup step synth ...]
 
-Prints one row a figure. Ratios are medians over interleaved pairs in one process. The pictures' figure needs
-SqueezeNet weights and photographs, looked for in the folder that SYNTH_SHARED names (default ../shared).
+Prints one row a figure; figures are startup, step, synth, classes, pictures. Ratios are medians
+over interleaved pairs in one process. `pictures` needs SqueezeNet weights and photographs in the
+folder that SYNTH_SHARED names (default ../shared).
 """
 
 from __future__ import annotations
@@ -24,26 +25,25 @@ SYNTH = str(Path(sys.executable).parent / "synth")
 
 def main() -> None:
     """Measures the figures named on the command line, or all."""
-    wanted = sys.argv[1:] or list(FIGURES)
-    unknown = set(wanted) - set(FIGURES)
+    figures = sys.argv[1:] or list(FIGURES)
+    unknown = set(figures) - set(FIGURES)
     if unknown:
         sys.exit(f"no such figure: {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    )
-    for name in wanted:
-        for what, found in FIGURES[name]():
-            print(f"{what:<78} {found}", flush=True)
+    processor = platform.processor() or platform.machine()
+    print(f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    for name in figures:
+        for what, value in FIGURES[name]():
+            print(f"{what:<78} {value}", flush=True)
 
 
 def startup() -> list[tuple[str, str]]:
-    """Seconds until a mistyped recipe is told, the interpreter's own start included."""
+    """Seconds until a mistyped recipe is reported, the start of the interpreter included."""
     times = []
     for _ in range(5):
-        began = time.perf_counter()
+        start = time.perf_counter()
         subprocess.run([SYNTH, "recipe=fooling_gradent"], capture_output=True, check=False)
-        times.append(time.perf_counter() - began)
-    return [("a mistyped recipe is told, whole process", f"{statistics.median(times):.2f} s")]
+        times.append(time.perf_counter() - start)
+    return [("a mistyped recipe is reported, whole process", f"{statistics.median(times):.2f} s")]
 
 
 def step() -> list[tuple[str, str]]:
@@ -65,85 +65,93 @@ def step() -> list[tuple[str, str]]:
         network = bundled(name)
         target = list(range(16))
         objective = WeightedSum({"class": ClassScore(target), "l2": L2(), "tv": TotalVariation()})
-        for monitored, monitor in (("", None), (" + watch", ClassScore(target, "probability"))):
+        for monitored, monitor in (("", None), (" + monitor", ClassScore(target, "probability"))):
             experiment = Experiment(network, Pixels(), objective, Gradient(), monitor=monitor)
-            problem, who = experiment.problem, experiment.rows
-            states = [Gradient(steps=1000).init(problem, who)]
+            problem = experiment.problem
+            items = experiment.rows
+            states = [Gradient(steps=1000).init(problem, items)]
             index = torch.tensor(target, device=network.device)
 
-            def ours(problem=problem, who=who, states=states, search=experiment.search_method) -> None:
-                states[0], _ = search.step(problem, who, states[0], 0)
+            def engine_step(
+                problem=problem, items=items, states=states, search=experiment.search_method
+            ) -> None:
+                states[0], _ = search.step(problem, items, states[0], 0)
 
-            first = problem.start(who)
+            first = problem.start(items)
 
-            def bare(network=network, index=index, images=first) -> None:
+            def bare_step(network=network, index=index, images=first) -> None:
                 images = images.detach().requires_grad_()
                 torch.autograd.grad(network(images).gather(1, index[:, None]).sum(), images)
 
             what = (
                 f"{name}: bare forward + backward / a step, batch 16, pixels + L2 + TV{monitored}"
             )
-            rows.append((what, f"{_ratio(bare, ours, network.device.type):.3f}"))
+            rows.append((what, f"{_ratio(bare_step, engine_step, network.device.type):.3f}"))
     return rows
 
 
 def _ratio(
-    one: Callable[[], None], other: Callable[[], None], device: str, pairs: int = 60
+    first: Callable[[], None], second: Callable[[], None], device: str, pairs: int = 60
 ) -> float:
     """The median of time(one) / time(other) over pairs run one after the other."""
     import torch
 
     def timed(call: Callable[[], None]) -> float:
-        began = time.perf_counter()
+        start = time.perf_counter()
         call()
         if device == "cuda":
             torch.cuda.synchronize()
-        return time.perf_counter() - began
+        return time.perf_counter() - start
 
-    for call in (one, other) * 10:
+    for call in (first, second) * 10:
         call()
-    return statistics.median(timed(one) / timed(other) for _ in range(pairs))
+    return statistics.median(timed(first) / timed(second) for _ in range(pairs))
 
 
 def synth() -> list[tuple[str, str]]:
-    """Bare `synth`, as a newcomer types it."""
+    """The command `synth` without arguments."""
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
+        start = time.perf_counter()
         run = subprocess.Popen(
             [SYNTH, f"folder={folder}/run"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        _, _, used = os.wait4(
-            run.pid, 0
-        )  # the peak of this one process, not of all that ran before
-        seconds, peak = time.perf_counter() - began, used.ru_maxrss / 1024
-        found = json.loads(Path(folder, "run", "result.json").read_text())["contenders"]
+        # the peak of this process alone
+        _, _, used = os.wait4(run.pid, 0)
+        seconds = time.perf_counter() - start
+        peak = used.ru_maxrss / 1024
+        contenders = json.loads(Path(folder, "run", "result.json").read_text())["contenders"]
     rows = [("bare synth, whole process", f"{seconds:.0f} s, peak memory {peak:,.0f} MB")]
-    for name, one in found.items():
-        passes = f"{one['forwards']:,} forwards, {one['backwards']:,} backwards"
-        said = f"{one['success']} of {one['items']}, mean confidence {one['mean_confidence']:.4f}, {passes}"
-        rows.append((f"  {name}: fooled", said))
+    for name, totals in contenders.items():
+        passes = f"{totals['forwards']:,} forwards, {totals['backwards']:,} backwards"
+        confidence = f"mean confidence {totals['mean_confidence']:.4f}"
+        text = f"{totals['success']} of {totals['items']}, {confidence}, {passes}"
+        rows.append((f"  {name}: fooled", text))
     return rows
 
 
 def classes() -> list[tuple[str, str]]:
-    """Every class of the network in the box, from noise, in one batch."""
+    """Every class of the bundled network, from noise, in one batch."""
     return [_fooled("all 100 classes from noise, mini AlexNet", ["target=all"], 0.99)]
 
 
 def pictures() -> list[tuple[str, str]]:
     """Twenty photographs towards random classes inside 8/255."""
-    weights, archive = (
-        SHARED / "weights/squeezenet1_1.fp16.safetensors",
-        SHARED / "data/imagenet_samples_500.tar",
-    )
+    weights = SHARED / "weights/squeezenet1_1.fp16.safetensors"
+    archive = SHARED / "data/imagenet_samples_500.tar"
     if not (weights.is_file() and archive.is_file()):
         return [("20 photographs to random classes", f"skipped: no {weights} and {archive}")]
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(archive) as tar:
             names = sorted(name for name in tar.getnames() if name.endswith(".jpg"))[::25][:20]
             tar.extractall(folder, [tar.getmember(name) for name in names], filter="data")
-        words = [f"images={folder}/*/*/*.jpg", "target=random", "network=squeezenet1_1", f"network.weights={weights}",
-                 "encoding.epsilon=0.03137254", "until=0.9"]  # fmt: skip
+        words = [
+            f"images={folder}/*/*/*.jpg",
+            "target=random",
+            "network=squeezenet1_1",
+            f"network.weights={weights}",
+            "encoding.epsilon=0.03137254",
+            "until=0.9",
+        ]
         return [
             _fooled("20 photographs to random classes, SqueezeNet 1.1, L-inf 8/255", words, 0.9)
         ]

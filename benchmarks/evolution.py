@@ -1,8 +1,9 @@
-"""What evolution costs and what it reaches: python -m benchmarks.evolution [variation share evotorch pixels attack map]
+"""Speed and results of evolution: python -m benchmarks.evolution [variation share attack map ...]
 
-Prints one row a figure; speeds are medians over interleaved pairs in one process. `attack` needs the Tiny ImageNet
-validation pictures of the folder that SYNTH_SHARED names (default ../shared), `evotorch` the package of that name.
-`map` takes a quarter of an hour, or the minutes that SYNTH_MINUTES names.
+Prints one row a figure; speeds are medians over interleaved pairs in one process. Figures are
+variation, share, evotorch, pixels, attack, map. `attack` needs the Tiny ImageNet validation
+pictures of the folder that SYNTH_SHARED names (default ../shared), `evotorch` the package of that
+name. `map` takes a quarter of an hour, or the minutes that SYNTH_MINUTES names.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ from synth.searches.operators.topology import TopologyMutation
 SYNTH = str(Path(sys.executable).parent / "synth")
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
 POPULATION, GENES = 128, (3, 64, 64)
-TARGETS = list(range(0, 100, 5))  # every fifth class, so that nobody chose them
+TARGETS = list(range(0, 100, 5))  # every fifth class, not chosen by hand
 ROUNDS = 15
 Row = tuple[str, str]
 
-# what both sides do to their children: crossover of every pair, then mutation
+# the same operators on both sides: crossover of every pair, then mutation
 OPERATORS: dict[str, tuple[Any, Any]] = {
     "two-point + Gaussian": (TwoPoint(), GaussianMutation(0.1, 0.05)),
     "SBX + polynomial": (
@@ -63,35 +64,39 @@ OPERATORS: dict[str, tuple[Any, Any]] = {
     ),
 }
 STOCK: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "two-point + Gaussian": (tools.cxTwoPoint, lambda one: tools.mutGaussian(one, 0.0, 0.1, 0.05)),
+    "two-point + Gaussian": (
+        tools.cxTwoPoint,
+        lambda individual: tools.mutGaussian(individual, 0.0, 0.1, 0.05),
+    ),
     "SBX + polynomial": (
-        lambda one, other: tools.cxSimulatedBinaryBounded(one, other, 10.0, 0.0, 1.0),
-        lambda one: tools.mutPolynomialBounded(one, 15.0, 0.0, 1.0, 0.1),
+        lambda individual, second: tools.cxSimulatedBinaryBounded(
+            individual, second, 10.0, 0.0, 1.0
+        ),
+        lambda individual: tools.mutPolynomialBounded(individual, 15.0, 0.0, 1.0, 0.1),
     ),
 }
 
 
 def main() -> None:
     """Measures the figures named on the command line, or all."""
-    wanted = sys.argv[1:] or list(FIGURES)
-    unknown = set(wanted) - set(FIGURES)
+    figures = sys.argv[1:] or list(FIGURES)
+    unknown = set(figures) - set(FIGURES)
     if unknown:
         sys.exit(f"no such figure: {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
     memory.keep_freed()  # as the command line does, for all sides
     logging.getLogger("synth").setLevel(logging.WARNING)
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
-    )
-    for name in wanted:
-        for what, found in FIGURES[name]():
-            print(f"{what:<86} {found}", flush=True)
+    processor = platform.processor() or platform.machine()
+    print(f"{processor}, {os.cpu_count()} cores, torch {torch.__version__}")
+    for name in figures:
+        for what, value in FIGURES[name]():
+            print(f"{what:<86} {value}", flush=True)
 
 
-# -- speed -----------------------------------------------------------------------------------------------
+# -- speed -----------------------------------------------------------------------------------------
 
 
 class Free(Problem):
-    """A problem whose evaluation costs nothing: what is left is the search."""
+    """A problem whose evaluation costs nothing, so that the search alone is timed."""
 
     stochastic, differentiable = False, False
 
@@ -129,10 +134,11 @@ class Maximised(base.Fitness):
 
 
 def variation() -> list[Row]:
-    """One generation of (mu + lambda) without the network: selection, variation, survival, statistics."""
+    """One generation of (mu + lambda) without the network: selection to statistics."""
     return [
         (
-            f"a generation of {POPULATION} x {int(np.prod(GENES)):,} genes without the network, {name}",
+            f"a generation of {POPULATION} x {int(np.prod(GENES)):,} genes without the network, "
+            f"{name}",
             _against(_ours(*OPERATORS[name]), _stock(*STOCK[name])),
         )
         for name in OPERATORS
@@ -140,19 +146,17 @@ def variation() -> list[Row]:
 
 
 def _ours(mate: Any, mutate: Any) -> Callable[[], object]:
-    search, problem = (
-        Genetic(Tournament(2), mate, mutate, population=POPULATION, generations=10_000),
-        Free(),
-    )
+    search = Genetic(Tournament(2), mate, mutate, population=POPULATION, generations=10_000)
+    problem = Free()
     rows = Rows(torch.zeros(1, dtype=torch.int64), torch.tensor([key_of("benchmark")]))
     state, _ = search.step(problem, rows, search.init(problem, rows), 0)
-    now = [state, 0]
+    state_and_step = [state, 0]
 
     def generation() -> None:
-        now[1] += 1
-        now[0], said = search.step(problem, rows, now[0], now[1])
-        search.hall_of_fame(now[0], 0)
-        assert said.genome.shape == (1, *GENES)
+        state_and_step[1] += 1
+        state_and_step[0], report = search.step(problem, rows, state_and_step[0], state_and_step[1])
+        search.hall_of_fame(state_and_step[0], 0)
+        assert report.genome.shape == (1, *GENES)
 
     return generation
 
@@ -160,50 +164,55 @@ def _ours(mate: Any, mutate: Any) -> Callable[[], object]:
 def _stock(mate: Callable[..., Any], mutate: Callable[..., Any]) -> Callable[[], object]:
     """The same generation by DEAP's own algorithm on its own lists, individual by individual."""
     random.seed(0)
-    toolbox, count = base.Toolbox(), int(np.prod(GENES))
+    toolbox = base.Toolbox()
+    count = int(np.prod(GENES))
     toolbox.register("mate", mate)
     toolbox.register("mutate", mutate)
-    figures = tools.Statistics(lambda one: one.fitness.values)
+    statistics_of_deap = tools.Statistics(lambda individual: individual.fitness.values)
     for name, of in (("max", np.max), ("mean", np.mean), ("min", np.min), ("std", np.std)):
-        figures.register(name, of)
+        statistics_of_deap.register(name, of)
     hall = tools.HallOfFame(8)
     population = [Listed([random.random() for _ in range(count)]) for _ in range(POPULATION)]
-    for one in population:
-        one.fitness.values = (one[0],)
-    now = [population]
+    for individual in population:
+        individual.fitness.values = (individual[0],)
+    generations = [population]
 
     def generation() -> None:
-        children = [copy.deepcopy(one) for one in tools.selTournament(now[0], POPULATION, 2)]
+        children = [
+            copy.deepcopy(individual)
+            for individual in tools.selTournament(generations[0], POPULATION, 2)
+        ]
         for first, second in zip(children[::2], children[1::2], strict=True):
             toolbox.mate(first, second)
         for child in children:
             toolbox.mutate(child)
             child[:] = [min(max(gene, 0.0), 1.0) for gene in child]
             child.fitness.values = (child[0],)
-        now[0] = tools.selBest(now[0] + children, POPULATION)
-        hall.update(now[0])
-        figures.compile(now[0])
+        generations[0] = tools.selBest(generations[0] + children, POPULATION)
+        hall.update(generations[0])
+        statistics_of_deap.compile(generations[0])
 
     return generation
 
 
 def _against(ours: Callable[[], object], theirs: Callable[[], object], rounds: int = ROUNDS) -> str:
     """Medians of both and of the ratio, the two called in turn."""
-    ours(), theirs(), ours()
+    for call in (ours, theirs, ours):
+        call()
     pairs = [(_timed(ours), _timed(theirs)) for _ in range(rounds)]
-    mine, other = (statistics.median(times) for times in zip(*pairs, strict=True))
-    ratio = statistics.median(two / one for one, two in pairs)
-    return f"{ratio:.1f} times as fast ({mine * 1e3:.0f} ms, {other * 1e3:.0f} ms)"
+    own_median, their_median = (statistics.median(times) for times in zip(*pairs, strict=True))
+    ratio = statistics.median(their / own for own, their in pairs)
+    return f"{ratio:.1f} times as fast ({own_median * 1e3:.0f} ms, {their_median * 1e3:.0f} ms)"
 
 
 def _timed(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    start = time.perf_counter()
     call()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def share() -> list[Row]:
-    """How much of a generation's wall time the network's own forward has."""
+    """The share of the network's forward passes in the wall time of a generation."""
     network = bundled("mini_alexnet")
     cases = {f"pixels, {name}": (Pixels(), *parts) for name, parts in OPERATORS.items()}
     cases["CPPN, topology"] = (Cppn(), NoCrossover(), TopologyMutation())
@@ -211,27 +220,29 @@ def share() -> list[Row]:
     for name, (encoding, mate, mutate) in cases.items():
         search = Genetic(Tournament(2), mate, mutate, population=POPULATION, generations=10_000)
         experiment = Experiment(network, encoding, ClassScore(7, "log_probability"), search)
-        problem, who, inside = experiment.problem, experiment.rows, [0.0]
-        state, _ = search.step(problem, who, search.init(problem, who), 0)
+        problem = experiment.problem
+        items = experiment.rows
+        inside = [0.0]
+        state, _ = search.step(problem, items, search.init(problem, items), 0)
         shares = []
         with _Forward(network, inside):
             for step in range(1, 41):
                 inside[0] = 0.0
-                began = time.perf_counter()
-                state, _ = search.step(problem, who, state, step)
-                shares.append(inside[0] / (time.perf_counter() - began))
-        told = f"{statistics.median(shares[5:]):.2f}"
-        rows.append(
-            (f"share of a generation inside the network, population {POPULATION}, {name}", told)
-        )
+                start = time.perf_counter()
+                state, _ = search.step(problem, items, state, step)
+                shares.append(inside[0] / (time.perf_counter() - start))
+        what = f"share of a generation inside the network, population {POPULATION}, {name}"
+        rows.append((what, f"{statistics.median(shares[5:]):.2f}"))
     return rows
 
 
 class _Forward:
-    """Adds the seconds that a network reads to `inside`."""
+    """A context that adds the seconds of a network's forward passes to `inside`."""
 
     def __init__(self, network: Network, inside: list[float]) -> None:
-        self.network, self.inside, self.read = network, inside, network.read
+        self.network = network
+        self.inside = inside
+        self.read = network.read
 
     def __enter__(self) -> None:
         object.__setattr__(self.network, "read", self._read)
@@ -240,28 +251,28 @@ class _Forward:
         object.__delattr__(self.network, "read")
 
     def _read(self, *arguments: Any) -> Any:
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
             return self.read(*arguments)
         finally:
-            self.inside[0] += time.perf_counter() - began
+            self.inside[0] += time.perf_counter() - start
 
 
 def evotorch() -> list[Row]:
-    """Generations a second against EvoTorch's GeneticAlgorithm: same operators, same network, same population."""
+    """Speed against EvoTorch's GeneticAlgorithm: same operators, network and population."""
     try:
         logging.getLogger("evotorch").setLevel(logging.ERROR)
         from evotorch import Problem as TheirProblem
         from evotorch import algorithms, operators
     except ImportError:
         return [("against EvoTorch", "skipped: no package evotorch")]
-    network, count = bundled("mini_alexnet"), int(np.prod(GENES))
+    network = bundled("mini_alexnet")
+    count = int(np.prod(GENES))
 
     def fitness(genomes: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            parts = genomes.view(-1, *GENES).split(
-                64
-            )  # as small as the engine's chunks, which is faster on a CPU
+            # as small as the engine's chunks, which is faster on a CPU
+            parts = genomes.view(-1, *GENES).split(64)
             activations = [
                 network.read(part, ("output",))["output"].log_softmax(1)[:, 7] for part in parts
             ]
@@ -270,9 +281,15 @@ def evotorch() -> list[Row]:
     rows = []
     for name in OPERATORS:
         problem = TheirProblem(
-            "max", fitness, solution_length=count, initial_bounds=(0.0, 1.0), bounds=(0.0, 1.0), vectorized=True,
-            dtype=torch.float32, seed=0,
-        )  # fmt: skip
+            "max",
+            fitness,
+            solution_length=count,
+            initial_bounds=(0.0, 1.0),
+            bounds=(0.0, 1.0),
+            vectorized=True,
+            dtype=torch.float32,
+            seed=0,
+        )
         if name == "two-point + Gaussian":
             theirs = [
                 operators.TwoPointCrossOver(problem, tournament_size=2),
@@ -288,28 +305,28 @@ def evotorch() -> list[Row]:
         )
         search = Genetic(Tournament(2), *OPERATORS[name], population=POPULATION, generations=10_000)
         experiment = Experiment(network, Pixels(), ClassScore(7, "log_probability"), search)
-        told = _against(_stepping(search, experiment), their.step)
-        rows.append((f"a generation of {POPULATION}, mini AlexNet, {name}, against EvoTorch", told))
+        text = _against(_stepping(search, experiment), their.step)
+        rows.append((f"a generation of {POPULATION}, mini AlexNet, {name}, against EvoTorch", text))
     return rows
 
 
 def _stepping(search: Genetic, experiment: Experiment) -> Callable[[], object]:
     problem, rows = experiment.problem, experiment.rows
     state, _ = search.step(problem, rows, search.init(problem, rows), 0)
-    now = [state, 0]
+    state_and_step = [state, 0]
 
     def generation() -> None:
-        now[1] += 1
-        now[0], _ = search.step(problem, rows, now[0], now[1])
+        state_and_step[1] += 1
+        state_and_step[0], _ = search.step(problem, rows, state_and_step[0], state_and_step[1])
 
     return generation
 
 
-# -- what it reaches -------------------------------------------------------------------------------------
+# -- results ---------------------------------------------------------------------------------------
 
 
 def plain(generations: int = 10_000) -> Genetic:
-    """The genetic algorithm that all is compared with."""
+    """The genetic algorithm that is the reference."""
     return Genetic(
         Tournament(2),
         UniformCrossover(),
@@ -320,36 +337,40 @@ def plain(generations: int = 10_000) -> Genetic:
 
 
 def pixels() -> list[Row]:
-    """Direct encoding, twenty classes: the plain algorithm and `recipe=fooling_genetic`, at the same budgets."""
+    """Direct encoding, twenty classes: the reference and `fooling_genetic` at equal budgets."""
     marks = (1000, 2000, 5000, 20_000)
-    found = {
-        "the plain genetic algorithm": _course(
+    results = {
+        "the plain genetic algorithm": _confidences(
             lambda network: Experiment(
-                network, Pixels(), ClassScore(TARGETS, "log_probability"), plain(),
-                monitor=ClassScore(TARGETS, "probability"), budget=marks[-1],
+                network,
+                Pixels(),
+                ClassScore(TARGETS, "log_probability"),
+                plain(),
+                monitor=ClassScore(TARGETS, "probability"),
+                budget=marks[-1],
             ),
             marks,
         ),
         "recipe=fooling_genetic": _recipe("fooling_genetic", marks),
-    }  # fmt: skip
+    }
     rows = []
-    for name, (means, course) in found.items():
-        told = ", ".join(
-            f"{mean:.3f} at {mark:,}" for mark, mean in zip(marks, course, strict=True)
+    for name, (final_mean, means_at_marks) in results.items():
+        text = ", ".join(
+            f"{mean:.3f} at {mark:,}" for mark, mean in zip(marks, means_at_marks, strict=True)
         )
         what = f"mean confidence of {len(TARGETS)} classes after evaluations each, {name}"
-        rows.append((what, f"{told}; on the saved file {means:.3f}"))
+        rows.append((what, f"{text}; on the saved file {final_mean:.3f}"))
     return rows
 
 
-def _course(
+def _confidences(
     build: Callable[[Network], Experiment], marks: tuple[int, ...]
 ) -> tuple[float, list[float]]:
     """Mean confidence on the saved files at the end, and of the best individuals at the `marks`."""
     with tempfile.TemporaryDirectory() as folder:
-        result = build(bundled("mini_alexnet")).run(Record(Path(folder))).to_dict()
+        result = build(bundled("mini_alexnet")).run(Record(Path(folder)))
         lines = [json.loads(line) for line in Path(folder, "steps.jsonl").read_text().splitlines()]
-    return result["findings"]["mean_confidence"], _at(lines, marks)
+    return result.findings["mean_confidence"], _at(lines, marks)
 
 
 def _at(lines: list[dict[str, Any]], marks: tuple[int, ...]) -> list[float]:
@@ -383,7 +404,7 @@ def _synth(folder: str, *words: str) -> dict[str, Any]:
 
 
 def map_of_classes() -> list[Row]:
-    """`recipe=map_elites` over all classes of mini AlexNet, interrupted after a while; measured on the saved files."""
+    """`recipe=map_elites` over all classes of mini AlexNet, interrupted after some minutes."""
     minutes = float(os.environ.get("SYNTH_MINUTES", "15"))
     with tempfile.TemporaryDirectory() as folder:
         command = [SYNTH, "recipe=map_elites", "search.steps=1000000", f"folder={folder}/run"]
@@ -391,24 +412,22 @@ def map_of_classes() -> list[Row]:
         try:
             run.wait(60 * minutes)
         except subprocess.TimeoutExpired:
-            run.send_signal(signal.SIGINT)  # ends the step, saves and measures the pictures
+            run.send_signal(signal.SIGINT)  # completes the step, saves and measures the images
             run.wait()
         result = json.loads(Path(folder, "run", "result.json").read_text())
-    found = result["findings"]
-    said = (
-        f"{found['success']} of {found['items']} at >= 0.99, mean {found['mean_confidence']:.4f}, "
-        f"{found['forwards']:,} evaluations"
+    findings = result["findings"]
+    text = (
+        f"{findings['success']} of {findings['items']} at >= 0.99, "
+        f"mean {findings['mean_confidence']:.4f}, {findings['forwards']:,} evaluations"
     )
-    return [
-        (
-            f"recipe=map_elites, all classes of mini AlexNet, {minutes:g} minutes, on the saved files",
-            said,
-        )
-    ]
+    what = (
+        f"recipe=map_elites, all classes of mini AlexNet, {minutes:g} minutes, on the saved files"
+    )
+    return [(what, text)]
 
 
 def attack() -> list[Row]:
-    """`recipe=black_box_attack` on validation pictures that mini AlexNet gets right, beside random signs."""
+    """`recipe=black_box_attack` on validation pictures of correct class, beside random signs."""
     archive = SHARED / "data/tiny_imagenet_100_val.tar"
     if not archive.is_file():
         return [("black-box attack", f"skipped: no {archive}")]
@@ -419,7 +438,7 @@ def attack() -> list[Row]:
 
 
 def _attacked(folder: Path) -> list[Row]:
-    """Two pictures a class, the first that the network gets right; the recipe, then random signs at equal queries."""
+    """The first two correct pictures a class: the recipe, then random signs at equal queries."""
     network, queries, epsilon = bundled("mini_alexnet"), 1000, 8 / 255
     chosen, labels = [], []
     for index, wnid in enumerate(network.classes.synsets):
@@ -429,28 +448,31 @@ def _attacked(folder: Path) -> list[Row]:
         )
         right = (image for image in pictures if int(_scores(network, image)[0].argmax()) == index)
         for image in islice(right, 2):
-            chosen.append(image), labels.append(index)
-    known = folder / "known"
-    known.mkdir()
+            chosen.append(image)
+            labels.append(index)
+    folder_of_correct = folder / "known"
+    folder_of_correct.mkdir()
     for place, image in enumerate(chosen):
-        data.to_image(image[0]).save(known / f"{place:03d}.png")
-    result = _synth(str(folder), "recipe=black_box_attack", f"images={known}", f"budget={queries}")
+        data.to_image(image[0]).save(folder_of_correct / f"{place:03d}.png")
+    result = _synth(
+        str(folder), "recipe=black_box_attack", f"images={folder_of_correct}", f"budget={queries}"
+    )
     items = result["items"]
     spent = [item["forwards"] for item in items if item["success"]]
-    far = max(item["linf"] for item in items)
-    said = (
+    largest = max(item["linf"] for item in items)
+    text = (
         f"{len(spent)} of {len(items)}, queries of those: median {statistics.median(spent):.0f}, "
-        f"mean {statistics.fmean(spent):.0f}; L-inf at most {far * 255:.0f}/255"
+        f"mean {statistics.fmean(spent):.0f}; L-inf at most {largest * 255:.0f}/255"
     )
     what = f"mini AlexNet, L-inf 8/255, untargeted, at most {queries} queries"
     signs = _signs(network, chosen, labels, queries, epsilon)
-    return [(f"recipe=black_box_attack, {what}", said), (f"random signs, {what}", signs)]
+    return [(f"recipe=black_box_attack, {what}", text), (f"random signs, {what}", signs)]
 
 
 def _signs(
     network: Network, images: list[torch.Tensor], labels: list[int], queries: int, epsilon: float
 ) -> str:
-    """Independent random signs in the corners of the ball, as many as there are queries."""
+    """Independent random signs in the corners of the ball, one a query."""
     draws = torch.Generator().manual_seed(0)
     spent = []
     for image, label in zip(images, labels, strict=True):

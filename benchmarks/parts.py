@@ -1,4 +1,4 @@
-"""What benchmarks of several parts have in common: which parts to run, and how their rows are printed."""
+"""What benchmarks of several parts share: choosing the parts, printing their rows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import torch
 
 
 def run(package: str, parts: Sequence[str]) -> None:
-    """Prints the `rows` of the modules of `package` that the command line names, of all `parts` where it names none."""
-    print(
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.processor() or platform.machine()}"
-    )
+    """Prints the `rows` of modules of `package`: those on the command line, or all `parts`."""
+    processor = platform.processor() or platform.machine()
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {processor}")
     for part in sys.argv[1:] or parts:
         if part not in parts:
             sys.exit(f"{part}: no such part; there are {', '.join(parts)}.")

@@ -1,8 +1,8 @@
 """The small pictures of README's table of recipes: python -m benchmarks.thumbnails [recipe ...]
 
-Each is made by the recipe itself, and becomes docs/recipes/RECIPE.jpg: some of its pictures side by side, or what
-its figure shows. Those on SqueezeNet need its weights, and those on photographs and paintings the pictures, in the
-folder that SYNTH_SHARED names (default ../shared).
+Each is made by the recipe itself, and becomes docs/recipes/RECIPE.jpg: some of its images side by
+side, or its figure. Recipes on SqueezeNet need its weights, and those on photographs and paintings
+the pictures, in the folder that SYNTH_SHARED names (default ../shared).
 """
 
 from __future__ import annotations
@@ -30,14 +30,17 @@ THREE = "target=[goldfish, king penguin, teapot]"
 PANDA = "image={0}/imagenet_samples_500/n02510455/n02510455_giant_panda.jpg"
 PAINTING = "style={0}/style_pictures/starry_night_crop.jpg"
 
-# what to write after recipe=NAME, and which files of the run folder make the picture, from left to right
+# overrides after recipe=NAME, and the files of the run folder in the picture, from left to right
 RECIPES: dict[str, tuple[list[str], list[str]]] = {
     "class_ascent": ([THREE], ["images/00[012].png"]),
     "class_ascent_fourier": ([THREE, *SQUEEZENET, "encoding.size=192"], ["images/00[012].png"]),
     "maco": ([THREE, *SQUEEZENET, "encoding.size=224", "search.steps=128"], ["images/00[012].png"]),
     "neuron_ascent": (["unit=[1, 2, 3]"], ["images/00[012].png"]),
     "diversity": (["unit=8"], ["images/00[012].png"]),
-    "multifaceted": (["target=bell pepper", "images={0}/tiny_imagenet_100/train/n07720875"], ["images/00[012].png"]),
+    "multifaceted": (
+        ["target=bell pepper", "images={0}/tiny_imagenet_100/train/n07720875"],
+        ["images/00[012].png"],
+    ),
     "generator_ascent": (["target=[king penguin, mushroom, teapot]"], ["images/00[012].png"]),
     "generator_neuron": (["layer=conv5", "unit=[1, 2, 3]"], ["images/00[012].png"]),
     "generator_diversity": (["target=lemon", "encoding.count=3"], ["images/00[012].png"]),
@@ -46,24 +49,44 @@ RECIPES: dict[str, tuple[list[str], list[str]]] = {
     "fast_gradient_sign": ([PANDA, "target=gibbon", *SQUEEZENET], ["figures/000.png"]),
     "projected_gradient": (["image=flower", "target=teapot", *SQUEEZENET], ["figures/000.png"]),
     "minimal_perturbation": (["image=china", *SQUEEZENET], ["figures/000.png"]),
-    "universal_perturbation": (["images={0}/tiny_imagenet_100/val", "holdout=500"],
-                               ["images/000.png", "figures/000.png"]),
+    "universal_perturbation": (
+        ["images={0}/tiny_imagenet_100/val", "holdout=500"],
+        ["images/000.png", "figures/000.png"],
+    ),
     "fooling_genetic": ([THREE], ["images/00[012].png"]),
     "fooling_cma": ([THREE], ["images/00[012].png"]),
     "fooling_cppn": (["target=[goldfish, school bus, lemon]"], ["images/00[012].png"]),
     "generator_cma": (["target=[king penguin, mushroom, teapot]"], ["images/00[012].png"]),
-    "deepdream": (["image=flower", *SQUEEZENET, "layer=features.11", "encoding.longest=640", "search.steps=24",
-                   "search.search.rate=0.008"], ["originals/000.png", "images/000.png"]),
+    "deepdream": (
+        [
+            "image=flower",
+            *SQUEEZENET,
+            "layer=features.11",
+            "encoding.longest=640",
+            "search.steps=24",
+            "search.search.rate=0.008",
+        ],
+        ["originals/000.png", "images/000.png"],
+    ),
     "deepdream_film": ([], ["frames/000.png", "frames/008.png", "frames/023.png"]),
-    "feature_inversion": (["layer=[features.1, features.7, features.12]", *SQUEEZENET], ["strip/000.png"]),
-    "texture": ([PAINTING, *SQUEEZENET, "objective.terms.style.statistic=moments"],
-                ["{0}/style_pictures/starry_night_crop.jpg", "images/000.png"]),
-    "texture_nearest": (["style={0}/style_pictures/wave_crop.jpg", "centre=[0.8, 0.3]", "sample=96"],
-                        ["{0}/style_pictures/wave_crop.jpg", "images/000.png"]),
-    "style_transfer": ([PAINTING, *SQUEEZENET, "objective.terms.content.weight=0.05"],
-                       ["originals/000.png", "images/000.png"]),
+    "feature_inversion": (
+        ["layer=[features.1, features.7, features.12]", *SQUEEZENET],
+        ["strip/000.png"],
+    ),
+    "texture": (
+        [PAINTING, *SQUEEZENET, "objective.terms.style.statistic=moments"],
+        ["{0}/style_pictures/starry_night_crop.jpg", "images/000.png"],
+    ),
+    "texture_nearest": (
+        ["style={0}/style_pictures/wave_crop.jpg", "centre=[0.8, 0.3]", "sample=96"],
+        ["{0}/style_pictures/wave_crop.jpg", "images/000.png"],
+    ),
+    "style_transfer": (
+        [PAINTING, *SQUEEZENET, "objective.terms.content.weight=0.05"],
+        ["originals/000.png", "images/000.png"],
+    ),
     "stylize": (["image=china", "longest=384"], ["originals/000.png", "images/000.png"]),
-}  # fmt: skip
+}
 
 
 def main() -> None:
@@ -77,13 +100,13 @@ def main() -> None:
         for name in sys.argv[1:] or list(RECIPES):
             words, patterns = RECIPES[name]
             folder = Path(temporary, "runs", name)
-            told = [word.replace("{0}", temporary) for word in words]
-            subprocess.run([SYNTH, f"recipe={name}", f"folder={folder}", *told], check=True)
-            found = [
+            overrides = [word.replace("{0}", temporary) for word in words]
+            subprocess.run([SYNTH, f"recipe={name}", f"folder={folder}", *overrides], check=True)
+            groups = [
                 sorted(glob.glob(str(folder / pattern.replace("{0}", temporary))))
                 for pattern in patterns
             ]
-            _save(name, [Path(file) for files in found for file in files])
+            _save(name, [Path(file) for files in groups for file in files])
 
 
 def _save(name: str, files: list[Path]) -> None:

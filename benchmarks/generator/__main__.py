@@ -1,8 +1,8 @@
-"""What the generator of codes keeps, reaches and costs: python -m benchmarks.generator [reconstruction ascent ...]
+"""The generator's fidelity, results and cost: python -m benchmarks.generator [ascent ...]
 
-Prints one row a figure. Pictures and weights are those of the folder that SYNTH_SHARED names (default ../shared). The
-generator is the one in the box, or the file that SYNTH_GENERATOR names; SYNTH_PIXEL_GENERATOR is one trained with the
-loss of pixels alone, beside which `reconstruction` sets it.
+Prints one row a figure. Pictures and weights are those of the folder that SYNTH_SHARED names
+(default ../shared). The generator is the bundled one, or the file that SYNTH_GENERATOR names;
+SYNTH_PIXEL_GENERATOR is one trained with the pixel loss alone, the baseline of `reconstruction`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Searching the same codes with and without gradients: how far evolution gets in 3,000 looks, beside gradient ascent.
+"""Codes searched with and without gradients: evolution in 3,000 queries beside gradient ascent.
 
-Eight classes (every twelfth, so that nobody chose them) before the softmax, and eight channels of conv5 before its
-ReLU, each in the middle; the same generator and bounds, a population of 40 and 75 generations. A score is given as a
-share of what gradient ascent on the same codes reaches, the mean over units. The claim tested is that of Wang & Ponce
-2022 ("High-performance evolutionary algorithms for online neuron control"): CMA-ES 66 % above a genetic algorithm.
+Eight classes (every twelfth) before the softmax, and eight channels of conv5 before its ReLU, each
+in the middle; the same generator and bounds, a population of 40 and 75 generations. A score is
+given as a share of what gradient ascent on the same codes reaches, the mean over units. The claim
+tested is that of Wang & Ponce 2022 ("High-performance evolutionary algorithms for online neuron
+control"): CMA-ES 66 % above a genetic algorithm.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tempfile
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.generator.material import GENERATOR, known
+from benchmarks.generator.material import GENERATOR, mini_alexnet
 from synth.core import Objective, Search
 from synth.encodings.generator import Generator
 from synth.engine.experiment import Experiment
@@ -39,32 +40,31 @@ REFERENCE = Gradient(
 
 
 def rows() -> list[tuple[str, str]]:
-    """A row for each kind of unit: the share of each search, and CMA-ES over the genetic algorithm."""
+    """A row for each kind of unit: the share of each search, and CMA-ES over genetic."""
     logging.getLogger("synth").setLevel(logging.WARNING)
-    told = []
-    for what, objective in UNITS.items():
+    table = []
+    for kind, objective in UNITS.items():
         ceiling = _scores(objective, REFERENCE, "random")
         shares = {}
         for name, (search, start) in _contenders().items():
-            found = _scores(objective, search, start)
-            shares[name] = fmean(score / best for score, best in zip(found, ceiling, strict=True))
+            scores = _scores(objective, search, start)
+            shares[name] = fmean(score / best for score, best in zip(scores, ceiling, strict=True))
         best_genetic = max(share for name, share in shares.items() if name.startswith("genetic"))
         best_cma = max(share for name, share in shares.items() if name.startswith("CMA"))
-        told.append((
-            f"codes, {GENERATIONS * POPULATION} looks each, {what}: score as a share of gradient ascent's "
-            f"(mean {fmean(ceiling):.1f})",
-            ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
-            + f"; the best CMA-ES {best_cma / best_genetic - 1:+.0%} on the best genetic algorithm",
-        ))  # fmt: skip
-    return told
+        title = (
+            f"codes, {GENERATIONS * POPULATION} queries each, {kind}: score as a share of gradient "
+            f"ascent's (mean {fmean(ceiling):.1f})"
+        )
+        numbers = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
+        gain = f"the best CMA-ES {best_cma / best_genetic - 1:+.0%} on the best genetic algorithm"
+        table.append((title, f"{numbers}; {gain}"))
+    return table
 
 
 def _contenders() -> dict[str, tuple[Search, str]]:
-    """Searches and where they start; all look as often."""
-    times = {
-        "generations": GENERATIONS - 1,
-        "population": POPULATION,
-    }  # and one for the first population
+    """Searches and their starts, all with as many queries."""
+    # the first population is a generation too
+    times = {"generations": GENERATIONS - 1, "population": POPULATION}
     textbook = Genetic(Tournament(2), UniformCrossover(), GaussianMutation(0.1, 0.05), **times)
     tuned = Genetic(
         Tournament(4), UniformCrossover(), SelfAdaptive(GaussianMutation(0.3, 0.2)), **times
@@ -78,9 +78,9 @@ def _contenders() -> dict[str, tuple[Search, str]]:
 
 
 def _scores(objective: Objective, search: Search, start: str) -> list[float]:
-    """What each unit ends at."""
+    """The final score of each unit."""
     with tempfile.TemporaryDirectory() as folder:
-        result = Experiment(known(), Generator(GENERATOR, start), objective, search).run(
+        result = Experiment(mini_alexnet(), Generator(GENERATOR, start), objective, search).run(
             Record(Path(folder))
         )
-    return [item["score"] for item in result["items"]]
+    return [item.score for item in result.items]

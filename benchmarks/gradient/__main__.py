@@ -1,7 +1,8 @@
-"""What the gradient family reaches and costs: python -m benchmarks.gradient [projected minimal universal ascent ...]
+"""Results and cost of the gradient family: python -m benchmarks.gradient [projected minimal ...]
 
-Prints one row a figure; peers run in the same process on the same pictures, and speeds are ratios of medians over
-interleaved pairs. Pictures and weights are those of the folder that SYNTH_SHARED names (default ../shared).
+Prints one row a figure; peers run in the same process on the same pictures, and speeds are ratios
+of medians over interleaved pairs. Pictures and weights are those of the folder that SYNTH_SHARED
+names (default ../shared).
 """
 
 from __future__ import annotations

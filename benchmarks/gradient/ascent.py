@@ -1,10 +1,10 @@
-"""How fast class visualisations are beside torch-lucent, which works as lucid does: pictures a second.
+"""Speed of class visualisations beside torch-lucent, which works as lucid does: images a second.
 
-Sixteen classes at 128 px, 256 steps, SqueezeNet 1.1, spectrum with decorrelated colours, random moves. torch-lucent
-as it is shipped scales its pictures up to 224 px before the network, so the figure is given with that and at equal
-size; its users make pictures one by one, which is given too. Steps are timed, a few at a time in turns, by the
-processor's time, which neighbours on a machine do not change (so run it with OMP_NUM_THREADS=1), and the pictures a
-second of 256 steps follow from the medians.
+Sixteen classes at 128 px, 256 steps, SqueezeNet 1.1, spectrum with decorrelated colours, random
+transforms. torch-lucent as it is shipped scales its images up to 224 px before the network, so the
+figure is given with that and at equal size; its users make images one by one, which is given too.
+Steps are timed, a few at a time in turns, by processor time, which other processes do not change
+(so run it with OMP_NUM_THREADS=1), and the images a second of 256 steps follow from the medians.
 """
 
 from __future__ import annotations
@@ -37,12 +37,11 @@ from synth.searches.gradient import Gradient
 from synth.transforms.affine import Chain, Jitter, Rotate, Scale
 
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
-SIDE, STEPS, CLASSES = (
-    128,
-    256,
-    list(range(0, 1000, 64)),
-)  # every 64th class, so that nobody chose them
-FEW, ROUNDS = 2, 7  # steps timed at once, and how often
+SIDE = 128
+STEPS = 256
+CLASSES = list(range(0, 1000, 64))  # every 64th class, not chosen by hand
+TIMED_STEPS = 2  # steps timed at once
+ROUNDS = 7  # how often
 
 
 def rows() -> list[tuple[str, str]]:
@@ -51,49 +50,59 @@ def rows() -> list[tuple[str, str]]:
         "squeezenet1_1", str(SHARED / "weights" / "squeezenet1_1.fp16.safetensors")
     )
     batch = _experiment(network, CLASSES)
-    ours, shipped = _seconds(partial(_ours, batch), partial(_lucent, network, CLASSES, None))
-    again, equal = _seconds(partial(_ours, batch), partial(_lucent, network, CLASSES, SIDE))
-    alone, one = _seconds(
+    engine, shipped = _seconds(partial(_ours, batch), partial(_lucent, network, CLASSES, None))
+    engine_again, equal = _seconds(partial(_ours, batch), partial(_lucent, network, CLASSES, SIDE))
+    single_engine, single_lucent = _seconds(
         partial(_ours, _experiment(network, CLASSES[:1])), partial(_lucent, network, [0], None)
     )
     count = len(CLASSES)
     what = f"{count} class visualisations, {SIDE} px, {STEPS} steps, SqueezeNet 1.1"
     return [
-        (f"{what}: pictures a second", f"{count / (STEPS * ours):.3f}"),
-        ("the same, torch-lucent as shipped (its network reads 224 px), one batch",
-         f"{count / (STEPS * shipped):.3f}, {shipped / ours:.1f} times as long"),
-        ("the same, torch-lucent as shipped, one picture after the other",
-         f"{1 / (STEPS * one):.3f}, {count * one / ours:.1f} times as long ({one / alone:.1f} of one of ours alone)"),
-        (f"the same, torch-lucent made to read {SIDE} px too, one batch",
-         f"{count / (STEPS * equal):.3f}, {equal / again:.1f} times as long"),
-    ]  # fmt: skip
+        (f"{what}: pictures a second", f"{count / (STEPS * engine):.3f}"),
+        (
+            "the same, torch-lucent as shipped (its network reads 224 px), one batch",
+            f"{count / (STEPS * shipped):.3f}, {shipped / engine:.1f} times as long",
+        ),
+        (
+            "the same, torch-lucent as shipped, one picture after the other",
+            f"{1 / (STEPS * single_lucent):.3f}, "
+            f"{count * single_lucent / engine:.1f} times as long "
+            f"({single_lucent / single_engine:.1f} of a single one of the engine)",
+        ),
+        (
+            f"the same, torch-lucent made to read {SIDE} px too, one batch",
+            f"{count / (STEPS * equal):.3f}, {equal / engine_again:.1f} times as long",
+        ),
+    ]
 
 
-def _seconds(ours: Callable[[], None], theirs: Callable[[], None]) -> tuple[float, float]:
+def _seconds(engine: Callable[[], None], peer: Callable[[], None]) -> tuple[float, float]:
     """Seconds a step of both, medians over turns; the first turn warms up."""
-    found: tuple[list[float], list[float]] = ([], [])
+    seconds: tuple[list[float], list[float]] = ([], [])
     for turn in range(ROUNDS + 1):
-        for side, run in enumerate((ours, theirs)):
-            began = time.process_time()
+        for side, run in enumerate((engine, peer)):
+            start = time.process_time()
             run()
             if turn:
-                found[side].append((time.process_time() - began) / FEW)
-    return statistics.median(found[0]), statistics.median(found[1])
+                seconds[side].append((time.process_time() - start) / TIMED_STEPS)
+    return statistics.median(seconds[0]), statistics.median(seconds[1])
 
 
 def _experiment(network: Network, classes: list[int]) -> Experiment:
     """The recipe class_ascent_fourier."""
-    moves = Chain([Jitter(0.1), Scale(0.8, 1.2), Rotate(15.0)])
+    transforms = Chain([Jitter(0.1), Scale(0.8, 1.2), Rotate(15.0)])
     objective = WeightedSum({"class": ClassScore(classes), "tv": TotalVariation(weight=0.01)})
     monitor = ClassScore(classes, "probability")
-    return Experiment(network, Fourier(SIDE), objective, Gradient(STEPS, rate=0.05), moves, monitor)
+    return Experiment(
+        network, Fourier(SIDE), objective, Gradient(STEPS, rate=0.05), transforms, monitor
+    )
 
 
 def _ours(experiment: Experiment) -> None:
     search, problem = experiment.search_method, experiment.problem
     rows: Rows = experiment.rows
     state = search.init(problem, rows)
-    for step in range(FEW):
+    for step in range(TIMED_STEPS):
         state, _ = search.step(problem, rows, state, step)
 
 
@@ -102,13 +111,19 @@ def _lucent(network: Network, classes: list[int], size: int | None) -> None:
     kornia.get_rotation_matrix2d = kornia_transform.get_rotation_matrix2d
     kornia.warp_affine = kornia_transform.warp_affine
     module = copy.deepcopy(network.module)  # it leaves its hooks behind
-    terms: Any = sum((objectives.channel("labels", index, batch=i) for i, index in enumerate(classes[1:], 1)),
-                     objectives.channel("labels", classes[0], batch=0))  # fmt: skip
+    terms: Any = objectives.channel("labels", classes[0], batch=0)
+    for place, index in enumerate(classes[1:], 1):
+        terms = terms + objectives.channel("labels", index, batch=place)
     with contextlib.redirect_stderr(io.StringIO()):
         render.render_vis(
-            module, terms, partial(_image, len(classes)), thresholds=(FEW,), progress=False, show_image=False,
+            module,
+            terms,
+            partial(_image, len(classes)),
+            thresholds=(TIMED_STEPS,),
+            progress=False,
+            show_image=False,
             fixed_image_size=size,
-        )  # fmt: skip
+        )
 
 
 def _image(batch: int) -> Any:

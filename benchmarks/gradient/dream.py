@@ -1,7 +1,8 @@
-"""What a dream costs beside the same loop written out in plain torch, as the notebook of google/deepdream has it.
+"""Cost of DeepDream beside the loop of google/deepdream's notebook written out in plain torch.
 
-The bundled photograph at 512 px in four octaves of ten steps. Processor time, medians over interleaved pairs; run it
-with OMP_NUM_THREADS=1. That the two make the same picture, but for their jitter, is a test (test_search_stages.py).
+The bundled photograph at 512 px in four octaves of ten steps. Processor time, medians over
+interleaved pairs; run it with OMP_NUM_THREADS=1. That the two make the same image, but for their
+jitter, is a test (tests/searches/test_stages.py).
 """
 
 from __future__ import annotations
@@ -32,7 +33,12 @@ from synth.searches.stages import octaves
 from synth.transforms.affine import Jitter
 
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
-LONGEST, COUNT, SCALE, STEPS, RATE, SHIFT = 512, 4, 1.4, 10, 0.006, 32
+LONGEST = 512
+COUNT = 4
+SCALE = 1.4
+STEPS = 10
+RATE = 0.006
+SHIFT = 32
 ROUNDS = 3
 FRAMES = 24
 
@@ -42,52 +48,52 @@ def rows() -> list[tuple[str, str]]:
     squeeze = torchvision(
         "squeezenet1_1", str(SHARED / "weights" / "squeezenet1_1.fp16.safetensors")
     )
-    found = []
+    table = []
     for network, layer in ((bundled("mini_alexnet"), "conv5"), (squeeze, "features.11")):
-        ours, bare = _seconds(
-            partial(_dream, network, Energy(layer)), partial(_bare, network, layer)
+        engine, plain = _seconds(
+            partial(_dream, network, Energy(layer)), partial(_plain_loop, network, layer)
         )
         guided, _ = _seconds(partial(_dream, network, Guided("flower", layer)), None)
         what = f"DeepDream, {LONGEST} px, {COUNT} octaves of {STEPS} steps, {network.name} {layer}"
-        found.append(
-            (what, f"{ours:.1f} s of one core, {ours / bare:.2f} times a bare loop in torch")
+        table.append(
+            (what, f"{engine:.1f} s of one core, {engine / plain:.2f} times a bare loop in torch")
         )
-        found.append(("the same, guided by a second picture", f"{guided:.1f} s"))
+        table.append(("the same, guided by a second picture", f"{guided:.1f} s"))
     layers = [f"conv{place}" for place in range(1, 6)]
     strip, _ = _seconds(partial(_dream, bundled("mini_alexnet"), Energy(layers)), None)
-    found.append(("the same at five layers at once, mini_alexnet", f"{strip:.1f} s"))
+    table.append(("the same at five layers at once, mini_alexnet", f"{strip:.1f} s"))
     film, _ = _seconds(_film, None)
-    found.append(
+    table.append(
         (f"a film of {FRAMES} frames at 300x200, mini_alexnet", f"{film:.1f} s of one core")
     )
-    return found
+    return table
 
 
-def _seconds(ours: Callable[[], None], theirs: Callable[[], None] | None) -> tuple[float, float]:
+def _seconds(engine: Callable[[], None], peer: Callable[[], None] | None) -> tuple[float, float]:
     """Seconds of both, medians over turns; the first turn warms up."""
-    spent: tuple[list[float], list[float]] = ([], [0.0])
+    seconds: tuple[list[float], list[float]] = ([], [0.0])
     for turn in range(ROUNDS + 1):
-        for side, run in enumerate((ours, theirs)):
+        for side, run in enumerate((engine, peer)):
             if run is None:
                 continue
-            began = time.process_time()
+            start = time.process_time()
             run()
             if turn:
-                spent[side].append(time.process_time() - began)
-    return statistics.median(spent[0]), statistics.median(spent[1][1:] or spent[1])
+                seconds[side].append(time.process_time() - start)
+    return statistics.median(seconds[0]), statistics.median(seconds[1][1:] or seconds[1])
 
 
 def _dream(network: Network, objective: Energy | Guided) -> None:
     search = octaves(Gradient(rule="normalised", rate=RATE, momentum=0.0), COUNT, SCALE, STEPS)
-    made = Experiment(
+    experiment = Experiment(
         network, Perturbation("china", longest=LONGEST), objective, search, Jitter(SHIFT / LONGEST)
     )
     with tempfile.TemporaryDirectory() as folder:
-        made.run(Record(Path(folder)))
+        experiment.run(Record(Path(folder)))
 
 
-def _bare(network: Network, layer: str) -> None:
-    """The notebook's loop: octaves, detail, roll, step by g / mean|g|, clip; and the picture saved."""
+def _plain_loop(network: Network, layer: str) -> None:
+    """The notebook's loop: octaves, detail, roll, step by g / mean|g|, clip; saves the image."""
     picture = data.picture("china")
     height, width = Perturbation("china", longest=LONGEST).size or (0, 0)
     name = network.rectified(layer)
@@ -115,7 +121,7 @@ def _bare(network: Network, layer: str) -> None:
 
 def _film() -> None:
     search = octaves(Gradient(rule="normalised", rate=0.003, momentum=0.0), 3, SCALE, 4)
-    made = DeepDreamFilm(
+    film = DeepDreamFilm(
         bundled("mini_alexnet"),
         Perturbation("china", longest=300),
         Energy("conv5"),
@@ -124,7 +130,7 @@ def _film() -> None:
         FRAMES,
     )
     with tempfile.TemporaryDirectory() as folder:
-        made.run(Record(Path(folder)))
+        film.run(Record(Path(folder)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""How small a change fools mini AlexNet, in L2, beside Foolbox: medians over 50 validation pictures it gets right.
+"""Smallest L2 changes that fool mini AlexNet beside Foolbox: medians over 50 validation pictures.
 
-All sides search around the same batch of pictures of Tiny ImageNet in floating point, through the same module; each
-picture that a side returns is judged by one forward, and measured, here. SYNTH_ROUNDS is how often all are timed, in
-turn (default 3; the slowest takes a minute or two).
+All sides search around the same batch of pictures of Tiny ImageNet that the network predicts
+correctly, in floating point, through the same module; each image that a side returns is predicted
+by one forward pass, and measured, here. SYNTH_ROUNDS is how often all are timed, in turn (default
+3; the slowest takes a minute or two).
 """
 
 from __future__ import annotations
@@ -32,20 +33,20 @@ from synth.searches.minimal_norm import MinimalNorm
 
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
 ROUNDS = int(os.environ.get("SYNTH_ROUNDS", "3"))
-COUNT, EVERY = 50, 25  # pictures, and which of those of the data set are tried: all classes have 25
+COUNT = 50  # pictures
+EVERY = 25  # which pictures of the data set are tried: every class has 25
 WHAT = "smallest change that fools mini AlexNet, L2, 50 validation pictures"
 Attack = Callable[[], Tensor]
 
 
 def rows() -> list[tuple[str, str]]:
     """Median lengths and CPU seconds of each side, and their ratios, as rows of a table."""
-    network = bundled(
-        "mini_alexnet", device="cpu"
-    ).eval()  # as the module inside is: Foolbox asks the outer one
+    # in evaluation mode as its module: Foolbox checks the outer one
+    network = bundled("mini_alexnet", device="cpu").eval()
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(SHARED / "data" / "tiny_imagenet_100_val.tar") as archive:
             archive.extractall(folder, filter="data")
-        paths, images, labels = _right(network, Path(folder))
+        paths, images, labels = _correct(network, Path(folder))
         sides: dict[str, Attack] = {
             "DeepFool": partial(_ours, network, paths, DeepFool()),
             "MinimalNorm": partial(_ours, network, paths, MinimalNorm()),
@@ -60,36 +61,37 @@ def rows() -> list[tuple[str, str]]:
         sides |= {
             name: partial(_theirs, network, images, labels, peer) for name, peer in peers.items()
         }
-        lengths, seconds = _raced(network, images, labels, sides)
-    found = [
+        lengths, seconds = _measured(network, images, labels, sides)
+    table = [
         (f"{WHAT}: {name}", f"median {lengths[name]:.4f}, {statistics.median(seconds[name]):.1f} s")
         for name in sides
     ]
-    for ours, theirs in (
+    for engine, peer_name in (
         ("DeepFool", "Foolbox DeepFool"),
         ("MinimalNorm", "Foolbox DeepFool"),
         ("MinimalNorm", "Foolbox DDN, 100 steps"),
         ("MinimalNorm", "Foolbox C&W, 5 x 200 steps"),
     ):
-        ratio = lengths[ours] / lengths[theirs]
-        pace = statistics.median(a / b for a, b in zip(seconds[ours], seconds[theirs], strict=True))
-        found.append(
-            (f"the same, {ours} over {theirs}", f"length x {ratio:.3f}, time x {pace:.2f}")
+        ratio = lengths[engine] / lengths[peer_name]
+        pace = statistics.median(
+            a / b for a, b in zip(seconds[engine], seconds[peer_name], strict=True)
         )
-    return found
+        table.append(
+            (f"the same, {engine} over {peer_name}", f"length x {ratio:.3f}, time x {pace:.2f}")
+        )
+    return table
 
 
-def _right(network: Network, folder: Path) -> tuple[list[str], Tensor, Tensor]:
-    """Pictures that are seen as what their folder is named for: their paths, themselves [n, 3, h, w], and classes."""
+def _correct(network: Network, folder: Path) -> tuple[list[str], Tensor, Tensor]:
+    """Correctly predicted pictures: their paths, images [n, 3, h, w] and labels [n]."""
     paths, images, labels = [], [], []
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in data.SUFFIXES)[
-        ::EVERY
-    ]:
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in data.SUFFIXES)
+    for path in files[::EVERY]:
         picture = data.picture(path)
         image, label = picture.at(network.size), network.classes.index(path.parent.name)
         with torch.inference_mode():
-            right = int(network(image[None]).argmax()) == label
-        if right and len(paths) < COUNT:
+            correct = int(network(image[None]).argmax()) == label
+        if correct and len(paths) < COUNT:
             paths.append(str(path))
             images.append(image)
             labels.append(label)
@@ -97,17 +99,17 @@ def _right(network: Network, folder: Path) -> tuple[list[str], Tensor, Tensor]:
 
 
 def _ours(network: Network, paths: list[str], search: DeepFool | MinimalNorm) -> Tensor:
-    """The steps of a search until there is nothing left to do, reading and decoding of the pictures included."""
+    """All steps of a search that are needed, reading and decoding of the pictures included."""
     encoding = Perturbation(images=paths, eight_bit=False)
-    made = Experiment(
+    experiment = Experiment(
         network, encoding, Alternatives(images=paths), search, monitor=attack(images=paths)
     )
-    state = search.init(made.problem, made.rows)
+    state = search.init(experiment.problem, experiment.rows)
     for step in range(search.steps):
-        state, said = search.step(made.problem, made.rows, state, step)
+        state, report = search.step(experiment.problem, experiment.rows, state, step)
         if isinstance(search, DeepFool) and not state["open"].any():
             break
-    return made.problem.images(said.genome, made.rows)
+    return experiment.problem.images(report.genome, experiment.rows)
 
 
 def _theirs(
@@ -117,19 +119,19 @@ def _theirs(
     return peer(model, images, labels, epsilons=None)[1]
 
 
-def _raced(
+def _measured(
     network: Network, images: Tensor, labels: Tensor, sides: dict[str, Attack]
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """The median length of what each side finds (infinite where it fools nobody), and its seconds in each round."""
+    """The median norm of each side, infinite where it fails, and its seconds in each round."""
     lengths: dict[str, float] = {}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(ROUNDS):
         for name, side in sides.items():
-            began = time.process_time()
+            start = time.process_time()
             changed = side()
-            seconds[name].append(time.process_time() - began)
+            seconds[name].append(time.process_time() - start)
             with torch.inference_mode():
                 fooled = network(changed).argmax(1) != labels
-            away = (changed - images).flatten(1).norm(dim=1)
-            lengths[name] = statistics.median(torch.where(fooled, away, torch.inf).tolist())
+            norms = (changed - images).flatten(1).norm(dim=1)
+            lengths[name] = statistics.median(torch.where(fooled, norms, torch.inf).tolist())
     return lengths, seconds

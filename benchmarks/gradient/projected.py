@@ -1,9 +1,9 @@
-"""What projected gradient reaches and costs beside Foolbox and torchattacks: pictures fooled, and seconds.
+"""Results and cost of projected gradient beside Foolbox and torchattacks: pictures fooled, seconds.
 
-The ImageNet pictures that SqueezeNet 1.1 gets right, at its own 224 px, L-infinity 8/255, the same module and step
-length for all sides, success counted on pictures rounded to 8 bits. Peers attack a batch at once and take all their
-steps; here a picture leaves once it is fooled, and both ways are timed. SYNTH_PICTURES names how many pictures are
-attacked by the peers too (default 32).
+The ImageNet pictures that SqueezeNet 1.1 predicts correctly, at its own 224 px, L-infinity 8/255,
+the same module and step length for all sides, success counted on images rounded to 8 bits. Peers
+attack a batch at once and take all their steps; here an image leaves once it is fooled, and both
+ways are timed. SYNTH_PICTURES is the number of pictures that the peers attack too (default 32).
 """
 
 from __future__ import annotations
@@ -35,20 +35,17 @@ from synth.record.record import Record
 from synth.searches.gradient import Gradient
 
 with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-    warnings.simplefilter("ignore")  # what it imports says much
+    warnings.simplefilter("ignore")  # its imports warn
     import torchattacks
 
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
-FEW = int(os.environ.get("SYNTH_PICTURES", "32"))
+PEER_PICTURES = int(os.environ.get("SYNTH_PICTURES", "32"))
 EPSILON, RATE = 8 / 255, 2 / 255
-STEPS = {
-    None: 20,
-    "random": 40,
-}  # away from what is there, and towards a class drawn for each picture
-TIMED, ROUNDS = 8, 5  # pictures in a batch, and how often
-Attack = Callable[
-    [Tensor, Tensor], Tensor
-]  # pictures and classes: those that are there, or those that are wanted
+STEPS = {None: 20, "random": 40}  # untargeted, and targeted at a class drawn for each picture
+TIMED = 8  # pictures in a batch
+ROUNDS = 5  # how often
+# from clean images and classes, the true or the target classes, to adversarial images
+Attack = Callable[[Tensor, Tensor], Tensor]
 
 
 def rows() -> list[tuple[str, str]]:
@@ -61,16 +58,16 @@ def rows() -> list[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(SHARED / "data" / "imagenet_samples_500.tar") as archive:
             archive.extractall(folder, filter="data")
-        right, count = _right(network, Path(folder))
-        some = right[:: max(1, len(right) // FEW)][:FEW]
-        found = []
+        correct, count = _correct(network, Path(folder))
+        some = correct[:: max(1, len(correct) // PEER_PICTURES)][:PEER_PICTURES]
+        table = []
         for target, steps in STEPS.items():
             what = f"projected gradient, L-inf 8/255, {steps} steps, SqueezeNet 1.1"
             what += ", towards a random class" if target else ""
-            fooled, middle = _fooled(network, right, target, steps)
-            of = f"{fooled} of {len(right)} fooled, median {middle:g} steps"
-            found.append((f"{what}: the {len(right)} of {count} pictures it gets right", of))
-            found.append(
+            fooled, median_steps = _fooled(network, correct, target, steps)
+            numbers = f"{fooled} of {len(correct)} fooled, median {median_steps:g} steps"
+            table.append((f"{what}: the {len(correct)} of {count} pictures it gets right", numbers))
+            table.append(
                 (
                     f"the same, {len(some)} of them: synth, Foolbox, torchattacks",
                     _beside(network, some, target),
@@ -78,32 +75,32 @@ def rows() -> list[tuple[str, str]]:
             )
             what = f"the same, CPU seconds for {TIMED}: synth until fooled and saved; "
             what += "all steps: synth, Foolbox, torchattacks"
-            found.append((what, _timed(network, some[:TIMED], target)))
-        return found
+            table.append((what, _timed(network, some[:TIMED], target)))
+        return table
 
 
-def _right(network: Network, folder: Path) -> tuple[list[str], int]:
-    """The pictures under `folder` that are seen as what their folder is named for, and how many there are."""
+def _correct(network: Network, folder: Path) -> tuple[list[str], int]:
+    """The correctly predicted pictures under `folder`, and how many pictures there are."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in data.SUFFIXES)
-    right = []
+    correct = []
     for path in paths:
         picture = data.picture(path)
         with torch.inference_mode():
-            seen = int(network(picture.at(network.size)[None]).argmax())
-        if seen == network.classes.index(picture.folder):
-            right.append(str(path))
-    return right, len(paths)
+            prediction = int(network(picture.at(network.size)[None]).argmax())
+        if prediction == network.classes.index(picture.folder):
+            correct.append(str(path))
+    return correct, len(paths)
 
 
 def _experiment(
     network: Network, paths: list[str], target: str | None, until: float | None
 ) -> Experiment:
     """The recipe."""
-    aim = attack(target, images=paths, measure="cross_entropy")
+    objective = attack(target, images=paths, score="cross_entropy")
     search = Gradient(STEPS[target], "sign", RATE, momentum=0.0)
     encoding = Perturbation(images=paths, epsilon=EPSILON, start="random")
     return Experiment(
-        network, encoding, aim, search, monitor=attack(target, images=paths), until=until
+        network, encoding, objective, search, monitor=attack(target, images=paths), until=until
     )
 
 
@@ -111,8 +108,8 @@ def _fooled(
     network: Network, paths: list[str], target: str | None, steps: int
 ) -> tuple[int, float]:
     with tempfile.TemporaryDirectory() as folder:
-        items = _experiment(network, paths, target, 0.0).run(Record(Path(folder))).to_dict()["items"]
-    fooled = [item["steps"] for item in items if item["success"]]
+        result = _experiment(network, paths, target, 0.0).run(Record(Path(folder)))
+    fooled = [item.steps for item in result.items if item.success]
     return len(fooled), statistics.median(fooled)
 
 
@@ -122,18 +119,21 @@ def _beside(network: Network, paths: list[str], target: str | None) -> str:
     images = experiment.problem.encoding.originals(experiment.rows)
     targets = experiment.problem.objective.target(experiment.rows)
     assert images is not None
-    classes = torch.tensor([one.index for one in targets if one is not None])
+    classes = torch.tensor([goal.index for goal in targets if goal is not None])
     with tempfile.TemporaryDirectory() as folder:
-        items = experiment.run(Record(Path(folder))).to_dict()["items"]
-    told = [sum(item["success"] or False for item in items)]
-    for one in (_foolbox(network, target), _torchattacks(network, target)):
-        made = torch.cat(
-            [one(part, of) for part, of in zip(images.split(8), classes.split(8), strict=True)]
+        items = experiment.run(Record(Path(folder))).items
+    counts = [sum(item.success or False for item in items)]
+    for attack_batch in (_foolbox(network, target), _torchattacks(network, target)):
+        adversarial = torch.cat(
+            [
+                attack_batch(part, labels)
+                for part, labels in zip(images.split(8), classes.split(8), strict=True)
+            ]
         )
         with torch.inference_mode():
-            seen = network((made * 255).round() / 255).argmax(1)
-        told.append(int(((seen == classes) if target else (seen != classes)).sum()))
-    return ", ".join(map(str, told))
+            predictions = network((adversarial * 255).round() / 255).argmax(1)
+        counts.append(int(((predictions == classes) if target else (predictions != classes)).sum()))
+    return ", ".join(map(str, counts))
 
 
 def _timed(network: Network, paths: list[str], target: str | None) -> str:
@@ -142,7 +142,7 @@ def _timed(network: Network, paths: list[str], target: str | None) -> str:
     images = experiment.problem.encoding.originals(experiment.rows)
     targets = experiment.problem.objective.target(experiment.rows)
     assert images is not None
-    classes = torch.tensor([one.index for one in targets if one is not None])
+    classes = torch.tensor([goal.index for goal in targets if goal is not None])
     sides: list[Callable[[], object]] = [
         partial(_run, stopping),
         partial(_steps, experiment),
@@ -151,28 +151,31 @@ def _timed(network: Network, paths: list[str], target: str | None) -> str:
     ]
     seconds: list[list[float]] = [[] for _ in sides]
     for _ in range(ROUNDS):
-        for side, taken in zip(sides, seconds, strict=True):
-            began = time.process_time()
+        for side, times in zip(sides, seconds, strict=True):
+            start = time.process_time()
             side()
-            taken.append(time.process_time() - began)
-    middle = [statistics.median(taken) for taken in seconds]
+            times.append(time.process_time() - start)
+    medians = [statistics.median(times) for times in seconds]
     ratios = [
-        statistics.median(b / a for a, b in zip(seconds[1], taken, strict=True))
-        for taken in seconds[2:]
+        statistics.median(b / a for a, b in zip(seconds[1], times, strict=True))
+        for times in seconds[2:]
     ]
-    said = ", ".join(f"{value:.1f}" for value in middle)
-    return f"{said}; with all steps they take {ratios[0]:.2f} and {ratios[1]:.2f} times as long"
+    medians_text = ", ".join(f"{value:.1f}" for value in medians)
+    ratios_text = f"{ratios[0]:.2f} and {ratios[1]:.2f}"
+    return f"{medians_text}; with all steps they take {ratios_text} times as long"
 
 
 def _run(experiment: Experiment) -> None:
-    """A whole run until every picture is fooled, saved and measured on the saved files, which the peers do not."""
+    """A whole run until all are fooled, with saved images and predictions, unlike the peers."""
     with tempfile.TemporaryDirectory() as folder:
         experiment.run(Record(Path(folder)))
 
 
 def _steps(experiment: Experiment) -> None:
     """All steps, as the peers take them."""
-    search, problem, rows = experiment.search_method, experiment.problem, experiment.rows
+    search = experiment.search_method
+    problem = experiment.problem
+    rows = experiment.rows
     state = search.init(problem, rows)
     for step in range(search.steps):
         state, _ = search.step(problem, rows, state, step)
@@ -180,17 +183,17 @@ def _steps(experiment: Experiment) -> None:
 
 def _foolbox(network: Network, target: str | None) -> Attack:
     model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
-    one = foolbox.attacks.LinfPGD(abs_stepsize=RATE, steps=STEPS[target])
+    attack_batch = foolbox.attacks.LinfPGD(abs_stepsize=RATE, steps=STEPS[target])
 
     def attacked(images: Tensor, classes: Tensor) -> Tensor:
         criterion = foolbox.criteria.TargetedMisclassification(classes) if target else classes
-        return one(model, images, criterion, epsilons=EPSILON)[1]
+        return attack_batch(model, images, criterion, epsilons=EPSILON)[1]
 
     return attacked
 
 
 def _torchattacks(network: Network, target: str | None) -> Attack:
-    one = torchattacks.PGD(network, eps=EPSILON, alpha=RATE, steps=STEPS[target])
+    attack_batch = torchattacks.PGD(network, eps=EPSILON, alpha=RATE, steps=STEPS[target])
     if target:
-        one.set_mode_targeted_by_label(quiet=True)
-    return lambda images, classes: one(images, classes)
+        attack_batch.set_mode_targeted_by_label(quiet=True)
+    return lambda images, classes: attack_batch(images, classes)

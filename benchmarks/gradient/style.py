@@ -1,8 +1,8 @@
-"""How long a style transfer takes, what it changes, and what a plain loop over the same losses in torch takes.
+"""Style transfer: time, fall of the Gram loss, and time of a plain torch loop over the same losses.
 
-`china` in the style of The Starry Night, 512 px, 300 steps, SqueezeNet 1.1. The plain loop is what people write by
-hand: `torch.optim.Adam` on the pixels and the same losses; both are timed a few steps at a time in turns, by the
-processor's time, which neighbours on a machine do not change.
+`china` in the style of The Starry Night, 512 px, 300 steps, SqueezeNet 1.1. The plain loop is what
+people write by hand: `torch.optim.Adam` on the pixels and the same losses; both are timed a few
+steps at a time in turns, by processor time, which other processes do not change.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
 WEIGHTS = SHARED / "weights" / "squeezenet1_1.fp16.safetensors"
 STYLE, CONTENT_LAYER = "starry_night_crop.jpg", "features.6"
 STYLE_LAYERS = ["features.1", "features.3", "features.6", "features.9"]
-LONGEST, STEPS = 512, 300
-FEW, ROUNDS = 2, 7  # steps timed at once, and how often
+LONGEST = 512
+STEPS = 300
+TIMED_STEPS = 2  # steps timed at once
+ROUNDS = 7  # how often
 
 
 def rows() -> list[tuple[str, str]]:
@@ -70,62 +72,75 @@ def rows() -> list[tuple[str, str]]:
 
 def _whole(network: Network, style: str, folder: Path) -> tuple[float, float, float]:
     """Seconds of the run, and the Gram losses of the content and of the saved picture."""
-    command = [SYNTH, "recipe=style_transfer", "network=squeezenet1_1", f"network.weights={WEIGHTS}", f"style={style}",
-               f"encoding.longest={LONGEST}", f"search.steps={STEPS}", f"folder={folder}"]  # fmt: skip
+    command = [
+        SYNTH,
+        "recipe=style_transfer",
+        "network=squeezenet1_1",
+        f"network.weights={WEIGHTS}",
+        f"style={style}",
+        f"encoding.longest={LONGEST}",
+        f"search.steps={STEPS}",
+        f"folder={folder}",
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     result = json.loads((folder / "result.json").read_text())
-    found = data.from_image(data.picture(folder / result["items"][0]["file"]).image)
-    size = (found.shape[1], found.shape[2])
-    images = torch.stack([data.picture("china").at(size), found])
+    saved = data.from_image(data.picture(folder / result["items"][0]["file"]).image)
+    size = (saved.shape[1], saved.shape[2])
+    images = torch.stack([data.picture("china").at(size), saved])
     bound = GramMatch(style).bind(network).at(size)
-    nobody = Rows(torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64))
+    rows_of_zero = Rows(torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64))
     with torch.no_grad():
         before, after = (
-            -bound(Readout(network.read(images, bound.layers), images, nobody))["style"][:, 0]
+            -bound(Readout(network.read(images, bound.layers), images, rows_of_zero))["style"][:, 0]
         ).tolist()
     return result["seconds"], before, after
 
 
 def _ratio(network: Network, style: str) -> float:
-    """time(plain loop) / time(ours), the median over interleaved pairs."""
+    """time(plain loop) / time(engine), the median over interleaved pairs."""
     encoding = canvas("china", content="china", longest=LONGEST)
-    objective = WeightedSum({
-        "style": GramMatch(style, layers=STYLE_LAYERS),
-        "content": FeatureMatch(CONTENT_LAYER, content="china", weight=0.05),
-    })  # fmt: skip
+    objective = WeightedSum(
+        {
+            "style": GramMatch(style, layers=STYLE_LAYERS),
+            "content": FeatureMatch(CONTENT_LAYER, content="china", weight=0.05),
+        }
+    )
     experiment = Experiment(network, encoding, objective, Gradient(STEPS, rate=0.02))
-    state = experiment.search_method.init(experiment.problem, experiment.rows)
+    search = experiment.search_method
+    state = search.init(experiment.problem, experiment.rows)
 
-    def ours() -> None:
+    def engine_steps() -> None:
         nonlocal state
-        for step in range(FEW):
-            state, _ = experiment.search_method.step(experiment.problem, experiment.rows, state, step)
+        for step in range(TIMED_STEPS):
+            state, _ = search.step(experiment.problem, experiment.rows, state, step)
 
     assert encoding.size is not None
     plain = _plain(network, data.picture("china").at(encoding.size)[None], style)
-    ours(), plain()
-    return statistics.median(_timed(plain) / _timed(ours) for _ in range(ROUNDS))
+    engine_steps()
+    plain()
+    return statistics.median(_timed(plain) / _timed(engine_steps) for _ in range(ROUNDS))
 
 
 def _timed(call: Callable[[], None]) -> float:
-    began = time.process_time()
+    start = time.process_time()
     call()
-    return time.process_time() - began
+    return time.process_time() - start
 
 
 def _plain(network: Network, content: Tensor, style: str) -> Callable[[], None]:
     """Adam steps as people write them, on a copy of the torchvision module in the usual layout."""
-    module = copy.deepcopy(network.module.features).to(memory_format=torch.contiguous_format)  # type: ignore[arg-type]
-    mean, std = (
-        torch.tensor(one).view(1, 3, 1, 1) for one in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    )
+    features: Any = network.module.features
+    module = copy.deepcopy(features).to(memory_format=torch.contiguous_format)
+    mean = torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1)
+    std = torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1)
     last = max(int(layer.rsplit(".", 1)[-1]) for layer in STYLE_LAYERS)
 
-    def seen(images: Tensor) -> dict[str, Tensor]:
-        values, found = (images - mean) / std, {}
+    def activations_of(images: Tensor) -> dict[str, Tensor]:
+        values = (images - mean) / std
+        activations = {}
         for place in range(last + 1):
-            values = found[f"features.{place}"] = module[place](values)
-        return found
+            values = activations[f"features.{place}"] = module[place](values)
+        return activations
 
     def gram(values: Tensor) -> Tensor:
         flat = values.flatten(2)
@@ -134,23 +149,27 @@ def _plain(network: Network, content: Tensor, style: str) -> Callable[[], None]:
     with torch.no_grad():
         picture = data.picture(style).at((content.shape[2], content.shape[3]))[None]
         grams = {
-            layer: gram(values) for layer, values in seen(picture).items() if layer in STYLE_LAYERS
+            layer: gram(values)
+            for layer, values in activations_of(picture).items()
+            if layer in STYLE_LAYERS
         }
-        wanted = seen(content)[CONTENT_LAYER]
+        content_target = activations_of(content)[CONTENT_LAYER]
     image = content.clone().requires_grad_()
     optimiser = torch.optim.Adam([image], lr=0.02)
 
     def steps() -> None:
-        for _ in range(FEW):
+        for _ in range(TIMED_STEPS):
             optimiser.zero_grad()
-            found: dict[str, Any] = seen(image)
+            activations: dict[str, Any] = activations_of(image)
             style_loss = sum(
-                (gram(found[layer]) - one).square().sum() / one.square().sum()
-                for layer, one in grams.items()
+                (gram(activations[layer]) - target).square().sum() / target.square().sum()
+                for layer, target in grams.items()
             )
             loss = (
                 style_loss / len(grams)
-                + 0.05 * (found[CONTENT_LAYER] - wanted).square().sum() / wanted.square().sum()
+                + 0.05
+                * (activations[CONTENT_LAYER] - content_target).square().sum()
+                / content_target.square().sum()
             )
             loss.backward()
             optimiser.step()

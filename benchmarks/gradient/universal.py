@@ -1,4 +1,4 @@
-"""Universal perturbations: how many pictures that they were not made from they fool a network in, and for how long."""
+"""Universal perturbations: fooling rates on held-out pictures, and seconds of search."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ Row = tuple[str, str]
 
 
 def rows() -> list[Row]:
-    """A row a network: rates on the saved perturbation and pictures kept aside, random signs and another network."""
-    found: list[Row] = []
+    """A row a network: rates on held-out pictures, of random signs, of another network."""
+    table: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         pictures = _unpacked("imagenet_samples_500", folder)
         small = _unpacked("tiny_imagenet_100_val", folder)
         if pictures is None or not (SHARED / "weights/squeezenet1_1.fp16.safetensors").is_file():
-            found.append(
+            table.append(
                 ("universal perturbation, SqueezeNet 1.1", f"skipped: nothing under {SHARED}")
             )
         else:
             words = (*SQUEEZE, f"images={pictures}", "holdout=100", "network@transfer=mini_alexnet")
-            found += _rates(
-                "10/255, SqueezeNet 1.1, 400 ImageNet pictures, 100 kept aside", folder, *words
+            table += _rates(
+                "10/255, SqueezeNet 1.1, 400 ImageNet pictures, 100 held out", folder, *words
             )
-            found += _rates(
+            table += _rates(
                 "10/255, SqueezeNet 1.1, the same towards the brain coral",
                 folder,
                 *words,
@@ -46,47 +46,52 @@ def rows() -> list[Row]:
                 seeds=(0,),
             )
         if small is None:
-            found.append(
+            table.append(
                 ("universal perturbation, mini AlexNet", f"skipped: nothing under {SHARED}")
             )
         else:
             words = (f"images={small}", "holdout=500", *MANY)
-            found += _rates("10/255, mini AlexNet, validation set, 500 kept aside", folder, *words)
-            found += _rates(
+            table += _rates("10/255, mini AlexNet, validation set, 500 held out", folder, *words)
+            table += _rates(
                 "20/255, mini AlexNet, the same",
                 folder,
                 *words,
                 "encoding.epsilon=0.078432",
                 seeds=(0,),
             )
-    return found
+    return table
 
 
 def _rates(name: str, folder: str, *words: str, seeds: tuple[int, ...] = SEEDS) -> list[Row]:
-    """Means over `seeds`, each of which keeps other pictures aside."""
+    """Means over `seeds`, each of which holds out other pictures."""
     results = [_synth(folder, *words, f"seed={seed}") for seed in seeds]
-    found = [result["findings"] for result in results]
-    each = ", ".join(f"{100 * one['fooling_rate_heldout']:.1f}" for one in found)
-    said = (
-        f"{_mean(found, 'fooling_rate_heldout')} of the pictures kept aside fooled ({each}), "
-        f"{_mean(found, 'fooling_rate_train')} of those it was made from, random signs {_mean(found, 'random_signs')}"
+    results_of_seeds = [result["findings"] for result in results]
+    rates_of_seeds = ", ".join(
+        f"{100 * findings['fooling_rate_heldout']:.1f}" for findings in results_of_seeds
     )
-    if "target_rate_heldout" in found[0]:
-        said += f"; {_mean(found, 'target_rate_heldout')} seen as the target"
-    table = [one["transfer"][0] for one in found]
-    said += f"; {table[0]['network']} {_mean(table, 'fooling_rate')}, random signs there {_mean(table, 'random_signs')}"
+    text = (
+        f"{_mean(results_of_seeds, 'fooling_rate_heldout')} of the held-out pictures fooled "
+        f"({rates_of_seeds}), "
+        f"{_mean(results_of_seeds, 'fooling_rate_train')} of those it was made from, "
+        f"random signs {_mean(results_of_seeds, 'random_signs')}"
+    )
+    if "target_rate_heldout" in results_of_seeds[0]:
+        text += f"; {_mean(results_of_seeds, 'target_rate_heldout')} predicted as the target"
+    transfers = [findings["transfer"][0] for findings in results_of_seeds]
+    text += f"; {transfers[0]['network']} {_mean(transfers, 'fooling_rate')}, "
+    text += f"random signs there {_mean(transfers, 'random_signs')}"
     seconds = statistics.median(result["items"][0]["seconds"] for result in results)
     count = f", mean of {len(seeds)} splits" if len(seeds) > 1 else ""
     return [
         (
             f"recipe=universal_perturbation, L-inf {name}{count}",
-            f"{said}; {seconds:.0f} s of search",
+            f"{text}; {seconds:.0f} s of search",
         )
     ]
 
 
-def _mean(found: list[dict[str, Any]], name: str) -> str:
-    return f"{100 * statistics.fmean(one[name] for one in found):.1f} %"
+def _mean(records: list[dict[str, Any]], name: str) -> str:
+    return f"{100 * statistics.fmean(record[name] for record in records):.1f} %"
 
 
 def _synth(folder: str, *words: str) -> dict[str, Any]:
