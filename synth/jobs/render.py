@@ -58,6 +58,8 @@ class Render(Job):
         try:
             self.genome = load_file(Path(run) / name)["genome"].to(self.device)
             record = json.loads((Path(run) / RESULT).read_text(encoding="utf-8"))
+            if not isinstance(record, dict):
+                raise TypeError(f"{RESULT} holds no JSON object")
             self.earlier = Result.from_dict(record)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
