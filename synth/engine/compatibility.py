@@ -1,8 +1,9 @@
-"""Which parts can meet: the items of a run, and one table of what searches and objectives require.
+"""Compatibility of parts: one table of what searches and objectives require of each other.
 
 Searches, objectives and encodings declare what they need and give: `Search.gradient`,
 `Search.shared_population`, `Search.alternatives`, `BoundObjective.columns`,
-`Objective.needs_original` and so on. `RULES` compares them.
+`Objective.needs_original` and so on. `RULES` compares them. `items_rows` pairs targets with
+pictures.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from synth.networks import reading
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a synthesis, as the rules of compatibility see them.
+    """The parts of an experiment that the rules compare.
 
     Attributes:
         problem: encoding, transform, network, bound objective.
         objective: the objective before it was bound.
         search: the search.
         rows: one an item.
-        monitoring: whether another objective than the search's own is monitored.
+        monitoring: whether another objective than the one maximised is monitored.
     """
 
     problem: ImageProblem
@@ -123,9 +124,11 @@ RULES = (
 
 
 def check_compatible(parts: Parts) -> None:
-    """Raises InputError for the first of `RULES` that the parts violate.
+    """Refuses parts that cannot be combined.
 
-    And where the network cannot read images of the size that encoding and transform give.
+    Raises:
+        InputError: for the first of `RULES` that is violated, or where the network cannot read
+            images of the size that encoding and transform give.
     """
     for rule in RULES:
         if rule.violated(parts):
@@ -192,10 +195,10 @@ def refuse_already_met(problem: ImageProblem, rows: Rows) -> None:
     if target is not None and target.untargeted and target.index is not None:
         label = network.classes.label(target.index)
         raise InputError(
-            f"label={label}: {network.name} sees {predicted} from the start, so there is "
+            f"label={label}: {network.name} predicts {predicted} for the clean image, so there is "
             "nothing to fool; name another picture, or leave label= out."
         )
     raise InputError(
-        f"target={target.name if target else ''}: {network.name} sees that already "
-        f"({predicted}); name another target, or another picture."
+        f"target={target.name if target else ''}: {network.name} already predicts {predicted} for "
+        "the clean image; name another target, or another picture."
     )

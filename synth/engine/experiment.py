@@ -1,8 +1,8 @@
-"""Runs a search on an encoding under an objective: the loop that all searches share.
+"""The experiment: the loop around a search, and the run folder that it writes.
 
-Items, budgets, stopping rules, dropping what is finished, checkpoints, resume and progress are
-here; a search only steps. `Experiment.search` works in memory, `Experiment.run` writes the run
-folder of what it found.
+Budgets, stopping rules, dropping of finished items, checkpoints, resume and progress are here, once
+for all searches; a search only takes steps. `Experiment.search` works in memory, `Experiment.run`
+writes the result to a run folder.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Experiment(Job):
 
     Args:
         network: the classifier that is read.
-        encoding: how a genome stands for an image.
+        encoding: how a genome is decoded to an image.
         objective: what the search maximises.
-        search: how genomes move.
+        search: how genomes are changed.
         transform: random change of the images before the network reads them; none by default.
-        monitor: the objective that `until` is about; the search's own by default.
+        monitor: the objective that `until` applies to; `objective` by default.
         until: monitored value at which an item is finished, confirmed on its 8-bit image by one
             forward pass, which is counted; None lets every item take all steps.
         budget: network passes an item, a forward counting 1 and a backward 2; where it is given, an
@@ -73,7 +73,8 @@ class Experiment(Job):
         figures: draw the result, by name; None entries are left out.
 
     Raises:
-        InputError: where the parts cannot meet, or a number is out of range.
+        InputError: where the parts are incompatible (`RULES` in engine/compatibility.py), or a
+            number is out of range.
     """
 
     def __init__(
@@ -139,11 +140,13 @@ class Experiment(Job):
         """Searches to the end, in memory. The first Ctrl-C lets the current step end.
 
         Args:
-            observer: is given every state, and may give one to resume from; by default nobody.
+            observer: called with the state after every step; may supply a state to resume from.
+                By default nothing is written or resumed.
 
         Returns:
             Genomes, scores and passes of all items.
         """
+        start = time.monotonic()
         observer = observer or Observer()
         state = observer.resume()
         if state is None:
@@ -155,7 +158,7 @@ class Experiment(Job):
         title = observer.title or name_of(self.search_method)
         with Interrupt() as interrupt, progress.Steps(title, self.steps) as bar:
             try:
-                self._loop(state, observer, interrupt, bar)
+                self._loop(state, observer, interrupt, bar, start - state.elapsed)
             except KeyboardInterrupt:
                 if interrupt.asked:  # the second Ctrl-C: at once, from the last checkpoint on
                     raise
@@ -168,7 +171,7 @@ class Experiment(Job):
     # -- with a run folder -----------------------------------------------------------------------
 
     def run(self, record: Record) -> Result:
-        """Searches, or resumes what is in the folder; saves, measures and draws what it found."""
+        """Searches, or resumes what is in the folder; saves, measures and draws the result."""
         start = time.monotonic()
         observer = RecordObserver(record, self.network.device)
         result = self.search(observer)
@@ -228,17 +231,20 @@ class Experiment(Job):
     # -- the loop --------------------------------------------------------------------------------
 
     def _loop(
-        self, state: RunState, observer: Observer, interrupt: Interrupt, bar: progress.Steps
+        self,
+        state: RunState,
+        observer: Observer,
+        interrupt: Interrupt,
+        bar: progress.Steps,
+        start: float,
     ) -> None:
-        start = time.monotonic() - state.elapsed
         last_report = time.monotonic()
         while state.active and state.step < self.steps and not interrupt.asked:
             rows = self.rows.select(torch.tensor(state.active, device=self.rows.item.device))
             state.search_state, report = self.search_method.step(
                 self.problem, rows, state.search_state, state.step
             )
-            state.elapsed = time.monotonic() - start
-            self._log_step(state, rows, report)
+            self._log_step(state, rows, report, start)
             self._drop_finished(state, rows, report)
             state.step += 1
             if time.monotonic() - last_report > REPORT_EVERY:
@@ -247,10 +253,14 @@ class Experiment(Job):
                 last_report = time.monotonic()
             observer.step(state)
 
-    def _log_step(self, state: RunState, rows: Rows, report: StepReport) -> None:
-        """Keeps the numbers of a step; their one transfer waits for the device to finish it."""
+    def _log_step(self, state: RunState, rows: Rows, report: StepReport, start: float) -> None:
+        """Keeps the numbers of a step; their one transfer waits for the device to finish it.
+
+        The time is taken after that transfer, since a GPU works asynchronously.
+        """
         numbers = torch.stack([report.score, report.monitor, report.forwards, report.backwards])
         score, monitor, forwards, backwards = numbers.double().tolist()
+        state.elapsed = time.monotonic() - start
         state.genome[rows.item] = report.genome
         for place, item in enumerate(state.active):
             state.score[item] = score[place]

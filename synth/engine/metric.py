@@ -1,4 +1,4 @@
-"""The base classes `Metric`, numbers of a finished search, and `FigureMaker`, pictures of it."""
+"""Base classes of metrics and figures, and the search results that both are given."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synth.record.result import Figure, Item, Json
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found, in memory.
+    """The result of a search, in memory.
 
     Attributes:
         problem: encoding, transform, network and objective.
@@ -37,7 +37,7 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished search and its saved images, as metrics and figures are given it.
+    """A finished search and its saved images: the input of metrics and figures.
 
     Attributes:
         record: the run folder.
@@ -57,14 +57,14 @@ class Outcome:
 
 
 class Metric(ABC):
-    """Measures a finished search. Metrics do not see each other's findings."""
+    """Measures a finished search. Metrics are independent: none reads the findings of another."""
 
     def check(self, problem: ImageProblem, rows: Rows) -> None:  # noqa: B027
         """Raises InputError before the search begins where there is nothing to measure."""
 
     @abstractmethod
     def __call__(self, outcome: Outcome) -> Mapping[str, Json]:
-        """Findings by name. They may replace findings of the same name."""
+        """Findings by name. They replace findings of the same name, those of `summary` too."""
 
 
 class FigureMaker(ABC):

@@ -13,16 +13,16 @@ CHECKPOINT_EVERY = 10.0  # seconds
 
 
 class Observer:
-    """Is given the state of a search as it runs. This one does nothing: the search stays in memory.
+    """Receives the state of a running search. This base class writes nothing.
 
     Attributes:
-        title: what the progress bar says; the name of the search where it is empty.
+        title: of the progress bar; the name of the search where it is empty.
     """
 
     title: str = ""
 
     def resume(self) -> RunState | None:
-        """The state to go on from; None to begin at step 0."""
+        """The state to resume from; None to begin at step 0."""
         return None
 
     def step(self, state: RunState) -> None:
@@ -41,14 +41,14 @@ class RecordObserver(Observer):
 
     Args:
         record: the run folder.
-        device: where a resumed state goes.
+        device: that the tensors of a resumed state are moved to.
     """
 
     def __init__(self, record: Record, device: torch.device) -> None:
         self.record = record
         self.device = device
         self.title = record.part or ""
-        self.resumed_seconds = 0.0  # what earlier calls spent
+        self.resumed_seconds = 0.0  # spent before the resume
         self._last = time.monotonic()
 
     def resume(self) -> RunState | None:

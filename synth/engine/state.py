@@ -59,14 +59,14 @@ class ConfidenceHistory:
 
 @dataclass
 class RunState:
-    """Everything that a resume needs, and what a finished search leaves.
+    """The state of a search: everything that a resume needs, and the result once it is finished.
 
     All lists and `genome` are in the order of all items, finished ones included; `search_state` has
     rows for the `active` items alone.
 
     Attributes:
         genome: [n, *shape], the genome of each item as it was evaluated last.
-        search_state: the memory of the search.
+        search_state: state of the search itself, named tensors with one row an active item.
         score: value of the objective.
         monitor: the monitored value.
         forwards: images passed forward.
@@ -119,12 +119,12 @@ class RunState:
         return sum(values) / max(1, len(values))
 
     def summary(self, until: float | None) -> str:
-        """How far the run is, in a few words."""
+        """The progress so far, for the progress bar."""
         text = f"mean {self.mean:.3g}, best {max(self.monitor):.3g}"
         if until is None:
             return text
         reached = sum(value >= until for value in self.monitor)
-        return f"{reached} of {len(self.monitor)} there, {text}"
+        return f"{reached} of {len(self.monitor)} reached {until:g}, {text}"
 
     def lineage(self) -> Tensor:
         """All births so far: int64 [b, 4] of item, child, parent, mate (-1: none)."""

@@ -1,4 +1,4 @@
-"""What a network predicts for saved images: logits, success, confidence, and a summary of a run."""
+"""Predictions for saved images: logits, success and confidence, and the summary of a run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Verdict:
         predicted_index: its index.
         confidence: probability of the target class; for an untargeted item, of all other classes
             together, so that it is above one half where that target is met. None without a class.
-        success: see `judge`.
+        success: see `judge`; None where neither a class nor `until` is set.
     """
 
     predicted: str
@@ -90,11 +90,11 @@ def judge(
     """The verdict on one image.
 
     Success means that the target class is predicted, where there is one, and that the monitored
-    value has reached `until`, where one is set; it is None where neither is asked for.
+    value has reached `until`, where one is set; it is None where there is neither.
 
     Args:
         logits: [classes], of the saved image.
-        target: what was searched for.
+        target: of the search; None where there is none.
         classes: of the network.
         until: the value that the monitored objective has to reach.
         monitor: its value on the saved image.

@@ -1,4 +1,4 @@
-"""Saves what a search found: images, predictions measured on the saved files, ancestors."""
+"""Saving of search results: images, predictions measured on the saved files, lines of ancestors."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def compare_with_clean(
     places: Sequence[int],
     saved: Images,
 ) -> None:
-    """Fills in the distance to the clean image, and what the network predicts for that.
+    """Fills in the distance to the clean image, and the prediction for the clean image.
 
     An item whose clean image meets the target already is marked and not counted. Small differences
     are saved as pictures, amplified. Does nothing where the encoding has no clean images.
@@ -157,7 +157,7 @@ def compare_with_clean(
 
 
 def _predict_clean(items: Sequence[Item], result: SearchResult, originals: Images) -> None:
-    """Adds the prediction for each clean image; an item that it satisfies is no success."""
+    """Adds the prediction for each clean image; an item whose target it meets is not counted."""
     network = result.problem.network
     targets = _targets(result, len(items) // len(result.rows))
     for item, target, logits in zip(
@@ -172,7 +172,7 @@ def _predict_clean(items: Sequence[Item], result: SearchResult, originals: Image
     already = [f"{item.target} ({item.original_predicted})" for item in items if item.already]
     if already:
         log.warning(
-            "%d of %d pictures are seen as wanted before anything is done, and not counted: %s%s",
+            "%d of %d clean images already meet their target and are not counted: %s%s",
             len(already),
             len(items),
             ", ".join(already[:5]),
@@ -227,7 +227,7 @@ def archive_record(
 
 
 def _about(item: Item) -> dict[str, Json]:
-    """What the PNG says of how the image was made."""
+    """The provenance of the image, for the text key of its PNG."""
     about: dict[str, Json] = {
         "target": item.target,
         "target_index": item.target_index,
@@ -260,5 +260,5 @@ def _picture_index(result: SearchResult, count: int) -> Tensor:
 
 
 def _share(passes: int, place: int, count: int) -> int:
-    """The share of image `place` of `count` in `passes`; the first ones take what is left over."""
+    """The share of image `place` of `count` in `passes`; the first ones take the remainder."""
     return (passes + count - 1 - place) // count

@@ -279,7 +279,7 @@ def test_targets_that_are_met_are_refused_only_where_all_are(
     predicted = [network.classes.names[index] for index in predictions]
     for names in ([predicted[0], others[1]], [others[0], predicted[1]], others):
         Experiment(network, encoding, ClassScore(names), Gradient(2))
-    with pytest.raises(InputError, match="sees that already"):
+    with pytest.raises(InputError, match="already predicts"):
         Experiment(network, encoding, ClassScore(predicted), Gradient(2))
     # the untargeted objective is not met by the clean image
     Experiment(network, encoding, Untargeted(images=photographs), Gradient(2))

@@ -149,7 +149,7 @@ def test_an_item_whose_clean_image_meets_the_target_is_not_counted(
     assert all(item["success"] in (True, False) for item in items[1:])
     assert result["findings"]["success"] == sum(item["success"] for item in items[1:])
     assert result["findings"]["items"] == 3
-    assert "1 of 3 pictures are seen as wanted before anything is done" in log_text
+    assert "1 of 3 clean images already meet their target and are not counted" in log_text
     for item, index in zip(items, predictions, strict=True):
         assert item["original_predicted"] == NAMES[index]
         assert 0.2 < item["original_confidence"] <= 1
@@ -165,5 +165,5 @@ def test_where_all_clean_images_meet_their_targets_no_run_begins(
 ) -> None:
     encoding = Perturbation(images=photographs[:1], epsilon=0.5, size=16)
     (index,) = loud_network(encoding.clean_images).argmax(1).tolist()
-    with pytest.raises(InputError, match=f"target={NAMES[index]}: tiny sees that already"):
+    with pytest.raises(InputError, match=f"target={NAMES[index]}: tiny already predicts"):
         Experiment(loud_network, encoding, ClassScore(NAMES[index]), Gradient(2))

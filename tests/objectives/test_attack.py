@@ -115,7 +115,7 @@ def test_pictures_that_are_misclassified_from_the_start_are_not_counted(
         assert item.get("already", False) == (prediction != label)
         assert (item["success"] is None) == (prediction != label)
     assert (
-        f"{wrong} of 3 pictures are seen as wanted before anything is done, and not counted: not "
+        f"{wrong} of 3 clean images already meet their target and are not counted: not "
         in caplog.text
     )
     assert f"of {3 - wrong} reached their target" in caplog.text
@@ -162,10 +162,13 @@ def test_an_attack_that_has_succeeded_already_is_refused(
         prediction = NAMES[int(loud_network(pictures(folder)).argmax(1)[0])]
     other = next(name for name in NAMES if name != prediction)
     for words, message in (
-        ({"target": prediction}, f"target={prediction}: tiny sees that already"),
+        (
+            {"target": prediction},
+            f"target={prediction}: tiny already predicts {prediction} for the clean",
+        ),
         (
             {"label": other},
-            f"label={other}: tiny sees {prediction} from the start, so there is nothing to fool",
+            f"label={other}: tiny predicts {prediction} for the clean image, so there is nothing",
         ),
     ):
         with pytest.raises(InputError, match=message):
