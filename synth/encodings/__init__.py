@@ -5,13 +5,13 @@ gives each row its first genome and projects any genome onto the legal ones. Any
 encoding; a gradient search needs one that is differentiable.
 
 The base class is `synth.core.Encoding`. Its members `start`, `decode`, `project` and `at` are
-required. Each optional member that is left out has a price:
+required. What is lost where an optional member is left out:
 
-    transfer         search=stages cannot carry a genome from one size to the next
+    transfer         search=stages cannot transfer a genome from one size to the next
     baseline         decay and clipping of a gradient search have nothing to pull towards
     originals        no distances to a clean image, and no objective that needs one
     initial_images   no image of the start beside the result
-    bind             nothing is learned from the network before the search
+    bind             nothing is computed from the network before the search
 
 To add one, write a class in one file of this folder and name it by ``_target_`` in
 ``conf/encoding/NAME.yaml``; the contract tests pick the YAML up. What it needs in a test stands in

@@ -1,7 +1,7 @@
 """Fourier spectra that start from cluster means: the mean images of clusters of a class's images.
 
-A class looks like more than one thing: a single green pepper and a heap of them, a cinema by day
-and by night. Nguyen, Yosinski & Clune, "Multifaceted Feature Visualization", 2016, call these the
+Images of one class differ in kind: a single green pepper and a heap of them, a cinema by day and
+by night. Nguyen, Yosinski & Clune, "Multifaceted Feature Visualization", 2016, call these the
 facets of a class and start an ascent from each.
 """
 

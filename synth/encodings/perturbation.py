@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -95,9 +96,8 @@ class Perturbation(Encoding):
     def project(self, genome: Genome, rows: Rows) -> Genome:
         if self.epsilon is not None:
             genome = self.ball.project(genome)
-        if (
-            self.levels
-        ):  # after the ball, whose scaling leaves no whole levels; clean images have them
+        if self.levels:
+            # after the ball, whose scaling leaves no whole levels; clean images have them
             genome = (genome * 255).round() / 255
         if self.grey:
             # three channels share a value; decoding clips the channel that would leave [0, 1]
@@ -107,21 +107,21 @@ class Perturbation(Encoding):
         return (clean + genome).clamp(0, 1) - clean
 
     def at(self, size: tuple[int, int]) -> Perturbation:
-        other = self._copy()
+        other = copy.copy(self)
         other.size = size
         other._load(self.clean_images.device)
         return other
 
     def around(self, picture: data.Picture) -> Perturbation:
         """The same ball around another clean image, at the same size."""
-        other = self._copy()
+        other = copy.copy(self)
         other.pictures = [picture]
         other.names = [picture.name]
         other._load(self.clean_images.device)
         return other
 
     def to(self, device: torch.device) -> Perturbation:
-        other = self._copy()
+        other = copy.copy(self)
         other.clean_images = self.clean_images.to(device)
         return other
 
@@ -154,11 +154,6 @@ class Perturbation(Encoding):
         if self.size is not None:
             images = torch.stack([picture.at(self.size) for picture in self.pictures])
             self.clean_images = images.to(device)
-
-    def _copy(self) -> Perturbation:
-        other = object.__new__(Perturbation)
-        other.__dict__.update(self.__dict__)
-        return other
 
 
 def _clean_pictures(image: str | None, images: str | Sequence[str] | None) -> list[data.Picture]:

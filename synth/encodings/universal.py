@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -34,8 +36,8 @@ class Universal(Encoding):
 
     Args:
         images: the images: a folder, a glob or a list.
-        holdout: how many of them are never drawn but kept to measure on; below 1 their share.
-        seed: which of them are held out.
+        holdout: how many of them are held out, never drawn, for the metrics; below 1 their share.
+        seed: chooses which of them are held out.
         epsilon: radius of the ball, pixels in [0, 1]; in the L-infinity norm rounded down to whole
             levels of 1/255.
         norm: ``linf`` or ``l2``.
@@ -122,12 +124,15 @@ class Universal(Encoding):
         return self.pictures.at(size)
 
     def at(self, size: tuple[int, int]) -> Universal:
-        other = self._copy(size=size)
+        other = copy.copy(self)
+        other.size = size
         other._load(self.train.device)
         return other
 
     def to(self, device: torch.device) -> Universal:
-        return self._copy(train=self.train.to(device))
+        other = copy.copy(self)
+        other.train = self.train.to(device)
+        return other
 
     def transfer(self, genome: Genome, to: Encoding) -> Genome:
         assert to.size is not None
@@ -162,8 +167,3 @@ class Universal(Encoding):
                     "or name more images."
                 )
         self.stochastic = self.images_per_genome < len(self.train) or self.mirror or self.crop > 0
-
-    def _copy(self, **changes: object) -> Universal:
-        other = object.__new__(Universal)
-        other.__dict__.update(self.__dict__, **changes)
-        return other

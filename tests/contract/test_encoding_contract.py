@@ -22,7 +22,7 @@ MOVE = 0.05  # of a genome, in standard normal steps
 
 # members of `Encoding` that may be left out, and what is lost without them
 OPTIONAL = {
-    "transfer": "search=stages cannot carry a genome from one size to the next",
+    "transfer": "search=stages cannot transfer a genome from one size to the next",
     "baseline": "decay and clipping of a gradient search have nothing to pull towards",
     "originals": "no distances to a clean image are measured, and no objective may need one",
     "initial_images": "no image of the start is shown beside the result",
