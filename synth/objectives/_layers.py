@@ -1,4 +1,4 @@
-"""What several objectives do with layers and items: lists of names, rectification, selection."""
+"""Shared functions of objectives: layer names, rectified layers, and the values of a row's item."""
 
 from __future__ import annotations
 

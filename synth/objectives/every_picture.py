@@ -13,7 +13,7 @@ from synth.data.split import HeldOutSplit, Source
 from synth.errors import InputError
 from synth.networks import reading
 from synth.objectives._layers import select_index
-from synth.objectives.scores import Names, check_score, lead
+from synth.objectives.scores import Names, check_score, margin_of
 
 SCORES = ("margin", "rate")
 
@@ -105,10 +105,10 @@ class _BoundEveryPicture(BoundObjective):
         logits = readout.activations[OUTPUT]
         labels = self.labels[readout.picture_index]
         if self.targets is None:
-            margin = -lead(logits, labels[:, None])[:, 0]
+            margin = -margin_of(logits, labels[:, None])[:, 0]
         else:
             targets = select_index(self.targets, readout.rows.item)
-            margin = lead(logits, targets[:, None])[:, 0]
+            margin = margin_of(logits, targets[:, None])[:, 0]
             margin = torch.where(labels == targets, self.confidence, margin)
         if self.score == "rate":
             return {"rate": (margin > 0).float()[:, None]}

@@ -130,7 +130,7 @@ class _BoundFeatures(ReferenceObjective):
 def content_layer(network: Network) -> str:
     """The layer whose features are a picture's content by default.
 
-    It is the last but one of the network's `style_layers`.
+    It is the penultimate of the network's `style_layers`.
     """
     return style_layers(network)[-2:][0]
 

@@ -131,7 +131,7 @@ class GramMatch(Objective):
         if style_scale <= 0:
             raise InputError(f"objective style_scale={style_scale}: write a scale above 0.")
         self.layers = [layers] if isinstance(layers, str) else layers
-        self.by_depth = depth is not None and not isinstance(depth, int)  # items have depths' names
+        self.by_depth = depth is not None and not isinstance(depth, int)  # items are named by depth
         self.depth = [depth] if isinstance(depth, int) else depth
         if self.depth is not None and not self.depth:
             raise InputError("depth=[]: name at least one depth, or null for all layers.")
@@ -260,7 +260,7 @@ def _check_choice(word: str, value: str, choices: Iterable[str]) -> None:
 
 
 def _squared_norm(target: Tensor) -> Tensor:
-    """The squared norm of one part of a target; 1 where it is 0, as for a layer that is silent."""
+    """The squared norm of one part of a target; 1 where it is 0, for a layer that is all zeros."""
     square = target.square().sum()
     return torch.where(square > 0, square, 1.0)
 

@@ -45,7 +45,7 @@ def score_of(logits: Tensor, score: str) -> Tensor:
     return functional.softmax(logits, dim=1) if score == "probability" else logits
 
 
-def lead(logits: Tensor, index: Tensor) -> Tensor:
+def margin_of(logits: Tensor, index: Tensor) -> Tensor:
     """The margin z_i - max_{j != i} z_j of the class i in `index` [n, 1]: [n, 1]."""
     return logits.gather(1, index) - logits.scatter(1, index, -torch.inf).amax(1, keepdim=True)
 

@@ -14,7 +14,7 @@ from synth.core.network import OUTPUT, Network
 from synth.errors import InputError
 from synth.networks import reading
 from synth.objectives._layers import select_index
-from synth.objectives.scores import check_score, lead
+from synth.objectives.scores import check_score, margin_of
 
 SCORES = ("margin", "cross_entropy", "probability")
 FOLDER = "folder"  # the label of each picture is the name of the folder that it is in
@@ -49,6 +49,8 @@ class Untargeted(Objective):
             in `bind`, for a label that is no class of the network.
     """
 
+    needs_original = True
+
     def __init__(
         self,
         image: str | None = None,
@@ -63,7 +65,6 @@ class Untargeted(Objective):
                 "image: an untargeted attack starts from one clean image, or from several; write "
                 "image=PATH, or images=FOLDER."
             )
-        self.needs_original = True
         self.image = image
         self.images = images
         self.label = label
@@ -99,7 +100,7 @@ class _BoundUntargeted(BoundObjective):
         logits = readout.activations[OUTPUT]
         index = select_index(self.index, readout.rows.item)[:, None]
         if self.score == "margin":
-            value = -lead(logits, index)
+            value = -margin_of(logits, index)
         elif self.score == "cross_entropy":
             value = -functional.log_softmax(logits, dim=1).gather(1, index)
         else:
