@@ -20,8 +20,8 @@ class FastGradient(Search):
     section 4), whose `rate` is the radius of an L-infinity ball; ``unit`` is x + rate g / |g|_2,
     the same in the L2 norm. The result is projected and reported with its own score, which takes
     two forward passes and a backward pass an item. The paper adds the gradient of the loss of the
-    true class; here the objective says what is ascended, so a targeted attack is the paper's with
-    the opposite sign.
+    true class; here the score of the objective is ascended, so a targeted attack is the paper's
+    with the opposite sign.
 
     `steps` is 1. A budget that allows more takes more, each from where the last one arrived.
 

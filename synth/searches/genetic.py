@@ -349,8 +349,8 @@ def _births(rows: Rows, population: State, parents: Tensor, mate: Tensor, first:
     """Item, child, parent and mate of the individuals whose id is `first` or more: int64 [b, 4].
 
     These are the survivors that were born in this generation. `parents` and `mate` [n, m] hold ids
-    by the order of birth. An individual that migrates in the generation of its birth lives on two
-    islands but was born once.
+    by the order of birth. An individual that migrates in the generation of its birth is on two
+    islands but has a single birth.
     """
     ids = population["id"]
     item, place = (ids >= first).nonzero(as_tuple=True)

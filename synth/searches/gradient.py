@@ -13,6 +13,7 @@ from torch import Tensor
 
 from synth.core import Genome, Problem, Rows, Search, State, StepReport, ones
 from synth.errors import InputError, nearest
+from synth.searches import _norms
 from synth.searches.regularisers import Regularisers
 
 RULES = ("sgd", "adam", "nadam", "normalised", "unit", "sign")
@@ -68,7 +69,7 @@ class Gradient(Search):
         regularisers: Regularisers | None = None,
     ) -> None:
         if rule not in RULES:
-            hint = nearest(rule, RULES) or f" Write one of {RULES}."
+            hint = nearest(rule, RULES) or f" Write one of {', '.join(RULES)}."
             raise InputError(f"search.rule={rule}: no such rule.{hint}")
         if steps < 1:
             raise InputError(f"search.steps={steps}: write 1 or more.")
@@ -153,9 +154,11 @@ class Gradient(Search):
         if self.rule in ADAPTIVE:
             return self._adaptive(genome, gradient, state, step)
         if self.rule == "normalised":
-            gradient = gradient / (_across(gradient.abs().flatten(1).mean(1), gradient) + 1e-12)
+            mean = gradient.abs().flatten(1).mean(1)
+            gradient = gradient / (_norms.across(mean, gradient) + 1e-12)
         if self.rule == "unit":
-            gradient = gradient / (_across(gradient.flatten(1).norm(dim=1), gradient) + 1e-12)
+            norm = gradient.flatten(1).norm(dim=1)
+            gradient = gradient / (_norms.across(norm, gradient) + 1e-12)
         if self.momentum:
             gradient = state["first"].mul_(self.momentum).add_(gradient)
         direction = gradient.sign() if self.rule == "sign" else gradient
@@ -177,11 +180,6 @@ class Gradient(Search):
             first = (first * ahead).add_(gradient, alpha=1 - self.momentum)
         rate = self._rate(step)
         return torch.addcdiv(genome, first, second.sqrt().add_(1e-8), value=rate * correction)
-
-
-def _across(numbers: Tensor, like: Tensor) -> Tensor:
-    """Numbers [r] as [r, 1, ...], to broadcast against `like` [r, *shape]."""
-    return numbers.view(-1, *[1] * (like.ndim - 1))
 
 
 def _rescued(moved: Genome, genome: Genome, gradient: Tensor, rows: Rows, length: float) -> Genome:

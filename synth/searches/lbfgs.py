@@ -21,7 +21,7 @@ class LBFGS(Search):
     """Quasi-Newton ascent with a backtracking line search.
 
     A step is accepted where the score rises by at least 1e-4 of what the slope promises (Armijo). A
-    row whose line search fails forgets its curvature pairs and stays where it is. Pairs of
+    row whose line search fails loses its curvature pairs and stays where it is. Pairs of
     non-positive curvature are not stored. Departure from the book: Armijo alone, not the Wolfe
     conditions, which saves a third of the passes.
 

@@ -49,8 +49,8 @@ class MapElites(Search):
     a share `focus` of them comes from the worse half of the filled cells, since cells that are
     nearly solved have little to gain. A cell that no offspring has entered is empty: its score is
     minus infinity and it has no offspring. A score that is NaN or plus infinity never enters a
-    cell and is counted in the statistics as ``invalid``. Every elite remembers up to 8 of its
-    ancestors, evenly spaced along its line of descent.
+    cell and is counted in the statistics as ``invalid``. Up to 8 ancestors of every elite are
+    stored, evenly spaced along its line of descent.
 
     Args:
         mutate: mutation. Where it is self-adaptive, elites carry a strength that their offspring
@@ -106,7 +106,7 @@ class MapElites(Search):
             )
         if problem.stochastic:
             raise InputError(
-                "search=map_elites: elites are not measured again, so where scores vary the "
+                "search=map_elites: elites are not evaluated again, so where scores vary the "
                 "luckiest would stay; write transform=none."
             )
         first = problem.start(rows) if genome is None else genome
@@ -211,7 +211,7 @@ class MapElites(Search):
         return order[torch.where(focused, worse_rank, any_rank)]
 
     def _initial(self, problem: Problem, state: State, rows: Rows) -> _Offspring:
-        """The initial population: random genomes, led by those that the search was given."""
+        """The initial population: the genomes given to `init`, then new ones of the encoding."""
         genomes = problem.start(rows)
         genomes[: len(state["elite"])] = state["elite"][: self.batch]
         none = torch.full_like(rows.item, NO_PARENT)
@@ -239,9 +239,9 @@ class MapElites(Search):
         )
 
     def _shares(self, rows: Rows, step: int) -> Tensor:
-        """How many offspring each cell pays for, int64 [n]; the remainder goes to cells in turn.
+        """Evaluations counted for each cell, int64 [n]; the remainder goes to cells in turn.
 
-        The sum over the cells is thus exactly what the network did.
+        The sum over the cells is thus exactly the number of offspring evaluated.
         """
         cells = len(rows)
         shares = torch.full(
@@ -264,7 +264,7 @@ class MapElites(Search):
         full, every other frame is dropped and the distance doubles, so that the frames are evenly
         spaced whatever the length of the line; the first ancestor always stays.
         """
-        # genomes that the search was given were never evaluated and are no ancestors
+        # genomes given to `init` were never evaluated and are no ancestors
         evaluated = state["id"][parent_cells] >= 0
         length = state["generations"][parent_cells]
         count = state["frame_count"][parent_cells]

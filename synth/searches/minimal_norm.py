@@ -23,7 +23,7 @@ class MinimalNorm(Search):
     With the score s and its gradient g at the start + d, and rates that fall as cosines from `rate`
     to `rate_end` and from `shrink` to a thousandth over the steps, first the radius e moves:
 
-        while no score above 0 was found:  e = |d| + |s| / |g|*   (were the score linear, enough),
+        while no score above 0 was found:  e = |d| + |s| / |g|*   (enough for a linear score),
                                            and at least (1 + shrink) e
         where the score is above 0:        e = min((1 - shrink) e, the smallest norm found)
         else:                              e = (1 + shrink) e

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from synth.core import Genome, Problem, Rows, Search, State, StepReport, Transform
 from synth.errors import InputError
@@ -91,14 +90,13 @@ class Stages(Search):
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         for place, search in enumerate(self.searches):  # refuse what does not fit before a run
             stage_problem = self._problem(problem, place)
-            is_last = place == len(self.stages) - 1
-            if is_last:
-                continue
+            if place == len(self.stages) - 1:
+                break
             if "genome" not in search.init(stage_problem, rows.select(slice(1))):
                 raise InputError(
                     f"search.search: {type(search).__name__.lower()} keeps a population, or a "
-                    "change from a start, of which nothing could be carried to the next stage; use "
-                    "gradient, lbfgs or cma."
+                    "change from a start, of which nothing could be transferred to the next stage; "
+                    "use gradient, lbfgs or cma."
                 )
         first = self._problem(problem, 0)
         if genome is not None:
@@ -160,19 +158,17 @@ class Stages(Search):
         Raises:
             InputError: where images of the stage are too small for the network or the transform.
         """
-        parts: dict[str, Any] = {}
-        if stage.transform is not None:
-            parts["transform"] = stage.transform
+        size = None
         if problem.size is not None and stage.scale != 1.0:
-            parts["size"] = tuple(max(8, round(side * stage.scale)) for side in problem.size)
-        if not parts:
+            height, width = (max(8, round(side * stage.scale)) for side in problem.size)
+            size = (height, width)
+        if size is None and stage.transform is None:
             return problem
         try:
-            return problem.at(**parts)
+            return problem.at(size=size, transform=stage.transform)
         except InputError as error:
-            if "size" not in parts:
+            if size is None:
                 raise
-            height, width = parts["size"]
             raise InputError(
                 f"search: in its stage of scale {stage.scale:.3g} pictures have {height}x{width} "
                 "pixels, too few for the network or the transform; write fewer octaves "

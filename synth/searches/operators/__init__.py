@@ -2,7 +2,7 @@
 
 The base classes are `Selection`, `Crossover`, `Mutation` and `Survival` of `synth.core`, which
 document the shapes. A call serves the populations of all items at once and draws its random numbers
-from `rows`. What a search has to know of an operator is declared on its base class, with a default:
+from `rows`. What a search reads of an operator is declared on its base class, with a default:
 whether a crossover crosses at all, whether a mutation is self-adaptive, whether a scheme of
 survival is elitist.
 

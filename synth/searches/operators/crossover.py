@@ -41,6 +41,9 @@ class UniformCrossover(_PairwiseCrossover):
 
     Args:
         rate: the share in [0, 1] of the pairs that are crossed.
+
+    Raises:
+        InputError: for a rate out of range.
     """
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
@@ -65,6 +68,9 @@ class OnePoint(_PairwiseCrossover):
 
     Args:
         rate: the share in [0, 1] of the pairs that are crossed.
+
+    Raises:
+        InputError: for a rate out of range.
     """
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
@@ -88,6 +94,9 @@ class TwoPoint(_PairwiseCrossover):
 
     Args:
         rate: the share in [0, 1] of the pairs that are crossed.
+
+    Raises:
+        InputError: for a rate out of range.
     """
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
@@ -127,6 +136,9 @@ class Rectangle(_PairwiseCrossover):
 
     Args:
         rate: the share in [0, 1] of the pairs that are crossed.
+
+    Raises:
+        InputError: for a rate out of range.
     """
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:

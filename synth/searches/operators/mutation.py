@@ -22,6 +22,9 @@ class GaussianMutation(Mutation):
     Args:
         sigma: standard deviation of the noise; a strength multiplies it.
         rate: the probability in [0, 1] that a gene mutates.
+
+    Raises:
+        InputError: for numbers out of range.
     """
 
     sigma: float = 0.1
@@ -51,6 +54,9 @@ class BitFlip(Mutation):
 
     Args:
         rate: the probability in [0, 1] that a gene mutates; a strength multiplies it, up to 1.
+
+    Raises:
+        InputError: for numbers out of range.
     """
 
     rate: float = 0.05
@@ -84,6 +90,9 @@ class Polynomial(Mutation):
         rate: the probability in [0, 1] that a gene mutates; a strength multiplies it, up to 1.
         low: lower bound of a gene.
         high: upper bound of a gene.
+
+    Raises:
+        InputError: for numbers out of range.
     """
 
     eta: float = 20.0

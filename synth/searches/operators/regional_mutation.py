@@ -104,7 +104,7 @@ class Patch(Mutation):
 
     It is the step of the square attack (Andriushchenko, Croce, Flammarion & Hein 2020), with
     rectangles in place of squares. With `first`, rectangles shrink over the generations: large
-    steps pay far from the optimum, small ones near it.
+    steps are effective far from the optimum, small ones near it.
 
     Args:
         sigma: the change of a channel; a strength multiplies it.

@@ -23,6 +23,9 @@ class Tournament(Selection):
 
     Args:
         size: individuals of a tournament, 1 or more.
+
+    Raises:
+        InputError: for a size below 1.
     """
 
     size: int = 2
@@ -71,6 +74,9 @@ class Rank(Selection):
 
     Args:
         pressure: selection pressure in [1, 2]; at 1 all are equally likely.
+
+    Raises:
+        InputError: for a pressure out of range.
     """
 
     pressure: float = 1.5

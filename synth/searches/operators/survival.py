@@ -17,6 +17,9 @@ class MuPlusLambda(Survival):
 
     Args:
         offspring: lambda, the offspring of a generation; None for as many as parents.
+
+    Raises:
+        InputError: for fewer than 1 offspring.
     """
 
     offspring: int | None = None
@@ -36,11 +39,14 @@ class MuPlusLambda(Survival):
 
 @dataclass(frozen=True)
 class MuCommaLambda(Survival):
-    """(mu, lambda): the fittest of the offspring survive, and all parents die.
+    """(mu, lambda): the fittest of the offspring survive, and no parent does.
 
     Args:
         offspring: lambda, the offspring of a generation, at least as many as parents; None for
             twice as many.
+
+    Raises:
+        InputError: for fewer than 1 offspring, or (from a search) fewer than parents.
     """
 
     offspring: int | None = None
@@ -69,6 +75,9 @@ class Generational(Survival):
 
     Args:
         elites: how many of the fittest parents survive whatever their offspring are.
+
+    Raises:
+        InputError: for fewer than 0 elites, or (from a search) as many as parents.
     """
 
     elites: int = 1
@@ -101,6 +110,9 @@ class SteadyState(Survival):
 
     Args:
         offspring: the offspring of a generation, fewer than parents.
+
+    Raises:
+        InputError: for fewer than 1 offspring, or (from a search) as many as parents.
     """
 
     offspring: int = 2
