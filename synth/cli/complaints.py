@@ -1,4 +1,4 @@
-"""The one line that a user gets for an exception in composing, building or running.
+"""One-line error messages for the mistakes of a user in composing, building or running.
 
 Hydra, OmegaConf and beartype report mistakes in terms of their internals; the line is in terms of
 what was typed. An exception that no user has caused gets no line, and its traceback is shown.
@@ -56,7 +56,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _message(
     error: BaseException, chain: Sequence[BaseException], conf: Path, typed: Sequence[str]
 ) -> str | None:
-    """The line for one exception of the chain; its class is told by name, to import nothing."""
+    """The line for one exception of the chain; its class is compared by name, to import nothing."""
     kind = type(error).__name__
     if kind.startswith("BeartypeCallHint"):
         where = next((key for key in map(full_key, map(str, chain)) if key), "")

@@ -1,7 +1,8 @@
-"""Memory that tensors free is kept by the C library for the next step of a search.
+"""Settings of glibc's allocator: memory that tensors free stays in the process for the next step.
 
-By default glibc returns large blocks to the system as soon as they are free, and every step then
-pays for the same pages again: on two CPU cores about a tenth of the time of a forward and backward.
+By default glibc returns large blocks to the system as soon as they are free, and every step of a
+search maps the same pages again: on two CPU cores that takes about a tenth of a forward and
+backward.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Class names of a network: from a name, a synset or an index to the index of an output."""
+"""Class names and WordNet synsets of a network's outputs, and the lookup of a class by either."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ class Classes:
     def counterpart(self, index: int, other: Classes) -> int | None:
         """The index in `other` of the class that is `index` here; None where it has no such class.
 
-        By synset where both know theirs, since names are ambiguous ("crane" is a bird and a
-        machine); else by name, all names of the class together before each alone.
+        By synset where both networks have synsets, since names are ambiguous ("crane" is a bird
+        and a machine); else by name, all names of the class together before each alone.
         """
         synset = self.synsets[index] if self.synsets else None
         if synset and any(other.synsets):

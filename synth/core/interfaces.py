@@ -71,7 +71,7 @@ class Encoding(ABC):
         Only searches in stages of several resolutions (octaves) need it.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} cannot carry a genome to another resolution"
+            f"{type(self).__name__} cannot transfer a genome to another resolution"
         )
 
     def bind(self, network: Network) -> Encoding:
@@ -90,7 +90,7 @@ class Encoding(ABC):
         return self.decode(genome, rows)
 
     def initial_images(self, rows: Rows) -> Images | None:
-        """The image each row starts from, to be shown beside the result; None if of no interest.
+        """The image each row starts from, shown beside the result; None where it is of no interest.
 
         By default `originals`.
         """
@@ -348,8 +348,8 @@ class StepReport:
         terms: named parts of the score, each [n].
         statistics: statistics of the fitness over the population (mean, deviation), each [n];
             empty where the search has no population.
-        births: who descends from whom, int64 [b, 4] of item, child, parent and mate, -1 where
-            there is none, for the surviving offspring alone; None where nothing is born.
+        births: parentage of the surviving offspring, int64 [b, 4]: item, child, parent and mate,
+            -1 where there is none; None where the search has no offspring.
     """
 
     genome: Genome

@@ -41,7 +41,7 @@ def line_of(births: Tensor, item: int, child: int) -> list[int]:
         births: int64 [b, 4] of item, child, parent and mate, as ``lineage.safetensors`` holds
             them. Ids belong to an item where items have populations of their own; where items
             share a population, an id means the same individual for all of them.
-        item: the item whose population `child` lived in.
+        item: the item in whose population `child` was.
         child: the id of the individual.
 
     Returns:
@@ -56,7 +56,7 @@ def line_of(births: Tensor, item: int, child: int) -> list[int]:
     line = [child]
     parent = parents.get((item, child), parents_of_any_item.get(child))
     if parent is None:
-        raise KeyError(f"{child}: nobody of that id was born")
+        raise KeyError(f"{child}: no individual of that id was born")
     while NO_PARENT < parent < line[-1]:
         line.append(parent)
         parent = parents.get((item, parent), parents_of_any_item.get(parent, NO_PARENT))

@@ -1,12 +1,12 @@
 """The evolutionary operators: abstract selection, crossover, mutation and survivor selection.
 
-They are the operators of an evolutionary algorithm as DEAP's toolbox knows them, with batch
-signatures: one call serves the populations of all items. Throughout, n is the number of items,
-p the number of individuals of a population, ``*shape`` the shape of one genome, and fitness is
-higher for better individuals. Draws come from `rows` alone, which has one key an item, so that an
-item evolves the same alone and in any batch.
+They are the operators of an evolutionary algorithm as in DEAP's toolbox, with batch signatures: one
+call serves the populations of all items. Throughout, n is the number of items, p the number of
+individuals of a population, ``*shape`` the shape of one genome, and fitness is higher for better
+individuals. Draws come from `rows` alone, which has one key an item, so that an item evolves the
+same alone and in any batch.
 
-A search reads what it has to know of an operator from the attributes declared here.
+The attributes declared here are all that a search reads of an operator.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Selection(ABC):
 class Crossover(ABC):
     """Crossover (recombination): neighbours 0-1, 2-3, ... of a population exchange genes."""
 
-    crosses: bool = True  # False where offspring are copies of their parents and nobody has a mate
+    crosses: bool = True  # False where offspring are copies of single parents, without a mate
 
     @abstractmethod
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
@@ -94,7 +94,7 @@ class Mutation(ABC):
 
 
 class Survival(ABC):
-    """Survivor selection: who of parents and offspring makes up the next generation.
+    """Survivor selection: which of the parents and offspring make up the next generation.
 
     A population is a dict of tensors [n, p, ...], of which ``fitness`` [n, p] falls from left to
     right; of individuals of equal fitness the earlier stays in front.

@@ -98,8 +98,8 @@ def opened(paths: Iterable[Path]) -> Iterator[Image.Image]:
 class _Film(Image.Image):
     """An animated Pillow image over an iterator of `count` frames.
 
-    Pillow makes a list of `append_images` and so holds all of them; an image that has frames of its
-    own is asked for each by `seek`.
+    Pillow makes a list of `append_images` and so holds all of them in memory; the frames of an
+    animated image it reads one by one, by `seek`.
     """
 
     def __init__(self, frames: Iterator[Image.Image], count: int) -> None:

@@ -72,7 +72,7 @@ def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _torch(path: Path) -> Any:
     with warnings.catch_warnings():
-        # about an unusual pickle: the error that follows says more
+        # about an unusual pickle: the error that follows is more precise
         warnings.simplefilter("ignore", UserWarning)
         return torch.load(path, map_location="cpu", weights_only=True)
 
