@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from synth.config.composing import Config
 from synth.errors import InputError
-from synth.record.atomic import disk_full_said, write_atomically
+from synth.record.atomic import report_full_disk, write_atomically
 
 FILES = ("config", "hydra", "overrides")
 
@@ -25,7 +25,7 @@ def record_configuration(cfg: Config, folder: Path) -> None:
     hydra_cfg = HydraConfig.instance().cfg
     assert hydra_cfg is not None
     contents = (cfg, hydra_cfg, hydra_cfg.hydra.overrides.task)
-    with disk_full_said(folder, "Make room and give the same command again."):
+    with report_full_disk(folder, "Make room and give the same command again."):
         (folder / ".hydra").mkdir(exist_ok=True)
         for name, content in zip(FILES, contents, strict=True):
             write_atomically(

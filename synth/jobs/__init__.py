@@ -1,4 +1,4 @@
-"""What else a recipe can run beside an experiment, a probe or a training.
+"""Jobs beside experiments, probes and trainings: comparisons, films, stylizing, rendering.
 
 The base class is `synth.record.job.Job`: a constructor that checks everything, and
 ``run(record) -> Result``. To add one, write a class in a file of this folder and

@@ -1,4 +1,4 @@
-"""Several experiments on the same items, each at the same budget of network passes: one table.
+"""A comparison: several experiments on the same items and budget of network passes, one table.
 
 Every saved image is also given to a second network (transfer), and its distance from natural
 pictures is measured.

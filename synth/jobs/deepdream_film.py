@@ -1,4 +1,4 @@
-"""A film of falling into a dream: each frame is the one before, magnified and dreamed on.
+"""A DeepDream film: each frame is the one before, magnified, then changed by another search.
 
 A frame depends on the saved frame before it and on its number, on nothing else: a film that was
 killed goes on from the frames on the disk, and becomes the same film.
@@ -40,7 +40,7 @@ FRAMES, FILM = "frames", "film.webp"
 
 @dataclass
 class _Progress:
-    """How far a film is: what its checkpoint holds."""
+    """The progress of a film, as its checkpoint stores it."""
 
     frames: int = 0
     score: float = 0.0
@@ -141,7 +141,7 @@ class DeepDreamFilm(Job):
         state = self._resumed(record)
         start = time.monotonic() - state.seconds
         with Interrupt() as interrupt, progress.Steps("film", self.frames) as bar:
-            while state.frames < self.frames and not interrupt.asked:
+            while state.frames < self.frames and not interrupt.requested:
                 frame = self._frame(record, state.frames, interrupt)
                 if frame is None:  # Ctrl-C in the middle of a frame
                     break
@@ -198,7 +198,7 @@ class DeepDreamFilm(Job):
         state = self.search.init(problem, rows)
         passes = torch.zeros(2, dtype=torch.int64, device=rows.item.device)
         for step in range(self.search.steps):
-            if interrupt.asked:
+            if interrupt.requested:
                 return None
             state, report = self.search.step(problem, rows, state, step)
             passes = passes + torch.stack([report.forwards[0], report.backwards[0]])
@@ -223,7 +223,7 @@ class DeepDreamFilm(Job):
         return record.folder / FRAMES / f"{number:03d}.png"
 
     def _resumed(self, record: Record) -> _Progress:
-        """How far the film in the folder is; InputError where one of its frames is missing."""
+        """The progress of the film in the folder; InputError where a frame is missing."""
         checkpoint = record.resume()
         if checkpoint is None:
             return _Progress()

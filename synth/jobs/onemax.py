@@ -46,11 +46,14 @@ class OneMax(Job):
         select: parent selection.
         mate: crossover.
         mutate: mutation.
-        length: bits of a string.
-        population: number of strings.
-        generations: at most.
+        length: bits of a string, 1 or more.
+        population: number of strings, 1 or more.
+        generations: at most, 1 or more.
         seed: of all random numbers.
         device: ``auto``, ``cpu``, ``cuda:0``.
+
+    Raises:
+        InputError: for a length, population or number of generations below 1.
     """
 
     def __init__(

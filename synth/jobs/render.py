@@ -1,4 +1,4 @@
-"""Renders the genomes of an earlier run at another size."""
+"""Rendering of an earlier run's genomes at another size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from synth.errors import InputError
 from synth.record import progress
 from synth.record.job import Job
 from synth.record.record import RESULT, Record, versions
-from synth.record.result import Item, Result
+from synth.record.result import Item, Json, Result
 
 
 class Render(Job):
@@ -107,12 +107,9 @@ class Render(Job):
             genome = self.genome[number : number + 1]
             with torch.inference_mode():
                 image = self.encoding.decode(genome, Rows(key + number, key))[0]
-            about = {
-                "target": item.target,
-                "target_index": item.target_index,
-                "niche": item.niche,
-                "seed": item.seed,
-                "of": f"{self.folder}/{earlier.file}",
-            }
+            about: dict[str, Json] = {"target": item.target, "target_index": item.target_index}
+            if item.niche is not None:
+                about["niche"] = item.niche
+            about |= {"seed": item.seed, "of": f"{self.folder}/{earlier.file}"}
             item.file = record.picture(number, image, about)
         return item

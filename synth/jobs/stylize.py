@@ -34,7 +34,7 @@ LISTED_FILES = 8  # names of skipped files in a message
 
 @dataclass
 class _Progress:
-    """How far a run is: what its checkpoint holds.
+    """The progress of a run, as its checkpoint stores it.
 
     Attributes:
         weights: SHA-256 of the stylizer's file.
@@ -72,8 +72,8 @@ class Stylize(Job):
         image: a picture or film.
         images: a folder, glob or list, in place of `image`.
         weights: file of a trained stylizer; the bundled one by default.
-        longest: pixels of the longer side; larger pictures are scaled down. Brush strokes have one
-            size in pixels, so a small value gives large ones.
+        longest: pixels of the longer side, 8 to 4096; larger pictures are scaled down. Brush
+            strokes have one size in pixels, so a small value gives large ones.
         device: ``auto``, ``cpu``, ``cuda:0``.
 
     Raises:
@@ -183,7 +183,7 @@ class Stylize(Job):
         done = set(state.done)
         with progress.Steps("stylize", len(sources)) as bar:
             for place, source in enumerate(sources):
-                if interrupt.asked:
+                if interrupt.requested:
                     return False
                 if str(source) in done:
                     continue
@@ -213,7 +213,7 @@ class Stylize(Job):
         """Stylizes the missing frames, then writes the film; False where Ctrl-C came first."""
         with progress.Steps("film", film.count) as bar:
             for image, milliseconds in film.frames(len(state.durations)):
-                if interrupt.asked:
+                if interrupt.requested:
                     return False
                 number = len(state.durations)
                 if number == 0:
@@ -263,7 +263,7 @@ class Stylize(Job):
             return self.stylizer(image[None].to(self.device))[0]
 
     def _resumed(self, record: Record) -> _Progress:
-        """How far the run in the folder is.
+        """The progress of the run in the folder.
 
         Raises:
             InputError: where the weights have changed since, or one of its pictures is missing.
@@ -288,7 +288,7 @@ class Stylize(Job):
 
 
 class _Saver:
-    """Saves how far a run is, every `CHECKPOINT_EVERY` seconds."""
+    """Writes a checkpoint every `CHECKPOINT_EVERY` seconds."""
 
     def __init__(self, record: Record, state: _Progress, start: float) -> None:
         self.record = record

@@ -1,6 +1,10 @@
-"""What a run is and what it leaves: jobs, results, run folders, checkpoints, progress, Ctrl-C.
+"""Jobs and their run folders: results, checkpoints, progress and Ctrl-C.
 
-job.py has `Job`, the base class of all that a recipe runs; result.py `Result`, `Item` and
-`Figure`, which ``result.json`` holds; record.py `Record`, the run folder; checkpoint.py the one way
-to save and resume; atomic.py, progress.py and interrupt.py what long work needs.
+job.py          Job: the base class of everything that a recipe runs
+result.py       Result, Item and Figure: the content of ``result.json``
+record.py       Record: the run folder
+checkpoint.py   saving and resuming of searches and trainings
+atomic.py       atomic writes of files, and the error of a full disk
+progress.py     the progress bar
+interrupt.py    Ctrl-C
 """

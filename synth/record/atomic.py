@@ -32,7 +32,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def disk_full_said(folder: Path, consequence: str) -> Iterator[None]:
+def report_full_disk(folder: Path, consequence: str) -> Iterator[None]:
     """Turns a full disk inside the block into one `InputError` that ends with `consequence`."""
     try:
         yield

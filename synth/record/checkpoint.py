@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from synth.errors import InputError
-from synth.record.atomic import disk_full_said, write_atomically
+from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.result import Json
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Checkpoint:
         consequence = (
             "The last good checkpoint is kept: free some space and give the same command again."
         )
-        with disk_full_said(self.folder, consequence):
+        with report_full_disk(self.folder, consequence):
             write_atomically(self._next, content)
             if self.newest.is_file():
                 self.newest.replace(self.previous)
@@ -95,6 +95,8 @@ class Checkpoint:
             try:
                 return _read(path)
             except _UNREADABLE:
+                if path == present[-1] and required:
+                    break
                 rest = "the beginning" if path == present[-1] else "the one before"
                 log.warning("%s is damaged, cut short perhaps: going on from %s", path, rest)
         if present and required:

@@ -1,4 +1,4 @@
-"""Ctrl-C: lets a loop finish its step and save before it ends."""
+"""Handling of Ctrl-C (SIGINT): a loop finishes its step and saves before it ends."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ Handler = Callable[[int, FrameType | None], object] | int | None
 
 
 class Interrupt:
-    """A context in which the first Ctrl-C only sets `asked`; the second one raises at once.
+    """A context in which the first Ctrl-C only sets `requested`; the second one raises at once.
 
     A search in the middle of a step cannot be resumed. Outside of the main thread, where Python
     cannot handle signals, it does nothing.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self._before: Handler = None
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
+            self._before = signal.signal(signal.SIGINT, self._request)
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True

@@ -1,4 +1,4 @@
-"""What a recipe runs: the abstract base class `Job`.
+"""The abstract base class `Job` of everything that a recipe runs.
 
 An experiment, a comparison, a probe, a training and the rendering of an earlier run are jobs.
 """

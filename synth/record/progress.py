@@ -1,4 +1,4 @@
-"""Progress: a live bar on a terminal, a log line now and then where the output is piped."""
+"""Progress of a run: a live bar on a terminal, periodic log lines where the output is piped."""
 
 from __future__ import annotations
 

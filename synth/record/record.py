@@ -22,7 +22,7 @@ from torch import Tensor
 
 from synth import data
 from synth.errors import InputError
-from synth.record.atomic import disk_full_said, write_atomically
+from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.checkpoint import EARLIER, Checkpoint, packed
 from synth.record.result import Json, Result
 
@@ -110,7 +110,7 @@ class Record:
         return name
 
     def read_back(self, name: str) -> Tensor:
-        """A saved image as any reader of the file gets it: [3, h, w], RGB in [0, 1]."""
+        """A saved image, decoded from its file: [3, h, w], RGB in [0, 1]."""
         with Image.open(self.folder / name) as image:
             return data.from_image(image.convert("RGB"))
 
@@ -192,7 +192,7 @@ class Record:
                 write_atomically(self._part_result, dumps(content).encode())
 
     def part_result(self) -> Result | None:
-        """The result of this experiment from an earlier try; None if it has to run."""
+        """The result of this experiment from an earlier attempt; None if it has to run."""
         try:
             content = json.loads(self._part_result.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -239,7 +239,7 @@ class Record:
         return tensors, about
 
     def _begin_again(self) -> None:
-        """Removes the lines of a try that was killed before its first checkpoint."""
+        """Removes the lines of an attempt that was killed before its first checkpoint."""
         lines = self._steps.read_bytes().splitlines(keepends=True) if self._size() else []
         mark = b'"contender": ' + dumps(self.part).encode()
         others = [line for line in lines if self.part and mark not in line and line.endswith(b"\n")]
@@ -251,7 +251,9 @@ class Record:
         return self._steps.stat().st_size if self._steps.is_file() else 0
 
     def _disk(self) -> AbstractContextManager[None]:
-        return disk_full_said(self.folder, "Make room and give the same command again; it resumes.")
+        return report_full_disk(
+            self.folder, "Make room and give the same command again; it resumes."
+        )
 
 
 def dumps(value: Json, indent: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""What a run gives back and ``result.json`` holds: `Result`, `Item` (one image), `Figure`.
+"""The result of a run, the content of ``result.json``: `Result`, `Item` (one image), `Figure`.
 
 The same types for every recipe, in memory and on disk. `Result.to_dict` and `Item.to_dict` give
 plain JSON values under the names of the fields; an optional field that is None is left out.
@@ -30,19 +30,19 @@ class Figure:
 
 @dataclass
 class Item:
-    """One image of a run: what was asked for, what it cost, and what the network predicts for it.
+    """One image of a run: its target, its cost in network passes, and the prediction for it.
 
     Predictions, `confidence` and `success` are measured on the saved 8-bit file in float32.
 
     Attributes:
         file: path of the PNG within the run folder; None where there is no image (an empty cell of
             a map).
-        target: what was searched for: a class name, ``layer:unit``, ``not goldfish``; where there
-            is none, the name of the picture.
+        target: a class name, ``layer:unit``, ``not goldfish``; where there is none, the name of the
+            picture.
         target_index: index of the target class in the network's outputs.
         niche: behaviour descriptor of the cell (``dark, symmetric``) beside the class.
         image: name of the picture that the item was made from.
-        facet: which of the images of one genome this is, from 0.
+        facet: index of this image among those of its genome, from 0.
         contender: which experiment of a comparison made it.
         seed: seed of the run.
         score: final value of the objective.
@@ -55,7 +55,7 @@ class Item:
         confidence: probability of the target class; for an untargeted item one minus that of the
             class to be avoided.
         success: whether the target is predicted and the monitored value reached `until`; None where
-            neither was asked for.
+            there is neither.
         original: path of the clean image within the run folder.
         original_predicted: class predicted for the clean image.
         original_confidence: its probability.
@@ -74,7 +74,7 @@ class Item:
         style: name of the style picture or stylizer.
         neighbourhood: width in pixels of the compared neighbourhood (texture_nearest).
         levels: resolutions of the texture pyramid (texture_nearest).
-        extra: what metrics add under names of their own (``critical``, ``feature_error``).
+        extra: values that metrics add under names of their own (``critical``, ``feature_error``).
     """
 
     file: str | None = None
@@ -127,14 +127,14 @@ class Item:
     def from_dict(record: Mapping[str, Json]) -> Item:
         """The item of a record; keys that are no fields become `extra`."""
         names = {entry.name for entry in fields(Item)} - {"extra"}
-        known = {key: value for key, value in record.items() if key in names}
+        values = {key: value for key, value in record.items() if key in names}
         extra = {key: value for key, value in record.items() if key not in names}
-        return Item(**known, extra=extra)
+        return Item(**values, extra=extra)
 
 
 @dataclass
 class Result:
-    """What every job gives back.
+    """The result of a job, the same for all jobs.
 
     Attributes:
         status: ``done`` or ``interrupted``.
@@ -152,7 +152,7 @@ class Result:
         transfer: the second network of a comparison.
         layers: the layers of a network, one record each.
         recipe: name of the recipe; set by whoever runs it.
-        overrides: what was changed of it.
+        overrides: of the recipe, as ``key=value``.
         configuration: hash of the whole configuration.
     """
 
@@ -186,7 +186,7 @@ class Result:
         """The result that a ``result.json`` holds; unknown keys are left out.
 
         Raises:
-            TypeError, ValueError, KeyError: where the record has not the form of a result.
+            TypeError, ValueError, KeyError: where the record does not have the form of a result.
         """
         names = {entry.name for entry in fields(Result)}
         values = {key: value for key, value in record.items() if key in names}

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from synth.core.randomness import key_of
 from synth.errors import InputError
-from synth.record.atomic import disk_full_said, write_atomically
+from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.checkpoint import Checkpoint, packed
 from synth.record.interrupt import Interrupt
 from synth.record.progress import Steps
@@ -90,7 +90,7 @@ class Loop:
         )
         devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
         with (
-            disk_full_said(self.folder, consequence),
+            report_full_disk(self.folder, consequence),
             torch.random.fork_rng(devices),
             Interrupt() as interrupt,
         ):
@@ -121,7 +121,7 @@ class Loop:
             if time.monotonic() - self._last_look > LOOK_EVERY:
                 status = f"epoch {self._epoch + 1}/{self.plan.epochs}, loss {self._mean_loss():.3f}"
                 bar.at(self._epoch * self.steps + self._step, status)
-            if interrupt.asked:
+            if interrupt.requested:
                 self._save()
                 self._stop(f"in epoch {self._epoch + 1}, step {self._step} of {self.steps}")
             if time.monotonic() - self._last_save > self.plan.checkpoint_seconds:
@@ -129,7 +129,7 @@ class Loop:
         self._mean_loss()
         row = self._close_epoch(start)
         bar.say(self._line(row))
-        if interrupt.asked:
+        if interrupt.requested:
             self._stop(f"after epoch {self._epoch} of {self.plan.epochs}")
 
     def _line(self, row: Row) -> str:

@@ -15,7 +15,7 @@ def test_the_first_ctrl_c_sets_the_flag_and_the_second_raises() -> None:
     before = signal.getsignal(signal.SIGINT)
     with Interrupt() as interrupt:
         os.kill(os.getpid(), signal.SIGINT)
-        assert interrupt.asked
+        assert interrupt.requested
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
@@ -26,7 +26,7 @@ def test_in_another_thread_signals_are_not_handled() -> None:
 
     def work() -> None:
         with Interrupt() as interrupt:
-            values.append(interrupt.asked)
+            values.append(interrupt.requested)
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -15,7 +15,7 @@ from synth.data.augmentation import Augmentation
 from synth.data.class_folders import LabelledPictures, hold_out, read_class_folders
 from synth.errors import InputError
 from synth.networks.architectures import Builder
-from synth.record.atomic import disk_full_said, write_atomically
+from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.record import Record
 from synth.record.result import Result
 from synth.training.classifier.architecture import builder_of, fresh, load_into
@@ -148,7 +148,7 @@ class TrainClassifier(Trainer):
         network, description = self._network(training, classes)
         task = self._task(network, training, validation, description)
         loop = self.train(task, folder, self._settings(training, validation, description))
-        with disk_full_said(folder, DISK_FULL):
+        with report_full_disk(folder, DISK_FULL):
             metrics = self._ship(folder, network, description, validation)
             facts = self._facts(network, training, validation, loop)
             card = model_card(replace(description, accuracy=metrics.top1), facts, metrics)

@@ -15,7 +15,7 @@ from synth.errors import InputError
 from synth.networks import reading, weights_io
 from synth.networks.generator import Origin, UpConvolution, read_generator, write_generator
 from synth.networks.style_layers import style_layers
-from synth.record.atomic import disk_full_said, write_atomically
+from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.record import Record
 from synth.record.result import Result
 from synth.training.generator.card import Facts, generator_card
@@ -150,7 +150,7 @@ class TrainGenerator(Trainer):
         generator = self._generator(training)
         task = self._task(generator, training, validation)
         loop = self.train(task, folder, self._settings(training, validation))
-        with disk_full_said(folder, DISK_FULL):
+        with report_full_disk(folder, DISK_FULL):
             path = self._file(folder)
             self._save(path, task.average.state_dict())
             saved, _ = read_generator(path, str(self.device))

@@ -14,7 +14,7 @@ from synth.errors import InputError
 from synth.networks.stylizer import SMALLEST, About, Stylizer, read_stylizer, write_stylizer
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
-from synth.record.atomic import disk_full_said, write_atomically
+from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.record import Record
 from synth.record.result import Result
 from synth.training.loop import Loop
@@ -165,7 +165,7 @@ class TrainStylizer(Trainer):
         training, validation, skipped = self._photographs()
         task = self._task(training, validation)
         loop = self.train(task, folder, self._settings(training, validation))
-        with disk_full_said(folder, DISK_FULL):
+        with report_full_disk(folder, DISK_FULL):
             path = folder / f"{NAME}.safetensors"
             self._save(path, task.stylizer)
             saved, about = read_stylizer(path, str(self.device))
