@@ -2,7 +2,7 @@
 
 The bundled photograph at 512 px in four octaves of ten steps. Processor time, medians over
 interleaved pairs; run it with OMP_NUM_THREADS=1. That the two make the same image, but for their
-jitter, is a test (tests/searches/test_stages.py).
+jitter, is a test (tests/searches/test_search_stages.py).
 """
 
 from __future__ import annotations

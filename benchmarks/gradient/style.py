@@ -1,7 +1,7 @@
 """Style transfer: time, fall of the Gram loss, and time of a plain torch loop over the same losses.
 
 `china` in the style of The Starry Night, 512 px, 300 steps, SqueezeNet 1.1. The plain loop is what
-people write by hand: `torch.optim.Adam` on the pixels and the same losses; both are timed a few
+is written by hand: `torch.optim.Adam` on the pixels and the same losses; both are timed a few
 steps at a time in turns, by processor time, which other processes do not change.
 """
 
@@ -128,7 +128,7 @@ def _timed(call: Callable[[], None]) -> float:
 
 
 def _plain(network: Network, content: Tensor, style: str) -> Callable[[], None]:
-    """Adam steps as people write them, on a copy of the torchvision module in the usual layout."""
+    """Plain Adam steps on a copy of the torchvision module in the usual layout."""
     features: Any = network.module.features
     module = copy.deepcopy(features).to(memory_format=torch.contiguous_format)
     mean = torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1)

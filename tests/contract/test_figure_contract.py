@@ -54,10 +54,13 @@ def test_it_saves_figures_and_changes_nothing_else_or_is_refused_in_one_line(
 ) -> None:
     plain = run(alexnet, tmp_path / "plain", {})
     assert plain.figures == []
+    refusal = None
     try:
         result = run(alexnet, tmp_path / "drawn", {name: built_figure(name)})
     except InputError as error:
-        assert "\n" not in str(error)
+        refusal = str(error)
+    if refusal is not None:
+        assert "\n" not in refusal
         # refused before the run
         assert not (tmp_path / "drawn" / "images").exists()
         return

@@ -217,7 +217,7 @@ def test_the_same_run_twice_is_the_same_bit_for_bit(
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-def test_items_that_are_done_freeze_and_the_others_go_on_as_alone(
+def test_a_finished_item_leaves_the_batch_and_others_go_on_as_alone(
     loud_network: Network, tmp_path: Path, search: str
 ) -> None:
     """With `exact` an item of a batch is bit-equal to the item alone."""
@@ -248,7 +248,8 @@ def test_items_that_are_done_freeze_and_the_others_go_on_as_alone(
         assert [round(value, 6) for value in monitored[: item["steps"]]] == [
             line["items"][0] for line in lines(tmp_path / str(number))
         ]
-        assert set(monitored[item["steps"] - 1 :]) == {monitored[item["steps"] - 1]}  # frozen
+        # not changed after it finished
+        assert set(monitored[item["steps"] - 1 :]) == {monitored[item["steps"] - 1]}
         if item["steps"] < many().steps:
             assert item["confidence"] >= 0.8
             assert item["success"]

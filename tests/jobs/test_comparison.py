@@ -1,4 +1,4 @@
-"""What a comparison adds to its contenders: a second network, distances, one table, and what they all share."""
+"""Comparisons: a second network, distances, the table, and settings shared by all contenders."""
 
 from __future__ import annotations
 
@@ -33,10 +33,8 @@ from synth.searches.operators.topology import TopologyMutation
 
 pytest_plugins = "console_fixtures"
 
-MEAN, STD = (
-    torch.tensor([0.48, 0.45, 0.4]).view(3, 1, 1),
-    torch.tensor([0.23, 0.22, 0.25]).view(3, 1, 1),
-)
+MEAN = torch.tensor([0.48, 0.45, 0.4]).view(3, 1, 1)
+STD = torch.tensor([0.23, 0.22, 0.25]).view(3, 1, 1)
 
 
 def other(names: tuple[str, ...] = NAMES, size: tuple[int, int] = (16, 16)) -> Network:
@@ -51,9 +49,14 @@ def ascent(
     network: Network, objective: Any = None, encoding: Any = None, search: Search | None = None
 ) -> Experiment:
     return Experiment(
-        network, encoding or Pixels(16), objective or ClassScore("all"), search or Gradient(8, "adam", 0.02),
-        monitor=None if objective else ClassScore("all", "probability"), until=None if objective else 0.9, seed=3,
-    )  # fmt: skip
+        network,
+        encoding or Pixels(16),
+        objective or ClassScore("all"),
+        search or Gradient(8, "adam", 0.02),
+        monitor=None if objective else ClassScore("all", "probability"),
+        until=None if objective else 0.9,
+        seed=3,
+    )
 
 
 def read(path: Path) -> torch.Tensor:
@@ -61,34 +64,35 @@ def read(path: Path) -> torch.Tensor:
         return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1)
 
 
-def chances(network: Network, picture: torch.Tensor) -> torch.Tensor:
-    """What the bare module says of a picture of its own size."""
+def probabilities_of(network: Network, picture: torch.Tensor) -> torch.Tensor:
+    """Probabilities of the bare module for an image of its own size."""
     with torch.no_grad():
         return network.module(((picture - MEAN) / STD)[None])[0].softmax(0)
 
 
-def test_a_second_network_sees_every_saved_file(loud_network: Network, tmp_path: Path) -> None:
+def test_a_second_network_predicts_every_saved_image(loud_network: Network, tmp_path: Path) -> None:
     second = other(("teapot", "fish, goldfish", "lemon"))
     result = Comparison({"one": ascent(loud_network)}, second).run(Record(tmp_path)).to_dict()
     places = {"goldfish": 1, "teapot": 0, "lemon": 2}
-    sure, hits = [], []
+    confidences, hits = [], []
     for item in result["items"]:
         if item["target"] not in places:  # a class that it lacks
-            assert (item["transfer_confidence"], item["transfer_success"]) == (None, None)
+            assert (item.get("transfer_confidence"), item.get("transfer_success")) == (None, None)
             continue
-        said, place = chances(second, read(tmp_path / item["file"])), places[item["target"]]
-        assert item["transfer_confidence"] == pytest.approx(float(said[place]), abs=2e-6)
-        assert item["transfer_success"] == (int(said.argmax()) == place)
-        sure.append(float(said[place]))
+        probabilities = probabilities_of(second, read(tmp_path / item["file"]))
+        place = places[item["target"]]
+        assert item["transfer_confidence"] == pytest.approx(float(probabilities[place]), abs=2e-6)
+        assert item["transfer_success"] == (int(probabilities.argmax()) == place)
+        confidences.append(float(probabilities[place]))
         hits.append(item["transfer_success"])
-    assert len(sure) == 3
-    found = result["contenders"]["one"]
-    assert found["transfer_confidence"] == pytest.approx(np.mean(sure), abs=2e-6)
-    assert found["transfer_success"] == pytest.approx(np.mean(hits), abs=1e-6)
+    assert len(confidences) == 3
+    contender = result["contenders"]["one"]
+    assert contender["transfer_confidence"] == pytest.approx(np.mean(confidences), abs=2e-6)
+    assert contender["transfer_success"] == pytest.approx(np.mean(hits), abs=1e-6)
     assert result["transfer"] == {"name": "tiny", "sha256": "1" * 64}
 
 
-def test_a_second_network_of_another_size_gets_it_scaled(
+def test_a_second_network_of_another_size_reads_scaled_images(
     loud_network: Network, tmp_path: Path
 ) -> None:
     second = other(size=(24, 24))
@@ -99,11 +103,11 @@ def test_a_second_network_of_another_size_gets_it_scaled(
             picture, (24, 24), mode="bicubic", antialias=True
         ).clamp(0, 1)[0]
         assert item["transfer_confidence"] == pytest.approx(
-            float(chances(second, large)[place]), abs=2e-6
+            float(probabilities_of(second, large)[place]), abs=2e-6
         )
 
 
-def test_what_is_led_away_counts_where_the_second_network_knew_it(
+def test_an_untargeted_item_counts_where_the_second_network_was_right(
     loud_network: Network, tmp_path: Path
 ) -> None:
     folder = tmp_path / "pictures"
@@ -112,29 +116,35 @@ def test_what_is_led_away_counts_where_the_second_network_knew_it(
         noisy = np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)
         Image.fromarray(noisy).save(folder / f"{number:02}.png")
     second = other()
-    before = [int(chances(second, read(path)).argmax()) for path in sorted(folder.glob("*.png"))]
-    labels = [before[0], *((one + place) % 5 for place, one in enumerate(before[1:]))]
+    before = [
+        int(probabilities_of(second, read(path)).argmax()) for path in sorted(folder.glob("*.png"))
+    ]
+    labels = [before[0], *((prediction + place) % 5 for place, prediction in enumerate(before[1:]))]
     aim = Untargeted(images=str(folder), label=labels)
     encoding = Perturbation(images=str(folder), epsilon=0.2)
-    result = Comparison({"away": ascent(loud_network, aim, encoding)}, second).run(
-        Record(tmp_path / "run")
-    ).to_dict()
-    known = [item["transfer_success"] is not None for item in result["items"]]
-    assert known == [one == label for one, label in zip(before, labels, strict=True)]
-    assert True in known
-    assert False in known
+    result = (
+        Comparison({"untargeted": ascent(loud_network, aim, encoding)}, second)
+        .run(Record(tmp_path / "run"))
+        .to_dict()
+    )
+    counted = [item.get("transfer_success") is not None for item in result["items"]]
+    assert counted == [
+        prediction == label for prediction, label in zip(before, labels, strict=True)
+    ]
+    assert True in counted
+    assert False in counted
     for item in result["items"]:
-        if item["transfer_success"] is None:
-            assert item["transfer_confidence"] is None
+        if item.get("transfer_success") is None:
+            assert item.get("transfer_confidence") is None
             continue
-        said = chances(second, read(tmp_path / "run" / item["file"]))
-        assert item["transfer_success"] == (int(said.argmax()) != item["target_index"])
+        probabilities = probabilities_of(second, read(tmp_path / "run" / item["file"]))
+        assert item["transfer_success"] == (int(probabilities.argmax()) != item["target_index"])
         assert item["transfer_confidence"] == pytest.approx(
-            1 - float(said[item["target_index"]]), abs=2e-6
+            1 - float(probabilities[item["target_index"]]), abs=2e-6
         )
 
 
-def test_without_a_second_network_or_a_class_there_is_nothing_to_tell(
+def test_without_a_second_network_or_a_class_transfer_is_none(
     loud_network: Network, tmp_path: Path
 ) -> None:
     for name, second, objective in (
@@ -142,54 +152,62 @@ def test_without_a_second_network_or_a_class_there_is_nothing_to_tell(
         ("unit", other(), Channel("conv2", [1, 3])),
         ("prior", other(), TotalVariation()),
     ):
-        result = Comparison({"one": ascent(loud_network, objective)}, second).run(
-            Record(tmp_path / name)
-        ).to_dict()
+        result = (
+            Comparison({"one": ascent(loud_network, objective)}, second)
+            .run(Record(tmp_path / name))
+            .to_dict()
+        )
         for item in (*result["items"], result["contenders"]["one"]):
-            assert (item["transfer_confidence"], item["transfer_success"]) == (None, None)
+            assert (item.get("transfer_confidence"), item.get("transfer_success")) == (None, None)
 
 
-def test_the_network_that_is_fooled_is_no_second_one(
+def test_the_searched_network_is_no_second_network(
     loud_network: Network, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = Comparison({"one": ascent(loud_network)}, wrapped(tiny_module(gain=8.0)))
+    comparison = Comparison({"one": ascent(loud_network)}, wrapped(tiny_module(gain=8.0)))
     assert "tiny is the network that is fooled" in caplog.text
-    result = made.run(Record(tmp_path)).to_dict()
-    assert result["transfer"] is None
-    assert result["items"][0]["transfer_success"] is None
+    result = comparison.run(Record(tmp_path)).to_dict()
+    assert result.get("transfer") is None
+    assert result["items"][0].get("transfer_success") is None
 
 
-def test_distances_are_those_of_the_saved_files(loud_network: Network, tmp_path: Path) -> None:
+def test_natural_distances_are_those_of_the_saved_files(
+    loud_network: Network, tmp_path: Path
+) -> None:
     folder = tmp_path / "naturals"
     folder.mkdir()
     for number in range(12):
         noisy = np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)
         Image.fromarray(noisy).save(folder / f"{number}.png")
-    result = Comparison({"one": ascent(loud_network)}, naturals=str(folder)).run(
-        Record(tmp_path / "run")
-    ).to_dict()
-    known = load_or_fit(loud_network, str(folder))
-    assert known is not None
+    result = (
+        Comparison({"one": ascent(loud_network)}, naturals=str(folder))
+        .run(Record(tmp_path / "run"))
+        .to_dict()
+    )
+    statistics = load_or_fit(loud_network, str(folder))
+    assert statistics is not None
     saved = torch.stack([read(tmp_path / "run" / item["file"]) for item in result["items"]])
-    wanted = known.distances(loud_network, saved).tolist()
-    assert [item["natural_distance"] for item in result["items"]] == pytest.approx(wanted, abs=1e-4)
+    expected = statistics.distances(loud_network, saved).tolist()
+    assert [item["natural_distance"] for item in result["items"]] == pytest.approx(
+        expected, abs=1e-4
+    )
     assert result["contenders"]["one"]["natural_distance"] == pytest.approx(
-        np.median(wanted), abs=1e-4
+        np.median(expected), abs=1e-4
     )
     none = Comparison({"one": ascent(loud_network)}).run(Record(tmp_path / "none")).to_dict()
-    assert {item["natural_distance"] for item in none["items"]} == {None}
+    assert {item.get("natural_distance") for item in none["items"]} == {None}
     assert none["contenders"]["one"]["natural_distance"] is None
 
 
-def test_cells_that_stayed_empty_have_nothing_to_tell(
-    loud_network: Network, tmp_path: Path
-) -> None:
+def test_empty_niches_have_no_transfer(loud_network: Network, tmp_path: Path) -> None:
     niches = Niches(["lemon", "teapot"], {"brightness": 5, "symmetry": 6})
     search = MapElites(TopologyMutation(), steps=6, batch=8)
     cells = Experiment(loud_network, Cppn(hidden=8), niches, search, seed=2)
-    result = Comparison({"one": ascent(loud_network), "map": cells, "gone": None}, other()).run(
-        Record(tmp_path)
-    ).to_dict()
+    result = (
+        Comparison({"one": ascent(loud_network), "map": cells, "gone": None}, other())
+        .run(Record(tmp_path))
+        .to_dict()
+    )
     items = [item for item in result["items"] if item["contender"] == "map"]
     empty = [item["file"] is None for item in items]
     assert len(items) == 60
@@ -197,71 +215,89 @@ def test_cells_that_stayed_empty_have_nothing_to_tell(
     assert False in empty
     for item in items:
         if item["file"] is None:
-            assert (item["transfer_confidence"], item["transfer_success"]) == (None, None)
+            assert (item.get("transfer_confidence"), item.get("transfer_success")) == (None, None)
             continue
-        said = chances(other(), read(tmp_path / item["file"]))
+        probabilities = probabilities_of(other(), read(tmp_path / item["file"]))
         assert item["transfer_confidence"] == pytest.approx(
-            float(said[item["target_index"]]), abs=2e-6
+            float(probabilities[item["target_index"]]), abs=2e-6
         )
     assert list(result["contenders"]) == ["one", "map"]
     with pytest.raises(InputError, match="name at least one"):
         Comparison({"gone": None})
 
 
-def test_the_table_says_what_the_record_says(
+def test_the_table_shows_the_numbers_of_the_result(
     loud_network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    long = Comparison(
-        {
-            "one": ascent(loud_network, search=Gradient(60, "adam", 0.02)),
-            "none": ascent(loud_network, Channel("conv2", 1)),
-        },
-        other(),
-    ).run(Record(tmp_path)).to_dict()
-    one = long["contenders"]["one"]
-    passes = [item["forwards"] + 2 * item["backwards"] for item in long["items"] if item["success"]]
-    assert one["passes_to_success"] == np.median(passes)
-    assert long["contenders"]["none"]["passes_to_success"] is None
+    result = (
+        Comparison(
+            {
+                "one": ascent(loud_network, search=Gradient(60, "adam", 0.02)),
+                "none": ascent(loud_network, Channel("conv2", 1)),
+            },
+            other(),
+        )
+        .run(Record(tmp_path))
+        .to_dict()
+    )
+    contender = result["contenders"]["one"]
+    passes = [
+        item["forwards"] + 2 * item["backwards"] for item in result["items"] if item["success"]
+    ]
+    assert contender["passes_to_success"] == np.median(passes)
+    assert result["contenders"]["none"]["passes_to_success"] is None
     heading, first, second = capsys.readouterr().out.splitlines()
     assert max(map(len, (heading, first, second))) <= 110
     assert heading.split("  ")[0] == "contender"
     numbers = [cell for cell in first.split("  ") if cell]
     assert [cell.strip() for cell in numbers] == [
-        "one", f"{one['success']} of 5", f"{one['mean_confidence']:.4f}", f"{one['passes_to_success']:,.0f}",
-        f"{one['seconds']:.1f}", "-", f"{one['transfer_success']:.0%}",
-    ]  # fmt: skip
+        "one",
+        f"{contender['success']} of 5",
+        f"{contender['mean_confidence']:.4f}",
+        f"{contender['passes_to_success']:,.0f}",
+        f"{contender['seconds']:.1f}",
+        "-",
+        f"{contender['transfer_success']:.0%}",
+    ]
     assert second.split() == [
         "none",
         "-",
         "-",
         "-",
-        f"{long['contenders']['none']['seconds']:.1f}",
+        f"{result['contenders']['none']['seconds']:.1f}",
         "-",
         "-",
     ]
 
 
-def test_a_contender_added_on_the_command_line_gets_what_all_share(
+def test_a_contender_added_on_the_command_line_gets_the_shared_settings(
     synth: Synth, weights: Path, tmp_path: Path
 ) -> None:
-    mate = write_weights(tmp_path / "second.safetensors", "mini_resnet")
+    second_weights = write_weights(tmp_path / "second.safetensors", "mini_resnet")
     words = (
-        "recipe=fooling_comparison", "target=[goldfish,lemon]", "until=null", "budget=9", "device=cpu",
-        f"network.weights={weights}", f"transfer.weights={mate}", "experiments.genetic.search.population=4",
-        "experiments.cma.search.population=4", "experiments.cppn.search.population=4",
-    )  # fmt: skip
-    ran = synth(*words, "+recipe@experiments.fourier=class_ascent_fourier", "folder=out")
-    assert ran.code == 0, ran.err
+        "recipe=fooling_comparison",
+        "target=[goldfish,lemon]",
+        "until=null",
+        "budget=9",
+        "device=cpu",
+        f"network.weights={weights}",
+        f"transfer.weights={second_weights}",
+        "experiments.genetic.search.population=4",
+        "experiments.cma.search.population=4",
+        "experiments.cppn.search.population=4",
+    )
+    output = synth(*words, "+recipe@experiments.fourier=class_ascent_fourier", "folder=out")
+    assert output.code == 0, output.err
     result = result_of(Path("out"))
     assert list(result["contenders"]) == ["gradient", "genetic", "cma", "cppn", "fourier"]
-    assert {one["budget"] for one in result["contenders"].values()} == {9}
+    assert {contender["budget"] for contender in result["contenders"].values()} == {9}
     assert all(0 < item["forwards"] + 2 * item["backwards"] <= 9 for item in result["items"])
-    assert all(item["transfer_success"] is not None for item in result["items"])
+    assert all(item.get("transfer_success") is not None for item in result["items"])
     assert result["transfer"]["name"] == "mini_resnet"
-    one = "transfer=null", "experiments.gradient.budget=6", "experiments.cppn=null"
-    own = synth(*words, *one, "folder=own")
-    assert own.code == 0, own.err
+    changes = "transfer=null", "experiments.gradient.budget=6", "experiments.cppn=null"
+    second_output = synth(*words, *changes, "folder=own")
+    assert second_output.code == 0, second_output.err
     result = result_of(Path("own"))
-    assert [one["budget"] for one in result["contenders"].values()] == [6, 9, 9]
+    assert [contender["budget"] for contender in result["contenders"].values()] == [6, 9, 9]
     assert list(result["contenders"]) == ["gradient", "genetic", "cma"]
-    assert result["transfer"] is None
+    assert result.get("transfer") is None

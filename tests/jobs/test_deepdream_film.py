@@ -1,4 +1,4 @@
-"""A film: each frame is the one before, nearer and dreamed on; killed and taken up again it is the same film."""
+"""DeepDream films: each frame searches around the last, magnified; a resumed film is the same."""
 
 from __future__ import annotations
 
@@ -43,38 +43,40 @@ def frames_in(folder: Path) -> list[bytes]:
 
 
 def at_frame(film: DeepDreamFilm, number: int, act: Callable[[], Any]) -> DeepDreamFilm:
-    """`act` happens in the middle of frame `number`."""
-    usual, begun = film.search.step, film.search.init
+    """`film`, which calls `act` in the middle of frame `number`."""
+    original_step = film.search.step
+    original_init = film.search.init
     count = 0
 
     def init(*words: Any) -> Any:
         nonlocal count
         count += 1
-        return begun(*words)
+        return original_init(*words)
 
-    def step(problem: Any, rows: Any, state: Any, now: int) -> Any:
-        if count == number and now == 2:
+    def step(problem: Any, rows: Any, state: Any, index: int) -> Any:
+        if count == number and index == 2:
             act()
-        return usual(problem, rows, state, now)
+        return original_step(problem, rows, state, index)
 
-    film.search.init, film.search.step = init, step  # type: ignore[method-assign]
+    film.search.init = init  # type: ignore[method-assign]
+    film.search.step = step  # type: ignore[method-assign]
     return film
 
 
-def killed() -> None:
+def raise_killed() -> None:
     raise RuntimeError("killed")
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which a film was made without disturbance."""
+    """The folder of an uninterrupted film."""
     folder = tmp_path_factory.mktemp("whole")
     record = Record(folder)
     record.finish(film_of().run(record))
     return folder
 
 
-def test_it_leaves_every_frame_the_film_and_the_last_frame_as_its_item(whole: Path) -> None:
+def test_a_run_saves_every_frame_the_film_and_the_last_frame_as_its_item(whole: Path) -> None:
     result = json.loads((whole / "result.json").read_text())
     assert result["status"] == "done"
     assert (result["search"], result["encoding"]) == ("stages", "perturbation")
@@ -84,10 +86,10 @@ def test_it_leaves_every_frame_the_film_and_the_last_frame_as_its_item(whole: Pa
     (item,) = result["items"]
     for name, number in ((item["original"], 0), (item["file"], FRAMES - 1)):
         with (
-            Image.open(whole / name) as one,
-            Image.open(whole / f"frames/{number:03d}.png") as other,
+            Image.open(whole / name) as first_image,
+            Image.open(whole / f"frames/{number:03d}.png") as second_image,
         ):
-            assert np.array_equal(np.asarray(one), np.asarray(other))
+            assert np.array_equal(np.asarray(first_image), np.asarray(second_image))
     assert result["figures"][0]["file"] == FILM
     with Image.open(whole / FILM) as film:
         assert (film.n_frames, film.size) == (FRAMES, (24, 16))
@@ -107,7 +109,7 @@ def test_it_leaves_every_frame_the_film_and_the_last_frame_as_its_item(whole: Pa
     assert not list(whole.glob("checkpoint.*"))
 
 
-def test_the_first_frame_is_the_picture_and_each_other_the_search_around_the_one_before(
+def test_each_frame_is_the_search_around_the_one_before(
     whole: Path,
 ) -> None:
     first = Perturbation("china", size=[16, 24]).pictures[0].at((16, 24))
@@ -115,28 +117,31 @@ def test_the_first_frame_is_the_picture_and_each_other_the_search_around_the_one
         np.asarray(Image.open(whole / "frames/000.png")),
         (first * 255).round().permute(1, 2, 0).byte(),
     )
-    near = magnified(Image.open(whole / "frames/001.png"), 1.04)
-    near.save(whole / "near.png")
+    zoomed = magnified(Image.open(whole / "frames/001.png"), 1.04)
+    zoomed.save(whole / "near.png")
     experiment = Experiment(
-        wrapped(tiny_module()), Perturbation(str(whole / "near.png"), size=[16, 24]), Energy("conv2"),
-        octaves(Gradient(rule="normalised", rate=0.02, momentum=0.0), 2, 1.4, 2), Jitter(0.2),
-    )  # fmt: skip
+        wrapped(tiny_module()),
+        Perturbation(str(whole / "near.png"), size=[16, 24]),
+        Energy("conv2"),
+        octaves(Gradient(rule="normalised", rate=0.02, momentum=0.0), 2, 1.4, 2),
+        Jitter(0.2),
+    )
     (whole / "near.png").unlink()
     rows = film_of().start.rows.fold_in(2)
     state = experiment.search_method.init(experiment.problem, rows)
     for step in range(experiment.search_method.steps):
-        state, said = experiment.search_method.step(experiment.problem, rows, state, step)
-    image = experiment.problem.images(said.genome, rows)[0]
+        state, report = experiment.search_method.step(experiment.problem, rows, state, step)
+    image = experiment.problem.images(report.genome, rows)[0]
     expected = (image * 255).round().permute(1, 2, 0).byte().numpy()
     assert np.array_equal(np.asarray(Image.open(whole / "frames/002.png")), expected)
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
-def test_killed_in_the_middle_of_a_frame_it_becomes_the_same_film(
+def test_a_film_killed_in_the_middle_of_a_frame_resumes_to_the_same(
     stop: int, whole: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(RuntimeError, match="killed"):
-        at_frame(film_of(), stop, killed).run(Record(tmp_path))
+        at_frame(film_of(), stop, raise_killed).run(Record(tmp_path))
     assert len(frames_in(tmp_path)) == stop
     record = Record(tmp_path)
     record.finish(film_of().run(record))
@@ -152,23 +157,22 @@ def test_killed_in_the_middle_of_a_frame_it_becomes_the_same_film(
     assert numbers[0] == numbers[1]
 
 
-def test_ctrl_c_leaves_a_film_of_what_there_is_and_the_rest_for_later(
-    whole: Path, tmp_path: Path
-) -> None:
+def test_ctrl_c_saves_the_film_so_far_and_can_be_resumed(whole: Path, tmp_path: Path) -> None:
     record = Record(tmp_path)
-    result = at_frame(film_of(), 2, lambda: signal.raise_signal(signal.SIGINT)).run(record).to_dict()
-    record.finish({"recipe": "deepdream_film"} | result)
-    assert result["status"] == "interrupted"
+    result = at_frame(film_of(), 2, lambda: signal.raise_signal(signal.SIGINT)).run(record)
+    result.recipe = "deepdream_film"
+    record.finish(result)
+    assert result.status == "interrupted"
     with Image.open(tmp_path / FILM) as film:
         assert film.n_frames == 2
-    assert result["items"][0]["steps"] == 2
+    assert result.items[0].steps == 2
     again = Record(tmp_path)
     again.finish(film_of().run(again))
     assert frames_in(tmp_path) == frames_in(whole)
     assert json.loads((tmp_path / "result.json").read_text())["status"] == "done"
 
 
-def test_a_film_falls_into_noise_as_well(tmp_path: Path) -> None:
+def test_a_film_may_start_from_noise(tmp_path: Path) -> None:
     record = Record(tmp_path)
     result = film_of(Pixels([16, 24], "uniform"), 3).run(record).to_dict()
     assert result["encoding"] == "pixels"
@@ -179,21 +183,21 @@ def test_a_film_falls_into_noise_as_well(tmp_path: Path) -> None:
     )
 
 
-def test_nearer_magnifies_the_middle() -> None:
+def test_magnified_crops_and_enlarges_the_middle() -> None:
     y, x = np.mgrid[0:40, 0:60].astype(np.float64)
     plane = np.stack([x * 3, y * 5, np.full_like(x, 90)], axis=2).round().astype(np.uint8)
-    near = np.asarray(magnified(Image.fromarray(plane), 1.25), dtype=np.float64)
-    assert near.shape == plane.shape
-    middle = np.s_[8:32, 12:48]  # away from the ends, where bicubic knows one side only
+    zoomed = np.asarray(magnified(Image.fromarray(plane), 1.25), dtype=np.float64)
+    assert zoomed.shape == plane.shape
+    middle = np.s_[8:32, 12:48]  # without the border, where bicubic has samples on one side only
     expected = np.stack(
         [((x + 0.5 - 30) / 1.25 + 29.5) * 3, ((y + 0.5 - 20) / 1.25 + 19.5) * 5], axis=2
     )
-    assert np.abs(near[..., :2] - expected)[middle].max() < 1.01
+    assert np.abs(zoomed[..., :2] - expected)[middle].max() < 1.01
     assert np.array_equal(np.asarray(magnified(Image.fromarray(plane), 1.0)), plane)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ({"frames": 1}, "frames=1"),
         ({"zoom": 0.9}, "zoom=0.9"),
@@ -207,15 +211,15 @@ def test_nearer_magnifies_the_middle() -> None:
         ({"layer": "conv7"}, "layer=conv7"),
     ],
 )
-def test_mistakes_are_said_in_one_line(words: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said) as told:
+def test_mistakes_are_reported_in_one_line(words: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
         film_of(**words)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
-def test_a_frame_that_was_taken_away_is_said(tmp_path: Path) -> None:
+def test_a_missing_frame_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="killed"):
-        at_frame(film_of(), 2, killed).run(Record(tmp_path))
+        at_frame(film_of(), 2, raise_killed).run(Record(tmp_path))
     (tmp_path / "frames/000.png").unlink()
     with pytest.raises(InputError, match=r"frames/000\.png is gone"):
         film_of().run(Record(tmp_path))
@@ -223,7 +227,7 @@ def test_a_frame_that_was_taken_away_is_said(tmp_path: Path) -> None:
 
 def test_a_film_of_another_configuration_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="killed"):
-        at_frame(film_of(), 2, killed).run(Record(tmp_path, {"zoom": 1.04}))
+        at_frame(film_of(), 2, raise_killed).run(Record(tmp_path, {"zoom": 1.04}))
     with pytest.raises(InputError, match=r"zoom was 1\.04, is 1\.1"):
         film_of(zoom=1.1).run(Record(tmp_path, {"zoom": 1.1}))
 

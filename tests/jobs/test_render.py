@@ -1,4 +1,4 @@
-"""Pictures of an earlier run at another size, against the encoding asked directly."""
+"""Images of an earlier run rendered at another size, against the encoding called directly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHORT = "search.generations=2", "search.population=4", "until=null", "device=cpu
 
 @pytest.fixture
 def earlier(synth: Synth, weights: Path) -> Synth:
-    """A finished run of two evolved painters in the folder `earlier`."""
+    """A finished run of two evolved CPPNs in the folder `earlier`."""
     words = (
         "recipe=fooling_cppn",
         *SHORT,
@@ -40,14 +40,14 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(image, dtype=float).transpose(2, 0, 1) / 255
 
 
-def test_a_picture_at_another_size_is_what_the_genome_paints(earlier: Synth) -> None:
+def test_an_image_at_another_size_is_the_decoded_genome(earlier: Synth) -> None:
     genomes = load_file("earlier/genomes.safetensors")["genome"]
-    for typed, size in (("96", (96, 96)), ("[24,40]", (24, 40)), ("64", (64, 64))):
+    for setting, size in (("96", (96, 96)), ("[24,40]", (24, 40)), ("64", (64, 64))):
         out = Path(f"out{size[1]}")
-        ran = earlier(
-            "recipe=render", "run=earlier", f"size={typed}", f"folder={out}", "device=cpu"
+        output = earlier(
+            "recipe=render", "run=earlier", f"size={setting}", f"folder={out}", "device=cpu"
         )
-        assert ran.code == 0, ran.err
+        assert output.code == 0, output.err
         result = result_of(out)
         assert [item["target"] for item in result["items"]] == ["lemon", "pizza"]
         assert (result["encoding"], result["status"], result["search"]) == (
@@ -55,24 +55,26 @@ def test_a_picture_at_another_size_is_what_the_genome_paints(earlier: Synth) -> 
             "done",
             "genetic",
         )
-        wanted = Cppn(size, hidden=9).decode(genomes, rows_of(2))
-        for item, image in zip(result["items"], wanted, strict=True):
-            found = pixels(out / item["file"])
-            assert found.shape == (3, *size)
-            assert np.abs(found - image.double().numpy()).max() <= 0.5 / 255 + 1e-4
+        expected = Cppn(size, hidden=9).decode(genomes, rows_of(2))
+        for item, image in zip(result["items"], expected, strict=True):
+            image_pixels = pixels(out / item["file"])
+            assert image_pixels.shape == (3, *size)
+            assert np.abs(image_pixels - image.double().numpy()).max() <= 0.5 / 255 + 1e-4
             with Image.open(out / item["file"]) as picture:
                 assert json.loads(picture.text["synth"])["of"] == f"earlier/{item['of']}"
-            if size == (64, 64):  # the network's own: the very pictures of the run
-                assert np.array_equal(found, pixels(Path("earlier") / item["of"]))
+            if size == (64, 64):  # the size of the run: the same images
+                assert np.array_equal(image_pixels, pixels(Path("earlier") / item["of"]))
         assert (out / "index.html").is_file()
 
 
-def test_what_cannot_be_rendered_is_told_in_one_line(earlier: Synth, tmp_path: Path) -> None:
+def test_runs_that_cannot_be_rendered_are_refused_in_one_line(
+    earlier: Synth, tmp_path: Path
+) -> None:
     for name in ("damaged", "cut", "fewer", "other", "noresult", "noconfig", "odd"):
         shutil.copytree("earlier", name)
     Path("damaged/genomes.safetensors").write_bytes(b"no tensors")
-    kept = Path("cut/genomes.safetensors")
-    kept.write_bytes(kept.read_bytes()[:-9])
+    genomes_file = Path("cut/genomes.safetensors")
+    genomes_file.write_bytes(genomes_file.read_bytes()[:-9])
     result = result_of(Path("fewer"))
     Path("fewer/result.json").write_text(json.dumps({**result, "items": result["items"][:1]}))
     Path("other/genomes.safetensors").unlink()
@@ -80,7 +82,7 @@ def test_what_cannot_be_rendered_is_told_in_one_line(earlier: Synth, tmp_path: P
     Path("noconfig/.hydra/config.yaml").unlink()
     Path("odd/result.json").write_text("[1]")
     Path("empty").mkdir()
-    for words, told in (
+    for words, fragments in (
         (["run=damaged"], ["run=damaged", "genomes.safetensors"]),
         (["run=cut"], ["run=cut", "genomes.safetensors"]),
         (["run=fewer"], ["1 items", "2 genomes"]),
@@ -100,7 +102,7 @@ def test_what_cannot_be_rendered_is_told_in_one_line(earlier: Synth, tmp_path: P
         (["run=earlier", "device=gpu"], ["device=gpu"]),
     ):
         line = earlier("recipe=render", "folder=out", *words).complaint
-        assert not [fragment for fragment in told if fragment not in line], (words, line)
+        assert not [text for text in fragments if text not in line], (words, line)
         assert not Path("out").exists()
 
 
@@ -115,31 +117,38 @@ def test_a_run_of_pixels_is_refused(synth: Synth, weights: Path) -> None:
 
 def test_a_contender_of_a_comparison(synth: Synth, weights: Path) -> None:
     words = (
-        "recipe=fooling_comparison", "encoding@experiments.genetic.encoding=cppn",
+        "recipe=fooling_comparison",
+        "encoding@experiments.genetic.encoding=cppn",
         "search/mutate@experiments.genetic.search.mutate=topology",
         "search/mate@experiments.genetic.search.mate=none",
-        "experiments.genetic.search.population=4", "experiments.cma=null", "experiments.cppn=null", "budget=20",
-        "target=[lemon,pizza]", "until=null",
-        f"network.weights={weights}", "device=cpu", "folder=both",
-    )  # fmt: skip
-    ran = synth(*words)
-    assert ran.code == 0, ran.err
-    ran = synth(
+        "experiments.genetic.search.population=4",
+        "experiments.cma=null",
+        "experiments.cppn=null",
+        "budget=20",
+        "target=[lemon,pizza]",
+        "until=null",
+        f"network.weights={weights}",
+        "device=cpu",
+        "folder=both",
+    )
+    output = synth(*words)
+    assert output.code == 0, output.err
+    output = synth(
         "recipe=render", "run=both", "contender=genetic", "size=32", "folder=out", "device=cpu"
     )
-    assert ran.code == 0, ran.err
+    assert output.code == 0, output.err
     genomes = load_file("both/genomes_genetic.safetensors")["genome"]
-    wanted = Cppn((32, 32)).decode(genomes, rows_of(2))
+    expected = Cppn((32, 32)).decode(genomes, rows_of(2))
     items = result_of(Path("out"))["items"]
     assert [item["of"] for item in items] == ["images/002.png", "images/003.png"]
-    for item, image in zip(items, wanted, strict=True):
+    for item, image in zip(items, expected, strict=True):
         assert (
             np.abs(pixels(Path("out") / item["file"]) - image.double().numpy()).max()
             <= 0.5 / 255 + 1e-4
         )
-    for contender, told in (("gradient", "pixels"), ("genetik", "run=both"), (None, "run=both")):
+    for contender, message in (("gradient", "pixels"), ("genetik", "run=both"), (None, "run=both")):
         words = [] if contender is None else [f"contender={contender}"]
         line = synth("recipe=render", "run=both", "folder=no", *words).complaint
-        assert told in line, line
+        assert message in line, line
     assert "contender= in a comparison" in line
     assert torch.equal(genomes, Cppn((32, 32)).project(genomes, rows_of(2)))

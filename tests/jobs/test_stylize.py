@@ -1,4 +1,4 @@
-"""Pictures, folders and films through a stylizer: what comes out is what the network gives, and nothing is lost."""
+"""Pictures, folders and films through a stylizer, against the network called directly; resume."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def film(path: Path, durations: Sequence[int] = DURATIONS, loop: int = 2) -> Pat
     return path
 
 
-def painted(weights: str, image: Image.Image) -> torch.Tensor:
-    """What the network gives, in 8 bits."""
+def stylized(weights: str, image: Image.Image) -> torch.Tensor:
+    """The output of the network, in 8 bits."""
     stylizer, _ = read_stylizer(weights, "cpu")
     return (stylizer(data.from_image(image)[None])[0] * 255).round() / 255
 
@@ -56,33 +56,36 @@ def saved(path: Path) -> torch.Tensor:
     return data.from_image(data.picture(path).image)
 
 
-def stopped(stylize: Stylize, number: int, act: Callable[[], Any]) -> Stylize:
-    """`act` happens before picture `number` (from 0) is painted."""
-    usual, count = stylize._painted, 0
+def stopped_before(stylize: Stylize, number: int, act: Callable[[], Any]) -> Stylize:
+    """`stylize`, which calls `act` before it stylizes picture `number`, from 0."""
+    original = stylize._stylized
+    count = 0
 
-    def paint(image: torch.Tensor) -> torch.Tensor:
+    def stylize_image(image: torch.Tensor) -> torch.Tensor:
         nonlocal count
         if count == number:
             act()
         count += 1
-        return usual(image)
+        return original(image)
 
-    stylize._painted = paint  # type: ignore[method-assign]
+    stylize._stylized = stylize_image  # type: ignore[method-assign]
     return stylize
 
 
-def killed() -> None:
+def raise_killed() -> None:
     raise RuntimeError("power cut")
 
 
-def test_a_picture_is_what_the_network_gives_at_its_own_size(weights: str, tmp_path: Path) -> None:
+def test_an_image_is_the_network_s_output_at_its_own_size(weights: str, tmp_path: Path) -> None:
     photograph = Image.fromarray((torch.rand(21, 34, 3) * 255).byte().numpy())
     photograph.save(tmp_path / "photograph.png")
-    result = Stylize(str(tmp_path / "photograph.png"), weights=weights, device="cpu").run(
-        Record(tmp_path / "run")
-    ).to_dict()
+    result = (
+        Stylize(str(tmp_path / "photograph.png"), weights=weights, device="cpu")
+        .run(Record(tmp_path / "run"))
+        .to_dict()
+    )
     (item,) = result["items"]
-    assert torch.equal(saved(tmp_path / "run" / item["file"]), painted(weights, photograph))
+    assert torch.equal(saved(tmp_path / "run" / item["file"]), stylized(weights, photograph))
     assert torch.equal(saved(tmp_path / "run" / item["original"]), data.from_image(photograph))
     assert item["target"] == "photograph.png"
     with Image.open(tmp_path / "run" / item["file"]) as image:
@@ -90,20 +93,24 @@ def test_a_picture_is_what_the_network_gives_at_its_own_size(weights: str, tmp_p
     assert result["findings"] == {"pictures": 1, "skipped_files": 0, "style": "waves.png"}
 
 
-def test_a_large_picture_is_made_smaller_and_that_is_said(
+def test_a_large_picture_is_scaled_down_and_logged(
     weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "synth"):
-        result = Stylize("china", weights=weights, longest=64, device="cpu").run(
-            Record(tmp_path / "run")
-        ).to_dict()
+        result = (
+            Stylize("china", weights=weights, longest=64, device="cpu")
+            .run(Record(tmp_path / "run"))
+            .to_dict()
+        )
     with Image.open(tmp_path / "run" / result["items"][0]["file"]) as image:
         assert image.size == (64, 43)
     assert "china.jpg: 640x427 pixels, painted at 64x43 (longest=64)" in caplog.text
     Image.new("RGB", (2000, 8), "red").save(tmp_path / "strip.png")
-    result = Stylize(str(tmp_path / "strip.png"), weights=weights, longest=64, device="cpu").run(
-        Record(tmp_path / "b")
-    ).to_dict()
+    result = (
+        Stylize(str(tmp_path / "strip.png"), weights=weights, longest=64, device="cpu")
+        .run(Record(tmp_path / "b"))
+        .to_dict()
+    )
     with Image.open(tmp_path / "b" / result["items"][0]["file"]) as image:
         assert image.size == (64, 8)
 
@@ -113,9 +120,11 @@ def test_bad_files_of_a_folder_are_skipped_and_counted(
 ) -> None:
     folder = noisy_pictures(tmp_path / "pictures", 3)
     (folder / "01b.jpg").write_bytes(b"no picture")
-    result = Stylize(images=str(folder), weights=weights, device="cpu").run(
-        Record(tmp_path / "run")
-    ).to_dict()
+    result = (
+        Stylize(images=str(folder), weights=weights, device="cpu")
+        .run(Record(tmp_path / "run"))
+        .to_dict()
+    )
     assert [item["image"] for item in result["items"]] == ["00.png", "01.png", "02.png"]
     assert [item["file"] for item in result["items"]] == [
         f"images/00{place}.png" for place in range(3)
@@ -135,16 +144,18 @@ def test_a_film_keeps_its_frames_and_their_durations(
     kind: str, weights: str, tmp_path: Path
 ) -> None:
     path = film(tmp_path / f"film.{kind}")
-    result = Stylize(str(path), weights=weights, device="cpu").run(Record(tmp_path / "run")).to_dict()
-    made = animation(tmp_path / "run" / FILM)
-    assert made is not None
-    assert (made.count, made.loop) == (len(DURATIONS), 2)
-    assert [milliseconds for _, milliseconds in made.frames()] == DURATIONS
-    given = animation(path)
-    assert given is not None
-    for number, (image, _) in enumerate(given.frames()):
+    result = (
+        Stylize(str(path), weights=weights, device="cpu").run(Record(tmp_path / "run")).to_dict()
+    )
+    result_film = animation(tmp_path / "run" / FILM)
+    assert result_film is not None
+    assert (result_film.count, result_film.loop) == (len(DURATIONS), 2)
+    assert [milliseconds for _, milliseconds in result_film.frames()] == DURATIONS
+    source_film = animation(path)
+    assert source_film is not None
+    for number, (image, _) in enumerate(source_film.frames()):
         assert torch.equal(
-            saved(tmp_path / f"run/frames/{number:03d}.png"), painted(weights, image)
+            saved(tmp_path / f"run/frames/{number:03d}.png"), stylized(weights, image)
         ), number
     assert result["findings"]["frames"] == 4
     assert result["findings"]["film_seconds"] == pytest.approx(0.44)
@@ -154,101 +165,105 @@ def test_a_film_keeps_its_frames_and_their_durations(
 
 def test_a_still_picture_in_a_films_format_is_a_picture(weights: str, tmp_path: Path) -> None:
     Image.new("RGB", (12, 12), "teal").save(tmp_path / "still.gif")
-    result = Stylize(str(tmp_path / "still.gif"), weights=weights, device="cpu").run(
-        Record(tmp_path / "run")
-    ).to_dict()
+    result = (
+        Stylize(str(tmp_path / "still.gif"), weights=weights, device="cpu")
+        .run(Record(tmp_path / "run"))
+        .to_dict()
+    )
     assert result["figures"] == []
     assert not (tmp_path / "run" / FILM).exists()
 
 
-def test_a_frame_that_says_no_duration_has_the_usual_one(tmp_path: Path) -> None:
+def test_a_frame_without_a_duration_has_the_default(tmp_path: Path) -> None:
     path = film(tmp_path / "film.gif", [0, 0, 0])
-    made = animation(path)
-    assert made is not None
-    assert [milliseconds for _, milliseconds in made.frames()] == [100] * 3
-    assert [milliseconds for _, milliseconds in made.frames(2)] == [100]
+    result_film = animation(path)
+    assert result_film is not None
+    assert [milliseconds for _, milliseconds in result_film.frames()] == [100] * 3
+    assert [milliseconds for _, milliseconds in result_film.frames(2)] == [100]
 
 
 @pytest.mark.parametrize("moving", [False, True])
-def test_what_was_killed_goes_on_and_becomes_the_same(
+def test_a_killed_run_resumes_to_the_same_files(
     moving: bool, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synth.stylize.EVERY", -1.0)
-    words: dict[str, Any] = {"weights": weights, "device": "cpu"}
-    words |= (
+    monkeypatch.setattr("synth.jobs.stylize.CHECKPOINT_EVERY", -1.0)
+    options: dict[str, Any] = {"weights": weights, "device": "cpu"}
+    options |= (
         {"image": str(film(tmp_path / "film.gif"))}
         if moving
         else {"images": str(noisy_pictures(tmp_path / "pictures", 4))}
     )
-    whole = Stylize(**words).run(Record(tmp_path / "whole")).to_dict()
+    whole = Stylize(**options).run(Record(tmp_path / "whole")).to_dict()
     with pytest.raises(RuntimeError, match="power cut"):
-        stopped(Stylize(**words), 3, killed).run(Record(tmp_path / "cut"))
-    left = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*.png")}
+        stopped_before(Stylize(**options), 3, raise_killed).run(Record(tmp_path / "cut"))
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*.png")}
     record = Record(tmp_path / "cut")
-    again = Stylize(**words).run(record).to_dict()
-    record.finish(again)
-    assert [item["file"] for item in again["items"]] == [item["file"] for item in whole["items"]]
+    resumed = Stylize(**options).run(record)
+    record.finish(resumed)
+    assert [item.file for item in resumed.items] == [item["file"] for item in whole["items"]]
     for path in [*(tmp_path / "whole").rglob("*.png"), *(tmp_path / "whole").glob("*.webp")]:
         assert (
             path.read_bytes()
             == (tmp_path / "cut" / path.relative_to(tmp_path / "whole")).read_bytes()
         ), path
-    assert sum(path.stat().st_mtime_ns == then for path, then in left.items()) >= 2, (
-        "what was there stays"
+    assert sum(path.stat().st_mtime_ns == time for path, time in times.items()) >= 2, (
+        "finished images are not written again"
     )
     assert not list((tmp_path / "cut").glob("checkpoint*"))
 
 
-def test_ctrl_c_leaves_what_is_done_and_the_next_command_goes_on(
+def test_ctrl_c_saves_finished_images_and_can_be_resumed(
     weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    words: dict[str, Any] = {
+    options: dict[str, Any] = {
         "images": str(noisy_pictures(tmp_path / "pictures", 4)),
         "weights": weights,
     }
-    now = Stylize(**words, device="cpu")
-    result = stopped(now, 1, lambda: signal.raise_signal(signal.SIGINT)).run(
-        Record(tmp_path / "run")
-    ).to_dict()
+    job = Stylize(**options, device="cpu")
+    result = (
+        stopped_before(job, 1, lambda: signal.raise_signal(signal.SIGINT))
+        .run(Record(tmp_path / "run"))
+        .to_dict()
+    )
     assert result["status"] == "interrupted"
     assert len(result["items"]) == 2
     assert "interrupted after 2; " in caplog.text
     (tmp_path / "run/images/000.png").unlink()
     with pytest.raises(InputError, match=r"images/000\.png is gone; name another folder"):
-        Stylize(**words, device="cpu").run(Record(tmp_path / "run"))
+        Stylize(**options, device="cpu").run(Record(tmp_path / "run"))
     data.to_image(torch.rand(3, 16, 16)).save(tmp_path / "run/images/000.png")
-    result = Stylize(**words, device="cpu").run(Record(tmp_path / "run")).to_dict()
+    result = Stylize(**options, device="cpu").run(Record(tmp_path / "run")).to_dict()
     assert (result["status"], len(result["items"])) == ("done", 4)
 
 
-def test_a_film_that_is_interrupted_says_how_many_frames_there_are(
+def test_an_interrupted_film_logs_the_number_of_frames(
     weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    now = Stylize(str(film(tmp_path / "film.gif")), weights=weights, device="cpu")
-    stopped(now, 2, lambda: signal.raise_signal(signal.SIGINT)).run(Record(tmp_path / "run"))
+    job = Stylize(str(film(tmp_path / "film.gif")), weights=weights, device="cpu")
+    stopped_before(job, 2, lambda: signal.raise_signal(signal.SIGINT)).run(Record(tmp_path / "run"))
     assert "interrupted after 2; " in caplog.text  # the item and two frames are three passes
 
 
-def test_other_weights_do_not_go_on_with_it(
+def test_a_run_of_other_weights_cannot_be_resumed(
     weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = {
+    options = {
         "images": str(noisy_pictures(tmp_path / "pictures", 3)),
         "weights": weights,
         "device": "cpu",
     }
-    monkeypatch.setattr("synth.stylize.EVERY", -1.0)
+    monkeypatch.setattr("synth.jobs.stylize.CHECKPOINT_EVERY", -1.0)
     with pytest.raises(RuntimeError):
-        stopped(Stylize(**words), 2, killed).run(Record(tmp_path / "run"))
+        stopped_before(Stylize(**options), 2, raise_killed).run(Record(tmp_path / "run"))
     write_stylizer(
         Path(weights), Stylizer(4, 1).state_dict(), About(4, 1, "instance", "other.png", 64, "tiny")
     )
     with pytest.raises(InputError, match="was begun with other weights"):
-        Stylize(**words).run(Record(tmp_path / "run"))
+        Stylize(**options).run(Record(tmp_path / "run"))
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("options", "message"),
     [
         ({}, "^image=, images=: nothing is given; write image=PATH"),
         ({"image": "china", "images": "flower"}, "^image=, images=: both are given"),
@@ -265,13 +280,15 @@ def test_other_weights_do_not_go_on_with_it(
         ({"image": "china", "device": "gpu"}, "^device=gpu: "),
     ],
 )
-def test_wrong_words(words: dict[str, Any], said: str, weights: str) -> None:
-    with pytest.raises(InputError, match=said) as caught:
-        Stylize(**{"weights": weights, **words})
-    assert "\n" not in str(caught.value)
+def test_mistakes_are_reported_in_one_line(
+    options: dict[str, Any], message: str, weights: str
+) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        Stylize(**{"weights": weights, **options})
+    assert "\n" not in str(error.value)
 
 
-def test_a_film_that_breaks_off(weights: str, tmp_path: Path) -> None:
+def test_a_film_that_is_cut_short_is_refused(weights: str, tmp_path: Path) -> None:
     path = film(tmp_path / "film.gif", [50] * 6)
     path.write_bytes(path.read_bytes()[:-60])
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Dreams from the command line, with the words that users write; random weights."""
+"""DeepDream recipes from the command line, with random weights."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ SHORT = "search.steps=2", "search.count=2", "device=cpu", "folder=out"
 
 @pytest.fixture
 def run(synth: Synth, weights: Path) -> Synth:
-    """The command with short runs of the network in the box."""
+    """The command with short runs of the bundled network."""
 
-    def short(recipe: str, *words: str) -> object:
-        return synth(f"recipe={recipe}", *SHORT, f"network.weights={weights}", *words)
+    def short(recipe: str, *overrides: str) -> object:
+        return synth(f"recipe={recipe}", *SHORT, f"network.weights={weights}", *overrides)
 
     return short  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize(
-    "words",
+    "overrides",
     [
         ["encoding.longest=80"],
         ["encoding.longest=80", "guide=flower"],
@@ -39,18 +39,18 @@ def run(synth: Synth, weights: Path) -> Synth:
     ],
     ids=" ".join,
 )
-def test_a_dream_keeps_the_shape_of_its_picture(run: Synth, words: list[str]) -> None:
-    ran = run("deepdream", *words)
-    assert ran.code == 0, ran.err
+def test_a_dream_keeps_the_shape_of_its_picture(run: Synth, overrides: list[str]) -> None:
+    output = run("deepdream", *overrides)
+    assert output.code == 0, output.err
     result = result_of(Path("out"))
     with Image.open(Path("out") / result["items"][0]["file"]) as image:
         assert image.size == (80, 53)
     assert result["items"][0]["backwards"] == 4
-    assert not result.get("figures")  # one picture alone
+    assert not result.get("figures")  # a single image
     assert "dream" in steps_of(Path("out"))[-1]["terms"]
 
 
-def test_a_picture_dreamed_at_every_layer_is_one_strip(run: Synth) -> None:
+def test_images_of_several_layers_make_one_strip(run: Synth) -> None:
     assert run("deepdream", "layer=[relu1,conv3,relu5]", "encoding.longest=80").code == 0
     result = result_of(Path("out"))
     assert [item["target"] for item in result["items"]] == ["relu1", "relu3", "relu5"]
@@ -60,15 +60,15 @@ def test_a_picture_dreamed_at_every_layer_is_one_strip(run: Synth) -> None:
 
 
 def test_a_film_is_shown_on_its_page(run: Synth) -> None:
-    ran = run("deepdream_film", "frames=3", "encoding.longest=60", "guide=flower")
-    assert ran.code == 0, ran.err
+    output = run("deepdream_film", "frames=3", "encoding.longest=60", "guide=flower")
+    assert output.code == 0, output.err
     with Image.open("out/film.webp") as film:
         assert film.n_frames == 3
     assert "film.webp" in Path("out/index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("overrides", "message"),
     [
         (["layer=conv9"], "layer=conv9"),
         (["layer=fc6"], "at relu6; name an earlier layer"),
@@ -83,9 +83,9 @@ def test_a_film_is_shown_on_its_page(run: Synth) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_said_in_one_line(run: Synth, words: list[str], said: str) -> None:
-    ran = run("deepdream", *words)
-    assert ran.code == 2
-    assert said in ran.err
-    assert "Traceback" not in ran.err
+def test_mistakes_are_reported_in_one_line(run: Synth, overrides: list[str], message: str) -> None:
+    output = run("deepdream", *overrides)
+    assert output.code == 2
+    assert message in output.err
+    assert "Traceback" not in output.err
     assert not Path("out/.hydra").exists()

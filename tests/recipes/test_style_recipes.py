@@ -1,4 +1,4 @@
-"""Inversion, texture and style from the command line, with the words that users write; random weights."""
+"""Inversion, texture and style recipes from the command line, with random weights."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ SHORT = "search.steps=2", "device=cpu", "folder=out"
 
 @pytest.fixture
 def run(synth: Synth, weights: Path) -> Synth:
-    """The command with short runs of the network in the box."""
+    """The command with short runs of the bundled network."""
 
-    def short(*words: str) -> object:
-        return synth(*SHORT, f"network.weights={weights}", *words)
+    def short(*overrides: str) -> object:
+        return synth(*SHORT, f"network.weights={weights}", *overrides)
 
     return short  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize(
-    "words",
+    "overrides",
     [
         ["style=[china,flower]", "weights=[3,1]", "encoding.longest=80"],
         ["start=noise", "encoding.longest=80"],
@@ -42,14 +42,14 @@ def run(synth: Synth, weights: Path) -> Synth:
     ],
     ids=" ".join,
 )
-def test_style_transfer(run: Synth, words: list[str]) -> None:
-    ran = run("recipe=style_transfer", *words)
-    assert ran.code == 0, ran.err
+def test_style_transfer(run: Synth, overrides: list[str]) -> None:
+    output = run("recipe=style_transfer", *overrides)
+    assert output.code == 0, output.err
     result = result_of(Path("out"))
-    long = 160 if "search=octaves" in words else 80
+    longest = 160 if "search=octaves" in overrides else 80
     with Image.open(Path("out") / result["items"][0]["file"]) as image:
-        assert abs(image.height - long * 427 / 640) < 1
-        assert image.width == long
+        assert abs(image.height - longest * 427 / 640) < 1
+        assert image.width == longest
     assert result["findings"].keys() >= {"style_error", "style_error_start"}
     assert {"style", "content", "tv"} <= steps_of(Path("out"))[-1]["terms"].keys()
 
@@ -68,7 +68,7 @@ def test_a_strip_of_layers_and_of_depths(run: Synth) -> None:
     ]
 
 
-def test_a_folder_is_inverted_at_once_and_looked_up(run: Synth) -> None:
+def test_a_folder_is_inverted_in_one_batch_and_recognised(run: Synth) -> None:
     assert run("recipe=feature_inversion", "images=[china,flower]", "layer=conv2").code == 0
     result = result_of(Path("out"))
     assert [item["target"] for item in result["items"]] == ["china.jpg", "flower.jpg"]
@@ -77,7 +77,7 @@ def test_a_folder_is_inverted_at_once_and_looked_up(run: Synth) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("overrides", "message"),
     [
         ("recipe=style_transfer style=null", "style: whose style? Write style=PATH"),
         ("recipe=style_transfer style=nowhere.jpg", "style=nowhere.jpg: no such file"),
@@ -85,14 +85,26 @@ def test_a_folder_is_inverted_at_once_and_looked_up(run: Synth) -> None:
         ("recipe=style_transfer weights=[1,2]", "weights: 2 for 1 styles; write one for each"),
         ("recipe=style_transfer layers=[fc6]", "layers: fc6 of mini_alexnet has no places"),
         ("recipe=style_transfer layers=[conv8]", "layer=conv8: mini_alexnet has no such layer"),
-        ("recipe=style_transfer objective.terms.style.style_scale=0.02", "smaller than what relu5 looks at"),
+        (
+            "recipe=style_transfer objective.terms.style.style_scale=0.02",
+            "too small for relu5; write a larger",
+        ),
         ("recipe=style_transfer search=lbfgs", "write transform=none"),
         ("recipe=texture depth=9", "depth=9: there are 5 layers; write 1 to 5"),
-        ("recipe=texture encoding.size=8", "style=flower.jpg: at 5x8 pixels it is smaller than what relu5 looks at"),
+        (
+            "recipe=texture encoding.size=8",
+            "style=flower.jpg: at 5x8 pixels it is too small for relu5; write a larger",
+        ),
         ("recipe=feature_inversion image=nowhere.jpg", "image=nowhere.jpg: no such file"),
-        ("recipe=feature_inversion layer=[conv1,conv2] images=[china,flower]", "2 layers and 2 pictures"),
-        ("recipe=feature_inversion layer=fc6 encoding.size=100", "cannot read pictures of that size"),
+        (
+            "recipe=feature_inversion layer=[conv1,conv2] images=[china,flower]",
+            "2 layers and 2 pictures",
+        ),
+        (
+            "recipe=feature_inversion layer=fc6 encoding.size=100",
+            "cannot read pictures of that size",
+        ),
     ],
-)  # fmt: skip
-def test_mistakes(run: Synth, words: str, said: str) -> None:
-    assert said in run(*words.split()).complaint
+)
+def test_mistakes(run: Synth, overrides: str, message: str) -> None:
+    assert message in run(*overrides.split()).complaint
