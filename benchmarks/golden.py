@@ -68,6 +68,15 @@ RENAMES: dict[str, dict[str, Any]] = {
     # key, "search:mapelites", only there, by its old name. `overrides` follow "words" instead.
     "values": {
         "not what is there": "untargeted",
+        r"Pictures kept aside and what (\S+) sees in them, (.*): not what is there\.": (
+            r"Held-out pictures and the predictions of \1, \2: untargeted."
+        ),
+        r"Pictures kept aside and what (\S+) sees in them, (.*)": (
+            r"Held-out pictures and the predictions of \1, \2"
+        ),
+        r"Pictures it was not trained on, each above what it draws from (.*)": (
+            r"Pictures not trained on, each above its reconstruction from \1"
+        ),
         r"(.*): not what is there\.": r"\1: untargeted.",
         "encoding:facets": "severalimages",
         "encoding:multifaceted": "clustermeans",

@@ -1,4 +1,4 @@
-"""Saves the pictures that the items were made from beside the images that were made of them."""
+"""The original pictures of the items, saved beside their images for comparison."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ class Originals(FigureMaker):
     Args:
         image: the picture of all items.
         images: a folder, glob or list, one for each item; takes the place of `image`.
+
+    Raises:
+        InputError: where a picture cannot be read.
     """
 
     def __init__(self, image: str | None = None, images: str | Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""All images of a run side by side over their targets, each clean image first: one figure."""
+"""One figure of all images of a run side by side over their targets, clean images first."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ class Strip(FigureMaker):
     its own.
 
     Args:
-        across: images in a row, at most.
-        longest: pixels of the longer side of each: larger images are scaled down, smaller ones
-            enlarged by a whole factor, so that pixels stay squares.
-        most: images shown.
+        across: images in a row, at most; 1 or more.
+        longest: pixels of the longer side of each, 32 or more: larger images are scaled down,
+            smaller ones enlarged by a whole factor, so that pixels stay squares.
+        most: images shown, 2 or more.
+
+    Raises:
+        InputError: for a number out of range.
     """
 
     def __init__(self, across: int = 6, longest: int = 256, most: int = 48) -> None:

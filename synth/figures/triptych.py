@@ -35,7 +35,10 @@ class Triptych(FigureMaker):
     target already are left out. No pass is counted in a budget.
 
     Args:
-        most: how many items get a figure.
+        most: how many items get a figure, 1 or more.
+
+    Raises:
+        InputError: where `most` is below 1.
     """
 
     def __init__(self, most: int = 8) -> None:

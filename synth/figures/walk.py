@@ -1,6 +1,6 @@
-"""A film through the genomes of a run: from each item to the next and back to the first.
+"""Latent interpolation: a film through the genomes of a run, from each item to the next.
 
-Between two codes of a generator lie other codes, and so images: one class becomes the other.
+The interpolated codes of a generator decode to images too, in which one class becomes the other.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ class Walk(FigureMaker):
     genomes can be interpolated: those with a gradient.
 
     Args:
-        frames: from one item to the next.
-        fps: frames a second; the film is played over and over.
-        across: pictures in a row of the strip.
-        longest: pixels of the longer side of a picture; larger images are scaled down, smaller ones
-            enlarged by a whole factor.
+        frames: from one item to the next, 2 or more.
+        fps: frames a second, 0.1 to 60; the film is played in a loop.
+        across: pictures in a row of the strip, 3 or more.
+        longest: pixels of the longer side of a picture, 32 to 4096; larger images are scaled down,
+            smaller ones enlarged by a whole factor.
+
+    Raises:
+        InputError: for a number out of range.
     """
 
     def __init__(

@@ -72,8 +72,11 @@ class FoolingRate(Metric):
 
     Args:
         transfer: another network, or several by name.
-        sheet: pictures in the figure; 0 for no figure.
-        labels: how many of the most frequent predictions are listed.
+        sheet: pictures in the figure, 0 (no figure) or more.
+        labels: how many of the most frequent predictions are listed, 1 or more.
+
+    Raises:
+        InputError: where `sheet` or `labels` is out of range.
     """
 
     def __init__(
@@ -120,7 +123,7 @@ class FoolingRate(Metric):
         for place, item in enumerate(items):
             perturbation = perturbations[place]
             item.extra |= rates(train[place], held_out[place], _index(targets[place]))
-            # the file shows the perturbation alone: its own class says nothing about the pictures
+            # the file shows the perturbation alone; the class predicted for that is meaningless
             item.success = None
             item.confidence = None
             item.linf = round(float(perturbation.abs().max()), 6)
@@ -162,14 +165,14 @@ class FoolingRate(Metric):
         encoding, network = outcome.problem.encoding, outcome.problem.network
         assert isinstance(encoding, Universal)
         assert encoding.size is not None
-        kind = "kept aside" if len(encoding.split(encoding.size).held_out) else "it was made from"
+        kind = "Held-out" if len(encoding.split(encoding.size).held_out) else "Training"
         figures = []
         for place, prediction in enumerate(predictions):
             target = outcome.items[place].target
             sheet = draw_sheet(network, pictures, perturbations[place], prediction, self.sheet)
             file = outcome.record.picture(place, data.from_image(sheet), {"target": target}, FOLDER)
             caption = (
-                f"Pictures {kind} and what {network.name} sees in them, without the perturbation "
+                f"{kind} pictures and the predictions of {network.name}, without the perturbation "
                 f"and with it: {target}."
             )
             figures.append(Figure(file, caption))

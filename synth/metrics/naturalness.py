@@ -116,7 +116,8 @@ def fit(network: Network, pictures: Sequence[data.Picture]) -> NaturalStatistics
     """
     if len(pictures) < MIN_PICTURES:
         raise InputError(
-            f"naturals: {len(pictures)} pictures tell no deviation; name {MIN_PICTURES} or more."
+            f"naturals: {len(pictures)} pictures give no standard deviation; "
+            f"name {MIN_PICTURES} or more."
         )
     layers = _layers(network)
     features = _features(network, pictures, layers).cpu()

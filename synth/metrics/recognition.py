@@ -33,6 +33,9 @@ class Recognition(Metric):
     Args:
         images: a folder, glob or list of the pictures that the items were made from, in order.
         layer: whose activations are compared; the penultimate layer by default.
+
+    Raises:
+        InputError: where the pictures cannot be read.
     """
 
     def __init__(self, images: str | Sequence[str] | None, layer: str | None = None) -> None:

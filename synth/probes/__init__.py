@@ -1,4 +1,4 @@
-"""Probes: what a network responds to, measured on it and on pictures, without a search.
+"""Probes: measurements of a network, on its own and on pictures, without a search.
 
 The base class is `synth.probes.probe.Probe`: it reads pictures, checks layers, reads activations in
 batches, saves sheets and puts the result together; a probe implements `measure`. To add one, write

@@ -1,11 +1,11 @@
-"""Lists the layers of a network in the order they run: names, output shapes, parameters."""
+"""A list of a network's layers in the order they run: names, output shapes, parameters."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
 
-from synth.core.network import OUTPUT
+from synth.core.network import OUTPUT, Network
 from synth.probes.probe import Measurement, Probe
 from synth.record.record import Record
 
@@ -13,7 +13,14 @@ WIDTH = 110  # columns, where the output is piped
 
 
 class Layers(Probe):
-    """Prints a row a layer: the name that ``layer=`` takes, output shape, parameters."""
+    """Prints a row a layer: the name that ``layer=`` takes, output shape, parameters.
+
+    Args:
+        network: the network.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(network)
 
     def measure(self, record: Record) -> Measurement:
         network = self.network

@@ -23,6 +23,9 @@ class NaturalStatistics(Probe):
     Args:
         network: the network.
         images: a folder, glob or list of natural pictures, 10 or more.
+
+    Raises:
+        InputError: where the pictures cannot be read.
     """
 
     needs_pictures = True

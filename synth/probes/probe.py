@@ -1,4 +1,4 @@
-"""The base class of all probes: network, pictures, layers in; items, findings, figures out."""
+"""The base class of probes: measurements of a network on pictures, without a search."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ FOLDER = "figures"
 
 @dataclass
 class Measurement:
-    """What a probe found.
+    """The result of a probe.
 
     Attributes:
         findings: numbers by name.
-        items: one a picture, where it makes or judges pictures.
+        items: one a picture, where it makes or evaluates pictures.
         figures: of the whole run.
         layers: records of the network's layers, where it lists them.
     """

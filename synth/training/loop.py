@@ -29,7 +29,7 @@ from synth.training.task import Progress, Row, Task
 log = logging.getLogger(__name__)
 
 LOG_EVERY = 60.0  # seconds between two log lines where the output is piped
-LOOK_EVERY = 1.0  # seconds between two looks at the loss, each of which waits for the device
+CHECK_EVERY = 1.0  # seconds between two checks of the loss, each of which waits for the device
 
 
 class Loop:
@@ -67,7 +67,7 @@ class Loop:
         self._totals: dict[str, Tensor] = {}  # sums of the epoch's terms, on the device
         self._last_good: Tensor | None = None  # on the device: the last step with finite totals
         self._seconds = 0.0  # spent in the current epoch
-        self._last_save = self._last_look = time.monotonic()
+        self._last_save = self._last_check = time.monotonic()
 
     @property
     def seconds(self) -> float:
@@ -118,7 +118,7 @@ class Loop:
         while self._step < self.steps:
             self._train_step(order)
             self._seconds = time.monotonic() - start
-            if time.monotonic() - self._last_look > LOOK_EVERY:
+            if time.monotonic() - self._last_check > CHECK_EVERY:
                 status = f"epoch {self._epoch + 1}/{self.plan.epochs}, loss {self._mean_loss():.3f}"
                 bar.at(self._epoch * self.steps + self._step, status)
             if interrupt.requested:
@@ -240,7 +240,7 @@ class Loop:
         Raises:
             InputError: a loss is no longer finite; names the step and what to try.
         """
-        self._last_look = time.monotonic()
+        self._last_check = time.monotonic()
         good = self._step if self._last_good is None else int(self._last_good.item())
         if good < self._step:
             problem = f"the loss became NaN or infinite in step {good + 1} of {self.steps}"

@@ -1,4 +1,4 @@
-"""How long and in which order a task is trained: `Plan`."""
+"""The plan of a training: epochs, batch size, order, learning rates and early stopping."""
 
 from __future__ import annotations
 

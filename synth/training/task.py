@@ -1,4 +1,4 @@
-"""The abstract base class `Task`: what is trained, as the training loop needs to know it."""
+"""The abstract base class `Task`: models, optimisers, losses and data of one training."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Progress:
 
 
 class Task(ABC):
-    """Models, optimisers, losses and data of one training.
+    """What a training loop trains: models with their optimisers, losses and data.
 
     Epochs, order, learning rates, files and early stopping belong to `synth.training.loop.Loop`.
     """

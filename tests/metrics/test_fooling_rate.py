@@ -172,7 +172,7 @@ def test_without_held_out_pictures_the_figure_shows_the_others(
     result = result_of_run(folder, tmp_path, loud, holdout=0)
     assert "fooling_rate_heldout" not in result["findings"]
     assert result["findings"]["fooling_rate_train"] > result["findings"]["random_signs"]
-    assert "it was made from" in result["figures"][0]["caption"]
+    assert result["figures"][0]["caption"].startswith("Training pictures and the predictions")
     json.dumps(result)
 
 

@@ -152,7 +152,9 @@ def test_a_saved_file_gives_the_distances_of_its_folder(
         load_or_fit(network, str(tmp_path / "empty.safetensors"))
     with pytest.raises(InputError, match=r"naturals=.*absent\.safetensors: no such file"):
         load_or_fit(network, str(tmp_path / "absent.safetensors"))
-    with pytest.raises(InputError, match="naturals: 1 pictures tell no deviation; name 10 or more"):
+    with pytest.raises(
+        InputError, match="naturals: 1 pictures give no standard deviation; name 10"
+    ):
         load_or_fit(network, str(folder / "00.png"))
 
 

@@ -63,7 +63,7 @@ def load_into(
     tensors = {**{key: own[key] for key in own if key.endswith("num_batches_tracked")}, **tensors}
     if _other_head(network, tensors, description, classes):
         log.info(
-            "weights=%s: its head knows other classes; a new one for %d is trained.",
+            "weights=%s: its head is for other classes; a new one for %d is trained.",
             path,
             len(classes),
         )

@@ -97,10 +97,10 @@ classes in label order.
 ## Use and limits
 
 {labels}Meant for research on convolutional networks: their features, their class images,
-adversarial examples. It knows only the classes below, assigns one of them to any picture, also to
-noise, inherits the biases of its training set, and is not robust to changes that it was not trained
-on: do not use it for decisions. Early stopping, where it was used, selected on the same validation
-pictures as the table above.
+adversarial examples. It assigns one of the classes below to any picture, also to noise, inherits
+the biases of its training set, and is not robust to changes that it was not trained on: do not use
+it for decisions. Early stopping, where it was used, selected on the same validation pictures as the
+table above.
 
 Classes: {classes}.
 """

@@ -172,7 +172,7 @@ def test_fine_tuning_with_another_head(
     two = colour_folders("two", colours=("green", "red"))
     still = {**numbers, "epochs": 1, "rate": 1e-12}
     TrainClassifier(two, weights=start, **still).run(Record(tmp_path / "two_run"))
-    assert "its head knows other classes; a new one for 2" in caplog.text
+    assert "its head is for other classes; a new one for 2" in caplog.text
     before, description = read_weights(start)
     after, other = read_weights(tmp_path / "two_run/tiny.safetensors")
     assert description is not None
