@@ -32,7 +32,9 @@ from synth.record import progress
 
 log = logging.getLogger("synth")
 
-MISTAKE, INTERRUPTED = 2, 130  # exit codes
+# exit codes
+MISTAKE = 2
+INTERRUPTED = 130
 
 
 def main() -> None:
@@ -100,8 +102,8 @@ def _reported(error: Exception, point: str = "") -> bool:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """What a run of the command line is made from.
+class _Command:
+    """One run that the command line asks for.
 
     Attributes:
         cfg: the configuration with its interpolations.
@@ -132,17 +134,17 @@ def run(cfg: Config) -> None:
     settings = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(settings, dict)
     choices = hydra_cfg.runtime.choices
-    job = _Job(
+    command = _Command(
         cfg,
         settings,
         recipe=choices["recipe"],
         overrides=list(hydra_cfg.overrides.task),
         folder=Path(os.path.relpath(hydra_cfg.runtime.output_dir)),
     )
-    refuse_unread(cfg, settings, job.written, list(choices))
-    identity = identity_of(cfg, job.recipe)
-    if not _is_finished(job.folder, digest(identity)):
-        _run_in_folder(job, identity)
+    refuse_unread(cfg, settings, command.written, list(choices))
+    identity = identity_of(cfg, command.recipe)
+    if not _is_finished(command.folder, digest(identity)):
+        _run_in_folder(command, identity)
 
 
 def _is_finished(folder: Path, configuration: str) -> bool:
@@ -167,23 +169,25 @@ def _is_finished(folder: Path, configuration: str) -> bool:
     return True
 
 
-def _run_in_folder(job: _Job, identity: dict[str, Any]) -> None:
+def _run_in_folder(command: _Command, identity: dict[str, Any]) -> None:
     from synth.gallery.page import build_run_page
     from synth.record.record import Record, versions
 
-    folder = job.folder
-    Record.refuse_other(folder, written_identity(job.cfg, job.recipe), recorded_identity(folder))
+    folder = command.folder
+    Record.refuse_other(
+        folder, written_identity(command.cfg, command.recipe), recorded_identity(folder)
+    )
     memory.keep_freed()
-    built = build(job.settings, job.written)
+    job = build(command.settings, command.written)
     record = Record(folder, identity)
     with restored_after_mistake(folder):
-        record_configuration(job.cfg, folder)
-        log.info("%s -> %s", job.recipe, folder)
-        result = built.run(record)
+        record_configuration(command.cfg, folder)
+        log.info("%s -> %s", command.recipe, folder)
+        result = job.run(record)
     result = replace(
         result,
-        recipe=job.recipe,
-        overrides=job.overrides,
+        recipe=command.recipe,
+        overrides=command.overrides,
         configuration=digest(identity),
         versions=result.versions or versions(),
     )

@@ -73,7 +73,8 @@ def _message(
 
 def _composing_error(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
     """An error of Hydra or OmegaConf about what was typed."""
-    kind, text = type(error).__name__, str(error)
+    kind = type(error).__name__
+    text = str(error)
     if kind == "MissingConfigException":
         return unknown_option(text, conf)
     if "Ambiguous value for argument" in text:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import ctypes
 import sys
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # option numbers of glibc's malloc.h
+# option numbers of glibc's malloc.h
+_TRIM_THRESHOLD = -1
+_MMAP_THRESHOLD = -3
 _MOST_FREE = 1 << 30  # bytes that may lie free at the top of the heap
 _LARGEST_BLOCK = 32 << 20  # bytes; the largest threshold that glibc takes
 

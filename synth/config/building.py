@@ -58,7 +58,8 @@ def _defined(target: str, key: str) -> Callable[..., Any]:
         if cause is None or _is_missing(cause, target):
             raise missing from error
         raise cause from None  # a mistake inside the module
-    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    module = getattr(value, "__module__", None)
+    name = getattr(value, "__qualname__", None)
     if f"{module}.{name}" != target:
         raise missing
     return value

@@ -14,7 +14,8 @@ def with_shared(settings: Mapping[str, Any], written: Sequence[str]) -> dict[str
         written: the keys that the user wrote; what he wrote for a single contender
             (``experiments.NAME.KEY``) is not replaced.
     """
-    common, contenders = settings.get("shared"), settings.get("experiments")
+    common = settings.get("shared")
+    contenders = settings.get("experiments")
     if not isinstance(common, dict) or not isinstance(contenders, dict):
         return dict(settings)
     paths = [key.rsplit("@", 1)[-1] for key in written]

@@ -98,7 +98,9 @@ class Network(nn.Module):
         _check_channels("mean", mean)
         _check_channels("std", std, positive=True)
         self.name = type(module).__name__.lower() if name is None else name
-        self.size, self.precision, self.fit = size, precision, fit
+        self.size = size
+        self.precision = precision
+        self.fit = fit
         self.device = device_of(device)
         self.sha256 = sha256_of_state(module) if sha256 is None else sha256
         module = deepcopy(module) if copy else module

@@ -24,7 +24,8 @@ def _signed(word: int) -> int:
 _GOLDEN = _signed(0x9E3779B97F4A7C15)
 _FIRST = _signed(0xBF58476D1CE4E5B9)
 _SECOND = _signed(0x94D049BB133111EB)
-_MASK24, _MASK64 = (1 << 24) - 1, (1 << 64) - 1
+_MASK24 = (1 << 24) - 1
+_MASK64 = (1 << 64) - 1
 
 
 def key_of(*parts: object) -> int:

@@ -166,7 +166,10 @@ def _schedule(graphs: Tensor) -> _Schedule:
     depth = level[which, node]
     kind = graphs[which, node, graph.FUNCTION].long().clamp_(0, len(FUNCTIONS) - 1)
     order = (depth * len(FUNCTIONS) + kind).argsort(stable=True)
-    which, node, depth, kind = which[order], node[order], depth[order], kind[order]
+    which = which[order]
+    node = node[order]
+    depth = depth[order]
+    kind = kind[order]
 
     # the inputs, the same for all graphs, are the first rows of the table
     row = torch.arange(size, device=graphs.device).expand(len(graphs), size).clone()
@@ -193,7 +196,8 @@ def _colours(graphs: Tensor, points: Tensor) -> Tensor:
     begins = [begin for runs in plan.levels for _, begin in runs] + [plan.count]
     place = 0
     for runs in plan.levels:
-        begin, end = begins[place], begins[place + len(runs)]
+        begin = begins[place]
+        end = begins[place + len(runs)]
         links = slice(plan.edges[begin], plan.edges[end])
         sums = functional.embedding_bag(
             plan.bags[links],

@@ -113,5 +113,6 @@ def mix_colours(images: Tensor, matrix: Tensor) -> Tensor:
 def _scale(size: tuple[int, int]) -> Tensor:
     """1 / frequency, in cycles per pixel, of each entry of the spectrum, [h, w/2+1]."""
     height, width = size
-    rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
+    rows = torch.fft.fftfreq(height)[:, None]
+    columns = torch.fft.rfftfreq(width)[None]
     return 1.0 / (rows.square() + columns.square()).sqrt().clamp_min(1.0 / max(height, width))

@@ -158,7 +158,8 @@ class Generator(Encoding):
 
     def _check_layer(self, reader: Network) -> None:
         """Raises InputError where the outputs of `reader`'s layer are no codes of the generator."""
-        layer, code = self.trained_for.layer, self.module.code
+        layer = self.trained_for.layer
+        code = self.module.code
         shape = reader.layers.get(layer)
         if shape == code:
             return

@@ -124,7 +124,8 @@ def _magnitude(size: tuple[int, int], contrast: float) -> Tensor:
     """The magnitudes of the law, [3, h, w/2+1]; 0 for the mean, which is added separately."""
     height, width = size
     side = math.sqrt(height * width)
-    rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
+    rows = torch.fft.fftfreq(height)[:, None]
+    columns = torch.fft.rfftfreq(width)[None]
     waves = (rows.square() + columns.square()).sqrt() * side
     amplitude = torch.tensor(AMPLITUDE).view(3, 1, 1)
     falloff = torch.tensor(FALLOFF).view(3, 1, 1)

@@ -100,7 +100,9 @@ class Rotate(Affine):
 
     def matrix(self, rows: Rows, size: tuple[int, int]) -> Tensor:
         angle = (2 * rows.uniform(1)[:, 0] - 1) * (self.degrees * math.pi / 180)
-        cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+        cos = angle.cos()
+        sin = angle.sin()
+        zero = torch.zeros_like(angle)
         # a rotation in pixels, written in positions that are stretched to [-1, 1] along each side
         aspect = size[0] / size[1]
         entries = [cos, -sin * aspect, zero, sin / aspect, cos, zero, zero, zero, zero + 1]
@@ -136,7 +138,8 @@ class Chain(Transform):
                 product = matrix if product is None else product @ matrix
                 continue
             if product is not None:
-                images, product = resample(images, product), None
+                images = resample(images, product)
+                product = None
             images = step(images, own)
         return images if product is None else resample(images, product)
 

@@ -27,7 +27,8 @@ class Crop(Transform):
         self.margin = margin
 
     def __call__(self, images: Images, rows: Rows) -> Images:
-        height, width = images.shape[2] - self.margin, images.shape[3] - self.margin
+        height = images.shape[2] - self.margin
+        width = images.shape[3] - self.margin
         if min(height, width) < 1:
             size = f"{images.shape[2]}x{images.shape[3]}"
             raise InputError(

@@ -155,7 +155,8 @@ class _Candidate:
     """An individual for DEAP's selections: its position and its fitness."""
 
     def __init__(self, place: int, fitness: float) -> None:
-        self.place, self.fitness = place, _Fitness((fitness,))
+        self.place = place
+        self.fitness = _Fitness((fitness,))
 
 
 class _Genes(list):
