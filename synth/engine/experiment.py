@@ -160,13 +160,13 @@ class Experiment(Job):
             try:
                 self._loop(state, observer, interrupt, bar, start - state.elapsed)
             except KeyboardInterrupt:
-                if interrupt.asked:  # the second Ctrl-C: at once, from the last checkpoint on
+                if interrupt.requested:  # the second Ctrl-C: at once, from the last checkpoint on
                     raise
-                interrupt.asked = True
-        if interrupt.asked:
+                interrupt.requested = True
+        if interrupt.requested:
             observer.checkpoint(state)
         observer.flush(state)
-        return SearchResult(self.problem, self.rows, state, interrupt.asked)
+        return SearchResult(self.problem, self.rows, state, interrupt.requested)
 
     # -- with a run folder -----------------------------------------------------------------------
 
@@ -239,7 +239,7 @@ class Experiment(Job):
         start: float,
     ) -> None:
         last_report = time.monotonic()
-        while state.active and state.step < self.steps and not interrupt.asked:
+        while state.active and state.step < self.steps and not interrupt.requested:
             rows = self.rows.select(torch.tensor(state.active, device=self.rows.item.device))
             state.search_state, report = self.search_method.step(
                 self.problem, rows, state.search_state, state.step
