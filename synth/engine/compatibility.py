@@ -92,8 +92,7 @@ RULES = (
             and not (parts.search.shared_population or parts.problem.objective.alternatives)
         ),
         lambda parts: (
-            "objective: its pictures compete for all "
-            f"{parts.problem.objective.columns} items, "
+            f"objective: it scores each image for all {parts.problem.objective.columns} items, "
             f"which {parts.search_name} cannot read; write search=map_elites, or an objective of "
             "one score, class_log_probability."
         ),
@@ -101,14 +100,15 @@ RULES = (
     Rule(
         lambda parts: parts.search.shared_population and parts.monitoring,
         lambda parts: (
-            "monitor: a map monitors what its cells are scored by; leave it out (monitor=null)."
+            f"monitor: {parts.search_name} monitors the objective itself; leave it out "
+            "(monitor=null)."
         ),
     ),
     Rule(
         lambda parts: parts.search.shared_population and parts.pictures > 1,
         lambda parts: (
-            f"search={parts.search_name}: its pictures compete for every item, so all set out from "
-            f"one; name one picture, not {parts.pictures}."
+            f"search={parts.search_name}: all items share one population, which starts from one "
+            f"picture; name one picture, not {parts.pictures}."
         ),
     ),
     Rule(
@@ -116,7 +116,7 @@ RULES = (
             parts.objective.needs_original and parts.problem.encoding.originals(parts.rows) is None
         ),
         lambda parts: (
-            f"image: encoding={parts.encoding_name} does not set out from a picture, so nothing "
+            f"image: encoding={parts.encoding_name} does not start from a picture, so nothing "
             "reads it; write encoding=perturbation, or leave image= out."
         ),
     ),

@@ -1,6 +1,6 @@
 """Static HTML pages of run folders. They open from disk, with no server and no network.
 
-The gallery reads finished run folders only, of this release and of all earlier ones; it never sees
+The gallery reads finished run folders only, of this release and of all earlier ones; it never uses
 live objects and does not import torch.
 
 `build_run_page` writes the page of one run, `build_page` one page over several.

@@ -141,7 +141,7 @@ def _alt(archive: Archive) -> str:
     text += f"{len(reached):,} reach {percent(LEVELS[-1])}"
     if reached:
         text += f", first {reached[0].name} at {plain(archive.when(reached[0], LEVELS[-1]))}"
-    return text + ". The table below says the same."
+    return text + ". The table below has the same numbers."
 
 
 def _table(archive: Archive) -> Table:

@@ -51,7 +51,7 @@ class Render(Job):
         if not encoding.scalable:
             raise InputError(
                 f"run={run}: its encoding, {type(encoding).__name__.lower()}, is made of pixels; "
-                "only painters such as encoding=cppn render at another size."
+                "only encodings without a resolution render at another size: encoding=cppn."
             )
         name = f"genomes_{contender}.safetensors" if contender else "genomes.safetensors"
         self.device = device_of(device)

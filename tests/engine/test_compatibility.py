@@ -122,7 +122,7 @@ def photographs(tmp_path: Path) -> list[str]:
             {},
             "monitor: with an objective of alternatives a single score must be monitored",
         ),
-        (EveryClass(), Gradient(2), {}, "compete for all 5 items, which gradient cannot read"),
+        (EveryClass(), Gradient(2), {}, "for all 5 items, which gradient cannot read"),
         (
             ClassScore("lemon"),
             SharedPopulation(2),
@@ -195,27 +195,27 @@ RULE_CASES: list[tuple[Objective, Gradient, dict[str, Any], str]] = [
         EveryClass(),
         Gradient(2),
         {},
-        "objective: its pictures compete for all 5 items, which gradient cannot read; write "
+        "objective: it scores each image for all 5 items, which gradient cannot read; write "
         "search=map_elites, or an objective of one score, class_log_probability.",
     ),
     (
         EveryClass(),
         SharedPopulation(2),
         {"monitor": ClassScore("lemon")},
-        "monitor: a map monitors what its cells are scored by; leave it out (monitor=null).",
+        "monitor: sharedpopulation monitors the objective itself; leave it out (monitor=null).",
     ),
     (
         EveryClass(["lemon", "teapot"]),
         SharedPopulation(2),
         {"pictures": True},
-        "search=sharedpopulation: its pictures compete for every item, so all set out from one; "
+        "search=sharedpopulation: all items share one population, which starts from one picture; "
         "name one picture, not 2.",
     ),
     (
         Untargeted(image="china"),
         Gradient(2),
         {},
-        "image: encoding=pixels does not set out from a picture, so nothing reads it; write "
+        "image: encoding=pixels does not start from a picture, so nothing reads it; write "
         "encoding=perturbation, or leave image= out.",
     ),
 ]
@@ -266,7 +266,7 @@ def test_a_shared_population_starts_from_one_picture(
     network: Network, photographs: list[str]
 ) -> None:
     encoding = Perturbation(images=photographs, size=16)
-    with pytest.raises(InputError, match="set out from one; name one picture, not 2"):
+    with pytest.raises(InputError, match="starts from one picture; name one picture, not 2"):
         Experiment(network, encoding, EveryClass(["lemon", "teapot"]), SharedPopulation(2))
 
 
