@@ -55,7 +55,12 @@ class Parts:
 
 @dataclass(frozen=True)
 class Rule:
-    """Parts for which `violated` holds are refused with `message`."""
+    """One rule of compatibility.
+
+    Attributes:
+        violated: whether parts break the rule.
+        message: the error for such parts.
+    """
 
     violated: Callable[[Parts], bool]
     message: Callable[[Parts], str]

@@ -42,10 +42,10 @@ from synth.transforms.affine import Chain
 log = logging.getLogger(__name__)
 
 REPORT_EVERY = 0.5  # seconds between updates of the progress bar and of steps.jsonl
-# MiB of activations in a chunk: on a CPU small chunks stay in the cache, a GPU wants large ones
+# MiB of activations in a chunk: small ones stay in a CPU's cache, a GPU is faster with large ones
 CPU_MEMORY, CUDA_MEMORY = 128, 4096
 # Convolutions differ in the last bits between batch sizes. The image is measured again from its
-# file, in another batch: what counts as reached must be reached there too.
+# file, in another batch, where the value must still reach `until`.
 MARGIN = 1e-5
 LISTED_ITEMS = 16  # up to so many items, steps.jsonl has the monitored value of each
 

@@ -42,7 +42,7 @@ def save_images(record: Record, result: SearchResult, seed: int, search: str) ->
     problem, state = result.problem, result.state
     images = result.images
     initial_images = problem.encoding.initial_images(result.rows)
-    each = len(images) // len(result.rows)
+    images_per_row = len(images) // len(result.rows)
     provenance = {
         "network": problem.network.name,
         "weights": problem.network.sha256,
@@ -51,19 +51,19 @@ def save_images(record: Record, result: SearchResult, seed: int, search: str) ->
     }
     names = problem.encoding.names or ()
     items = []
-    for i, target in enumerate(_targets(result, each)):
-        row, place = divmod(i, each)
+    for i, target in enumerate(_targets(result, images_per_row)):
+        row, place = divmod(i, images_per_row)
         item = Item(
             target=target.name if target else None,
             target_index=target.index if target else None,
             niche=target.niche or None if target else None,
             image=names[row] if len(names) == len(state.score) > 1 else None,
-            facet=place if each > 1 else None,
+            facet=place if images_per_row > 1 else None,
             seed=seed,
             score=state.score[row],
             steps=state.steps[row],
-            forwards=_share(state.forwards[row], place, each),
-            backwards=_share(state.backwards[row], place, each),
+            forwards=_share(state.forwards[row], place, images_per_row),
+            backwards=_share(state.backwards[row], place, images_per_row),
             success=False,
         )
         if state.score[row] != -math.inf:
@@ -107,12 +107,12 @@ def judge_items(
     if not places:
         return
     problem = result.problem
-    each = len(items) // len(result.rows)
+    images_per_row = len(items) // len(result.rows)
     index = torch.tensor(places, device=result.rows.item.device)
-    rows = (result.rows.repeat(each) if each > 1 else result.rows).select(index)
+    rows = (result.rows.repeat(images_per_row) if images_per_row > 1 else result.rows).select(index)
     picture_index = _picture_index(result, len(items))[index]
     logits, values = evaluate_images(problem.network, problem.monitor, saved, rows, picture_index)
-    targets = _targets(result, each)
+    targets = _targets(result, images_per_row)
     for row, i in enumerate(places):
         verdict = judge(logits[row], targets[i], problem.network.classes, until, float(values[row]))
         items[i].predicted = verdict.predicted
@@ -143,9 +143,9 @@ def compare_with_clean(
     originals = result.problem.encoding.originals(result.rows)
     if originals is None:
         return
-    each = len(items) // len(result.rows)
+    images_per_row = len(items) // len(result.rows)
     for row, i in enumerate(places):
-        difference = saved[row] - originals[i // each]
+        difference = saved[row] - originals[i // images_per_row]
         largest = float(difference.abs().max())
         items[i].linf = round(largest, 6)
         items[i].l2 = round(float(difference.norm()), 6)
@@ -153,7 +153,7 @@ def compare_with_clean(
             items[i].amplified = round(0.5 / largest, 4)
             picture = data.amplified(difference)
             items[i].difference = record.picture(i, picture, {}, "differences")
-    _predict_clean(items, result, originals.repeat_interleave(each, 0))
+    _predict_clean(items, result, originals.repeat_interleave(images_per_row, 0))
 
 
 def _predict_clean(items: Sequence[Item], result: SearchResult, originals: Images) -> None:
@@ -182,19 +182,24 @@ def _predict_clean(items: Sequence[Item], result: SearchResult, originals: Image
 
 def save_strips(record: Record, result: SearchResult, line: Ancestors, items: list[Item]) -> None:
     """Saves the line of ancestors of each item as a film strip, the first ancestor first."""
-    each = len(items) // len(result.rows)
+    images_per_row = len(items) // len(result.rows)
     for place, item in enumerate(items):
-        i, facet = divmod(place, each)
+        i, facet = divmod(place, images_per_row)
         count = int(line.count[i])
         if item.file is None:
             continue
         rows = result.rows.select(torch.full((count,), i, device=result.rows.item.device))
-        images = result.problem.images(line.genomes[i, :count], rows)[facet::each]
+        images = result.problem.images(line.genomes[i, :count], rows)[facet::images_per_row]
         strip = torch.cat(list(images), dim=2)
         item.strip = record.picture(place, strip, {"target": item.target}, "strips")
         ancestors = torch.stack([line.id[i, :count], line.step[i, :count], line.cell[i, :count]], 1)
         item.ancestors = [
-            {"id": number, "step": step, "target": items[cell * each].target, "score": score}
+            {
+                "id": number,
+                "step": step,
+                "target": items[cell * images_per_row].target,
+                "score": score,
+            }
             for (number, step, cell), score in zip(
                 ancestors.tolist(), line.score[i, :count].tolist(), strict=True
             )
@@ -241,10 +246,10 @@ def _about(item: Item) -> dict[str, Json]:
     return about | {name: value for name, value in optional.items() if value is not None}
 
 
-def _targets(result: SearchResult, each: int) -> list[Target | None]:
-    """The target of each image, where every row has `each` of them."""
+def _targets(result: SearchResult, images_per_row: int) -> list[Target | None]:
+    """The target of each image, where every row has `images_per_row` of them."""
     targets = result.problem.objective.target(result.rows)
-    return [target for target in targets for _ in range(each)]
+    return [target for target in targets for _ in range(images_per_row)]
 
 
 def _picture_index(result: SearchResult, count: int) -> Tensor:

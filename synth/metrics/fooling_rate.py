@@ -199,7 +199,10 @@ def predict(network: Network, pictures: Tensor, perturbations: Tensor) -> list[P
         perturbations: [k, 3, h, w].
     """
     clean = _labels(network, pictures)
-    return [Predictions(clean, _labels(network, pictures, each)) for each in perturbations]
+    return [
+        Predictions(clean, _labels(network, pictures, perturbation))
+        for perturbation in perturbations
+    ]
 
 
 def _labels(network: Network, pictures: Tensor, perturbation: Tensor | None = None) -> Tensor:

@@ -1,7 +1,7 @@
 """How often an inverted image can still be matched to the picture whose features it was made from.
 
-A privacy measure of feature inversion: whoever holds a layer's features and a set of candidate
-pictures can look for the nearest candidate.
+A privacy measure of feature inversion: with a layer's features and a set of candidate pictures, the
+nearest candidate can be identified.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ class TermError(Metric):
         if not places:
             return {}
         items = [outcome.items[i] for i in places]
-        each = len(outcome.items) // len(outcome.rows)
-        rows = outcome.rows.repeat(each) if each > 1 else outcome.rows
+        images_per_row = len(outcome.items) // len(outcome.rows)
+        rows = outcome.rows.repeat(images_per_row) if images_per_row > 1 else outcome.rows
         index = torch.tensor(places, device=rows.item.device)
         saved = torch.stack([outcome.record.read_back(str(item.file)) for item in items])
         errors = self._errors(problem, saved.to(problem.network.device), rows.select(index))

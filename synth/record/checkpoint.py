@@ -1,9 +1,9 @@
 """Checkpoints: the state of an unfinished run or training as named tensors and a JSON record.
 
 One safetensors file a save, which replaces the newest; the one before it is kept. A file is written
-whole beside its place, forced to the disk, and renamed, so that a kill or a full disk at any moment
-leaves at least one complete checkpoint. A CRC-32 over record and tensors, kept in the metadata,
-notices damage that leaves the file's form intact.
+under a temporary name, forced to the disk, and renamed, so that a kill or a full disk at any moment
+leaves at least one complete checkpoint. A CRC-32 over record and tensors in the metadata detects
+damage that leaves the file's form intact.
 """
 
 from __future__ import annotations

@@ -22,5 +22,5 @@ class Job(ABC):
             record: the run folder; images, steps and checkpoints are written as they are made.
 
         Returns:
-            The result; whoever runs the job writes it to ``result.json``, last of all.
+            The result; the caller writes it to ``result.json``, last of all.
         """

@@ -1,7 +1,7 @@
 """The run folder: steps.jsonl, images, checkpoints, and result.json, which is written last.
 
-A folder with a result.json whose status is ``done`` is finished. Every file is written beside its
-place and renamed into it, so that a killed run leaves whole files or none.
+A folder with a result.json whose status is ``done`` is finished. Every file is written under a
+temporary name and then renamed, so that a killed run leaves whole files or none.
 """
 
 from __future__ import annotations

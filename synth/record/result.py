@@ -151,7 +151,7 @@ class Result:
         contenders: the experiments of a comparison, by name.
         transfer: the second network of a comparison.
         layers: the layers of a network, one record each.
-        recipe: name of the recipe; set by whoever runs it.
+        recipe: name of the recipe; set by the caller of `Job.run`.
         overrides: of the recipe, as ``key=value``.
         configuration: hash of the whole configuration.
     """
