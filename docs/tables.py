@@ -9,6 +9,7 @@ between ``<!-- list: NAME -->`` and ``<!-- end -->`` is replaced.
 
 from __future__ import annotations
 
+import argparse
 import re
 from pathlib import Path
 
@@ -89,6 +90,7 @@ def _escaped(text: str) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     for name in ("README.md", "CHANGELOG.md"):
         path = ROOT / name
         text = path.read_text(encoding="utf-8")

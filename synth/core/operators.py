@@ -96,8 +96,10 @@ class Mutation(ABC):
 class Survival(ABC):
     """Survivor selection: which of the parents and offspring make up the next generation.
 
-    A population is a dict of tensors [n, p, ...], of which ``fitness`` [n, p] falls from left to
-    right; of individuals of equal fitness the earlier stays in front.
+    A population is a dict of tensors [n, p, ...]: ``population``, the genomes; ``fitness`` [n, p],
+    which falls from left to right, of individuals of equal fitness the earlier in front; ``id``,
+    int64 numbers in the order of birth, so that an older individual has a smaller one; with a
+    self-adaptive mutation ``strength``. A scheme gathers all of them alike.
     """
 
     elitist: bool = False  # whether the best individual so far always survives
@@ -111,12 +113,13 @@ class Survival(ABC):
         """
 
     @abstractmethod
-    def __call__(self, parents: State, offspring: State) -> State:
+    def __call__(self, parents: State, offspring: State, rows: Rows) -> State:
         """The next generation, ranked by fitness.
 
         Args:
             parents: tensors [n, p, ...], ranked by fitness.
             offspring: tensors [n, m, ...] of the same names, in any order, m = `offspring_count`.
+            rows: the n items, for schemes that draw random numbers.
 
         Returns:
             Tensors [n, p, ...] of the same names.

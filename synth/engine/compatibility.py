@@ -1,6 +1,6 @@
 """Compatibility of parts: one table of what searches and objectives require of each other.
 
-Searches, objectives and encodings declare what they need and give: `Search.gradient`,
+Searches, objectives and encodings declare what they need and give:
 `Search.shared_population`, `Search.alternatives`, `BoundObjective.columns`,
 `Objective.needs_original` and so on. `RULES` compares them. `items_rows` pairs targets with
 pictures.

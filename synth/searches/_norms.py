@@ -7,6 +7,7 @@ from torch import Tensor
 
 from synth.core import PerRow, Problem
 from synth.errors import InputError, nearest
+from synth.searches._checks import check_differentiable
 
 NORMS = ("l2", "linf")
 # A margin below this can change its sign when images are measured again in a batch of another size
@@ -29,11 +30,8 @@ def check(norm: str, name: str, problem: Problem | None = None) -> None:
         raise InputError(
             f"search.norm={norm}: no such norm.{nearest(norm, NORMS) or ' Write l2 or linf.'}"
         )
-    if problem is not None and not problem.differentiable:
-        raise InputError(
-            f"search={name}: this encoding has no gradient; use search=genetic, or another "
-            "encoding."
-        )
+    if problem is not None:
+        check_differentiable(problem, name)
 
 
 def lengths(change: Tensor, norm: str) -> PerRow:

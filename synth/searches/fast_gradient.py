@@ -9,6 +9,7 @@ import torch
 from synth.core import Genome, Problem, Rows, Search, State, StepReport, ones
 from synth.errors import InputError, nearest
 from synth.searches import _norms
+from synth.searches._checks import check_differentiable
 
 RULES = {"sign": "linf", "unit": "l2"}  # the norm in which the step has its length
 
@@ -47,11 +48,7 @@ class FastGradient(Search):
         self.rule = rule
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
-        if not problem.differentiable:
-            raise InputError(
-                "search=fast_gradient: this encoding has no gradient; use search=genetic, or "
-                "another encoding."
-            )
+        check_differentiable(problem, "fast_gradient")
         return {"genome": problem.start(rows) if genome is None else genome}
 
     def passes(self, stochastic: bool, items: int = 1) -> int:

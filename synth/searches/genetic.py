@@ -43,6 +43,7 @@ MATE = 2
 MUTATE = 3
 EVALUATE = 4
 ADAPT = 5
+SURVIVE = 6
 
 CHAMPION = "champion."  # prefix of the state of the best so far
 REPORTED = ("population", "fitness", "monitor")  # what is reported of the fittest individual
@@ -229,7 +230,7 @@ class Genetic(Search):
         offspring, spent, unfit = self._evaluated(problem, rows.fold_in(EVALUATE), offspring)
 
         children = {name: self._island(offspring[name], self.offspring) for name in islands}
-        survivors = self.survive(islands, children)
+        survivors = self.survive(islands, children, island_rows.fold_in(SURVIVE))
         if self.islands > 1 and step % self.migrate == 0:
             survivors = self._migrated(survivors)
         size = self.population // self.islands

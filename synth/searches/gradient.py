@@ -14,6 +14,7 @@ from torch import Tensor
 from synth.core import Genome, Problem, Rows, Search, State, StepReport, ones
 from synth.errors import InputError, nearest
 from synth.searches import _norms
+from synth.searches._checks import check_differentiable
 from synth.searches.regularisers import Regularisers
 
 RULES = ("sgd", "adam", "nadam", "normalised", "unit", "sign")
@@ -96,11 +97,7 @@ class Gradient(Search):
         self.regularisers = regularisers or Regularisers()
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
-        if not problem.differentiable:
-            raise InputError(
-                "search=gradient: this encoding has no gradient; use search=genetic, or another "
-                "encoding."
-            )
+        check_differentiable(problem, "gradient")
         genome = problem.start(rows) if genome is None else genome
         self.regularisers.check(genome, problem.baseline(rows))
         state = {"genome": genome}

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from synth.core import Evaluation, Genome, Problem, Rows, Search, State, StepReport, ones
 from synth.errors import InputError
+from synth.searches._checks import check_differentiable
 
 
 class LBFGS(Search):
@@ -55,11 +56,7 @@ class LBFGS(Search):
         self.first = first
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
-        if not problem.differentiable:
-            raise InputError(
-                "search=lbfgs: this encoding has no gradient; use search=genetic, or another "
-                "encoding."
-            )
+        check_differentiable(problem, "lbfgs")
         if problem.stochastic:
             raise InputError(
                 "search=lbfgs: it needs the same score twice; write transform=none, or use "

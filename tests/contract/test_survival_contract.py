@@ -36,7 +36,7 @@ def test_survivors_are_as_many_as_parents_and_ranked(name: str) -> None:
         "fitness": torch.randn(3, count, generator=draws),
         "id": 12 + torch.arange(count).expand(3, -1),
     }
-    survivors = survive(parents, offspring)
+    survivors = survive(parents, offspring, rows_of(3))
     assert survivors.keys() == parents.keys()
     assert survivors["id"].shape == survivors["fitness"].shape == (3, 12)
     assert bool((survivors["fitness"].diff(dim=1) <= 0).all())

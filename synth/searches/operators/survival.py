@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from synth.core import State, Survival
+from synth.core import Rows, State, Survival
 from synth.errors import InputError
 from synth.searches.operators._populations import ranked
 
@@ -32,7 +32,7 @@ class MuPlusLambda(Survival):
     def offspring_count(self, population: int) -> int:
         return self.offspring or population
 
-    def __call__(self, parents: State, offspring: State) -> State:
+    def __call__(self, parents: State, offspring: State, rows: Rows) -> State:
         size = parents["fitness"].shape[1]
         return ranked(_joined(parents, size, offspring), size)
 
@@ -65,7 +65,7 @@ class MuCommaLambda(Survival):
             )
         return count
 
-    def __call__(self, parents: State, offspring: State) -> State:
+    def __call__(self, parents: State, offspring: State, rows: Rows) -> State:
         return ranked(offspring, parents["fitness"].shape[1])
 
 
@@ -99,7 +99,7 @@ class Generational(Survival):
             )
         return population - self.elites
 
-    def __call__(self, parents: State, offspring: State) -> State:
+    def __call__(self, parents: State, offspring: State, rows: Rows) -> State:
         size = parents["fitness"].shape[1]
         return ranked(_joined(parents, self.elites, offspring), size)
 
@@ -130,7 +130,7 @@ class SteadyState(Survival):
             )
         return self.offspring
 
-    def __call__(self, parents: State, offspring: State) -> State:
+    def __call__(self, parents: State, offspring: State, rows: Rows) -> State:
         size = parents["fitness"].shape[1]
         survivors = size - offspring["fitness"].shape[1]
         return ranked(_joined(parents, survivors, offspring), size)

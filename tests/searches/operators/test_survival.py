@@ -102,7 +102,7 @@ def test_survivors_are_those_of_plain_lists(data: st.DataObject, name: str, size
         }
         for values, first in zip(crowds, (0, 100), strict=True)
     )
-    following = scheme(parents, children)
+    following = scheme(parents, children, rows_of(items))
     assert following["fitness"].shape == (items, size)
     for item in range(items):
         expected = plain(
