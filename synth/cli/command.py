@@ -25,10 +25,10 @@ from synth.config.composing import CONF, Config, key_of
 from synth.config.earlier import encoding_of
 from synth.config.identity import digest, identity_of, recorded_identity, written_identity
 from synth.config.recording import record_configuration, restored_after_mistake
-from synth.config.renames import refuse_old_words
 from synth.config.unread import refuse_unread
 from synth.errors import InputError
 from synth.record import progress
+from synth.record.renames import refuse_old_words
 
 log = logging.getLogger("synth")
 

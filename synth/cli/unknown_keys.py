@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synth.config.composing import key_of, keys_and_parts
-from synth.config.renames import FIGURES, current_option
 from synth.errors import nearest
+from synth.record.renames import FIGURES, current_option
 
 
 def unknown_option(text: str, conf: Path) -> str:

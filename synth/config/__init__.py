@@ -8,7 +8,6 @@ Only this folder and ``synth/cli`` import Hydra and OmegaConf.
     unread.py      keys that the user wrote and nothing reads
     identity.py    what makes two runs runs of the same configuration
     recording.py   the configuration files in ``.hydra`` of a run folder
-    renames.py     classes, parts and keys that earlier versions called otherwise
     earlier.py     the configuration of an earlier run, in the names of this version
 
 Importing any of these modules does not import torch.

@@ -8,9 +8,9 @@ from typing import Any
 
 from hydra.utils import get_object, instantiate
 
-from synth.config.renames import CLASSES, KEYS
 from synth.config.sharing import with_shared
 from synth.errors import InputError, nearest
+from synth.record.renames import CLASSES, KEYS
 
 
 def build(settings: Mapping[str, Any], written: Sequence[str]) -> Any:

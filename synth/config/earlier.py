@@ -11,8 +11,8 @@ from yaml import YAMLError
 
 from synth.config.building import parameters_of
 from synth.config.composing import Config
-from synth.config.renames import CLASSES, KEYS
 from synth.errors import InputError
+from synth.record.renames import CLASSES, KEYS
 
 ENCODINGS = "synth.encodings."
 

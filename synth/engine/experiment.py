@@ -18,8 +18,9 @@ from synth.core import Encoding, Objective, Rows, Search, StepReport, Transform,
 from synth.core.network import Network
 from synth.engine.compatibility import Parts, check_compatible, items_rows, refuse_already_met
 from synth.engine.fitness import ImageProblem
-from synth.engine.metric import FigureMaker, Metric, Outcome, SearchResult
+from synth.engine.metric import FigureMaker, Metric, Outcome
 from synth.engine.observer import Observer, RecordObserver
+from synth.engine.search_result import SearchResult
 from synth.engine.state import RunState
 from synth.engine.verdict import summary
 from synth.engine.writing import (
@@ -36,7 +37,7 @@ from synth.record import progress
 from synth.record.interrupt import Interrupt
 from synth.record.job import Job
 from synth.record.record import Record, versions
-from synth.record.result import Json, NetworkInfo, Result
+from synth.record.result import Json, NetworkInfo, Result, name_of
 from synth.transforms.affine import Chain
 
 log = logging.getLogger(__name__)
@@ -363,11 +364,6 @@ class Experiment(Job):
         births = state.lineage()
         if len(births):
             record.tensors("lineage", {"births": births})
-
-
-def name_of(part: object) -> str:
-    """The name of a part in results: that of its class, in lower case."""
-    return type(part).__name__.lower()
 
 
 def _problem(

@@ -6,33 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from synth.core import Images, Rows
+from synth.core import Rows
 from synth.engine.fitness import ImageProblem
 from synth.engine.state import RunState
 from synth.record.record import Record
 from synth.record.result import Figure, Item, Json
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """The result of a search, in memory.
-
-    Attributes:
-        problem: encoding, transform, network and objective.
-        rows: one an item.
-        state: genomes, scores, passes and the rest of the final state.
-        interrupted: whether Ctrl-C ended it before all items were finished.
-    """
-
-    problem: ImageProblem
-    rows: Rows
-    state: RunState
-    interrupted: bool = False
-
-    @property
-    def images(self) -> Images:
-        """The images of the genomes, [n * k, 3, h, w], RGB in [0, 1]; k is 1 for most encodings."""
-        return self.problem.images(self.state.genome, self.rows)
 
 
 @dataclass(frozen=True)

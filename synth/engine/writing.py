@@ -12,12 +12,12 @@ from torch import Tensor
 from synth import data
 from synth.core import Images, Target
 from synth.core.lineage import Ancestors
-from synth.engine.metric import SearchResult
+from synth.engine.search_result import SearchResult
 from synth.engine.state import RunState
 from synth.engine.verdict import evaluate_images, is_hit, judge
 from synth.networks import reading
 from synth.record.record import Record
-from synth.record.result import Item, Json
+from synth.record.result import Item, Json, name_of
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def save_images(record: Record, result: SearchResult, seed: int, search: str) ->
         "network": problem.network.name,
         "weights": problem.network.sha256,
         "search": search,
-        "encoding": type(problem.encoding).__name__.lower(),
+        "encoding": name_of(problem.encoding),
     }
     names = problem.encoding.names or ()
     items = []

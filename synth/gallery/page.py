@@ -22,7 +22,6 @@ from synth.gallery.folder import Figure, Run
 from synth.gallery.heatmap import HeatMap, heat_map_of
 from synth.gallery.inline import inline_json
 from synth.gallery.numerals import anything, words
-from synth.gallery.old_words import current_override
 from synth.gallery.tables import (
     contender_table,
     facts_of,
@@ -32,6 +31,7 @@ from synth.gallery.tables import (
     runs_table,
     target_rows,
 )
+from synth.record.renames import current_word
 from synth.record.result import Json
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -251,7 +251,7 @@ def _command(run: Run) -> str:
     if not run.text("recipe") or not isinstance(overrides, list):
         return ""
     arguments = [
-        current_override(word)
+        current_word(word)
         for word in overrides
         if isinstance(word, str) and not word.startswith("recipe=")
     ]

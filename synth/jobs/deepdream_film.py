@@ -20,9 +20,9 @@ from synth.core import Encoding, Objective, Search, Transform
 from synth.core.network import Network
 from synth.data.animation import opened, webp
 from synth.encodings.perturbation import Perturbation
-from synth.engine.experiment import Experiment, name_of
+from synth.engine.experiment import Experiment
 from synth.engine.fitness import ImageProblem
-from synth.engine.metric import SearchResult
+from synth.engine.search_result import SearchResult
 from synth.engine.state import RunState
 from synth.engine.verdict import summary
 from synth.engine.writing import compare_with_clean, judge_items, read_saved, save_images
@@ -31,7 +31,7 @@ from synth.record import progress
 from synth.record.interrupt import Interrupt
 from synth.record.job import Job
 from synth.record.record import Record, versions
-from synth.record.result import Figure, Item, Json, NetworkInfo, Result
+from synth.record.result import Figure, Item, Json, NetworkInfo, Result, name_of
 
 log = logging.getLogger(__name__)
 

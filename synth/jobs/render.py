@@ -17,7 +17,7 @@ from synth.errors import InputError
 from synth.record import progress
 from synth.record.job import Job
 from synth.record.record import RESULT, Record, versions
-from synth.record.result import Item, Json, Result
+from synth.record.result import Item, Json, Result, name_of
 
 
 class Render(Job):
@@ -50,7 +50,7 @@ class Render(Job):
             raise InputError("size=null: write one number of pixels, or [height, width].")
         if not encoding.scalable:
             raise InputError(
-                f"run={run}: its encoding, {type(encoding).__name__.lower()}, is made of pixels; "
+                f"run={run}: its encoding, {name_of(encoding)}, is made of pixels; "
                 "only encodings without a resolution render at another size: encoding=cppn."
             )
         name = f"genomes_{contender}.safetensors" if contender else "genomes.safetensors"
@@ -88,7 +88,7 @@ class Render(Job):
             versions=versions(),
             network=self.earlier.network,
             search=self.earlier.search,
-            encoding=type(self.encoding).__name__.lower(),
+            encoding=name_of(self.encoding),
             items=items,
             findings={"pictures": sum(item.file is not None for item in items)},
         )

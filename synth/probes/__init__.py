@@ -7,7 +7,7 @@ a class in a file of this folder and ``conf/recipe/NAME.yaml`` that names it.
 In conf/recipe:
 
     layers               Layers in layers.py: the layers of a network, in order
-    natural_statistics   NaturalStatistics in natural_statistics.py: mean and deviation of
+    natural_statistics   MeasureNaturalStatistics in natural_statistics.py: mean and deviation of
                          every unit over natural pictures
 """
 

@@ -14,7 +14,7 @@ from synth.record.record import Record
 QUANTILES = (0.05, 0.5, 0.95)
 
 
-class NaturalStatistics(Probe):
+class MeasureNaturalStatistics(Probe):
     """Writes NETWORK.naturals.safetensors into the run folder.
 
     A comparison takes the file as ``naturals=FILE``; beside the bundled weights it is the default.

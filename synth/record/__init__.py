@@ -7,4 +7,5 @@ checkpoint.py   saving and resuming of searches and trainings
 atomic.py       atomic writes of files, and the error of a full disk
 progress.py     the progress bar
 interrupt.py    Ctrl-C
+renames.py      names of earlier versions, and what they are called now
 """

@@ -198,6 +198,11 @@ class Result:
         return Result(**values)
 
 
+def name_of(part: object) -> str:
+    """The name of a part in results: that of its class, in lower case."""
+    return type(part).__name__.lower()
+
+
 # written also where they are None: readers of result.json may rely on these names
 _ALWAYS_IN_ITEM = ("file", "target", "predicted", "confidence", "success", "seconds", "linf", "l2")
 _ALWAYS_IN_RESULT = ("status", "seconds", "device", "network", "search", "encoding", "findings")

@@ -9,7 +9,7 @@ from run_folders import MakeRun
 
 from synth.gallery import build_run_page
 from synth.gallery.folder import Run
-from synth.gallery.old_words import current_override
+from synth.record.renames import current_word
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from synth.gallery.old_words import current_override
     ],
 )
 def test_overrides(old: str, new: str) -> None:
-    assert current_override(old) == new
+    assert current_word(old) == new
 
 
 def test_a_page_of_an_old_run_uses_the_present_words(make_run: MakeRun) -> None:

@@ -8,7 +8,7 @@ import pytest
 from console import CONF, Synth
 from hydra.utils import get_object
 
-from synth.config.renames import CLASSES, FIGURES, KEYS, OPTIONS, current_word
+from synth.record.renames import CLASSES, FIGURES, KEYS, OPTIONS, current_word
 
 pytest_plugins = "console_fixtures"
 

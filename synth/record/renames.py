@@ -30,6 +30,9 @@ CLASSES = {
     "synth.networks.trained.trained": "synth.networks.bundled.bundled",
     "synth.objectives.rivals.Rivals": "synth.objectives.alternatives.Alternatives",
     "synth.onemax.OneMax": "synth.jobs.onemax.OneMax",
+    "synth.probes.natural_statistics.NaturalStatistics": (
+        "synth.probes.natural_statistics.MeasureNaturalStatistics"
+    ),
     "synth.render.Render": "synth.jobs.render.Render",
     "synth.searches.survival.Generational": "synth.searches.operators.survival.Generational",
     "synth.searches.survival.MuCommaLambda": "synth.searches.operators.survival.MuCommaLambda",
