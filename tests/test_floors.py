@@ -52,11 +52,6 @@ KINDS = {
 }
 
 
-def every_file(test: object) -> object:
-    ids = [str(path.relative_to(PACKAGE)) for path in FILES]
-    return pytest.mark.parametrize("path", FILES, ids=ids)(test)
-
-
 def folder_of(path: Path) -> str:
     """The folder of the package that a file is in; its own name where it is in none."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -83,17 +78,17 @@ def test_the_floors_name_the_folders_that_exist() -> None:
     assert set().union(*FLOORS) == folders | {"errors"}
 
 
-@every_file
-def test_imports_run_downward(path: Path) -> None:
-    loose = path.parent == PACKAGE and path.name != "errors.py"  # the face of the whole package
-    for module in imported(path):
-        root, _, inner = module.partition(".")
-        other = inner.split(".")[0]
-        if root != "synth" or not inner or other == folder_of(path) or loose:
-            continue
-        if (PACKAGE / other).is_dir() or (PACKAGE / f"{other}.py").is_file():
-            below = floor_of(other) < floor_of(folder_of(path))
-            assert below, f"{path} imports {module}, which is not below it"
+def test_imports_run_downward() -> None:
+    for path in FILES:
+        loose = path.parent == PACKAGE and path.name != "errors.py"  # the face of the whole package
+        for module in imported(path):
+            root, _, inner = module.partition(".")
+            other = inner.split(".")[0]
+            if root != "synth" or not inner or other == folder_of(path) or loose:
+                continue
+            if (PACKAGE / other).is_dir() or (PACKAGE / f"{other}.py").is_file():
+                below = floor_of(other) < floor_of(folder_of(path))
+                assert below, f"{path} imports {module}, which is not below it"
 
 
 def test_few_modules_stand_outside_of_a_folder() -> None:
@@ -101,16 +96,16 @@ def test_few_modules_stand_outside_of_a_folder() -> None:
     assert len(loose) <= 4, loose
 
 
-@every_file
-def test_only_the_command_line_and_the_configuration_import_hydra(path: Path) -> None:
-    roots = {module.split(".")[0] for module in imported(path)}
-    assert folder_of(path) in HYDRA or not roots & {"hydra", "omegaconf"}
+def test_only_the_command_line_and_the_configuration_import_hydra() -> None:
+    for path in FILES:
+        roots = {module.split(".")[0] for module in imported(path)}
+        assert folder_of(path) in HYDRA or not roots & {"hydra", "omegaconf"}
 
 
-@every_file
-def test_a_module_says_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(TREES[path]), f"{path} has no docstring"
-    assert not BANNED_MODULES & set(path.relative_to(PACKAGE).with_suffix("").parts)
+def test_a_module_says_what_it_is() -> None:
+    for path in FILES:
+        assert ast.get_docstring(TREES[path]), f"{path} has no docstring"
+        assert not BANNED_MODULES & set(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -128,27 +123,27 @@ def test_every_kind_of_the_configuration_has_a_folder() -> None:
     assert kinds - {".", "recipe"} == KINDS.keys()
 
 
-@every_file
-def test_names_are_nouns(path: Path) -> None:
-    names: set[str | None] = set()
-    for node in ast.walk(TREES[path]):
-        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
-            names.add(node.id if isinstance(node, ast.Name) else node.attr)
-        elif isinstance(node, ast.arg):
-            names.add(node.arg)
-        elif isinstance(node, ast.alias):
-            names.add(node.asname)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler | ast.MatchAs):
-            names.add(node.name)
-    banned = BANNED_NAMES & names
-    assert not banned, f"{path}: name the thing: {banned}"
+def test_names_are_nouns() -> None:
+    for path in FILES:
+        names: set[str | None] = set()
+        for node in ast.walk(TREES[path]):
+            if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+                names.add(node.id if isinstance(node, ast.Name) else node.attr)
+            elif isinstance(node, ast.arg):
+                names.add(node.arg)
+            elif isinstance(node, ast.alias):
+                names.add(node.asname)
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler | ast.MatchAs):
+                names.add(node.name)
+        banned = BANNED_NAMES & names
+        assert not banned, f"{path}: name the thing: {banned}"
 
 
-@every_file
-def test_the_formatter_is_never_switched_off(path: Path) -> None:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        assert len(line) <= 100, f"{path}:{number} has {len(line)} columns"
-        assert not re.search(r"#\s*fmt:\s*(skip|off)", line), f"{path}:{number}"
+def test_the_formatter_is_never_switched_off() -> None:
+    for path in FILES:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            assert len(line) <= 100, f"{path}:{number} has {len(line)} columns"
+            assert not re.search(r"#\s*fmt:\s*(skip|off)", line), f"{path}:{number}"
 
 
 @pytest.mark.parametrize("module", ["gallery.page", "cli.gallery", "cli.command"])
