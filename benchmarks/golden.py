@@ -86,7 +86,7 @@ RENAMES: dict[str, dict[str, Any]] = {
     "paths": {},
 }
 # Keys that records may have now and had not when they were kept.
-ADDED: frozenset[str] = frozenset(("figures",))
+ADDED: frozenset[str] = frozenset(("figures", "network"))
 
 ROOT = Path(__file__).parent.parent
 KEPT = Path(__file__).with_name("golden.json")
