@@ -7,7 +7,9 @@ at the top of its file, as Hydra overrides between spaces: ``# test: +image=chin
 
 from __future__ import annotations
 
+import copy
 import shlex
+from functools import cache
 from itertools import takewhile
 from typing import Any
 
@@ -61,6 +63,12 @@ def unresolved(*overrides: str, config: str = "config") -> dict[str, Any]:
 
 
 def _tree(config: str, overrides: tuple[str, ...], resolve: bool) -> dict[str, Any]:
+    return copy.deepcopy(_composition(config, overrides, resolve))
+
+
+@cache
+def _composition(config: str, overrides: tuple[str, ...], resolve: bool) -> dict[str, Any]:
+    """Composing takes longer than most tests do with the part; many ask for the same one."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composition = compose(config, overrides=list(overrides))
