@@ -65,7 +65,7 @@ class Stages(Search):
             )
         if any(part.shared_population for part in self.searches):
             raise InputError(
-                "search.search: items that live from one another cannot go through stages."
+                "search.search: a search with a shared population cannot go through stages."
             )
         self.gradient = any(part.gradient for part in self.searches)
         self.alternatives = all(part.alternatives for part in self.searches)

@@ -295,7 +295,7 @@ def _genetic() -> Genetic:
         (lambda: Stages(octaves(dreams(), 2), [Stage(1)]), "stages of their own"),
         (
             lambda: Stages(MapElites(GaussianMutation(0.1, 0.1)), [Stage(1)]),
-            "live from one another",
+            "a shared population cannot go through stages",
         ),
         (lambda: experiment_of(Stages(_genetic(), [Stage(1), Stage(1)])), "keeps a population"),
         (
