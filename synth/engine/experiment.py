@@ -193,6 +193,8 @@ class Experiment(Job):
         if line is not None:
             save_strips(record, result, line, items)
         self._save_genomes(record, state)
+        # what metrics and figures take is not the search's
+        seconds = round(time.monotonic() - start + observer.resumed_seconds, 3)
         outcome = Outcome(record, self.problem, self.rows, state, items)
         findings = summary(items)
         for metric in self.metrics:
@@ -203,7 +205,6 @@ class Experiment(Job):
         archive = None
         if self.search_method.shared_population:
             archive = archive_record(state, self.problem.objective.target(self.rows), items)
-        seconds = round(time.monotonic() - start + observer.resumed_seconds, 3)
         successes = [item.success for item in items if item.success is not None]
         log.info(
             "%s on %s: %s in %.1f s",
