@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from console import ROOT, Synth, result_of, started, steps_of
 from hypothesis import given
 from hypothesis import strategies as st
+from interrupted import DRIVER, wait_for_step
 from PIL import Image
 
 from synth.cli.folders import LONGEST_NAME, point
@@ -547,34 +547,10 @@ def _killed(*_: object) -> None:
     raise Killed
 
 
-DRIVER = (
-    "import sys; sys.argv[0] = 'synth'\n"
-    "from synth.cli.command import main\n"
-    "from synth.engine import experiment, observer\n"
-    "observer.CHECKPOINT_EVERY = experiment.REPORT_EVERY = 0.0\n"
-    "main()"
-)
-
-
-def _wait_for_step(folder: Path, step: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 100
-    while time.monotonic() < deadline:
-        steps = folder / "steps.jsonl"
-        if (
-            steps.exists()
-            and steps.read_bytes().count(b"\n") > step
-            and list(folder.glob("checkpoint.safetensors"))
-        ):
-            return
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.01)
-    raise AssertionError("the process never got there")
-
-
 def test_sigkill_and_again(tmp_path: Path, synth: Synth, weights: Path) -> None:
     words = *GENETIC, "search.generations=60", f"network.weights={weights}"
     process = started(*words, "folder=killed", cwd=tmp_path, code=DRIVER)
-    _wait_for_step(tmp_path / "killed", 5, process)
+    wait_for_step(tmp_path / "killed", 5, process)
     process.kill()
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
@@ -587,7 +563,7 @@ def test_sigkill_and_again(tmp_path: Path, synth: Synth, weights: Path) -> None:
 def test_ctrl_c(tmp_path: Path, weights: Path) -> None:
     words = *GRADIENT, "search.steps=100000", f"network.weights={weights}", "folder=out"
     process = started(*words, cwd=tmp_path, code=DRIVER)
-    _wait_for_step(tmp_path / "out", 2, process)
+    wait_for_step(tmp_path / "out", 2, process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=100)
     assert process.returncode == 130, err

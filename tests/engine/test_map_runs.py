@@ -6,8 +6,6 @@ import json
 import logging
 import random
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import torch
 from console import Synth, result_of, started
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interrupted import at_step
+from interrupted import DRIVER, at_step, wait_for_step
 from PIL import Image
 from safetensors.torch import load_file
 from small_worlds import NAMES, rows_of, tiny_module, wrapped
@@ -335,34 +333,6 @@ def test_a_run_without_a_checkpoint_warns_of_no_damage(
     assert "damaged" not in caplog.text
 
 
-DRIVER = (
-    "import sys; sys.argv[0] = 'synth'\n"
-    "from synth.cli import command\n"
-    "from synth.engine import experiment, observer\n"
-    "observer.CHECKPOINT_EVERY = experiment.REPORT_EVERY = 0.0\n"
-    "command.main()"
-)
-
-
-def _killed_at(folder: Path, step: int, process: subprocess.Popen[str]) -> None:
-    """Kills the process once steps.jsonl has more than `step` lines and there is a checkpoint."""
-    deadline = time.monotonic() + 100
-    while time.monotonic() < deadline:
-        steps = folder / "steps.jsonl"
-        if (
-            steps.exists()
-            and steps.read_bytes().count(b"\n") > step
-            and (folder / "checkpoint.safetensors").exists()
-        ):
-            process.kill()
-            process.communicate(timeout=60)
-            assert process.returncode == -signal.SIGKILL
-            return
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.01)
-    raise AssertionError("the process never reached the step")
-
-
 @pytest.mark.parametrize(
     "command",
     [
@@ -377,7 +347,10 @@ def test_a_run_resumed_after_sigkill_is_the_uninterrupted_one(
 ) -> None:
     words = *command.split(), f"network.weights={weights}", "device=cpu"
     process = started(*words, "folder=killed", cwd=tmp_path, code=DRIVER)
-    _killed_at(tmp_path / "killed", random.Random(command).randrange(2, 12), process)
+    wait_for_step(tmp_path / "killed", random.Random(command).randrange(2, 12), process)
+    process.kill()
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
     assert not Path("killed/result.json").exists()
     other = synth(*words, "folder=killed", "seed=9").complaint
     assert "seed was 0, is 9" in other
