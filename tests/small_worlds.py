@@ -192,6 +192,28 @@ def wrapped(
     )
 
 
+def modules_of(network: Network) -> list[nn.Module]:
+    """The network's module and the copies of it that searches read."""
+    copies = [network._inference_copy(fold).module for fold in (True, False)]
+    return list(dict.fromkeys([network.module, *copies]))
+
+
+def count_passes(network: Network) -> list[int]:
+    """The number of images in each forward pass from here on, that of a search or a plain one."""
+    passes: list[int] = []
+    for module in modules_of(network):
+        module.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0])))
+    return passes
+
+
+def unanswering() -> Network:
+    """A network that answers NaN for every image."""
+    module = tiny_module()
+    with torch.no_grad():
+        module.fc.bias[3] = torch.nan
+    return wrapped(module)
+
+
 def evolved(
     search: Search, problem: Problem, rows: Rows, steps: int | None = None
 ) -> tuple[list[StepReport], list[State]]:

@@ -13,6 +13,7 @@ from synth import data
 from synth.core import BoundObjective, Images, Readout, Rows, Target
 from synth.core.classes import Classes
 from synth.core.network import OUTPUT, Network
+from synth.core.prediction import NO_CLASS, label, predictions
 from synth.engine.fitness import own, total
 from synth.record.result import Item, Json
 
@@ -24,15 +25,16 @@ class Verdict:
     """The prediction for one image.
 
     Attributes:
-        predicted: name of the class with the largest logit.
+        predicted: name of the class with the largest logit; None where the network answers NaN.
         predicted_index: its index.
         confidence: probability of the target class; for an untargeted item, of all other classes
-            together, so that it is above one half where that target is met. None without a class.
+            together, so that it is above one half where that target is met. None without a class,
+            and where the network answers NaN.
         success: see `judge`; None where neither a class nor `until` is set.
     """
 
-    predicted: str
-    predicted_index: int
+    predicted: str | None
+    predicted_index: int | None
     confidence: float | None
     success: bool | None
 
@@ -79,9 +81,10 @@ def evaluate_images(
 
 def is_hit(logits: Tensor, target: Target | None) -> bool:
     """Whether the prediction from `logits` [classes] meets `target`; False without a class."""
-    if target is None or target.index is None:
+    best = int(predictions(logits))
+    if target is None or target.index is None or best == NO_CLASS:
         return False
-    return (int(logits.argmax()) == target.index) != target.untargeted
+    return (best == target.index) != target.untargeted
 
 
 def judge(
@@ -99,16 +102,20 @@ def judge(
         until: the value that the monitored objective has to reach.
         monitor: its value on the saved image.
     """
-    best = int(logits.argmax())
+    index = int(predictions(logits))
+    best = None if index == NO_CLASS else index
+    name = label(classes, index)
     # compared with as many digits as the record keeps
     reached = until is None or round(monitor, 6) >= until
     if target is None or target.index is None:
-        return Verdict(classes.label(best), best, None, None if until is None else reached)
+        return Verdict(name, best, None, None if until is None else reached)
+    if best is None:
+        return Verdict(None, None, None, False)
     probability = float(logits.softmax(0)[target.index])
     if target.untargeted:
         probability = 1.0 - probability
     success = is_hit(logits, target) and reached
-    return Verdict(classes.label(best), best, round(probability, 6), success)
+    return Verdict(name, best, round(probability, 6), success)
 
 
 def summary(items: Sequence[Item]) -> dict[str, Json]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from synth import data
 from synth.core import Images, Target
 from synth.core.lineage import Ancestors
+from synth.core.prediction import NO_CLASS, label, predictions
 from synth.engine.search_result import SearchResult
 from synth.engine.state import RunState
 from synth.engine.verdict import evaluate_images, is_hit, judge
@@ -119,6 +120,15 @@ def judge_items(
         items[i].predicted_index = verdict.predicted_index
         items[i].confidence = verdict.confidence
         items[i].success = verdict.success
+    unanswered = sum(items[i].predicted is None for i in places)
+    if unanswered:
+        log.warning(
+            "%s answers NaN or infinity for %d of %d images: no class is predicted for them, and "
+            "none of them is a success",
+            problem.network.name,
+            unanswered,
+            len(places),
+        )
 
 
 def compare_with_clean(
@@ -163,9 +173,10 @@ def _predict_clean(items: Sequence[Item], result: SearchResult, originals: Image
     for item, target, logits in zip(
         items, targets, reading.logits(network, originals), strict=True
     ):
-        best = int(logits.argmax())
-        item.original_predicted = network.classes.label(best)
-        item.original_confidence = round(float(logits.softmax(0)[best]), 6)
+        best = int(predictions(logits))
+        item.original_predicted = label(network.classes, best)
+        if best != NO_CLASS:
+            item.original_confidence = round(float(logits.softmax(0)[best]), 6)
         if is_hit(logits, target):
             item.already = True
             item.success = None

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from synth import data
 from synth.core import Images, Rows
 from synth.core.network import Network
+from synth.core.prediction import NO_CLASS, predictions
 from synth.data.sheet import shortened, sized
 from synth.engine.fitness import ImageProblem
 from synth.engine.metric import FigureMaker, Outcome
@@ -113,8 +114,11 @@ def draw(panels: Images, labels: Sequence[tuple[str, str]], change: float) -> Im
 
 def _labels(network: Network, images: Images) -> list[tuple[str, str]]:
     """Predicted class and confidence of each image, in words."""
-    confidence, labels = reading.logits(network, images).softmax(1).max(1)
+    logits = reading.logits(network, images)
+    confidence = logits.softmax(1).amax(1)
     return [
-        (network.classes.label(index), f"{100 * share:.1f} %")
-        for index, share in zip(labels.tolist(), confidence.tolist(), strict=True)
+        ("no class", "")
+        if index == NO_CLASS
+        else (network.classes.label(index), f"{100 * share:.1f} %")
+        for index, share in zip(predictions(logits).tolist(), confidence.tolist(), strict=True)
     ]

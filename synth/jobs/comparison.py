@@ -7,19 +7,20 @@ pictures is measured.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from synth.core import Images, Target
 from synth.core.network import Network
+from synth.core.prediction import NO_CLASS, predictions
 from synth.engine.experiment import Experiment
-from synth.errors import InputError
+from synth.errors import InputError, printable
 from synth.metrics.naturalness import load_or_fit
 from synth.networks import reading
 from synth.record.job import Job
@@ -123,7 +124,8 @@ class Comparison(Job):
         if statistics is not None:
             distances = statistics.distances(experiment.network, images).tolist()
             for item, distance in zip(saved_items, distances, strict=True):
-                item.natural_distance = round(distance, 4)
+                if math.isfinite(distance):
+                    item.natural_distance = round(distance, 4)
         if self.transfer is not None:
             index = torch.tensor(places, device=experiment.rows.item.device)
             targets = experiment.problem.objective.target(experiment.rows.select(index))
@@ -139,35 +141,36 @@ class Comparison(Job):
     ) -> None:
         """Adds whether the second network meets the target too, and its confidence.
 
-        Nothing is added where it lacks the class. An untargeted item counts only where the second
-        network predicted the true class for the clean image.
+        Nothing is added where it lacks the class or answers NaN. An untargeted item counts only
+        where the second network predicted the true class for the clean image.
         """
         network = self.transfer
         assert network is not None
-        for item, target, probability in zip(
-            items, targets, _probabilities(network, images), strict=True
-        ):
+        for item, target, logits in zip(items, targets, _logits(network, images), strict=True):
             index = None
             if target is not None and target.index is not None:
                 index = experiment.network.classes.counterpart(target.index, network.classes)
             if index is None:
                 continue
             assert target is not None
-            confidence = float(probability[index])
-            hit = int(probability.argmax()) == index
+            best = int(predictions(logits))
+            if best == NO_CLASS:
+                continue
+            confidence = float(logits.softmax(0)[index])
+            hit = best == index
             if target.untargeted:
                 if item.original is not None:
-                    clean = _probabilities(network, record.read_back(item.original)[None])[0]
-                    if int(clean.argmax()) != index:
+                    clean = _logits(network, record.read_back(item.original)[None])[0]
+                    if int(predictions(clean)) != index:
                         continue
                 confidence, hit = 1.0 - confidence, not hit
             item.transfer_confidence = round(confidence, 6)
             item.transfer_success = hit
 
 
-def _probabilities(network: Network, images: Images) -> Tensor:
-    """Class probabilities of images of any size, [n, classes], on the CPU."""
-    return reading.logits(network, images, size=network.size).softmax(1).cpu()
+def _logits(network: Network, images: Images) -> Tensor:
+    """Logits of images of any size, [n, classes], on the CPU."""
+    return reading.logits(network, images, size=network.size).cpu()
 
 
 def _row(experiment: Experiment, result: Result) -> dict[str, Json]:
@@ -205,7 +208,7 @@ def _print(contenders: Mapping[str, Mapping[str, Json]]) -> None:
         table.add_column(column, justify="right")
     for name, row in contenders.items():
         table.add_row(
-            name,
+            printable(name),
             "-" if row["success"] is None else f"{row['success']} of {row['items']}",
             _format(row["mean_confidence"], ".4f"),
             _format(row["passes_to_success"], ",.0f"),
@@ -213,7 +216,7 @@ def _print(contenders: Mapping[str, Mapping[str, Json]]) -> None:
             _format(row["natural_distance"], ".2f"),
             _format(row["transfer_success"], ".0%"),
         )
-    Console(width=None if Console().is_terminal else WIDTH).print(table)
+    plain_console(piped_width=WIDTH).print(table)
 
 
 def _format(value: Json, form: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from synth.core import Rows
+from synth.core.prediction import differ, predictions
 from synth.encodings.perturbation import Perturbation
 from synth.engine.fitness import ImageProblem
 from synth.engine.metric import Metric, Outcome
@@ -44,9 +45,9 @@ class CriticalSamples(Metric):
         assert isinstance(encoding, Perturbation)
         assert encoding.epsilon is not None
         images = problem.images(outcome.state.genome, rows)
-        clean_labels = reading.logits(problem.network, encoding.originals(rows)).argmax(1)
-        labels = reading.logits(problem.network, images).argmax(1)
-        critical = (clean_labels != labels).tolist()
+        clean_labels = predictions(reading.logits(problem.network, encoding.originals(rows)))
+        labels = predictions(reading.logits(problem.network, images))
+        critical = differ(clean_labels, labels).tolist()
         for item, is_critical in zip(outcome.items, critical, strict=True):
             item.extra["critical"] = is_critical
             if not encoding.eight_bit:

@@ -14,6 +14,7 @@ from torch import Tensor
 from synth import data
 from synth.core import Images, Rows, Target
 from synth.core.network import Network
+from synth.core.prediction import NO_CLASS, differ, label, predictions
 from synth.data.sheet import joined, sized
 from synth.encodings.universal import Universal
 from synth.engine.fitness import ImageProblem
@@ -37,7 +38,7 @@ class Predictions:
     """Predicted classes of m pictures.
 
     Attributes:
-        clean: int64 [m], without the perturbation.
+        clean: int64 [m], without the perturbation; `NO_CLASS` where the network answers NaN.
         perturbed: int64 [m], with it.
     """
 
@@ -47,7 +48,7 @@ class Predictions:
     @property
     def fooling_rate(self) -> float | None:
         """The share whose class changes (Moosavi-Dezfooli et al. 2017); None of no pictures."""
-        return _share(self.perturbed != self.clean)
+        return _share(differ(self.clean, self.perturbed))
 
     def target_rate(self, index: int | None) -> float | None:
         """The share predicted as class `index` of those that were not before; None without one."""
@@ -208,7 +209,7 @@ def predict(network: Network, pictures: Tensor, perturbations: Tensor) -> list[P
 def _labels(network: Network, pictures: Tensor, perturbation: Tensor | None = None) -> Tensor:
     """The predicted class of each picture, int64 [m], with the perturbation where one is given."""
     batches = (perturb(part.to(network.device), perturbation) for part in pictures.split(BATCH))
-    return reading.logits(network, batches).argmax(1)
+    return predictions(reading.logits(network, batches))
 
 
 def perturb(pictures: Tensor, perturbation: Tensor | None) -> Images:
@@ -235,8 +236,9 @@ def dominant_labels(
         [prediction.perturbed for prediction in predictions],
         [prediction.clean for prediction in predictions],
     ):
-        counts = torch.cat(labels).bincount(minlength=len(network.classes)).double()
-        shares.append(counts / counts.sum())
+        every = torch.cat(labels)
+        counts = every[every != NO_CLASS].bincount(minlength=len(network.classes)).double()
+        shares.append(counts / len(every))
     perturbed, clean = shares
     order = perturbed.argsort(descending=True, stable=True)[:most].tolist()
     return [
@@ -270,7 +272,7 @@ def draw_sheet(
         (perturb(pictures[chosen], perturbation.cpu()), prediction.perturbed[chosen]),
     )
     parts = [
-        (sized(data.to_image(image), SIDE, SIDE), network.classes.label(index))
+        (sized(data.to_image(image), SIDE, SIDE), label(network.classes, index) or "no class")
         for images, labels in rows
         for image, index in zip(images, labels.tolist(), strict=True)
     ]

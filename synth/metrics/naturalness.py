@@ -121,6 +121,11 @@ def fit(network: Network, pictures: Sequence[data.Picture]) -> NaturalStatistics
         )
     layers = _layers(network)
     features = _features(network, pictures, layers).cpu()
+    if not bool(features.isfinite().all()):
+        raise InputError(
+            f"naturals: the activations of {network.name} are NaN or infinite for these pictures; "
+            "its weights are damaged."
+        )
     deviation, mean = torch.std_mean(features, dim=0)
     deviation = torch.where(deviation > 1e-6 * mean.abs().clamp_min(1e-6), deviation, 0.0)
     unscaled = NaturalStatistics(layers, mean, deviation, 1.0, len(pictures), network.sha256)

@@ -90,5 +90,9 @@ class Recognition(Metric):
 
 
 def _nearest(points: Tensor, candidates: Tensor) -> Tensor:
-    """For each of `points` [n, d] the index of the nearest of `candidates` [m, d]: int64 [n]."""
-    return torch.cdist(points, candidates).argmin(1)
+    """For each of `points` [n, d] the index of the nearest of `candidates` [m, d]: int64 [n].
+
+    It is -1 where a distance is not a number, which argmin takes for the smallest.
+    """
+    distances = torch.cdist(points, candidates)
+    return torch.where(distances.isfinite().all(1), distances.argmin(1), -1)

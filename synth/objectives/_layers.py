@@ -1,4 +1,4 @@
-"""Shared functions of objectives: layer names, rectified layers, and the values of a row's item."""
+"""Shared functions of objectives: layers, classes of clean images, values of a row's item."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from synth.core.network import Network
+from synth.core.prediction import NO_CLASS, predictions
 from synth.errors import InputError
+from synth.networks import reading
 
 
 def layer_names(layer: str | Sequence[str]) -> list[str]:
@@ -25,6 +27,22 @@ def resolve_layer(network: Network, name: str, rectified: bool) -> str:
     With `rectified` it is the layer behind `name`'s normalisation and ReLU, else `name` itself.
     """
     return network.rectified(name) if rectified else network.layer(name)
+
+
+def clean_labels(network: Network, images: reading.Source) -> Tensor:
+    """The classes that `network` predicts for clean images, int64 [n].
+
+    Raises:
+        InputError: it answers NaN for one of them, so that there is no class to compare with.
+    """
+    labels = predictions(reading.logits(network, images))
+    lacking = int((labels == NO_CLASS).sum())
+    if lacking:
+        raise InputError(
+            f"network: {network.name} answers NaN or infinity for {lacking} of {len(labels)} clean "
+            "images, so there is no class to lead away from; its weights are damaged."
+        )
+    return labels
 
 
 def select_item(values: Sequence[Tensor], item: Tensor) -> Tensor:

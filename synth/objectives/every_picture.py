@@ -11,8 +11,7 @@ from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import OUTPUT, Network
 from synth.data.split import HeldOutSplit, Source
 from synth.errors import InputError
-from synth.networks import reading
-from synth.objectives._layers import select_index
+from synth.objectives._layers import clean_labels, select_index
 from synth.objectives.scores import Names, check_score, margin_of
 
 SCORES = ("margin", "rate")
@@ -76,7 +75,7 @@ class EveryPicture(Objective):
         if self.target is not None:  # first: an unknown class is reported before the forward passes
             targets = network.classes.indices(self.target, network.name)
         pictures = self.pictures.at(network.size).train
-        labels = reading.logits(network, pictures).argmax(1)
+        labels = clean_labels(network, pictures)
         return _BoundEveryPicture(labels, targets, self.score, self.confidence, network)
 
 

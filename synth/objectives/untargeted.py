@@ -12,8 +12,7 @@ from synth import data
 from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import OUTPUT, Network
 from synth.errors import InputError
-from synth.networks import reading
-from synth.objectives._layers import select_index
+from synth.objectives._layers import clean_labels, select_index
 from synth.objectives.scores import check_score, margin_of
 
 SCORES = ("margin", "cross_entropy", "probability")
@@ -85,7 +84,7 @@ class Untargeted(Objective):
             pictures = data.pictures(self.images)
         if self.label == FOLDER:
             return _folder_labels(network, pictures)
-        return reading.logits(network, pictures).argmax(1).tolist()
+        return clean_labels(network, pictures).tolist()
 
 
 class _BoundUntargeted(BoundObjective):

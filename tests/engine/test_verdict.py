@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
-from small_worlds import rows_of
+from small_worlds import noisy_pictures, rows_of, tiny_module, unanswering, wrapped
 from torch import Tensor
 from torch.nn import functional
 
 from synth.core import BoundObjective, Readout, Target
 from synth.core.classes import Classes
 from synth.core.network import Network
-from synth.engine.verdict import BATCH, evaluate_images, is_hit, judge, summary
+from synth.encodings.perturbation import Perturbation
+from synth.engine.experiment import Experiment
+from synth.engine.verdict import BATCH, Verdict, evaluate_images, is_hit, judge, summary
+from synth.errors import InputError
+from synth.figures.triptych import Triptych
+from synth.metrics.critical_samples import CriticalSamples
+from synth.metrics.distances import Distances
+from synth.metrics.naturalness import load_or_fit
 from synth.networks import bundled, reading
-from synth.objectives.scores import Channel
+from synth.objectives.every_picture import EveryPicture
+from synth.objectives.scores import Channel, ClassScore
+from synth.objectives.untargeted import Untargeted
+from synth.record.record import Record
 from synth.record.result import Item
+from synth.searches.fast_gradient import FastGradient
 
 pytest_plugins = "console_fixtures"
 
@@ -147,3 +159,59 @@ def test_a_hit_is_the_class_or_any_other_class() -> None:
     ]
     assert not is_hit(SCORES, None)
     assert not is_hit(SCORES, Target("conv1:2"))
+
+
+@pytest.mark.parametrize("logit", [math.nan, math.inf])
+@pytest.mark.parametrize("target", [Target("it", 0), Target("not it", 1, untargeted=True), None])
+def test_a_network_that_answers_nan_predicts_nothing_and_nothing_succeeds(
+    logit: float, target: Target | None
+) -> None:
+    scores = torch.tensor([logit, 0.0, 0.0])
+    assert not is_hit(scores, target)
+    success = None if target is None else False
+    assert judge(scores, target, CLASSES, None, monitor=1.0) == Verdict(None, None, None, success)
+    assert judge(scores, target, CLASSES, 0.5, monitor=math.nan).success is False
+
+
+def test_a_run_on_a_network_that_answers_nan_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    picture = noisy_pictures(tmp_path / "p", 1) / "00.png"
+    experiment = Experiment(
+        unanswering(),
+        Perturbation(str(picture), epsilon=0.1, size=16),
+        ClassScore([0, 2]),
+        FastGradient(),
+        metrics={"critical": CriticalSamples(), "distances": Distances()},
+        figures={"triptych": Triptych()},
+    )
+    with caplog.at_level(logging.WARNING, "synth"):
+        result = experiment.run(Record(tmp_path / "out")).to_dict()
+    assert "tiny answers NaN or infinity for 2 of 2 images" in caplog.text
+    for item in result["items"]:
+        assert (item["success"], item["predicted"], item["confidence"]) == (False, None, None)
+        assert "original_predicted" not in item
+        assert item["critical"] is False
+    assert result["findings"]["success"] == 0
+    assert result["findings"]["mean_confidence"] is None
+    assert result["findings"]["critical_sample_ratio"] == 0
+    assert result["findings"]["unrounded_success"] == 0
+    assert [figure["caption"][:8] for figure in result["figures"]] == ["no class"] * 2
+
+
+def test_where_the_class_of_a_clean_image_is_needed_a_network_without_answer_is_refused(
+    tmp_path: Path,
+) -> None:
+    folder = str(noisy_pictures(tmp_path / "p", 10))
+    for objective in (Untargeted(images=folder), EveryPicture(folder)):
+        with pytest.raises(InputError, match="answers NaN or infinity for 10 of 10 clean images"):
+            objective.bind(unanswering())
+    with pytest.raises(InputError, match="the activations of tiny are NaN or infinite"):
+        load_or_fit(damaged_first_layer(), folder)
+
+
+def damaged_first_layer() -> Network:
+    module = tiny_module()
+    with torch.no_grad():
+        module.conv1.weight.fill_(3e38)
+    return wrapped(module)

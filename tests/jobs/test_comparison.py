@@ -10,7 +10,7 @@ import pytest
 import torch
 from console import Synth, result_of, write_weights
 from PIL import Image
-from small_worlds import NAMES, tiny_module, wrapped
+from small_worlds import NAMES, tiny_module, unanswering, wrapped
 
 from synth.core import Search
 from synth.core.classes import Classes
@@ -301,3 +301,13 @@ def test_a_contender_added_on_the_command_line_gets_the_shared_settings(
     assert [contender["budget"] for contender in result["contenders"].values()] == [6, 9, 9]
     assert list(result["contenders"]) == ["gradient", "genetic", "cma"]
     assert result.get("transfer") is None
+
+
+def test_a_second_network_that_answers_nan_has_no_transfer(
+    loud_network: Network, tmp_path: Path
+) -> None:
+    second = unanswering()
+    second.sha256 = "2" * 64
+    result = Comparison({"only": ascent(loud_network)}, second).run(Record(tmp_path)).to_dict()
+    assert not any("transfer_success" in item for item in result["items"])
+    assert result["contenders"]["only"]["transfer_success"] is None

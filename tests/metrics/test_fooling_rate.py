@@ -11,15 +11,22 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from small_worlds import NAMES, tiny_module, wrapped
+from small_worlds import NAMES, tiny_module, unanswering, wrapped
 
 from synth.core.network import Network
+from synth.core.prediction import NO_CLASS
 from synth.data.split import HeldOutSplit
 from synth.encodings.pixels import Pixels
 from synth.encodings.universal import Universal
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
-from synth.metrics.fooling_rate import FoolingRate, Predictions
+from synth.metrics.fooling_rate import (
+    FoolingRate,
+    Predictions,
+    dominant_labels,
+    draw_sheet,
+    predict,
+)
 from synth.objectives.every_picture import EveryPicture
 from synth.objectives.scores import ClassScore
 from synth.record.record import Record
@@ -195,3 +202,18 @@ def test_mistakes_are_reported_in_one_line(loud: Network) -> None:
         FoolingRate(labels=0)
     with pytest.raises(InputError, match=r"write encoding=universal, or metrics.fooling_rate=null"):
         Experiment(loud, Pixels(), ClassScore(1), Gradient(2), metrics={"it": FoolingRate()})
+
+
+def test_pictures_without_a_predicted_class_are_not_fooled() -> None:
+    clean, perturbed = torch.tensor([0, 1, 2, NO_CLASS]), torch.tensor([0, NO_CLASS, 1, 1])
+    prediction = Predictions(clean, perturbed)
+    assert prediction.fooling_rate == 0.25
+    network = unanswering()
+    assert dominant_labels(network, [prediction], 3) == [
+        {"label": "king penguin", "share": 0.5, "share_without": 0.25},
+        {"label": "goldfish", "share": 0.25, "share_without": 0.25},
+    ]
+    pictures = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
+    (prediction,) = predict(network, pictures, torch.zeros(1, 3, 16, 16))
+    assert prediction.perturbed.tolist() == [NO_CLASS] * 2
+    assert draw_sheet(network, pictures, torch.zeros(3, 16, 16), prediction, 2).width > 0

@@ -15,7 +15,7 @@ from synth.core.network import Network
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
-from synth.metrics.recognition import Recognition
+from synth.metrics.recognition import Recognition, _nearest
 from synth.objectives.features import FeatureMatch
 from synth.record.record import Record
 from synth.searches.gradient import Gradient
@@ -134,3 +134,8 @@ def test_mistakes(network: Network, folder: Path) -> None:
         make_experiment(Recognition(str(folder)), ["conv1", "conv2"])
     with pytest.raises(InputError, match="layer=poool: tiny has no such layer"):
         make_experiment(Recognition(str(folder), "poool"))
+
+
+def test_features_that_are_no_numbers_are_nearest_to_nothing() -> None:
+    points = torch.tensor([[torch.nan, 0.0], [1.0, 0.0]])
+    assert _nearest(points, torch.eye(2)).tolist() == [-1, 0]

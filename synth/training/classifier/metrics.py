@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from synth.core.prediction import NO_CLASS, predictions
+
 BINS = 15  # intervals of confidence, as in Guo et al. 2017
 
 
@@ -38,7 +40,7 @@ def measure_classification(logits: Tensor, labels: Tensor) -> ClassificationMetr
         labels: int64 ``[n]``.
     """
     best = logits.topk(min(5, logits.shape[1]), dim=1).indices
-    hits = best == labels[:, None]
+    hits = (best == labels[:, None]) & (predictions(logits) != NO_CLASS)[:, None]
     confidence = logits.softmax(1).amax(1)
     return ClassificationMetrics(
         top1=hits[:, 0].double().mean().item(),

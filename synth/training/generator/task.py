@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
 from synth.core.network import Network
+from synth.core.prediction import NO_CLASS, predictions
 from synth.data.augmentation import Augmentation
 from synth.errors import InputError
 from synth.networks.generator import UpConvolution
@@ -225,8 +226,9 @@ class GeneratorTask(Task):
             pixel += float(errors[0]) * len(batch)
             feature += float(errors[1]) * len(batch)
             eight_bit = (drawn * 255).round() / 255
-            labels = self.network(images).argmax(1)
-            same += float((labels == self.network(eight_bit).argmax(1)).sum())
+            labels = predictions(self.network(images))
+            agrees = (labels == predictions(self.network(eight_bit))) & (labels != NO_CLASS)
+            same += float(agrees.sum())
         count = len(self.validation)
         loss = (self.losses.pixel * pixel + self.losses.feature * feature) / count
         metrics = {"validation_loss": loss, "validation_pixel_error": pixel / count}

@@ -37,3 +37,9 @@ def test_the_metrics_of_four_pictures() -> None:
 
 def test_with_three_classes_everything_is_in_the_top_five() -> None:
     assert measure_classification(torch.rand(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])).top5 == 1
+
+
+def test_logits_that_are_no_numbers_are_not_right() -> None:
+    logits = torch.tensor([[torch.nan, 0.0], [2.0, 0.0]])
+    metrics = measure_classification(logits, torch.tensor([0, 0]))
+    assert metrics.top1 == metrics.top5 == 0.5
