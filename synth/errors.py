@@ -14,7 +14,26 @@ class InputError(Exception):
 
     Its message is one line that says what, where, and what to write instead. The command line
     prints it without a traceback and exits with code 2.
+
+    Args:
+        message: the line; what is not printable in it, as in a file's name, is written as escapes.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """`text`, which may hold a file's name, on one line and without codes that a terminal obeys.
+
+    Line ends, control characters, marks that turn the direction of writing, and bytes that are no
+    UTF-8 are written as Python's escapes, ``\\x1b`` and ``\\u202e``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
 
 
 def nearest(name: object, choices: Iterable[object], most: int = 3) -> str:

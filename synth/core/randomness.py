@@ -30,7 +30,9 @@ _MASK64 = (1 << 64) - 1
 
 def key_of(*parts: object) -> int:
     """A signed 64-bit key of `parts` as text, the same in every process and on every machine."""
-    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
+    text = "\x1f".join(map(str, parts))
+    # names of files that are no UTF-8 hold surrogates
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from PIL import Image
 
 from synth import data
+from synth.data.files import open_image
 from synth.errors import InputError
 
 # other formats with several images in a file are no animations: a TIFF stack, a stereo pair
 FORMATS = ("GIF", "WEBP", "PNG")
 DURATION = 100  # milliseconds of a frame without one, as in browsers
+MOST_LOOPS = 65_535  # that a WEBP can state
 QUALITY = 85  # WEBP quality of the frames
 
 
@@ -38,7 +40,7 @@ class Animation:
         Raises:
             InputError: the file is cut short.
         """
-        with Image.open(self.path) as film:
+        with open_image(self.path, f"image={self.path}") as film:
             for number in range(first, self.count):
                 try:
                     film.seek(number)
@@ -54,12 +56,23 @@ class Animation:
 def animation(path: Path) -> Animation | None:
     """The animation in a file; None for a still image, and for what cannot be read."""
     try:
-        with Image.open(path) as film:
+        with open_image(path, str(path)) as film:
             # only Pillow's animated formats have n_frames
             count = getattr(film, "n_frames", 1) if film.format in FORMATS else 1
-            return Animation(path, count, int(film.info.get("loop", 0))) if count > 1 else None
-    except (OSError, EOFError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return Animation(path, count, _loop(film)) if count > 1 else None
+    except InputError:
         return None
+
+
+def _loop(film: Image.Image) -> int:
+    """How often `film` is played; 0 means for ever.
+
+    A GIF states how often it is repeated after the first time, and nothing where it is not.
+    """
+    stated = film.info.get("loop")
+    if film.format == "GIF":
+        stated = 1 if stated is None else stated and stated + 1
+    return min(int(stated or 0), MOST_LOOPS)
 
 
 def webp(
@@ -70,7 +83,7 @@ def webp(
     Args:
         frames: may be an iterator; one frame at a time is in memory.
         durations: milliseconds of each frame; there are as many frames as durations.
-        loop: how often it is played; 0 means for ever.
+        loop: how often it is played, which the file states; 0 means for ever.
         quality: of the lossy compression, 0 to 100.
     """
     buffer = io.BytesIO()
@@ -90,7 +103,7 @@ def webp(
 def opened(paths: Iterable[Path]) -> Iterator[Image.Image]:
     """The images in the files `paths`, one in memory at a time."""
     for path in paths:
-        with Image.open(path) as image:
+        with open_image(path, str(path)) as image:
             image.load()
             yield image
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from synth import data
+from synth.data.files import check_folder, files_below, open_image
 from synth.errors import InputError, nearest
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,11 @@ def read_class_folders(
             raise InputError(
                 f"{word}={folder}: the class folder {name!r} is not in the training set.{close}"
             )
-    files = [(path, label) for label, name in enumerate(classes) for path in _files(folder / name)]
+    files = [
+        (path, classes.index(name))
+        for name in sorted(folders, key=classes.index)
+        for path in _files(folder / name, f"{word}={folder / name}")
+    ]
     pictures, readable, skipped = _read(folder, [path for path, _ in files], size, word)
     labels = torch.tensor([label for _, label in files], dtype=torch.int64)[readable]
     counts = torch.bincount(labels, minlength=len(classes))
@@ -103,9 +108,8 @@ def read_folder(
     Raises:
         InputError: no such directory, or fewer than `fewest` pictures in it.
     """
-    if not folder.is_dir():
-        raise InputError(f"{word}={folder}: there is no such directory; give a folder of pictures.")
-    pictures, _, skipped = _read(folder, _files(folder), size, word)
+    check_folder(folder, f"{word}={folder}", "give a folder of pictures")
+    pictures, _, skipped = _read(folder, _files(folder, f"{word}={folder}"), size, word)
     if len(pictures) < fewest:
         raise InputError(
             f"{word}={folder}: {len(pictures)} pictures are too few to train on; give {fewest} or "
@@ -178,11 +182,7 @@ def hold_out(
 
 
 def _class_folders(folder: Path, word: str) -> list[str]:
-    if not folder.is_dir():
-        raise InputError(
-            f"{word}={folder}: there is no such directory; give one with a folder of pictures a "
-            "class."
-        )
+    check_folder(folder, f"{word}={folder}", "give one with a folder of pictures a class")
     names = sorted(
         entry.name
         for entry in folder.iterdir()
@@ -196,56 +196,49 @@ def _class_folders(folder: Path, word: str) -> list[str]:
     return names
 
 
-def _files(folder: Path) -> list[Path]:
-    paths = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
-    return sorted(
-        path
-        for path in paths
-        if path.suffix.lower() in data.SUFFIXES and not path.name.startswith(".")
-    )
+def _files(folder: Path, where: str) -> list[Path]:
+    return [path for path in files_below(folder, where) if not path.name.startswith(".")]
 
 
 def _read(
     folder: Path, paths: Sequence[Path], size: int, word: str
 ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     """The readable pictures, uint8 [n, 3, size, size], a mask of `paths`, and the skipped paths."""
-    pixels, readable = _decode(paths, size)
-    skipped = tuple(
-        str(path) for path, good in zip(paths, readable.tolist(), strict=True) if not good
-    )
-    if skipped:
-        names = ", ".join(skipped[:MOST_NAMED]) + (", ..." if skipped[MOST_NAMED:] else "")
+    pixels, problems = _decode(paths, size)
+    readable = torch.tensor([problem is None for problem in problems], dtype=torch.bool)
+    reasons = [problem.rstrip(".") for problem in problems if problem is not None]
+    if reasons:
         log.warning(
             "%s=%s: %d files could not be read and are left out: %s",
             word,
             folder,
-            len(skipped),
-            names,
+            len(reasons),
+            "; ".join(reasons[:MOST_NAMED]) + ("; ..." if reasons[MOST_NAMED:] else ""),
         )
         pixels = pixels[readable]
-    return pixels.permute(0, 3, 1, 2), readable, skipped
+    skipped = [str(path) for path, problem in zip(paths, problems, strict=True) if problem]
+    return pixels.permute(0, 3, 1, 2), readable, tuple(skipped)
 
 
-def _decode(paths: Sequence[Path], size: int) -> tuple[Tensor, Tensor]:
-    """Pixels uint8 [n, size, size, 3], and which rows could be read, bool [n]; in threads."""
+def _decode(paths: Sequence[Path], size: int) -> tuple[Tensor, list[str | None]]:
+    """Pixels uint8 [n, size, size, 3], and why a row could not be read, or None; in threads."""
     pixels = np.zeros((len(paths), size, size, 3), dtype=np.uint8)
-    readable = np.zeros(len(paths), dtype=bool)
 
-    def read(row: int) -> None:
+    def read(row: int) -> str | None:
         try:
             pixels[row] = _square(paths[row], size)
-            readable[row] = True
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            pass  # the row stays False, and the caller names its file
+        except InputError as error:
+            return str(error)
+        return None
 
-    with ThreadPoolExecutor() as pool:
-        for _ in pool.map(read, range(len(paths))):
-            pass
-    return torch.from_numpy(pixels), torch.from_numpy(readable)
+    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+        warnings.simplefilter("ignore")  # Pillow's, about metadata and size
+        problems = list(pool.map(read, range(len(paths))))
+    return torch.from_numpy(pixels), problems
 
 
 def _square(path: Path, size: int) -> Image.Image:
-    with Image.open(path) as image:
+    with open_image(path, str(path)) as image:
         image.draft(None, (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
         rgb = data.rgb(ImageOps.exif_transpose(image))
         if rgb.size == (size, size):

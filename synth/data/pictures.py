@@ -7,27 +7,25 @@ from __future__ import annotations
 
 import glob
 import importlib.util
-import logging
+import os
+import stat
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
+from synth.data.files import SUFFIXES, files_below, open_image, path_of, reason_of, warn
 from synth.errors import InputError, nearest
 
-log = logging.getLogger(__name__)
-
 BUNDLED = ("china", "flower")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 SMALLEST = 8  # pixels a side; a smaller image shows nothing
 LARGEST = 120_000_000  # pixels in all; a larger image is a decompression bomb or a mistake
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # the mean colour of ImageNet's training images
@@ -67,47 +65,41 @@ def picture(source: str | Path, word: str = "image") -> Picture:
         word: the user's key for it, for error messages.
 
     Raises:
-        InputError: no such file, a folder, too small or too large an image, or one that cannot be
-            read.
+        InputError: no such file, no permission, a folder, too small or too large an image, or one
+            that cannot be read.
     """
+    where = f"{word}={source}"
     bundled = _bundled(str(source))
-    path = bundled or Path(source).expanduser()
-    if path.is_dir():
+    path = bundled or path_of(source, word)
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        reason = reason_of(error)
+        hint = nearest(path.name, _neighbours(path)) or f" Bundled pictures: {_names(BUNDLED)}."
+        hint = hint if isinstance(error, FileNotFoundError) else ""
+        raise InputError(f"{where}: {reason}.{hint}") from error
+    if stat.S_ISDIR(status.st_mode):
         instead = (
             f"write images={source} for all of it" if word == "image" else "name one picture in it"
         )
-        raise InputError(f"{word}={source}: a folder where one picture is meant; {instead}.")
-    if not path.is_file():
-        hint = nearest(path.name, _neighbours(path))
-        raise InputError(
-            f"{word}={source}: no such file.{hint or f' Bundled pictures: {_names(BUNDLED)}.'}"
-        )
-    status = path.stat()
+        raise InputError(f"{where}: a folder where one picture is meant; {instead}.")
     key = (str(path.absolute()), status.st_mtime_ns, status.st_size)
     in_use = _IN_USE.get(key)
     if in_use is not None:
         return in_use
     folder = "" if bundled else path.absolute().parent.name
-    result = _IN_USE[key] = Picture(path.name, _opened(path, f"{word}={source}"), folder)
+    result = _IN_USE[key] = Picture(path.name, _opened(path, where), folder)
     return result
 
 
 def _opened(path: Path, where: str) -> Image.Image:
     """The image in a file, as RGB; InputErrors begin with `where`."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `LARGEST` is checked
-            with Image.open(path) as image:
-                _check_size(image, where)
-                image.load()
-                return rgb(ImageOps.exif_transpose(image))
-    except UnidentifiedImageError as error:
-        raise InputError(f"{where}: not a picture that Pillow can read.") from error
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{where}: far too many pixels; scale it down first.") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "damaged"
-        raise InputError(f"{where}: the picture is damaged or cut short ({reason}).") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, about metadata and size; `LARGEST` is checked
+        with open_image(path, where) as image:
+            _check_size(image, where)
+            image.load()
+            return rgb(ImageOps.exif_transpose(image))
 
 
 def _check_size(image: Image.Image, where: str) -> None:
@@ -158,9 +150,9 @@ def pictures(source: str | Path | Sequence[str | Path], word: str = "images") ->
             f"{reasons[0]}"
         )
     for reason in reasons:
-        _warn(f"skipped: {reason}")
+        warn(f"skipped: {reason}")
     if skipped:
-        _warn(f"{word}={source}: {len(skipped)} of {len(paths)} files skipped: {_names(skipped)}")
+        warn(f"{word}={source}: {len(skipped)} of {len(paths)} files skipped: {_names(skipped)}")
     return readable
 
 
@@ -173,17 +165,15 @@ def files_of(source: str | Path, word: str = "images") -> list[Path] | None:
         InputError: there is no such file.
     """
     text = str(source)
-    folder = Path(text).expanduser()
-    if folder.is_dir():
-        paths = sorted(
-            path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
-        )
+    folder = path_of(source, word)
+    if os.path.isdir(folder):
+        paths = files_below(folder, f"{word}={source}")
         if not paths:
             raise InputError(
                 f"{word}={source}: the folder holds no picture ({', '.join(SUFFIXES)})."
             )
         return paths
-    if not glob.has_magic(text) or folder.exists():
+    if not glob.has_magic(text) or os.path.exists(folder):
         return None
     paths = sorted(Path(match) for match in glob.glob(str(folder), recursive=True))
     if not paths:
@@ -217,12 +207,6 @@ def amplified(difference: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
     return 0.5 + difference * (0.5 / difference.abs().max().clamp_min(1e-12))
 
 
-@lru_cache(maxsize=4096)
-def _warn(text: str) -> None:
-    """Logs a warning once, however many parts of a run read the same folder."""
-    log.warning("%s", text)
-
-
 def rgb(image: Image.Image) -> Image.Image:
     """An image of any mode as 8-bit RGB: 16 bits are scaled down, transparency becomes white."""
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N", "F"):
@@ -252,9 +236,10 @@ def _bundled(name: str) -> Path | None:
 
 
 def _neighbours(path: Path) -> list[str]:
-    if not path.parent.is_dir():
+    try:
+        names = [file.name for file in path.parent.iterdir() if file.suffix.lower() in SUFFIXES]
+    except OSError:
         return list(BUNDLED)
-    names = [file.name for file in path.parent.iterdir() if file.suffix.lower() in SUFFIXES]
     return names[:2000] + list(BUNDLED)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
 from synth.core.network import OUTPUT, Network
+from synth.errors import printable
 from synth.probes.probe import Measurement, Probe
+from synth.record.progress import plain_console
 from synth.record.record import Record
 
 WIDTH = 110  # columns, where the output is piped
@@ -40,13 +41,13 @@ class Layers(Probe):
                 {"layer": name, "kind": kind, "shape": list(shape), "parameters": parameters}
             )
             dimensions = " x ".join(map(str, shape))
-            table.add_row(name, kind, dimensions, f"{parameters:,}" if parameters else "")
+            table.add_row(printable(name), kind, dimensions, f"{parameters:,}" if parameters else "")
         total = sum(value.numel() for value in network.module.parameters())
-        console = Console(width=None if Console().is_terminal else WIDTH)
+        console = plain_console(piped_width=WIDTH)
         console.print(table)
         height, width = network.size
         console.print(
-            f"{network.name}: {total:,} parameters, {len(network.classes)} classes, "
+            f"{printable(network.name)}: {total:,} parameters, {len(network.classes)} classes, "
             f"pictures of {height} x {width}, weights {network.sha256[:12]}",
             highlight=False,
         )

@@ -9,10 +9,25 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from synth.errors import printable
+
 log = logging.getLogger(__name__)
 
 EVERY = 10.0  # seconds between log lines; a training, which takes hours, has fewer
 live = True  # switched off in a sweep, where bars of many runs would fill the screen
+
+
+def plain_console(stderr: bool = False, piped_width: int | None = None) -> Console:
+    """A console that prints what looks like rich's markup as it is.
+
+    Args:
+        stderr: whether it prints to standard error instead of standard output.
+        piped_width: columns where the output is piped; rich's default where None.
+    """
+    console = Console(stderr=stderr, markup=False, emoji=False)
+    if piped_width is not None and not console.is_terminal:
+        console.width = piped_width
+    return console
 
 
 class Steps:
@@ -28,24 +43,24 @@ class Steps:
     def __init__(
         self, title: str, total: int, every: float = EVERY, console: Console | None = None
     ) -> None:
-        self.title = title
+        self.title = printable(title)
         self.total = total
         self.every = every
-        console = console or Console(stderr=True)
+        console = console or plain_console(stderr=True)
         self._bar: Progress | None = None
         self._last = time.monotonic()
         if live and console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 TextColumn("{task.completed}/{task.total}"),
-                TextColumn("{task.fields[status]}"),
+                TextColumn("{task.fields[status]}", markup=False),
                 TimeElapsedColumn(),
                 TimeRemainingColumn(),
                 console=console,
                 transient=True,
             )
-            self._task = self._bar.add_task(title, total=total, status="")
+            self._task = self._bar.add_task(self.title, total=total, status="")
 
     def __enter__(self) -> Steps:
         if self._bar:
@@ -64,7 +79,7 @@ class Steps:
     def at(self, step: int, status: str) -> None:
         """Shows that `step` steps are done, and the `status` in a few words."""
         if self._bar:
-            self._bar.update(self._task, completed=step, status=status)
+            self._bar.update(self._task, completed=step, status=printable(status))
         elif time.monotonic() - self._last > self.every:
             self._last = time.monotonic()
             log.info("%s: step %d of %d, %s", self.title, step, self.total, status)
@@ -72,6 +87,6 @@ class Steps:
     def say(self, line: str) -> None:
         """Prints a line that stays: above the bar, or in the log."""
         if self._bar:
-            self._bar.console.print(line, highlight=False)
+            self._bar.console.print(printable(line), markup=False, emoji=False, highlight=False)
         else:
             log.info("%s", line)
