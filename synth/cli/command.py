@@ -26,7 +26,7 @@ from synth.config.earlier import encoding_of
 from synth.config.identity import digest, identity_of, recorded_identity, written_identity
 from synth.config.recording import record_configuration, restored_after_mistake
 from synth.config.unread import refuse_unread
-from synth.errors import InputError
+from synth.errors import InputError, printable
 from synth.record import progress
 from synth.record.renames import refuse_old_words
 
@@ -97,7 +97,7 @@ def _reported(error: Exception, point: str = "") -> bool:
     """Prints the line about a mistake of the user's; False for an error of our own."""
     line = complaints.line(error, CONF, sys.argv[1:])
     if line is not None:
-        print(f"synth: {point}{line}", file=sys.stderr)
+        print(printable(f"synth: {point}{line}"), file=sys.stderr)
     return line is not None
 
 
@@ -197,10 +197,17 @@ def _run_in_folder(command: _Command, identity: dict[str, Any]) -> None:
         sys.exit(INTERRUPTED)
 
 
+class _PrintableLines(logging.Formatter):
+    """Escapes what names in a message may hold; a traceback stays as it is."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as logging calls it
+        return printable(super().formatMessage(record))
+
+
 def _set_up_logging() -> None:
     """Log lines on standard error, without a prefix."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_PrintableLines("%(message)s"))
     log.handlers = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False

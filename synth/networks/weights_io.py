@@ -19,6 +19,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from synth import __version__
+from synth.data.files import open_file
 from synth.errors import InputError
 from synth.record.atomic import write_atomically
 
@@ -32,10 +33,10 @@ def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], 
         word: the user's key for the file, for error messages.
 
     Raises:
-        InputError: the file is missing, cut short or of another kind, or a value is not finite.
+        InputError: the file is missing, not permitted, cut short or of another kind, or a value is
+            not finite.
     """
-    if not path.is_file():
-        raise InputError(f"{word}={path}: no such file.")
+    open_file(path, f"{word}={path}").close()
     try:
         state, metadata = (
             _safetensors(path) if path.suffix == ".safetensors" else (_torch(path), {})
@@ -83,14 +84,18 @@ def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
     Args:
         path: the file; its folder is made.
         tensors: a state dict.
-        metadata: strings; the format and the version of the package are added.
+        metadata: strings; the format and the version of the package are added. Bytes of file names
+            that are no UTF-8 are escaped as in JSON.
     """
     halves = {}
     for name, tensor in tensors.items():
         dtype = torch.float16 if tensor.is_floating_point() else tensor.dtype
         halves[name] = tensor.detach().to("cpu", dtype).contiguous()
     path.parent.mkdir(parents=True, exist_ok=True)
-    about = {"format": "pt", **metadata, "synth": __version__}
+    about = {
+        key: value.encode("utf-8", "backslashreplace").decode()
+        for key, value in {"format": "pt", **metadata, "synth": __version__}.items()
+    }
     write_atomically(path, save(halves, metadata=about))
 
 

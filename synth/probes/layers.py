@@ -41,7 +41,8 @@ class Layers(Probe):
                 {"layer": name, "kind": kind, "shape": list(shape), "parameters": parameters}
             )
             dimensions = " x ".join(map(str, shape))
-            table.add_row(printable(name), kind, dimensions, f"{parameters:,}" if parameters else "")
+            count = f"{parameters:,}" if parameters else ""
+            table.add_row(printable(name), kind, dimensions, count)
         total = sum(value.numel() for value in network.module.parameters())
         console = plain_console(piped_width=WIDTH)
         console.print(table)

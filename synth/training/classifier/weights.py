@@ -9,7 +9,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from synth.errors import InputError
 from synth.networks import weights_io
 
 
@@ -83,10 +82,6 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], Description | None]:
         InputError: there is no such file, it is neither safetensors nor a torch state dict, or a
             value in it is not finite.
     """
-    if not path.is_file():
-        raise InputError(
-            f"weights={path}: there is no such file; give a .safetensors file or weights=null."
-        )
     tensors, metadata = weights_io.read(path, word="weights")
     return tensors, _description(metadata)
 
