@@ -1,6 +1,5 @@
 """Images in, and images side by side: reading, sizes, splits, training sets, animations, sheets.
 
-files.py           the opener of files and pictures, and the pictures below a folder
 pictures.py        pictures by path, folder, glob, list or bundled name; re-exported here
 sizes.py           sizes as a user writes them
 split.py           HeldOutSplit: a training set and a held-out set, by a hash of the names
@@ -10,12 +9,12 @@ animation.py       GIF, WEBP and PNG animations
 sheet.py           contact sheets
 """
 
-from synth.data.files import SUFFIXES, open_image, path_of
 from synth.data.pictures import (
     BUNDLED,
     IMAGENET_MEAN,
     LARGEST,
     SMALLEST,
+    SUFFIXES,
     Picture,
     amplified,
     files_of,
@@ -38,8 +37,6 @@ __all__ = [
     "files_of",
     "fitted",
     "from_image",
-    "open_image",
-    "path_of",
     "picture",
     "pictures",
     "rgb",

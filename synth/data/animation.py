@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image
 
 from synth import data
-from synth.data.files import open_image
 from synth.errors import InputError
+from synth.files import open_image
 
 # other formats with several images in a file are no animations: a TIFF stack, a stereo pair
 FORMATS = ("GIF", "WEBP", "PNG")

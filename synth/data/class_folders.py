@@ -15,8 +15,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from synth import data
-from synth.data.files import check_folder, files_below, open_image
 from synth.errors import InputError, nearest
+from synth.files import check_folder, files_below, open_image
 
 log = logging.getLogger(__name__)
 

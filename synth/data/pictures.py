@@ -22,8 +22,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
-from synth.data.files import SUFFIXES, files_below, open_image, path_of, reason_of, warn
 from synth.errors import InputError, nearest
+from synth.files import SUFFIXES, files_below, open_image, path_of, reason_of, warn
 
 BUNDLED = ("china", "flower")
 SMALLEST = 8  # pixels a side; a smaller image shows nothing

@@ -7,9 +7,11 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
+from synth.errors import InputError
+from synth.files import open_image
 from synth.record.result import Json
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # those that runs write and browsers show
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,14 @@ def _is_inside(folder: Path, path: Path) -> bool:
 def _read_size(path: Path) -> Picture:
     """Reads the header only, so that thousands of pictures take a moment."""
     try:
+        if path.exists() and not path.is_file():  # a named pipe would be waited for
+            return Picture(path, problem="picture cannot be read")
         with warnings.catch_warnings():
-            # nothing is decompressed here
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                if 0 in opened.size:
+            warnings.simplefilter("ignore")  # Pillow's, about metadata and size
+            with open_image(path, str(path)) as image:
+                if 0 in image.size:
                     return Picture(path, problem="picture cannot be read")
-                return Picture(path, *opened.size)
-    except FileNotFoundError:
-        return Picture(path, problem="picture missing")
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
-        return Picture(path, problem="picture cannot be read")
+                return Picture(path, *image.size)
+    except InputError as error:
+        is_missing = isinstance(error.__cause__, FileNotFoundError)
+        return Picture(path, problem="picture missing" if is_missing else "picture cannot be read")

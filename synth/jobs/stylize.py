@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 from synth import data
 from synth.data.animation import Animation, animation, opened, webp
 from synth.errors import InputError
+from synth.files import path_of
 from synth.networks import weights_io
 from synth.networks.stylizer import SHIPPED, SMALLEST, read_stylizer
 from synth.record import progress
@@ -40,7 +42,7 @@ class _Progress:
         weights: SHA-256 of the stylizer's file.
         items: of the pictures so far.
         skipped: names of files that are no readable pictures.
-        done: pictures that need not be stylized any more.
+        done: pictures that need not be stylized any more; one that is named twice is here twice.
         durations: milliseconds of each frame so far.
         seconds: run time so far.
     """
@@ -99,7 +101,8 @@ class Stylize(Job):
                 f"{LARGEST}."
             )
         self.stylizer, self.about = read_stylizer(weights, device)
-        self.sha256 = weights_io.sha256(SHIPPED if weights is None else Path(weights).expanduser())
+        path = SHIPPED if weights is None else path_of(weights, "weights")
+        self.sha256 = weights_io.sha256(path)
         self.device = next(self.stylizer.parameters()).device
         self.longest = longest
         self.film: Animation | None = None
@@ -107,7 +110,7 @@ class Stylize(Job):
         self.names: list[str] = []  # of pictures that must be readable
         if image is not None:
             data.picture(image)  # raises where it cannot be read
-            self.film = animation(Path(image).expanduser())
+            self.film = animation(path_of(image, "image"))
             self.names = [image]
         elif isinstance(images, str):
             self.paths = data.files_of(images)
@@ -180,12 +183,13 @@ class Stylize(Job):
     ) -> bool:
         """Stylizes the pictures that are missing; False where Ctrl-C came first."""
         sources: Sequence[str | Path] = self.names if self.paths is None else self.paths
-        done = set(state.done)
+        done = Counter(state.done)
         with progress.Steps("stylize", len(sources)) as bar:
             for place, source in enumerate(sources):
                 if interrupt.requested:
                     return False
-                if str(source) in done:
+                if done[str(source)]:
+                    done[str(source)] -= 1
                     continue
                 try:
                     picture = data.picture(source, "images" if self.paths is not None else "image")

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from synth import data
 from synth.core.network import OUTPUT, Network, over_places
 from synth.errors import InputError
+from synth.files import path_of
 from synth.networks import reading, weights_io
 from synth.networks.bundled import BOX
 from synth.record.atomic import write_atomically
@@ -96,7 +97,7 @@ def load_or_fit(network: Network, source: str | None = None) -> NaturalStatistic
         statistics = _read(path) if path.is_file() else None
         same = statistics is not None and statistics.sha256 == network.sha256
         return statistics if same else None
-    path = Path(source).expanduser()
+    path = path_of(source, "naturals")
     if path.suffix != ".safetensors":
         return fit(network, data.pictures(source, "naturals"))
     statistics = _read(path)
@@ -153,7 +154,7 @@ def _features(network: Network, images: reading.Source, layers: Sequence[str]) -
 
 
 def _read(path: Path) -> NaturalStatistics:
-    return _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _load(path, weights_io.modified(path))
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,8 @@ from torch import nn
 
 from synth.core.hardware import device_of, low_precision
 from synth.core.network import Network
-from synth.errors import InputError
+from synth.errors import InputError, printable
+from synth.files import path_of
 from synth.record.job import Job
 from synth.record.record import versions
 from synth.record.result import Figure, Json, NetworkInfo, Result
@@ -100,8 +101,7 @@ class Trainer(Job):
             folder: the run folder.
             loop: that trained; gives the seconds.
             findings: metrics and counts, by name.
-            figures: captions by file. Files that are not in `folder` are left out: a kill may come
-                between the last checkpoint and the sheet of samples after it.
+            figures: captions by file; files that were deleted from `folder` are left out.
             network: the network that the loss was read from, where there was one.
         """
         return Result(
@@ -125,9 +125,9 @@ def check_range(name: str, value: float | int, low: float | int, high: float | i
         raise InputError(f"{name}={value}: must be from {low:g} to {high:g}.")
 
 
-def path_of(value: str | Path | None) -> Path | None:
-    """`value` as a path with ``~`` expanded; None stays None."""
-    return None if value is None else Path(value).expanduser()
+def optional_path(value: str | Path | None, word: str) -> Path | None:
+    """The path that the user wrote for `word`, with ``~`` expanded; None stays None."""
+    return None if value is None else path_of(value, word)
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -137,7 +137,7 @@ def count_parameters(network: nn.Module) -> int:
 
 def short_path(folder: Path) -> str:
     """The last two parts of a path: a model card is passed on, the rest of the path is private."""
-    return "/".join(folder.resolve().parts[-2:])
+    return printable("/".join(folder.resolve().parts[-2:]))
 
 
 def validated_on(images: Path, validation: Path | None) -> str:

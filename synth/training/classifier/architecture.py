@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from synth.errors import InputError
 from synth.networks import architectures
 from synth.networks.architectures import Builder
-from synth.training.classifier.weights import ClassName, Description, read_weights
+from synth.training.classifier.weights import ClassName, Description
 
 log = logging.getLogger(__name__)
 
@@ -34,25 +34,26 @@ def builder_of(architecture: str | Builder) -> tuple[str, Builder]:
 
 
 def load_into(
-    network: nn.Module, path: Path, architecture: str, classes: Sequence[ClassName]
-) -> Description | None:
+    network: nn.Module,
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    description: Description | None,
+    architecture: str,
+    classes: Sequence[ClassName],
+) -> None:
     """Loads starting weights; a head for other classes stays untrained, which is logged.
 
     Args:
         network: changed in place.
-        path: safetensors file or torch state dict.
+        path: the file that they were read from, for messages.
+        tensors: its state dict.
+        description: its metadata; where it is None, only the number of classes is compared.
         architecture: name of the network's architecture.
         classes: of the training set, in label order.
 
-    Returns:
-        The description in the file's metadata; None where it has none, and then only the number of
-        classes is compared.
-
     Raises:
-        InputError: no such file, another architecture, or tensors that do not fit anywhere but in
-            the head.
+        InputError: another architecture, or tensors that do not fit anywhere but in the head.
     """
-    tensors, description = read_weights(path)
     if description is not None and description.architecture != architecture:
         raise InputError(
             f"weights={path}: these are of a {description.architecture}; "
@@ -80,7 +81,6 @@ def load_into(
             f"weights={path}: does not fit {architecture} in {', '.join(wrong[:4])}{more}."
         )
     network.load_state_dict(tensors)
-    return description
 
 
 def _other_head(

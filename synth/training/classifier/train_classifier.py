@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from synth.data.augmentation import Augmentation
 from synth.data.class_folders import LabelledPictures, hold_out, read_class_folders
 from synth.errors import InputError
+from synth.files import path_of
 from synth.networks.architectures import Builder
 from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.record import Record
@@ -37,7 +38,7 @@ from synth.training.trainer import (
     Trainer,
     check_range,
     count_parameters,
-    path_of,
+    optional_path,
     short_path,
     validated_on,
 )
@@ -117,8 +118,8 @@ class TrainClassifier(Trainer):
             epochs, batch, seed, early_stopping=early_stopping, keep_checkpoints=keep_checkpoints
         )
         super().__init__(plan, device, precision, command)
-        self.images = Path(images).expanduser()
-        self.validation = path_of(validation)
+        self.images = path_of(images, "images")
+        self.validation = optional_path(validation, "validation")
         self.holdout = holdout
         self.size = size
         self.architecture, self.builder = builder_of(architecture)
@@ -129,8 +130,8 @@ class TrainClassifier(Trainer):
         self.random_labels = float(random_labels)
         self.seed = seed
         self.augmentation = Augmentation(crop, mirror)
-        self.weights = path_of(weights)
-        self.names = path_of(names)
+        self.weights = optional_path(weights, "weights")
+        self.names = optional_path(names, "names")
 
     def run(self, record: Record) -> Result:
         """Trains, or resumes the training in the folder of `record`.
@@ -143,16 +144,20 @@ class TrainClassifier(Trainer):
             The result: findings and curves, no items.
         """
         folder = record.folder
+        # before the pictures, which take minutes to read
+        start = read_weights(self.weights) if self.weights else None
         training, validation = self._pictures()
         classes = class_names(training.classes, self.names)
-        network, description = self._network(training, classes)
+        network, description = self._network(training, classes, start)
         task = self._task(network, training, validation, description)
         loop = self.train(task, folder, self._settings(training, validation, description))
         with report_full_disk(folder, DISK_FULL):
             metrics = self._ship(folder, network, description, validation)
             facts = self._facts(network, training, validation, loop)
             card = model_card(replace(description, accuracy=metrics.top1), facts, metrics)
-            write_atomically(folder / f"{self.architecture}.md", card.encode())
+            write_atomically(
+                folder / f"{self.architecture}.md", card.encode(errors="backslashreplace")
+            )
         findings = {
             "top1": metrics.top1,
             "top5": metrics.top5,
@@ -222,12 +227,17 @@ class TrainClassifier(Trainer):
         return _to(replace(training, labels=labels), self.device), _to(validation, self.device)
 
     def _network(
-        self, training: LabelledPictures, classes: tuple[ClassName, ...]
+        self,
+        training: LabelledPictures,
+        classes: tuple[ClassName, ...],
+        start: tuple[dict[str, Tensor], Description | None] | None,
     ) -> tuple[nn.Module, Description]:
         network = fresh(self.builder, len(classes), self.dropout, self.seed)
         before = None
-        if self.weights:
-            before = load_into(network, self.weights, self.architecture, classes)
+        if start is not None:
+            tensors, before = start
+            assert self.weights is not None
+            load_into(network, self.weights, tensors, before, self.architecture, classes)
         # the first layer expects the scale of the pictures that it was first trained on
         scale = (
             Normalisation(before.mean, before.std)

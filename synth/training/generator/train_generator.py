@@ -12,6 +12,7 @@ from synth.core.network import OUTPUT, Network
 from synth.data.augmentation import Augmentation
 from synth.data.class_folders import read_unlabelled
 from synth.errors import InputError
+from synth.files import path_of
 from synth.networks import reading, weights_io
 from synth.networks.generator import Origin, UpConvolution, read_generator, write_generator
 from synth.networks.style_layers import style_layers
@@ -30,7 +31,7 @@ from synth.training.trainer import (
     Trainer,
     check_range,
     count_parameters,
-    path_of,
+    optional_path,
     short_path,
     validated_on,
 )
@@ -122,8 +123,8 @@ class TrainGenerator(Trainer):
         self.check_device(network)
         self.network = network
         self.layer = network.rectified(layer)
-        self.images = Path(images).expanduser()
-        self.validation = path_of(validation)
+        self.images = path_of(images, "images")
+        self.validation = optional_path(validation, "validation")
         self.holdout = holdout
         self.size = self._size(size)
         self.losses = Losses(float(pixel), float(feature), float(adversarial))
@@ -131,7 +132,7 @@ class TrainGenerator(Trainer):
         self.width = width
         self.rate = float(rate)
         self.augmentation = Augmentation(crop, mirror)
-        self.weights = path_of(weights)
+        self.weights = optional_path(weights, "weights")
         # without memory: the shape for the file; a shape that is impossible fails here
         with torch.device("meta"):
             self.shape = UpConvolution(self._code(), self.size, width)
@@ -146,8 +147,10 @@ class TrainGenerator(Trainer):
             The result: findings, curves and the last sheet, no items.
         """
         folder = record.folder
+        # before the pictures, which take minutes to read
+        start = self._start()
         training, validation, skipped = self._pictures()
-        generator = self._generator(training)
+        generator = self._generator(training, start)
         task = self._task(generator, training, validation)
         loop = self.train(task, folder, self._settings(training, validation))
         with report_full_disk(folder, DISK_FULL):
@@ -157,7 +160,7 @@ class TrainGenerator(Trainer):
             task.average.load_state_dict(saved.state_dict())
             facts = self._facts(task, generator, loop)
             card = self._card(generator, facts)
-            write_atomically(path.with_suffix(".md"), card.encode())
+            write_atomically(path.with_suffix(".md"), card.encode(errors="backslashreplace"))
         findings = facts.numbers() | {"stopped_early": loop.stopped_early, "skipped_files": skipped}
         pictures = f"{facts.samples:,} pictures"
         figures = {
@@ -256,14 +259,10 @@ class TrainGenerator(Trainer):
             )
         return training.to(self.device), validation.to(self.device), skipped
 
-    def _generator(self, training: Tensor) -> UpConvolution:
-        with torch.random.fork_rng([]):
-            torch.manual_seed(self.plan.seed)
-            generator = UpConvolution(self.shape.code, self.size, self.width)
-        generator.to(self.device, memory_format=torch.channels_last)
+    def _start(self) -> UpConvolution | None:
+        """The generator in the file `weights`, with the same code; None where none is named."""
         if self.weights is None:
-            generator.measure(self._codes(training))
-            return generator
+            return None
         before, origin = read_generator(self.weights, str(self.device), "weights")
         if before.code != self.shape.code:
             raise InputError(
@@ -271,9 +270,19 @@ class TrainGenerator(Trainer):
                 f"({origin.network} {origin.layer}), but {self.network.name} {self.layer} gives "
                 f"{list(self.shape.code)}; name another layer, or other weights."
             )
+        return before
+
+    def _generator(self, training: Tensor, start: UpConvolution | None) -> UpConvolution:
+        with torch.random.fork_rng([]):
+            torch.manual_seed(self.plan.seed)
+            generator = UpConvolution(self.shape.code, self.size, self.width)
+        generator.to(self.device, memory_format=torch.channels_last)
+        if start is None or self.weights is None:
+            generator.measure(self._codes(training))
+            return generator
         weights_io.fill(
             generator,
-            before.state_dict(),
+            start.state_dict(),
             self.weights,
             f"a generator of width={self.width}",
             "weights",

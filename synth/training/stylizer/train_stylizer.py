@@ -11,6 +11,7 @@ from torch import Tensor
 from synth.core.network import Network
 from synth.data.class_folders import read_unlabelled
 from synth.errors import InputError
+from synth.files import path_of
 from synth.networks.stylizer import SMALLEST, About, Stylizer, read_stylizer, write_stylizer
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
@@ -34,7 +35,7 @@ from synth.training.trainer import (
     Trainer,
     check_range,
     count_parameters,
-    path_of,
+    optional_path,
     short_path,
     validated_on,
 )
@@ -132,14 +133,14 @@ class TrainStylizer(Trainer):
         self.check_device(network)
         self.network = network
         self.holdout = holdout
-        self.images = Path(images).expanduser()
-        self.validation = path_of(validation)
+        self.images = path_of(images, "images")
+        self.validation = optional_path(validation, "validation")
         self.size = size
         self.crop = size if crop is None else crop
         self.mirror = mirror
         self.rate = float(rate)
         self.shape = (width, blocks, norm)
-        self.weights = path_of(weights)
+        self.weights = optional_path(weights, "weights")
         self.seed = seed
         self.term_weights = {name: float(value) for name, value in term_weights.items()}
         self.scale = float(style_scale)
@@ -162,8 +163,9 @@ class TrainStylizer(Trainer):
             The result: findings, the last sheet and curves, no items.
         """
         folder = record.folder
+        stylizer = self._stylizer()  # before the photographs, which take minutes to read
         training, validation, skipped = self._photographs()
-        task = self._task(training, validation)
+        task = self._task(stylizer, training, validation)
         loop = self.train(task, folder, self._settings(training, validation))
         with report_full_disk(folder, DISK_FULL):
             path = folder / f"{NAME}.safetensors"
@@ -173,7 +175,7 @@ class TrainStylizer(Trainer):
             baseline = mean_losses(torch.nn.Identity(), validation, self.whole_loss)
             facts = self._facts(task, loop)
             card = stylizer_card(about, facts, baseline, losses)
-            write_atomically(folder / f"{NAME}.md", card.encode())
+            write_atomically(folder / f"{NAME}.md", card.encode(errors="backslashreplace"))
         findings = {
             "validation_loss": sum(losses.values()),
             "photographs_loss": sum(baseline.values()),
@@ -191,9 +193,8 @@ class TrainStylizer(Trainer):
         }
         return self.result(folder, loop, findings, figures, self.network)
 
-    def _task(self, training: Tensor, validation: Tensor) -> StylizerTask:
-        """The task of training a new stylizer on photographs, uint8 ``[n, 3, size, size]``."""
-        stylizer = self._stylizer()
+    def _task(self, stylizer: Stylizer, training: Tensor, validation: Tensor) -> StylizerTask:
+        """The task of training `stylizer` on photographs, uint8 ``[n, 3, size, size]``."""
         return StylizerTask(
             stylizer,
             training,

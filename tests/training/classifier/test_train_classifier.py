@@ -304,7 +304,7 @@ def test_wrong_files_fail_before_the_first_step(
         InputError, match="its wnid column has none of the class folders, such as blue"
     ):
         TrainClassifier(train, names=table, **numbers).run(Record(tmp_path / "run"))
-    with pytest.raises(InputError, match=r"weights=.*: there is no such file"):
+    with pytest.raises(InputError, match=r"weights=.*: no such file"):
         TrainClassifier(train, weights=tmp_path / "none.safetensors", **numbers).run(
             Record(tmp_path / "run")
         )

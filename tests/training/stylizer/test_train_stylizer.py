@@ -57,7 +57,7 @@ def train(tmp_path: Path) -> Train:
 
 def task_of(trainer: TrainStylizer) -> StylizerTask:
     training, validation, _ = trainer._photographs()
-    return trainer._task(training, validation)
+    return trainer._task(trainer._stylizer(), training, validation)
 
 
 def test_crops_are_windows_of_the_picture() -> None:
