@@ -6,5 +6,6 @@ folders.py        names of run folders and of the points of a sweep
 complaints.py     one line for an exception that a user has caused
 unknown_keys.py   the same for a key, part or option that does not exist
 wrong_types.py    the same for a value of a type that its part does not take
+streams.py        standard output and error
 memory.py         settings of glibc's allocator
 """

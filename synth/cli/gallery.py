@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from synth.errors import InputError
+from synth.cli.streams import guarded_streams
+from synth.errors import InputError, printable
 from synth.gallery.finding import find_runs, is_run
 from synth.gallery.page import read_runs, write_page
 
@@ -23,13 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 2 where the user has to change something.
     """
-    options = _parser().parse_args(arguments)
-    paths = [Path(path).expanduser() for path in options.paths]
-    try:
-        print(_build(paths, options.output, options.title))
-    except InputError as error:
-        print(f"synth-gallery: {_one_line(str(error))}", file=sys.stderr)
-        return 2
+    with guarded_streams("synth-gallery"):
+        options = _parser().parse_args(arguments)
+        paths = [Path(path).expanduser() for path in options.paths]
+        try:
+            print(_build(paths, options.output, options.title))
+        except InputError as error:
+            print(f"synth-gallery: {error}", file=sys.stderr)
+            return 2
     return 0
 
 
@@ -69,7 +71,7 @@ def _build(paths: Sequence[Path], output: str | None, title: str | None) -> str:
     items = [item for run in runs for item in run.items]
     pictures = sum(1 for item in items if item.picture and not item.picture.problem)
     counts = f"{_counted(len(runs), 'run')}, {_counted(pictures, 'picture')}"
-    return _one_line(f"{page}: {counts}{_names('skipped', names) or ', 0 skipped'}{unfinished}")
+    return printable(f"{page}: {counts}{_names('skipped', names) or ', 0 skipped'}{unfinished}")
 
 
 def _counted(number: int, word: str) -> str:
@@ -100,13 +102,6 @@ def _names(word: str, names: Sequence[str]) -> str:
         return ""
     more = f"; and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return f", {len(names)} {word} ({'; '.join(names[:MOST_NAMES])}{more})"
-
-
-def _one_line(text: str) -> str:
-    """`text` with line ends and terminal codes, which file names may hold, written as escapes."""
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hydra.utils import get_object, instantiate
 
-from synth.config.sharing import with_shared
-from synth.errors import InputError, nearest
+from synth.errors import InputError, check_numbers, nearest
 from synth.record.renames import CLASSES, KEYS
 
 
@@ -26,7 +26,7 @@ def build(settings: Mapping[str, Any], written: Sequence[str]) -> Any:
     Raises:
         InputError: naming a key that its class does not take, or a class that does not exist.
     """
-    fitting = _fitting(with_shared(settings, written), "", written)
+    fitting = _fitting(dict(settings), "", written)
     return instantiate(fitting, _convert_="all")
 
 
@@ -37,22 +37,32 @@ def parameters_of(target: str, path: str = "") -> list[str] | None:
         target: dotted path, the one by which it is defined, within the package ``synth``.
         path: key of the configuration that `target` stands under, for the error.
     """
-    signature = inspect.signature(_defined(target, f"{path}._target_".lstrip(".")))
+    signature = inspect.signature(definition(target, f"{path}._target_".lstrip(".")))
     parameters = signature.parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None
     return [parameter.name for parameter in parameters]
 
 
-def _defined(target: str, key: str) -> Callable[..., Any]:
-    """The class or function of that path. What a module merely imports is not built from it."""
+def definition(target: str, key: str) -> Callable[..., Any]:
+    """The class or function of that path. What a module merely imports is not built from it.
+
+    Args:
+        target: dotted path within the package ``synth``.
+        key: of the configuration that it stands under, for the error.
+
+    Raises:
+        InputError: where there is no such thing, or it is defined elsewhere.
+    """
     if target in CLASSES:
         raise InputError(f"{key}={target}: it is called {CLASSES[target]} now; write that.")
     if not target.startswith("synth."):
         raise InputError(f"{key}={target}: only names that begin with synth. are built.")
     missing = InputError(f"{key}={target}: there is no such thing in synth.")
     try:
-        value: Callable[..., Any] = get_object(target)
+        value: Any = get_object(target)
+    except ValueError as error:  # two dots, or one at the end
+        raise missing from error
     except ImportError as error:
         cause = error.__cause__
         if cause is None or _is_missing(cause, target):
@@ -60,7 +70,7 @@ def _defined(target: str, key: str) -> Callable[..., Any]:
         raise cause from None  # a mistake inside the module
     module = getattr(value, "__module__", None)
     name = getattr(value, "__qualname__", None)
-    if f"{module}.{name}" != target:
+    if f"{module}.{name}" != target or not callable(value):
         raise missing
     return value
 
@@ -94,7 +104,28 @@ def _fitting(node: Any, path: str, written: Sequence[str]) -> Any:
             fitting[key] = value
         else:
             _refuse_dropped(key, takes, target, path, written)
+    _check_arguments(fitting, target, path)
     return fitting
+
+
+def _check_arguments(arguments: Mapping[str, Any], target: str, path: str) -> None:
+    """Refuses what beartype does not: numbers that are none, and parts that are not chosen."""
+    signature = inspect.signature(definition(target, path))
+    check_numbers(path, signature, arguments)
+    name = target.rsplit(".", 1)[-1]
+    for parameter in signature.parameters.values():
+        key = f"{path}.{parameter.name}".lstrip(".")
+        if parameter.name in arguments:
+            value = arguments[parameter.name]
+            if isinstance(value, dict) and "_target_" not in value and _is_part(parameter):
+                raise InputError(f"{key}: settings of no part; choose one, or leave ~{key} out.")
+        elif parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
+            raise InputError(f"{key}: {name} needs it; write {key}=..., or leave ~{key} out.")
+
+
+def _is_part(parameter: inspect.Parameter) -> bool:
+    """Whether the parameter takes an object that has a ``_target_`` of its own."""
+    return not re.search(r"\b(Mapping|dict|Any|object)\b", str(parameter.annotation))
 
 
 def _refuse_dropped(

@@ -1,7 +1,14 @@
-"""The configuration of an earlier run, read from its folder, in the names of this version."""
+"""What an earlier run left in its folder as configuration, in the names of this version.
+
+A run folder is data, and may be another person's: of what its configuration names nothing but
+encodings is built, and nothing is computed.
+"""
 
 from __future__ import annotations
 
+import inspect
+import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +16,29 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from synth.config.building import parameters_of
-from synth.config.composing import Config
+from synth.config import references
+from synth.config.building import definition, parameters_of
+from synth.config.composing import Config, key_of
+from synth.config.identity import NOT_IDENTITY
+from synth.config.sharing import resolved
 from synth.errors import InputError
-from synth.record.renames import CLASSES, KEYS
+from synth.record.renames import CLASSES, KEYS, current_word
 
-ENCODINGS = "synth.encodings."
+_UNREADABLE = (
+    OSError,
+    AssertionError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    YAMLError,
+    OmegaConfBaseException,
+)
 
 
 def encoding_of(folder: str, contender: str | None) -> Config:
     """The configuration of the encoding that the run in `folder` had.
-
-    A run folder is data: nothing but an encoding is built from it.
 
     Args:
         folder: a run folder, of this version or an earlier one.
@@ -30,38 +48,86 @@ def encoding_of(folder: str, contender: str | None) -> Config:
         InputError: where the folder holds no synthesis.
     """
     try:
-        recorded = OmegaConf.load(Path(folder) / ".hydra/config.yaml")
-        experiment = recorded.experiments[contender] if contender else recorded
-        settings = OmegaConf.to_container(experiment.encoding, resolve=True)
-    except (
-        OSError,
-        AttributeError,
-        KeyError,
-        ValueError,
-        YAMLError,
-        OmegaConfBaseException,
-    ) as error:
+        tree = resolved(references.load(Path(folder) / ".hydra/config.yaml"))
+        settings = (tree["experiments"][contender] if contender else tree)["encoding"]
+        if not isinstance(settings, dict) or "_target_" not in settings:
+            raise TypeError("no encoding")
+        return OmegaConf.create(_current(settings, folder))
+    except _UNREADABLE as error:
         raise InputError(
             f"run={folder}: no synthesis; name the folder of one (contender= in a comparison)."
         ) from error
-    return OmegaConf.create(_current(settings, folder))
 
 
 def _current(node: Any, folder: str) -> Any:
     """`node` with the classes and keys of this version; every class must be an encoding's."""
     if isinstance(node, list):
         return [_current(entry, folder) for entry in node]
+    if isinstance(node, str) and "${" in node:
+        raise ValueError(f"{node} would be computed")
     if not isinstance(node, dict):
         return node
-    node = {key: _current(value, folder) for key, value in node.items()}
+    node = {str(key): _current(value, folder) for key, value in node.items()}
     if "_target_" not in node:
         return node
     target = CLASSES.get(str(node["_target_"]), str(node["_target_"]))
-    if not target.startswith(ENCODINGS):
+    if not _is_encoding(target):
         raise InputError(f"run={folder}: its encoding names {target}, which is no encoding.")
     takes = parameters_of(target, "encoding") or []
-    settings = {}
+    settings = {"_target_": target}
     for key, value in node.items():
+        if key.startswith("_"):  # Hydra's own: positional arguments, partial calls
+            continue
         names = [] if key in takes else [name for name in KEYS.get(key, ()) if name in takes]
         settings[names[0] if names else key] = value
-    return settings | {"_target_": target}
+    return settings
+
+
+def _is_encoding(target: str) -> bool:
+    """Whether the path is that of an encoding's class, or of a function that returns encodings."""
+    from synth.core import Encoding  # imports torch
+
+    try:
+        value = definition(target, "encoding._target_")
+    except InputError:
+        return False
+    if inspect.isfunction(value) and value.__qualname__ == value.__name__:  # no method
+        value = typing.get_type_hints(value).get("return")
+    return inspect.isclass(value) and issubclass(value, Encoding)
+
+
+def is_same_command(folder: Path, recipe: str, overrides: Sequence[str]) -> bool:
+    """Whether a run of an earlier version was begun in `folder` by the same command line.
+
+    Its configuration is then another one in name only, or in settings that this version has added.
+
+    Args:
+        folder: the run folder.
+        recipe: name of the recipe.
+        overrides: the words of the command line.
+    """
+    try:
+        tree = OmegaConf.to_container(OmegaConf.load(folder / ".hydra/config.yaml"), resolve=False)
+        words = OmegaConf.load(folder / ".hydra/overrides.yaml")
+        chosen = f"recipe={recipe}"
+        before = _meaning([str(word) for word in OmegaConf.to_container(words, resolve=False)])
+    except _UNREADABLE:
+        return False
+    return _names_old_class(tree) and {*before, chosen} == {*_meaning(overrides), chosen}
+
+
+def _meaning(overrides: Sequence[str]) -> set[str]:
+    """The words that decide what a run is, in the names of this version.
+
+    A word with `recipe` of another recipe is one of them, so that recipes are compared too.
+    """
+    words = {current_word(word) for word in overrides}
+    return {word for word in words if key_of(word) not in NOT_IDENTITY}
+
+
+def _names_old_class(node: Any) -> bool:
+    if isinstance(node, list):
+        return any(map(_names_old_class, node))
+    if not isinstance(node, dict):
+        return False
+    return str(node.get("_target_")) in CLASSES or any(map(_names_old_class, node.values()))

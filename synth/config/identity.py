@@ -13,6 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from synth.config.composing import Config
+from synth.config.references import load, written_out
+from synth.config.sharing import resolved
 
 NOT_IDENTITY = ("device", "folder", "sweep", "memory")
 
@@ -22,22 +24,31 @@ def identity_of(cfg: Config, recipe: str) -> dict[str, Any]:
     cfg = copy.deepcopy(cfg)
     with open_dict(cfg):
         cfg.update(dict.fromkeys(NOT_IDENTITY))
-    settings = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(settings, dict)
-    return {str(key): value for key, value in settings.items()} | {"recipe": recipe}
+    return resolved(cfg) | {"recipe": recipe}
 
 
 def written_identity(cfg: Config, recipe: str) -> dict[str, Any]:
     """The identity that `cfg` will have when it is read back from its file."""
-    return identity_of(OmegaConf.create(OmegaConf.to_yaml(cfg)), recipe)
+    return identity_of(OmegaConf.create(OmegaConf.to_yaml(written_out(cfg))), recipe)
 
 
 def recorded_identity(folder: Path) -> dict[str, Any] | None:
     """The identity of the run that was begun in `folder`, from its .hydra; None where unknown."""
     try:
-        chosen = OmegaConf.load(folder / ".hydra/hydra.yaml").hydra.runtime.choices
-        return identity_of(OmegaConf.load(folder / ".hydra/config.yaml"), chosen.recipe)
-    except (OSError, ValueError, AttributeError, YAMLError, OmegaConfBaseException):
+        chosen = OmegaConf.to_container(OmegaConf.load(folder / ".hydra/hydra.yaml"), resolve=False)
+        recipe = str(chosen["hydra"]["runtime"]["choices"]["recipe"])
+        return identity_of(load(folder / ".hydra/config.yaml"), recipe)
+    except (
+        OSError,
+        AssertionError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        YAMLError,
+        OmegaConfBaseException,
+    ):
         return None
 
 

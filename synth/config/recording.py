@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from synth.config.composing import Config
+from synth.config.references import written_out
 from synth.errors import InputError
 from synth.record.atomic import report_full_disk, write_atomically
 
@@ -24,7 +25,7 @@ def record_configuration(cfg: Config, folder: Path) -> None:
     """Writes the configuration of the current job into ``.hydra`` of the run folder."""
     hydra_cfg = HydraConfig.instance().cfg
     assert hydra_cfg is not None
-    contents = (cfg, hydra_cfg, hydra_cfg.hydra.overrides.task)
+    contents = (written_out(cfg), hydra_cfg, hydra_cfg.hydra.overrides.task)
     with report_full_disk(folder, "Make room and give the same command again."):
         (folder / ".hydra").mkdir(exist_ok=True)
         for name, content in zip(FILES, contents, strict=True):

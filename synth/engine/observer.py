@@ -7,7 +7,9 @@ import time
 import torch
 
 from synth.engine.state import RunState
+from synth.errors import InputError
 from synth.record.record import Record
+from synth.record.result import MALFORMED
 
 CHECKPOINT_EVERY = 10.0  # seconds
 
@@ -57,7 +59,13 @@ class RecordObserver(Observer):
             return None
         tensors, numbers = checkpoint
         on_device = {name: tensor.to(self.device) for name, tensor in tensors.items()}
-        state = RunState.from_checkpoint(on_device, numbers)
+        try:
+            state = RunState.from_checkpoint(on_device, numbers)
+        except MALFORMED as error:
+            raise InputError(
+                f"folder={self.record.folder}: its checkpoint holds no state of this search, or "
+                "one of another version of synth; name another folder, or delete this one."
+            ) from error
         self.resumed_seconds = state.elapsed
         return state
 

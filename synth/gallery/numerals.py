@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 
+from synth.errors import printable
 from synth.record.result import Json
 
 NOTHING = "\u2013"  # an en dash
@@ -88,7 +89,7 @@ def passes(record: Mapping[str, Json]) -> float | None:
 
 
 def anything(value: Json, longest: int = 240) -> str:
-    """Any JSON value as text on one line, cut at `longest` characters."""
+    """Any JSON value as printable text on one line, cut at `longest` characters."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):
@@ -99,7 +100,7 @@ def anything(value: Json, longest: int = 240) -> str:
         text = ", ".join(anything(part) for part in value) or NOTHING
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(text.split())
+    text = printable(" ".join(text.split()))
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

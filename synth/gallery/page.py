@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import shlex
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from synth.errors import InputError
+from synth.errors import InputError, printable
 from synth.gallery.archive import Archive, confidence_curve, coverage_chart, read_archive
 from synth.gallery.cards import Card, cards_of, picture_link, ratio_of
 from synth.gallery.curves import ITEMS, charts_of, item_curves, term_charts
@@ -31,6 +29,7 @@ from synth.gallery.tables import (
     runs_table,
     target_rows,
 )
+from synth.record.atomic import write_atomically
 from synth.record.renames import current_word
 from synth.record.result import Json
 
@@ -91,7 +90,8 @@ def write_page(runs: Sequence[Run], page: Path, title: str | None = None) -> Pat
     # "replace": lone surrogates are legal in JSON
     html = render(runs, page, title).encode("utf-8", errors="replace")
     try:
-        _write(page, html)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(page, html, shared=True)  # a sweep's jobs may write the same page
     except OSError as error:
         raise InputError(f"{page}: the page cannot be written ({error.strerror}).") from error
     return page
@@ -207,30 +207,20 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
 
 
+def _printable(value: object) -> object:
+    """What the template writes: names, printable as in a terminal; markup of our own as it is."""
+    return printable(value) if type(value) is str else value
+
+
 def _asset(name: str) -> Markup:
     """A style sheet or script of the templates, which goes into the page unescaped."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
-
-
-def _write(page: Path, html: bytes) -> None:
-    """Writes atomically: a reader, or a second job of a sweep, never meets half a page."""
-    page.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=page.parent, prefix=f".{page.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(html)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(partial, 0o666 & ~umask)
-        os.replace(partial, page)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
 
 
 def _title(runs: Sequence[Run], page: Path) -> str:
@@ -264,7 +254,7 @@ def _run_data(run: Run) -> dict[str, Json]:
     lines = [
         ("Network", f"{run.network} ({digest[:12]})" if digest else run.network),
         ("Recipe", run.recipe),
-        ("Run", run.folder.resolve().name),
+        ("Run", printable(run.folder.resolve().name)),
     ]
     return {
         "recipe": run.recipe,

@@ -21,13 +21,14 @@ from torch import Tensor
 
 from synth.errors import InputError
 from synth.record.atomic import report_full_disk, write_atomically
+from synth.record.json_text import dumps
 from synth.record.result import Json
 
 log = logging.getLogger(__name__)
 
 # files of trainings of earlier versions, pickled by torch.save; they cannot be resumed
 EARLIER = ("checkpoint.pt", "checkpoint.previous.pt", "checkpoint.next.pt")
-_UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError)
+UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError)
 
 
 class Checkpoint:
@@ -63,17 +64,21 @@ class Checkpoint:
         Raises:
             InputError: the disk is full; the checkpoints are then as they were.
         """
-        stored = packed(tensors)
-        text = json.dumps(about, ensure_ascii=False, default=str)
-        content = save(stored, {"synth": text, "crc32": _checksum(stored, text)})
-        consequence = (
-            "The last good checkpoint is kept: free some space and give the same command again."
-        )
-        with report_full_disk(self.folder, consequence):
+        content = marked(tensors, dumps(about))
+        with report_full_disk(self.folder, self.after_full_disk):
             write_atomically(self._next, content)
             if self.newest.is_file():
                 self.newest.replace(self.previous)
             self._next.replace(self.newest)
+
+    def after_full_disk(self) -> str:
+        """What is left where a save fails, and what to do."""
+        kept = (
+            "The last good checkpoint is kept"
+            if self.newest.is_file() or self.previous.is_file()
+            else "No checkpoint had been written yet"
+        )
+        return f"{kept}: free some space and give the same command again."
 
     def load(self, required: bool = False) -> tuple[dict[str, Tensor], dict[str, Json]] | None:
         """The newest checkpoint that is whole; a damaged one is logged.
@@ -93,8 +98,11 @@ class Checkpoint:
             self._refuse_earlier()
         for path in present:
             try:
-                return _read(path)
-            except _UNREADABLE:
+                tensors, about = read_marked(path)
+                if about:
+                    return tensors, about
+                raise ValueError(f"{path}: no record")
+            except UNREADABLE:
                 if path == present[-1] and required:
                     break
                 rest = "the beginning" if path == present[-1] else "the one before"
@@ -106,12 +114,15 @@ class Checkpoint:
         return None
 
     def about(self) -> dict[str, Json] | None:
-        """The JSON record alone, of the newest checkpoint that is readable; None where none is."""
+        """The JSON record alone, of the newest checkpoint that is readable; None where none is.
+
+        Its checksum, which needs the tensors too, is not compared.
+        """
         for path in (self.newest, self.previous):
             try:
                 with safe_open(path, "pt") as file:
                     return dict(json.loads(file.metadata()["synth"]))
-            except _UNREADABLE:
+            except UNREADABLE:
                 continue
         return None
 
@@ -143,15 +154,26 @@ def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return stored
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Json]]:
+def marked(tensors: Mapping[str, Tensor], text: str = "") -> bytes:
+    """A safetensors file of `tensors` and a `text`, with a checksum over both."""
+    stored = packed(tensors)
+    return save(stored, {"synth": text, "crc32": _checksum(stored, text)})
+
+
+def read_marked(path: Path) -> tuple[dict[str, Tensor], dict[str, Json]]:
+    """Tensors and JSON record of a file that `marked` made, or an earlier version without checksum.
+
+    Raises:
+        OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError: where it is
+            damaged; see `UNREADABLE`.
+    """
     with safe_open(path, "pt") as file:
-        metadata = file.metadata()
+        metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    text = metadata["synth"]
-    # searches of earlier versions wrote no checksum
+    text = metadata.get("synth", "")
     if "crc32" in metadata and metadata["crc32"] != _checksum(tensors, text):
         raise ValueError(f"{path}: the checksum does not match")
-    return tensors, dict(json.loads(text))
+    return tensors, dict(json.loads(text or "{}"))
 
 
 def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:

@@ -1,17 +1,20 @@
-"""Handling of Ctrl-C (SIGINT): a loop finishes its step and saves before it ends."""
+"""Handling of Ctrl-C (SIGINT) and SIGTERM: a loop finishes its step and saves before it ends."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 Handler = Callable[[int, FrameType | None], object] | int | None
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # what schedulers and shutdowns send is the second
+
 
 class Interrupt:
-    """A context in which the first Ctrl-C only sets `requested`; the second one raises at once.
+    """A context in which the first signal only sets `requested`; the second one raises at once.
 
     A search in the middle of a step cannot be resumed. Outside of the main thread, where Python
     cannot handle signals, it does nothing.
@@ -19,18 +22,34 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.requested = False
-        self._before: Handler = None
+        self._before: dict[signal.Signals, Handler] = {}
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._request)
+            self._before = {number: signal.signal(number, self._request) for number in SIGNALS}
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            if handler is not None:  # one that was not installed by Python cannot be put back
+                signal.signal(number, handler)
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+
+
+@contextmanager
+def signals_raised() -> Iterator[None]:
+    """Lets both signals raise `KeyboardInterrupt` inside the block, in place of ending at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.default_int_handler) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import io
 import json
-import math
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
-from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from safetensors.torch import save
 from torch import Tensor
 
 from synth import data
 from synth.errors import InputError
+from synth.files import open_image
 from synth.record.atomic import report_full_disk, write_atomically
-from synth.record.checkpoint import EARLIER, Checkpoint, packed
-from synth.record.result import Json, Result
+from synth.record.checkpoint import EARLIER, Checkpoint, marked
+from synth.record.json_text import checksum, dumps
+from synth.record.result import MALFORMED, Json, Result
+
+log = logging.getLogger(__name__)
 
 RESULT, STEPS, CHECKPOINT = "result.json", "steps.jsonl", "checkpoint"
 # the weights of the best epoch of a training with early stopping
@@ -111,14 +113,14 @@ class Record:
 
     def read_back(self, name: str) -> Tensor:
         """A saved image, decoded from its file: [3, h, w], RGB in [0, 1]."""
-        with Image.open(self.folder / name) as image:
+        with open_image(self.folder / name, f"folder={self.folder}: {name}") as image:
             return data.from_image(image.convert("RGB"))
 
     def tensors(self, name: str, tensors: Mapping[str, Tensor]) -> str:
         """Saves tensors as NAME.safetensors, marked with the experiment; gives the file's name."""
         file = f"{name}_{self.part}.safetensors" if self.part else f"{name}.safetensors"
         with self._disk():
-            write_atomically(self.folder / file, save(packed(tensors)))
+            write_atomically(self.folder / file, marked(tensors))
         return file
 
     def keep(self, name: str, content: bytes) -> None:
@@ -148,6 +150,31 @@ class Record:
         return _result(folder, "done")
 
     @staticmethod
+    def begin_anew(folder: Path, parts: Sequence[str]) -> None:
+        """Removes what an earlier version left of an unfinished search, and logs it.
+
+        A training's checkpoint stays; the training itself refuses it.
+
+        Args:
+            folder: the run folder.
+            parts: names of the experiments of a comparison.
+        """
+        if "training" in (Checkpoint(folder).about() or {}):
+            return
+        files = [path for part in (None, *parts) for path in Checkpoint(folder, part).files]
+        files = [path for path in files if path.name not in EARLIER]
+        files += [folder / STEPS, *(folder / f"{CHECKPOINT}_{part}.json" for part in parts)]
+        if not any(path.is_file() for path in files):
+            return
+        log.warning(
+            "%s was begun by an earlier version of synth, whose checkpoints this one cannot go on "
+            "with bit for bit: it begins anew",
+            folder,
+        )
+        for path in files:
+            path.unlink(missing_ok=True)
+
+    @staticmethod
     def refuse_other(
         folder: Path, identity: Mapping[str, Json], before: Mapping[str, Json] | None
     ) -> None:
@@ -174,7 +201,9 @@ class Record:
                 f"folder={folder}: holds {files[0] if files else RESULT} of a run whose "
                 "configuration is not known; name another folder."
             )
-        old, new = dict(before), json.loads(dumps(identity))
+        old, new = json.loads(dumps(before)), json.loads(dumps(identity))
+        if not isinstance(old, dict):  # a checkpoint that was changed by hand
+            old = {}
         training = "training" in about or {BEST, *EARLIER} & set(files)
         if training and old.get("recipe") == new.get("recipe"):
             return
@@ -188,18 +217,30 @@ class Record:
         """Keeps the result of one experiment until the whole comparison is finished."""
         if result.status == "done":
             content = {"identity": self.identity, "result": result.to_dict()}
+            content["crc32"] = checksum(dumps(content))
             with self._disk():
                 write_atomically(self._part_result, dumps(content).encode())
 
     def part_result(self) -> Result | None:
-        """The result of this experiment from an earlier attempt; None if it has to run."""
+        """The result of this experiment from an earlier attempt; None if it has to run.
+
+        It runs again where its file is damaged, which is logged, or one of its images is gone.
+        """
         try:
-            content = json.loads(self._part_result.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            content = dict(json.loads(self._part_result.read_text(encoding="utf-8")))
+            expected = content.pop("crc32", None)
+            if expected not in (None, checksum(dumps(content))):  # earlier versions wrote none
+                raise ValueError("the checksum does not match")
+            result = Result.from_dict(content["result"])
+            if content["identity"] != json.loads(dumps(self.identity)):
+                return None
+        except FileNotFoundError:
             return None
-        if content["identity"] != json.loads(dumps(self.identity)):
+        except (OSError, *MALFORMED):
+            log.warning("%s is damaged: %s runs again", self._part_result, self.part)
             return None
-        return Result.from_dict(content["result"])
+        files = [self.folder / item.file for item in result.items if item.file is not None]
+        return result if all(path.is_file() for path in files) else None
 
     @property
     def _part_result(self) -> Path:
@@ -210,7 +251,7 @@ class Record:
     def checkpoint(self, tensors: Mapping[str, Tensor], about: Mapping[str, Json]) -> None:
         """Saves the state of a running search: named tensors and a JSON record, in one file."""
         about = {**about, "identity": self.identity, "steps_bytes": self._size()}
-        Checkpoint(self.folder, self.part).save(tensors, json.loads(dumps(about)))
+        Checkpoint(self.folder, self.part).save(tensors, about)
 
     def resume(self) -> tuple[dict[str, Tensor], dict[str, Json]] | None:
         """The newest checkpoint, with steps.jsonl cut back to that moment.
@@ -256,27 +297,10 @@ class Record:
         )
 
 
-def dumps(value: Json, indent: int | None = None) -> str:
-    """JSON in which a number that is not finite is null, because JSON has no NaN."""
-    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, default=str)
-
-
-def _finite(value: Json) -> Json:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(entry) for entry in value]
-    if isinstance(value, Tensor):
-        return _finite(value.tolist())
-    return value
-
-
 def _result(folder: Path, status: str) -> dict[str, Json] | None:
     try:
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return result if isinstance(result, dict) and result.get("status") == status else None
 

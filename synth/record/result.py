@@ -9,6 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
+from beartype.roar import BeartypeCallHintViolation
+
+# what `Result.from_dict` and `json.loads` raise for content of another form
+MALFORMED = (
+    TypeError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    RecursionError,
+    BeartypeCallHintViolation,
+)
+
 Json = object  # a value that JSON can hold: None, bool, int, float, str, or lists and dicts of them
 
 
@@ -186,7 +198,8 @@ class Result:
         """The result that a ``result.json`` holds; unknown keys are left out.
 
         Raises:
-            TypeError, ValueError, KeyError: where the record does not have the form of a result.
+            TypeError, ValueError, KeyError, AttributeError, BeartypeCallHintViolation: where the
+                record does not have the form of a result; see `MALFORMED`.
         """
         names = {entry.name for entry in fields(Result)}
         values = {key: value for key, value in record.items() if key in names}

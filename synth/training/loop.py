@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
-from safetensors.torch import load_file
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from synth.core.randomness import key_of
 from synth.errors import InputError
 from synth.record.atomic import report_full_disk, write_atomically
-from synth.record.checkpoint import Checkpoint, packed
+from synth.record.checkpoint import UNREADABLE, Checkpoint, marked, read_marked
 from synth.record.interrupt import Interrupt
 from synth.record.progress import Steps
 from synth.record.record import BEST
+from synth.record.result import MALFORMED
 from synth.training.curves import draw_curves, write_rows
 from synth.training.plan import Plan
 from synth.training.samples import FOLDER
@@ -83,14 +83,11 @@ class Loop:
         Raises:
             InputError: the loss is not finite, the disk is full, or the folder holds a checkpoint
                 of other settings.
-            KeyboardInterrupt: after Ctrl-C, once the state is saved.
+            KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is saved.
         """
-        consequence = (
-            "The last good checkpoint is kept: free some space and give the same command again."
-        )
         devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
         with (
-            report_full_disk(self.folder, consequence),
+            report_full_disk(self.folder, self.checkpoint.after_full_disk),
             torch.random.fork_rng(devices),
             Interrupt() as interrupt,
         ):
@@ -195,9 +192,10 @@ class Loop:
             self._export(row)
         if self.plan.early_stopping is not None:
             self._compare_with_best(self.plan.early_stopping)
+        # before the checkpoint: a training that is killed after it never comes back here
+        self.task.sample(self.folder / FOLDER, self._epoch)
         self._save()
         write_rows(self.folder / "steps.jsonl", self.rows)
-        self.task.sample(self.folder / FOLDER, self._epoch)
         return row
 
     def _export(self, row: Row) -> None:
@@ -215,19 +213,26 @@ class Loop:
                 for name, module in self.task.modules().items()
                 for key, value in module.state_dict().items()
             }
-            write_atomically(self.folder / BEST, to_bytes(packed(tensors)))
+            write_atomically(self.folder / BEST, marked(tensors))
         self.stopped_early = len(self.rows) - 1 - best >= patience
 
     def _restore_best(self) -> None:
-        tensors = load_file(self.folder / BEST)
-        for name, module in self.task.modules().items():
-            prefix = f"{name}/"
-            weights = {
-                key.removeprefix(prefix): value
-                for key, value in tensors.items()
-                if key.startswith(prefix)
-            }
-            module.load_state_dict(weights)
+        path = self.folder / BEST
+        try:
+            tensors, _ = read_marked(path)
+            for name, module in self.task.modules().items():
+                prefix = f"{name}/"
+                weights = {
+                    key.removeprefix(prefix): value
+                    for key, value in tensors.items()
+                    if key.startswith(prefix)
+                }
+                module.load_state_dict(weights)
+        except (*UNREADABLE, RuntimeError) as error:
+            raise InputError(
+                f"folder={self.folder}: {BEST}, the weights of the best epoch, is damaged or "
+                "gone; name another folder, or write early_stopping=null."
+            ) from error
 
     def _set_rates(self, factor: float) -> None:
         for name, optimiser in self.task.optimisers().items():
@@ -289,9 +294,24 @@ class Loop:
                 f"folder={self.folder}: holds the checkpoint of a run that is no training; "
                 "name another folder."
             )
-        counters = about["training"]
+        try:
+            self._restore(about["training"], restore(about["state"], tensors))
+        except (*MALFORMED, RuntimeError) as error:
+            raise InputError(
+                f"folder={self.folder}: {self.checkpoint.newest.name} holds no state of this "
+                "training, or one of another version of synth; name another folder."
+            ) from error
+        write_rows(self.folder / "steps.jsonl", self.rows)
+        log.info(
+            "Going on from %s: epoch %d, step %d.",
+            self.checkpoint.newest,
+            self._epoch + 1,
+            self._step,
+        )
+
+    def _restore(self, counters: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        """Takes over the counters and the state of a checkpoint."""
         self.plan.check_same(counters["plan"], self.folder)
-        state = restore(about["state"], tensors)
         self.task.load_state_dict(state["task"])
         device = next(next(iter(self.task.modules().values())).parameters()).device
         self.rows = counters["rows"]
@@ -301,13 +321,6 @@ class Loop:
         self._seconds = counters["seconds"]
         self._totals = {name: total.to(device) for name, total in state["totals"].items()}
         self._last_good = torch.tensor(self._step, device=device)
-        write_rows(self.folder / "steps.jsonl", self.rows)
-        log.info(
-            "Going on from %s: epoch %d, step %d.",
-            self.checkpoint.newest,
-            self._epoch + 1,
-            self._step,
-        )
 
     def _draw(self) -> None:
         if self.rows:
