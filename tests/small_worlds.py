@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +212,19 @@ def unanswering() -> Network:
     with torch.no_grad():
         module.fc.bias[3] = torch.nan
     return wrapped(module)
+
+
+def overflowing(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict with kernels of 3e38, finite numbers that overflow as soon as they are added."""
+    draws = torch.Generator().manual_seed(0)
+    return {
+        name: torch.randn(value.shape, generator=draws).sign() * 3e38
+        if value.ndim > 1
+        else value.float()
+        if value.is_floating_point()
+        else value
+        for name, value in tensors.items()
+    }
 
 
 def evolved(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 
 from synth.errors import InputError
 
+log = logging.getLogger(__name__)
+
 PRECISIONS = ("auto", "float32", "bfloat16")
+# in the text of a RuntimeError of torch
+OUT_OF_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "out of memory")
 
 
 def device_of(word: str) -> torch.device:
@@ -27,27 +33,52 @@ def device_of(word: str) -> torch.device:
     return device
 
 
-def low_precision(word: str, device: torch.device) -> bool:
-    """Whether to train in bfloat16 autocast on `device`.
-
-    ``auto`` does where the processor multiplies bfloat16 natively: emulated, it is several times
-    slower than float32.
+def low_precision(word: str, device: torch.device, key: str = "precision") -> bool:
+    """Whether to compute in bfloat16 on `device`.
 
     Args:
-        word: ``auto``, ``float32`` or ``bfloat16``.
-        device: where the training runs.
+        word: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where it is native. The hardware
+            decides and never a timing, or the same command would not give the same picture.
+        device: where the computation runs.
+        key: the user's key for the word, for the error message.
 
     Raises:
         InputError: another word.
     """
     if word not in PRECISIONS:
-        raise InputError(
-            f"precision={word}: write {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}."
+        raise InputError(f"{key}={word}: write {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}.")
+    if word == "auto":
+        return native_bfloat16(device)
+    if word == "bfloat16" and not native_bfloat16(device):
+        log.warning(
+            "%s=bfloat16: %s has no units for it; emulated, it is several times slower than "
+            "float32",
+            key,
+            device,
         )
-    if word != "auto":
-        return word == "bfloat16"
+    return word == "bfloat16"
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether `device` multiplies bfloat16 natively: emulated, it is far slower than float32.
+
+    CUDA does from compute capability 8.0 on, a CPU with AMX or AVX-512 BF16.
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # absent from torch before 2.6
-    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    if device.type != "cpu":
+        return False
+    features = torch.cpu.get_capabilities()
     return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory ran out, on any device.
+
+    CUDA has an exception of its own, numpy and Python raise MemoryError, and torch on a CPU raises
+    a RuntimeError that only its text tells from others.
+    """
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY)

@@ -21,11 +21,12 @@ from torch import Tensor
 
 from synth.core.lineage import Ancestors
 from synth.core.network import Network
+from synth.core.part import Part
 from synth.core.rows import Rows
 from synth.core.types import Cotangents, Genome, Images, PerRow, Scores, State
 
 
-class Encoding(ABC):
+class Encoding(Part):
     """How a genome represents an image: directly (pixels) or indirectly (a spectrum, code, graph).
 
     Attributes:
@@ -78,6 +79,16 @@ class Encoding(ABC):
         """This encoding with what it computes from `network` before a search; by default itself."""
         return self
 
+    def fast(self, dtype: torch.dtype) -> Encoding:
+        """This encoding as a search decodes it: the same images but for rounding, sooner.
+
+        By default itself. The images that are saved are decoded without it.
+
+        Args:
+            dtype: in which a decoder that is a network may compute, float32 or bfloat16.
+        """
+        return self
+
     def picture_index(self, rows: Rows) -> Tensor:
         """Index of the source picture of each decoded image, int64 [r * images_per_genome].
 
@@ -117,7 +128,7 @@ class Encoding(ABC):
         return self
 
 
-class Transform(ABC):
+class Transform(Part):
     """A random change of the images before the network reads them, for robust results.
 
     The score is then an expectation over transformations (Athalye et al. 2018).
@@ -225,7 +236,7 @@ class BoundObjective(ABC):
         return [items[item if len(items) > 1 else 0] for item in rows.item.tolist()]
 
 
-class Objective(ABC):
+class Objective(Part):
     """What a search maximises: names of classes and layers, and weights, before a network is known.
 
     Attributes:
@@ -362,7 +373,7 @@ class StepReport:
     births: Tensor | None = None
 
 
-class Search(ABC):
+class Search(Part):
     """An optimiser of genomes: gradient ascent, an evolutionary algorithm, an attack.
 
     It never prints, saves or decides when to stop; `synth.engine.experiment.Experiment` does that
@@ -376,6 +387,8 @@ class Search(ABC):
         alternatives: whether it reads several scores of an item, one for each alternative target.
         staged: whether it goes through stages, in which scores are those of images of another size
             or under another transform than the problem's.
+        precise: whether it needs scores and gradients in float32: it compares small differences of
+            them, as a line search does, or walks along a decision boundary.
     """
 
     steps: int
@@ -383,6 +396,7 @@ class Search(ABC):
     shared_population: bool = False
     alternatives: bool = False
     staged: bool = False
+    precise: bool = False
 
     @abstractmethod
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -46,6 +47,7 @@ class ImageProblem(Problem):
             and in any batch on a CPU, at the price of the padding.
         views: random transforms of each image, over which the scores are averaged (expectation over
             transformation, Athalye et al. 2018).
+        precise: whether the network is read in float32 as it is, not in its copy for searches.
     """
 
     network: Network
@@ -56,10 +58,18 @@ class ImageProblem(Problem):
     memory: int = 1 << 30
     exact: bool = False
     views: int = 1
+    precise: bool = False
 
     @property
     def stochastic(self) -> bool:
         return self.transform.stochastic or self.encoding.stochastic
+
+    @cached_property
+    def _decoder(self) -> Encoding:
+        """The encoding as a search decodes it."""
+        if self.precise:
+            return self.encoding
+        return self.encoding.fast(getattr(torch, self.network.precision))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -144,7 +154,7 @@ class ImageProblem(Problem):
         with torch.no_grad():
             parts = [
                 self.encoding.export(*self._select(genome, rows, index))
-                for index in self._chunks(len(genome))
+                for index in self._chunks(len(genome), self.encoding)
             ]
         if len(parts) == 1 and not self.exact:
             return parts[0]
@@ -161,7 +171,7 @@ class ImageProblem(Problem):
         values = []
         size = self.encoding.images_per_genome
         with torch.inference_mode():
-            for index in self._chunks(len(genome)):
+            for index in self._chunks(len(genome), self.encoding):
                 part, part_rows = self._select(genome, rows, index)
                 images = self.encoding.decode(part, part_rows)
                 if self.encoding.eight_bit:
@@ -191,7 +201,7 @@ class ImageProblem(Problem):
         """
         parts = [
             self._evaluate_chunk(*self._select(genome, rows, index), cotangents)
-            for index in self._chunks(len(genome))
+            for index in self._chunks(len(genome), self._decoder)
         ]
         count = len(genome)
         images = self.encoding.images_per_genome * self.views
@@ -236,7 +246,7 @@ class ImageProblem(Problem):
 
     def _read(self, genome: Genome, rows: Rows) -> Readout:
         """Images of the genomes, each under `views` transforms, and the network's activations."""
-        images = self.encoding.decode(genome, rows)
+        images = self._decoder.decode(genome, rows)
         image_rows = self._image_rows(rows)
         picture_index = self.encoding.picture_index(rows)
         if self.views > 1:
@@ -244,7 +254,9 @@ class ImageProblem(Problem):
             image_rows = image_rows.split(self.views)
             picture_index = picture_index.repeat_interleave(self.views)
         return Readout(
-            self.network.read(self.transform(images, image_rows), self.layers),
+            self.network.read(
+                self.transform(images, image_rows), self.layers, fast=not self.precise
+            ),
             images,
             image_rows,
             picture_index,
@@ -267,17 +279,17 @@ class ImageProblem(Problem):
     ) -> tuple[Tensor, Rows]:
         return (tensor, rows) if index is None else (tensor[index], rows.select(index))
 
-    def _chunks(self, count: int) -> Iterator[slice | Tensor | None]:
-        """Which rows go together; None for all at once."""
+    def _chunks(self, count: int, encoding: Encoding) -> Iterator[slice | Tensor | None]:
+        """Which rows, decoded by `encoding`, go together; None for all at once."""
         if self.exact:
             for first in range(0, count, EXACT_WIDTH):
                 yield torch.arange(first, first + EXACT_WIDTH).clamp_(max=count - 1)
             return
-        assert self.encoding.size is not None
-        height, width = self.encoding.size
+        assert encoding.size is not None
+        height, width = encoding.size
         network_bytes = self.network.bytes_per_pixel * height * width * self.views
-        image_bytes = network_bytes + self.encoding.bytes_per_image
-        most = max(1, int(self.memory // (image_bytes * self.encoding.images_per_genome)))
+        image_bytes = network_bytes + encoding.bytes_per_image
+        most = max(1, int(self.memory // (image_bytes * encoding.images_per_genome)))
         pieces = -(-count // most)
         if pieces == 1:
             yield None

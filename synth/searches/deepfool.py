@@ -40,6 +40,7 @@ class DeepFool(Search):
 
     gradient = True
     alternatives = True
+    precise = True
 
     def __init__(
         self, steps: int = 50, norm: str = "l2", overshoot: float = 0.02, candidates: int = 9

@@ -37,6 +37,7 @@ class LBFGS(Search):
     """
 
     gradient = True
+    precise = True
 
     def __init__(
         self, steps: int = 100, memory: int = 10, tries: int = 10, first: float = 0.05

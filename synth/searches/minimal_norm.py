@@ -58,6 +58,7 @@ class MinimalNorm(Search):
 
     gradient = True
     alternatives = True
+    precise = True
 
     def __init__(
         self,

@@ -10,14 +10,14 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from synth.core import Genome, Problem, Rows, Search, State, StepReport, Transform
+from synth.core import Genome, Part, Problem, Rows, Search, State, StepReport, Transform
 from synth.errors import InputError
 
 STREAM = 1 << 21  # the streams of later stages; below it are those of steps and of purposes
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Part):
     """One stage of a search.
 
     Args:
@@ -69,6 +69,7 @@ class Stages(Search):
             )
         self.gradient = any(part.gradient for part in self.searches)
         self.alternatives = all(part.alternatives for part in self.searches)
+        self.precise = any(part.precise for part in self.searches)
         self.steps = sum(stage.steps for stage in self.stages)
         self._problems: dict[int, tuple[Problem, Problem]] = {}
 

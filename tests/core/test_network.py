@@ -256,18 +256,6 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
     wrapped(tiny_module()).check_size((40, 24))
 
 
-def test_bfloat16_computes_in_bfloat16_and_gives_float32() -> None:
-    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    low, high = wrapped(tiny_module(), precision="bfloat16"), wrapped(tiny_module())
-    for name in ("conv2", OUTPUT):
-        rough, fine = low.read(images, (name,))[name], high.read(images, (name,))[name]
-        assert rough.dtype == torch.float32
-        error = (rough - fine).abs().max() / fine.abs().max()
-        assert 1e-5 < error < 0.03
-    with pytest.raises(InputError, match=r"network\.precision=float16: write float32 or bfloat16"):
-        wrapped(tiny_module(), precision="float16")
-
-
 def test_devices() -> None:
     assert device_of("cpu") == torch.device("cpu")
     assert device_of("auto").type in ("cpu", "cuda")

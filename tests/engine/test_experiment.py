@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interrupted import at_step
 from PIL import Image
-from small_worlds import NAMES, tiny_module, wrapped
+from small_worlds import NAMES, count_passes, tiny_module, wrapped
 from torch import Tensor, nn
 
 from synth.core import BoundObjective, Objective, Readout, Search
@@ -105,17 +105,6 @@ def files(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*.png"))}
 
 
-class ForwardCounter:
-    """Counts the images that pass a network forwards, by a hook."""
-
-    def __init__(self, network: Network) -> None:
-        self.forwards = 0
-        self._handle = network.module.register_forward_pre_hook(self._count)
-
-    def _count(self, _: nn.Module, inputs: tuple[Tensor]) -> None:
-        self.forwards += len(inputs[0])
-
-
 # -- the run folder --------------------------------------------------------------------------------
 
 
@@ -188,11 +177,11 @@ def test_every_pass_of_the_network_is_counted(
     loud_network: Network, tmp_path: Path, search: str, until: float | None
 ) -> None:
     experiment = make_experiment(loud_network, SEARCHES[search](), until=until)
-    counter = ForwardCounter(loud_network)
+    passes = count_passes(loud_network)
     result = experiment.run(Record(tmp_path)).to_dict()
     recorded = sum(item["forwards"] for item in result["items"])
     # each saved image is evaluated once, at the end
-    assert counter.forwards == recorded + len(result["items"])
+    assert sum(passes) == recorded + len(result["items"])
     if until is None:
         assert recorded == lines(tmp_path)[-1]["forwards"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from interrupted import at_step
-from small_worlds import tiny_module, wrapped
+from small_worlds import count_passes, tiny_module, wrapped
 from torch import Tensor
 
 from synth.core import BoundObjective, Encoding, Genome, Images, Objective, Readout, Rows
@@ -68,13 +68,6 @@ class _BoundRampMatch(BoundObjective):
         return {"near": -(readout.images - ramp).square().mean((1, 2, 3))[:, None]}
 
 
-def counted(network: Network) -> list[int]:
-    """The number of images in each forward pass from here on."""
-    passes: list[int] = []
-    network.module.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0])))
-    return passes
-
-
 @pytest.mark.parametrize("until", [None, 0.5])
 @pytest.mark.parametrize("views", [1, 3])
 @pytest.mark.parametrize("pair", [False, True], ids=["one", "pair"])
@@ -89,7 +82,7 @@ def test_every_pass_is_counted_and_within_the_budget(
     experiment = Experiment(
         loud_network, encoding, ClassScore(targets), Gradient(6), monitor=monitor, **options
     )
-    passes = counted(loud_network)
+    passes = count_passes(loud_network)
     result = experiment.run(Record(tmp_path / "steps")).to_dict()
     recorded = result["findings"]["forwards"]
     # each saved image is evaluated once more

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_worlds import rows_of, tiny_module, wrapped
+from small_worlds import count_passes, modules_of, rows_of, tiny_module, wrapped
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -82,9 +82,7 @@ def pixels(count: int, seed: int = 0) -> Tensor:
 @pytest.fixture
 def forwards(network: Network) -> list[int]:
     """How many images each forward pass of the network takes."""
-    counts: list[int] = []
-    network.module.conv1.register_forward_pre_hook(lambda _, inputs: counts.append(len(inputs[0])))
-    return counts
+    return count_passes(network)
 
 
 def test_scores_terms_monitor_and_gradient_are_those_of_plain_autograd(network: Network) -> None:
@@ -339,7 +337,8 @@ def test_confirmed_values_are_of_the_untransformed_8_bit_image(
 
 def test_only_the_layers_that_are_read_run(network: Network) -> None:
     ran: list[str] = []
-    for name, part in network.module.named_children():
+    parts = [pair for module in modules_of(network) for pair in module.named_children()]
+    for name, part in parts:
         part.register_forward_hook(lambda _, __, ___, name=name: ran.append(name))
     score = Channel("conv1", 2).bind(network)
     problem(network, objective=score, monitor=score).evaluate(pixels(2), rows_of(2))

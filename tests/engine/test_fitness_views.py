@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 import torch
-from small_worlds import rows_of
+from small_worlds import count_passes, rows_of
 from torch import Tensor
 from torch.nn import functional
 
@@ -94,9 +94,7 @@ def log_probabilities(network: Network, images: Tensor, items: Tensor) -> Tensor
 @pytest.fixture
 def forwards(network: Network) -> list[int]:
     """How many images each forward pass of the network takes."""
-    counts: list[int] = []
-    network.module.conv1.register_forward_pre_hook(lambda _, inputs: counts.append(len(inputs[0])))
-    return counts
+    return count_passes(network)
 
 
 @pytest.mark.parametrize("options", CHUNKS)

@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from interrupted import DRIVER, at_step, wait_for_step
 from PIL import Image
 from safetensors.torch import load_file
-from small_worlds import NAMES, rows_of, tiny_module, wrapped
-from torch import Tensor, nn
+from small_worlds import NAMES, count_passes, rows_of, tiny_module, wrapped
 
 from synth.core import Encoding, Objective, Search
 from synth.core.lineage import line_of
@@ -115,22 +114,12 @@ def everything(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(files)}
 
 
-def forward_counts(network: Network) -> list[int]:
-    counts: list[int] = []
-
-    def note(_: nn.Module, inputs: tuple[Tensor]) -> None:
-        counts.append(len(inputs[0]))
-
-    network.module.register_forward_pre_hook(note)
-    return counts
-
-
 # -- the run folder --------------------------------------------------------------------------------
 
 
 def test_a_map_saves_its_elites_their_ancestors_and_its_history(tmp_path: Path) -> None:
     experiment = elites(60)
-    counts = forward_counts(experiment.network)
+    counts = count_passes(experiment.network)
     result = experiment.run(Record(tmp_path)).to_dict()
     items, archive = result["items"], result["archive"]
     assert [item["target"] for item in items] == list(NAMES)
@@ -230,7 +219,7 @@ def test_a_budget_is_never_exceeded(
 ) -> None:
     step = -(-batch // 5) + (until is not None)
     experiment = elites(1000, batch, budget=step + extra, until=until)
-    counts = forward_counts(experiment.network)
+    counts = count_passes(experiment.network)
     items = experiment.run(Record(tmp_path_factory.mktemp("budget"))).to_dict()["items"]
     saved = sum(item["file"] is not None for item in items)
     assert sum(item["forwards"] for item in items) == sum(counts) - saved
