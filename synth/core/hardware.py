@@ -11,8 +11,19 @@ from synth.errors import InputError
 log = logging.getLogger(__name__)
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-# in the text of a RuntimeError of torch
-OUT_OF_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "out of memory")
+# in the text of an error: of torch on a CPU, of CUDA's libraries, of the size of an array that no
+# machine can hold (torch, numpy), of a number that no size can be
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "DefaultCPUAllocator",
+    "out of memory",
+    "bad_alloc",
+    "ALLOC_FAILED",
+    "Storage size calculation overflowed",
+    "array is too big",
+    "Maximum allowed dimension exceeded",
+    "Overflow when unpacking long",
+)
 
 
 def device_of(word: str) -> torch.device:
@@ -76,9 +87,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that memory ran out, on any device.
 
     CUDA has an exception of its own, numpy and Python raise MemoryError, and torch on a CPU raises
-    a RuntimeError that only its text tells from others.
+    a RuntimeError that only its text tells from others. A size beyond any machine's raises others.
     """
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)
-    return isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY)
+    kinds = (RuntimeError, ValueError, TypeError)
+    return isinstance(error, kinds) and any(words in text for words in OUT_OF_MEMORY)

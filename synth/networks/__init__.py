@@ -23,6 +23,7 @@ Beside the loaders:
     architectures/     the bundled architectures, untrained
     weights/           the bundled weights
     weights_io.py      safetensors and torch state dicts, read without executing what they hold
+    metadata.py        what a classifier's weights file says of classes, size and normalisation
     reading.py         logits and activations of many images, batch by batch
     style_layers.py    default layers: one for each resolution, and the penultimate layer
     generator.py       images from a layer's activations (Dosovitskiy & Brox 2016)
@@ -33,6 +34,7 @@ __all__ = [
     "architectures",
     "bundled",
     "generator",
+    "metadata",
     "reading",
     "style_layers",
     "stylizer",

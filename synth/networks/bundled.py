@@ -6,13 +6,18 @@ normalisation in the metadata.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from synth.core.classes import Classes
+import torch
+from torch import nn
+
 from synth.core.network import Network
 from synth.errors import InputError
+from synth.files import path_of
 from synth.networks import architectures, weights_io
+from synth.networks.metadata import ClassifierMetadata, classifier_metadata
 
 BOX = Path(__file__).parent / "weights"
 
@@ -21,7 +26,7 @@ def bundled(
     name: str,
     weights: str | None = None,
     device: str = "auto",
-    precision: str = "float32",
+    precision: str = "auto",
     fit: bool = False,
 ) -> Network:
     """A network of the architecture `name`.
@@ -33,51 +38,58 @@ def bundled(
         weights: a file written by ``recipe=train_classifier``; by default the one in the package.
             It carries its own classes, size and normalisation.
         device: ``auto``, ``cpu``, ``cuda:0``.
-        precision: ``float32`` or ``bfloat16``.
+        precision: of what searches read: ``auto``, ``float32`` or ``bfloat16``.
         fit: whether images of another size are scaled to the network's.
 
     Raises:
         InputError: no such architecture or file, a damaged file, or weights of another network.
     """
     architectures.builder(name, "network.name")  # an unknown name is reported before a lost file
-    path = Path(weights) if weights else BOX / f"{name}.safetensors"
-    changed = path.stat().st_mtime_ns if path.is_file() else 0
-    return _load(name, path, changed, device, precision, fit)
+    path = BOX / f"{name}.safetensors" if weights is None else path_of(weights, "network.weights")
+    return _load(name, path, weights_io.modified(path), device, precision, fit)
 
 
 @lru_cache(maxsize=4)
 def _load(name: str, path: Path, _changed: int, device: str, precision: str, fit: bool) -> Network:
     state, metadata = weights_io.read(path)
-    entries = weights_io.json_of(metadata, "classes", path)
-    size = weights_io.json_of(metadata, "size", path)
-    mean = weights_io.json_of(metadata, "mean", path)
-    std = weights_io.json_of(metadata, "std", path)
-    try:
-        classes = Classes(
-            [str(entry["name"]) for entry in entries],
-            [entry.get("wnid") for entry in entries],
-            [entry.get("imagenet_index") for entry in entries],
-        )
-        side = int(size[0] if isinstance(size, list) else size)
-        red, green, blue = map(float, mean)
-        std_red, std_green, std_blue = map(float, std)
-    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
-        raise InputError(
-            f"network.weights={path}: its metadata (classes, size, mean, std) cannot be read; "
-            "give a file written by synth recipe=train_classifier."
-        ) from error
-    module = architectures.builder(name)(classes=len(classes))
-    weights_io.fill(module, state, path, name)
-    return Network(
+    about = classifier_metadata(metadata, path)
+
+    def build() -> nn.Module:
+        return architectures.builder(name)(classes=len(about.classes))
+
+    module = weights_io.built(build, state, path, name)
+    _check_size(build, about, path, name)
+    network = Network(
         module,
         name=name,
-        classes=classes,
-        size=(side, side),
-        mean=(red, green, blue),
-        std=(std_red, std_green, std_blue),
+        classes=about.classes,
+        size=about.size,
+        mean=about.mean,
+        std=about.std,
         sha256=weights_io.sha256(path),
         device=device,
         precision=precision,
         fit=fit,
         copy=False,
     )
+    grey = torch.full((1, 3, *about.size), 0.5, device=network.device)
+    weights_io.check_answer(network(grey), path)
+    return network
+
+
+def _check_size(
+    build: Callable[[], nn.Module], about: ClassifierMetadata, path: Path, name: str
+) -> None:
+    """Raises InputError where the network cannot read images of the size in the metadata.
+
+    Shapes alone are computed, without memory.
+    """
+    height, width = about.size
+    try:
+        with torch.device("meta"):
+            build().eval()(torch.empty(1, 3, height, width))
+    except RuntimeError as error:
+        raise InputError(
+            f"network.weights={path}: its metadata has images of {height}x{width} pixels, which "
+            f"{name} cannot read; give a file written by synth recipe=train_classifier."
+        ) from error

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from synth.core.network import OUTPUT, Network
+from synth.core.network import ACTIVATIONS, OUTPUT, Network
 from synth.errors import InputError
 
-ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Mish)
 FEWEST = 4  # resolutions; networks with fewer have several depths at one resolution
 
 

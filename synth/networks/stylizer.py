@@ -10,6 +10,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,8 +20,10 @@ from torch.nn import functional
 from synth.core import Images
 from synth.core.hardware import device_of
 from synth.errors import InputError, nearest
+from synth.files import path_of
 from synth.networks import weights_io
 from synth.networks.bundled import BOX
+from synth.networks.weights_io import whole
 
 SHIPPED = BOX / "stylizer.safetensors"
 NORMS = ("instance", "batch")
@@ -165,7 +168,7 @@ def read_stylizer(
     Raises:
         InputError: no such file, a damaged one, or one of another kind.
     """
-    path = SHIPPED if weights is None else Path(weights).expanduser()
+    path = SHIPPED if weights is None else path_of(weights, "weights")
     if path.suffix.lower() in PICTURES:
         raise InputError(
             f"weights={path}: a picture, and a style has to be learned first: "
@@ -173,23 +176,28 @@ def read_stylizer(
         )
     tensors, metadata = weights_io.read(path, word="weights")
     try:
-        values = json.loads(metadata["stylizer"])
+        values = weights_io.json_of(metadata, "stylizer", path, "weights")
         about = About(
-            width=int(values["width"]),
-            blocks=int(values["blocks"]),
+            width=whole(values["width"]),
+            blocks=whole(values["blocks"]),
             norm=str(values["norm"]),
             style=str(values["style"]),
-            size=int(values["size"]),
+            size=whole(values["size"]),
             network=str(values["network"]),
             sha256=str(values["sha256"]),
             command=str(values["command"]),
         )
-        module = Stylizer(about.width, about.blocks, about.norm)
+        build = partial(Stylizer, about.width, about.blocks, about.norm)
+        with torch.device("meta"):
+            build()
     except (KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(
             f"weights={path}: not of a stylizer; give a file written by recipe=train_stylizer."
         ) from error
     name = f"a stylizer of width={about.width} blocks={about.blocks} norm={about.norm}"
-    weights_io.fill(module, tensors, path, name, word="weights")
+    module = weights_io.built(build, tensors, path, name, "weights")
     module.requires_grad_(False).eval()
-    return module.to(device_of(device), memory_format=torch.channels_last), about
+    module.to(device_of(device), memory_format=torch.channels_last)
+    grey = torch.full((1, 3, 16, 16), 0.5, device=device_of(device))
+    weights_io.check_answer(module(grey), path, "weights")
+    return module, about

@@ -14,6 +14,7 @@ from torchvision.models import WeightsEnum
 from synth.core.classes import Classes
 from synth.core.network import Network
 from synth.errors import InputError, nearest
+from synth.files import path_of
 from synth.networks import weights_io
 
 IMAGENET = Path(__file__).parent / "imagenet.tsv"
@@ -24,7 +25,7 @@ def torchvision(
     name: str,
     weights: str | None = None,
     device: str = "auto",
-    precision: str = "float32",
+    precision: str = "auto",
     fit: bool = False,
 ) -> Network:
     """The torchvision classifier `name`, trained on ImageNet-1k; loaded once per process.
@@ -34,7 +35,7 @@ def torchvision(
         weights: a file with its state dict. By default those of ``IMAGENET1K_V1``, from torch hub's
             cache, into which they are downloaded where it lacks them.
         device: ``auto``, ``cpu``, ``cuda:0``.
-        precision: ``float32`` or ``bfloat16``.
+        precision: of what searches read: ``auto``, ``float32`` or ``bfloat16``.
         fit: whether images of another size are scaled to the network's.
 
     Raises:
@@ -46,9 +47,8 @@ def torchvision(
         raise InputError(
             f"network.name={name}: torchvision has no such classifier.{nearest(name, choices)}"
         )
-    path = Path(weights) if weights else _fetched(name, _preset(name))
-    changed = path.stat().st_mtime_ns if path.is_file() else 0
-    return _load(name, path, changed, device, precision, fit)
+    path = _fetched(name, _preset(name)) if weights is None else path_of(weights, "network.weights")
+    return _load(name, path, weights_io.modified(path), device, precision, fit)
 
 
 def _preset(name: str) -> WeightsEnum:
@@ -94,7 +94,7 @@ def _load(name: str, path: Path, _changed: int, device: str, precision: str, fit
     weights_io.fill(module, state, path, name)
     preprocessing = preset.transforms()
     size = preprocessing.crop_size[0]
-    return Network(
+    network = Network(
         module,
         name=name,
         classes=_imagenet(preset.meta["categories"]),
@@ -107,6 +107,9 @@ def _load(name: str, path: Path, _changed: int, device: str, precision: str, fit
         fit=fit,
         copy=False,
     )
+    grey = torch.full((1, 3, size, size), 0.5, device=network.device)
+    weights_io.check_answer(network(grey), path)
+    return network
 
 
 def _imagenet(categories: list[str]) -> Classes:

@@ -9,9 +9,10 @@ import hashlib
 import json
 import pickle
 import warnings
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import safe_open
@@ -19,9 +20,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from synth import __version__
-from synth.data.files import open_file
+from synth.core.hardware import is_out_of_memory
 from synth.errors import InputError
+from synth.files import open_file
 from synth.record.atomic import write_atomically
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -33,15 +37,17 @@ def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], 
         word: the user's key for the file, for error messages.
 
     Raises:
-        InputError: the file is missing, not permitted, cut short or of another kind, or a value is
-            not finite.
+        InputError: the file is missing, not permitted, cut short or of another kind, a tensor is
+            larger than the file, or a value is not finite.
     """
     open_file(path, f"{word}={path}").close()
     try:
         state, metadata = (
-            _safetensors(path) if path.suffix == ".safetensors" else (_torch(path), {})
+            _safetensors(path) if path.suffix.lower() == ".safetensors" else (_torch(path), {})
         )
     except Exception as error:  # a damaged pickle can raise an exception of any kind
+        if is_out_of_memory(error):
+            raise
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         if isinstance(error, pickle.UnpicklingError):  # torch's message is about its arguments
             reason = "no pickle of tensors alone"
@@ -54,6 +60,10 @@ def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], 
         isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()
     ):
         raise InputError(f"{word}={path}: holds no state dict (a dict of named tensors).")
+    size = path.stat().st_size
+    for key, value in state.items():
+        if not _is_plain(value) or value.nbytes > size:
+            raise InputError(f"{word}={path}: {key} is no plain tensor, all of it in the file.")
     state = {
         key: value.float() if value.is_floating_point() else value for key, value in state.items()
     }
@@ -71,7 +81,21 @@ def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
 
 
+def _is_plain(value: Tensor) -> bool:
+    """Whether it holds real numbers, one for each place: not sparse, quantised, complex or empty.
+
+    A tensor of the device ``meta`` has no numbers.
+    """
+    dense = value.layout == torch.strided and value.device.type == "cpu"
+    return dense and not value.is_quantized and not value.is_complex()
+
+
 def _torch(path: Path) -> Any:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            # torch writes none; a few bytes could become any number of them
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("compressed")
     with warnings.catch_warnings():
         # about an unusual pickle: the error that follows is more precise
         warnings.simplefilter("ignore", UserWarning)
@@ -99,6 +123,25 @@ def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
     write_atomically(path, save(halves, metadata=about))
 
 
+def built(
+    build: Callable[[], Module],
+    state: Mapping[str, Tensor],
+    path: Path,
+    name: str,
+    word: str = "network.weights",
+) -> Module:
+    """The module of `build` with the weights of a state dict; arguments as for `fill`.
+
+    For modules whose sizes come from the file: no memory is taken before they agree with its
+    tensors.
+    """
+    with torch.device("meta"):
+        _check_same(build(), state, path, name, word)
+    module = build()
+    module.load_state_dict(state, strict=False)
+    return module
+
+
 def fill(
     module: nn.Module,
     state: Mapping[str, Tensor],
@@ -118,6 +161,14 @@ def fill(
     Raises:
         InputError: the state dict is another network's; the message says how they differ.
     """
+    _check_same(module, state, path, name, word)
+    module.load_state_dict(state, strict=False)
+
+
+def _check_same(
+    module: nn.Module, state: Mapping[str, Tensor], path: Path, name: str, word: str
+) -> None:
+    """Raises InputError where names or shapes of a state dict are not those of `module`."""
     own = module.state_dict()
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     extra = [key for key in state if key not in own]
@@ -132,7 +183,22 @@ def fill(
         raise InputError(
             f"{word}={path}: the weights of another network than {name}: {'; '.join(differences)}."
         )
-    module.load_state_dict(state, strict=False)
+
+
+def check_answer(answer: Tensor, path: Path, word: str = "network.weights") -> None:
+    """Raises InputError where the output of a module with the weights of `path` is not finite."""
+    if not bool(answer.isfinite().all()):
+        raise InputError(
+            f"{word}={path}: with these weights the output is NaN or infinite; the file is damaged."
+        )
+
+
+def modified(path: Path) -> int:
+    """When a file was changed, in nanoseconds; 0 where that cannot be known, as `read` reports."""
+    try:
+        return path.stat().st_mtime_ns
+    except (OSError, ValueError):
+        return 0
 
 
 def sha256(path: Path) -> str:
@@ -141,12 +207,31 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def json_of(metadata: dict[str, str], key: str, path: Path) -> Any:
-    """The JSON value of `key` in a weights file's metadata; InputError if it has none."""
+def json_of(
+    metadata: Mapping[str, str], key: str, path: Path, word: str = "network.weights"
+) -> Any:
+    """The JSON value of `key` in a weights file's metadata.
+
+    Args:
+        metadata: as `read` gives it.
+        key: of the value.
+        path: the file, for error messages.
+        word: the user's key for the file in them.
+
+    Raises:
+        InputError: there is none, or it is no JSON.
+    """
     try:
         return json.loads(metadata[key])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise InputError(
-            f"network.weights={path}: carries no readable {key!r} in its metadata; "
+            f"{word}={path}: carries no readable {key!r} in its metadata; "
             "give a file written by synth recipe=train_classifier."
         ) from error
+
+
+def whole(value: Any) -> int:
+    """`value` where it is a whole number, as JSON has it; else a TypeError."""
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no whole number")
+    return value

@@ -122,3 +122,28 @@ def test_mean_and_std_are_one_number_a_channel(word: str) -> None:
         network_of(tiny_module(), **{word: (0.5,)})
     with pytest.raises(InputError, match=r"network std=\[1, 0, 1\]: write three numbers above 0"):
         network_of(tiny_module(), std=(1, 0, 1))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("word", ["mean", "std"])
+def test_mean_and_std_are_finite(word: str, value: float) -> None:
+    with pytest.raises(InputError, match=rf"network {word}=.*: write three numbers"):
+        network_of(tiny_module(), **{word: (0.5, value, 0.5)})
+
+
+@pytest.mark.parametrize("size", [(8, 8), (0, 0), (-5, 16)])
+def test_a_size_that_the_module_cannot_read_is_refused_in_one_line(size: tuple[int, int]) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 5, stride=2), nn.Flatten(), nn.Linear(144, 5))
+    assert network_of(module, size=(16, 16)).size == (16, 16)
+    with pytest.raises(InputError, match=rf"size={size[0]}x{size[1]}: sequential cannot") as error:
+        network_of(module, size=size)
+    assert "\n" not in str(error.value)
+
+
+def test_memory_that_runs_out_is_not_the_size_s_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Greedy(nn.Flatten):
+        def forward(self, values: Tensor) -> Tensor:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+
+    with pytest.raises(RuntimeError, match="DefaultCPUAllocator"):
+        network_of(nn.Sequential(Greedy(), nn.Linear(768, 5)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from small_worlds import overflowing
 from torch import nn
 
 from synth.errors import InputError
+from synth.networks import weights_io
 from synth.networks.stylizer import NEAR, SHIPPED, About, Stylizer, read_stylizer, write_stylizer
 
 ABOUT = About(4, 2, "instance", "waves.png", 64, "tiny", "ab" * 32, "synth recipe=train_stylizer")
@@ -144,3 +148,27 @@ def test_the_one_in_the_box() -> None:
     images = torch.rand(1, 3, 33, 20)
     with torch.inference_mode():
         assert bool((stylizer(images) - images).abs().mean() > 0.1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"width": -1}, {"width": 256, "blocks": 64}, {"width": 4.5}, {"blocks": 65}, {"norm": 7}],
+)
+def test_damaged_metadata_is_refused_without_memory(tmp_path: Path, change: dict) -> None:
+    path = tmp_path / "s.safetensors"
+    about = json.dumps(asdict(ABOUT) | change)
+    weights_io.write(path, untrained().state_dict(), {"stylizer": about})
+    with pytest.raises(InputError, match=r"not of a stylizer|the weights of another network"):
+        read_stylizer(path, "cpu")
+
+
+def test_weights_whose_output_is_no_number_are_refused(tmp_path: Path) -> None:
+    tensors = overflowing(untrained("batch").state_dict())
+    path = tmp_path / "s.safetensors"
+    save_file(tensors, path, {"stylizer": json.dumps(asdict(ABOUT) | {"norm": "batch"})})
+    with pytest.raises(InputError, match="with these weights the output is NaN or infinite"):
+        read_stylizer(path, "cpu")
+    for text in ("[" * 100_000, "[]", "{"):
+        weights_io.write(path, untrained().state_dict(), {"stylizer": text})
+        with pytest.raises(InputError, match="not of a stylizer"):
+            read_stylizer(path, "cpu")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from small_worlds import overflowing
 
 from synth.errors import InputError
 from synth.networks import weights_io
@@ -108,3 +110,46 @@ def test_other_files_are_refused_in_a_line(tmp_path: Path) -> None:
         path, module, {**module.state_dict(), "mean": torch.full((5,), torch.nan)}, ORIGIN
     )
     refused("mean holds NaN")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": -1},
+        {"width": 0},
+        {"width": 10**9},
+        {"width": 20.0},
+        {"width": True},
+        {"size": 0},
+        {"size": 10**6},
+        {"size": "16"},
+        {"code": []},
+        {"code": [0]},
+        {"code": [10**12]},
+        {"code": [5, 1]},
+        {"code": "5"},
+        {"code": None},
+        {"network": 7},
+        {"more": 1},
+    ],
+)
+def test_damaged_metadata_is_refused_in_a_line(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "g.safetensors"
+    about = {"code": [5], "size": 16, "width": 4, **asdict(ORIGIN), **change}
+    tensors = drawn((5,), 16).state_dict()
+    weights_io.write(path, tensors, {"generator": json.dumps(about)})
+    with pytest.raises(InputError, match=r"^generator=") as error:
+        read_generator(path, "cpu")
+    assert "\n" not in str(error.value)
+
+
+def test_metadata_that_is_no_object_and_weights_that_overflow_are_refused(tmp_path: Path) -> None:
+    path, tensors = tmp_path / "g.safetensors", drawn((5,), 16).state_dict()
+    for text in ("[" * 100_000, "[]", "7", "null", "{"):
+        weights_io.write(path, tensors, {"generator": text})
+        with pytest.raises(InputError, match="not a generator"):
+            read_generator(path, "cpu")
+    about = {"code": [5], "size": 16, "width": 4, **asdict(ORIGIN)}
+    save_file(overflowing(tensors), path, {"generator": json.dumps(about)})
+    with pytest.raises(InputError, match="with these weights the output is NaN or infinite"):
+        read_generator(path, "cpu")

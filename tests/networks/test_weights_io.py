@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pickle
 import random
+import struct
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from small_worlds import tiny_module
-from torch import Tensor
+from small_worlds import tiny_module, wrapped
+from torch import Tensor, nn
 
 from synth.errors import InputError
+from synth.metrics.naturalness import load_or_fit
 from synth.networks import weights_io
+from synth.networks.bundled import bundled
+from synth.networks.generator import read_generator
+from synth.networks.stylizer import read_stylizer
+from synth.networks.torchvision import torchvision
+from synth.training.classifier.weights import read_weights
 
 
 def weights() -> dict[str, Tensor]:
@@ -182,3 +191,78 @@ def test_metadata_is_json_or_refused() -> None:
     for metadata in ({}, {"mean": "[0.5"}):
         with pytest.raises(InputError, match=r"network\.weights=w: carries no readable 'mean'"):
             weights_io.json_of(metadata, "mean", Path("w"))
+
+
+def test_headers_that_claim_more_than_there_is_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    claims = [
+        (2**63 - 1, b"{}"),
+        (90_000_000, b"{}"),
+        (None, json.dumps({"a": entry([2**62, 2**62], [0, 4])}).encode()),
+        (None, json.dumps({"a": entry([10**12], [0, 4 * 10**12])}).encode()),
+        (None, json.dumps({"a": entry([1], [-4, 0])}).encode()),
+        (None, b'{"a":' * 100_000),
+    ]
+    for length, header in claims:
+        path.write_bytes(struct.pack("<Q", length or len(header)) + header + bytes(4))
+        with pytest.raises(InputError, match="not a whole safetensors file"):
+            weights_io.read(path)
+
+
+def entry(shape: list[int], offsets: list[int]) -> dict[str, object]:
+    return {"dtype": "F32", "shape": shape, "data_offsets": offsets}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.zeros(1).expand(10**6, 10**7),  # 40 TB of a file of 1 kB
+        torch.eye(3).to_sparse(),
+        torch.zeros(3, dtype=torch.complex64),
+        torch.empty(3, device="meta"),
+        torch.empty(10**15, device="meta"),
+    ],
+)
+def test_tensors_that_are_not_whole_in_the_file_are_refused(tmp_path: Path, value: Tensor) -> None:
+    torch.save({"a": value}, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=r"network\.weights=") as error:
+        weights_io.read(tmp_path / "w.pt")
+    assert "\n" not in str(error.value)
+
+
+def test_a_compressed_archive_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1_000_000)}, tmp_path / "plain.pt")
+    plain, packed = zipfile.ZipFile(tmp_path / "plain.pt"), tmp_path / "packed.pt"
+    with plain, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in plain.namelist():
+            archive.writestr(name, plain.read(name))
+    assert packed.stat().st_size < 20_000
+    with pytest.raises(InputError, match=r"torch state dict \(compressed\)"):
+        weights_io.read(packed)
+
+
+def test_every_door_for_weights_refuses_code_and_does_not_run_it(tmp_path: Path) -> None:
+    """The networks, the generator, the stylizer, a training's start, statistics of pictures."""
+    mark = tmp_path / "executed"
+    torch.save({"conv1.weight": _Bomb(str(mark))}, tmp_path / "zipped.pth")
+    path = tmp_path / "plain.pth"
+    path.write_bytes(pickle.dumps({"conv1.weight": _Bomb(str(mark))}))
+    with pytest.warns(FutureWarning):
+        torch.jit.script(nn.ReLU()).save(tmp_path / "script.pth")
+    network = wrapped(tiny_module())
+    doors = [
+        lambda file: bundled("mini_alexnet", file, "cpu"),
+        lambda file: torchvision("squeezenet1_1", file, "cpu"),
+        lambda file: read_generator(file, "cpu"),
+        lambda file: read_stylizer(file, "cpu"),
+        lambda file: read_weights(Path(file)),
+        lambda file: load_or_fit(network, file),
+    ]
+    for file in tmp_path.glob("*.pth"):
+        for door in doors:
+            # statistics are read from safetensors alone, whatever the file is called
+            renamed = file.with_suffix(".safetensors") if door is doors[-1] else file
+            renamed.write_bytes(file.read_bytes())
+            with pytest.raises(InputError, match="not a whole safetensors file or torch state"):
+                door(str(renamed))
+    assert not mark.exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from synth.core.hardware import is_out_of_memory
 from synth.data.augmentation import Augmentation
 from synth.data.class_folders import LabelledPictures, hold_out, read_class_folders
 from synth.errors import InputError
@@ -257,9 +258,9 @@ class TrainClassifier(Trainer):
         """Reads one picture, so that a size that does not fit fails before the first step."""
         try:
             shape = tuple(logits_of(network.eval(), picture, normalise).shape)
-        except torch.OutOfMemoryError:  # a RuntimeError too, but not caused by the size
-            raise
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             raise InputError(
                 f"size={self.size}: {self.architecture} cannot take this size: {error}"
             ) from error

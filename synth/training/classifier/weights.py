@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from synth.networks import weights_io
+from synth.networks.metadata import classifier_metadata
 
 
 @dataclass(frozen=True)
@@ -83,23 +84,23 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], Description | None]:
             value in it is not finite.
     """
     tensors, metadata = weights_io.read(path, word="weights")
-    return tensors, _description(metadata)
+    return tensors, _description(metadata, path)
 
 
-def _description(metadata: Mapping[str, str]) -> Description | None:
+def _description(metadata: Mapping[str, str], path: Path) -> Description | None:
     if not {"architecture", "classes", "size", "mean", "std"} <= metadata.keys():
         return None
+    about = classifier_metadata(metadata, path, "weights")
+    classes = about.classes
+    accuracy = None
+    if "accuracy" in metadata:
+        accuracy = weights_io.json_of(metadata, "accuracy", path, "weights")
     return Description(
         architecture=metadata["architecture"],
-        classes=tuple(ClassName(**row) for row in json.loads(metadata["classes"])),
-        size=json.loads(metadata["size"]),
-        mean=_triple(json.loads(metadata["mean"])),
-        std=_triple(json.loads(metadata["std"])),
-        accuracy=json.loads(metadata.get("accuracy", "null")),
+        classes=tuple(map(ClassName, classes.names, classes.synsets, classes.imagenet)),
+        size=about.size[0],
+        mean=about.mean,
+        std=about.std,
+        accuracy=accuracy if isinstance(accuracy, float) else None,
         command=metadata.get("command", ""),
     )
-
-
-def _triple(values: Sequence[float]) -> tuple[float, float, float]:
-    red, green, blue = values
-    return float(red), float(green), float(blue)
