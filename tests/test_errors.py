@@ -1,4 +1,4 @@
-"""`nearest`: the sentence that suggests what was meant by a mistyped name."""
+"""Lines for users: suggestions for mistyped names, and names that a terminal would obey."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.errors import nearest
+from synth.errors import InputError, nearest, printable
 
 NAMES = (
     "goldfish",
@@ -73,3 +73,30 @@ def test_nearest_forgives_one_letter(name: str, place: int, letter: str) -> None
 def test_nearest_does_not_repeat_itself(choices: Sequence[str], typed: str) -> None:
     sentence = nearest(typed, choices)
     assert all(sentence.count(name) <= 1 for name in set(choices))
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("two\nlines\r.png", r"two\nlines\r.png"),
+        ("\x1b[31mred\x07.png", r"\x1b[31mred\x07.png"),
+        ("\x9b31m.png", r"\x9b31m.png"),  # the same code in one character
+        ("gnp.\u202etxt", r"gnp.\u202etxt"),
+        ("a\u2028b\u2066c\u200b", r"a\u2028b\u2066c\u200b"),
+        ("caf\udce9.png", r"caf\udce9.png"),  # a byte that is no UTF-8
+        ("[link=http://x]a[/link].png", "[link=http://x]a[/link].png"),
+        ("josé 金魚\u3000\u00a0.png", "josé 金魚\u3000\u00a0.png"),
+    ],
+)
+def test_names_are_printed_on_one_line_without_codes(name: str, line: str) -> None:
+    assert printable(name) == line
+    assert str(InputError(f"image={name}: no such file.")) == f"image={line}: no such file."
+
+
+@given(st.text())
+def test_what_is_printable_is_one_line_and_stays_as_it_is(text: str) -> None:
+    line = printable(text)
+    assert len(line.splitlines()) <= 1
+    assert not {"\x1b", "\n", "\r", "\u202e"} & set(line)
+    line.encode()
+    assert printable(line) == line

@@ -73,7 +73,7 @@ def picture(source: str | Path, word: str = "image") -> Picture:
     path = bundled or path_of(source, word)
     try:
         status = os.stat(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         reason = reason_of(error)
         hint = nearest(path.name, _neighbours(path)) or f" Bundled pictures: {_names(BUNDLED)}."
         hint = hint if isinstance(error, FileNotFoundError) else ""

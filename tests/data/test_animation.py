@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synth.data.animation import opened, webp
+from synth.data.animation import MOST_LOOPS, animation, opened, webp
 
 
 def frames(count: int) -> list[Image.Image]:
@@ -62,3 +62,35 @@ def test_one_file_is_open_at_a_time(tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(image), np.asarray(frame))
         assert before is None or before.fp is None or before.fp.closed
         before = image
+
+
+# a GIF states how often it is repeated, the others how often it is played; 0 is for ever
+LOOPS = {
+    "gif": {None: 1, 0: 0, 1: 2, 4: 5, 65_535: 65_535},
+    "webp": {None: 0, 0: 0, 1: 1, 5: 5},
+    "png": {None: 0, 0: 0, 1: 1, 5: 5, 100_000: 65_535},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "stated", "played"),
+    [(kind, stated, played) for kind, loops in LOOPS.items() for stated, played in loops.items()],
+)
+def test_a_film_is_played_as_often_as_the_file_states(
+    kind: str, stated: int | None, played: int, tmp_path: Path
+) -> None:
+    first, *rest = frames(3)
+    options = {} if stated is None else {"loop": stated}
+    first.save(tmp_path / f"film.{kind}", save_all=True, append_images=rest, duration=50, **options)
+    film = animation(tmp_path / f"film.{kind}")
+    assert film is not None
+    assert (film.count, film.loop) == (3, played)
+    copy = webp((image for image, _ in film.frames()), [50] * 3, film.loop)
+    assert int.from_bytes(copy[copy.index(b"ANIM") + 12 :][:2], "little") == played
+
+
+@pytest.mark.parametrize("loop", [0, 1, MOST_LOOPS])
+def test_a_film_states_how_often_it_is_played(loop: int, tmp_path: Path) -> None:
+    (tmp_path / "film.webp").write_bytes(webp(frames(2), [50, 50], loop))
+    with Image.open(tmp_path / "film.webp") as film:
+        assert film.info["loop"] == loop

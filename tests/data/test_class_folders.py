@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import center_crop, resize
 
-from synth.data.class_folders import hold_out, read_class_folders
+from synth.data.class_folders import hold_out, read_class_folders, read_folder
 from synth.errors import InputError
 
 
@@ -117,3 +118,40 @@ def test_holding_out_takes_the_same_share_of_every_class(amount: float | int, co
 def test_holding_out_nothing_or_all_is_refused(amount: float | int) -> None:
     with pytest.raises(InputError, match="holdout="):
         hold_out(torch.zeros(120, dtype=torch.int64), amount, torch.Generator())
+
+
+def test_what_is_no_file_is_left_out_by_name_and_never_waited_for(
+    colour_folders: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = colour_folders(each=2)
+    os.mkfifo(folder / "red/pipe.png")
+    (folder / "blue/zero.png").symlink_to("/dev/zero")
+    name = os.fsdecode(b"caf\xe9.png")
+    (folder / "green/00.png").rename(folder / "green" / name)
+    pictures = read_class_folders(folder, 16)
+    assert pictures.skipped == (str(folder / "blue/zero.png"), str(folder / "red/pipe.png"))
+    assert pictures.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert "2 files could not be read" in caplog.text
+    assert "zero.png: a device, not a file; " in caplog.text
+    assert "pipe.png: a named pipe, not a file" in caplog.text
+
+
+def test_a_class_folder_without_permission_is_told_as_such(
+    colour_folders: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = colour_folders(each=1)
+    real = os.scandir
+    locked = folder
+
+    def scandir(path: str) -> Iterator[os.DirEntry[str]]:
+        if Path(path) == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # a test that root runs may read everything
+    for read in (read_class_folders, read_folder):
+        with pytest.raises(InputError, match=r"^images=.*train: permission denied\.$"):
+            read(folder, 8)
+    locked = folder / "green"
+    with pytest.raises(InputError, match=r"^images=.*green: permission denied\.$"):
+        read_class_folders(folder, 8)

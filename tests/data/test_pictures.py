@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -240,3 +241,68 @@ def test_a_picture_is_in_memory_once_however_many_hold_it(tmp_path: Path) -> Non
     Image.new("RGB", (12, 9), (10, 20, 30)).save(path)  # another file by that name
     os.utime(path, ns=(1, 1))
     assert data.picture(path).image.size == (12, 9)
+
+
+def test_what_is_no_file_in_a_folder_is_skipped_by_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="synth")
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    (tmp_path / "lost.png").symlink_to("nowhere.png")
+    (tmp_path / "folder.png").mkdir()
+    for source in (str(tmp_path), f"{tmp_path}/*e.png", f"{tmp_path}/*.png"):
+        if source.endswith("*e.png"):
+            with pytest.raises(InputError, match="none of its 1 files"):
+                data.pictures(source)  # a pipe alone
+            continue
+        assert [picture.name for picture in data.pictures(source)] == ["a.png"]
+    assert "pipe.png: a named pipe, not a file." in caplog.text
+    assert "zero.png: a device, not a file." in caplog.text
+    assert "lost.png: no such file." in caplog.text
+    assert "3 of 4 files skipped: lost.png, pipe.png, zero.png" in caplog.text
+    with pytest.raises(InputError, match=r"^image=.*pipe\.png: a named pipe, not a file\.$"):
+        data.picture(tmp_path / "pipe.png")
+
+
+def test_folders_without_permission_are_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="synth")
+    for name in ("open", "locked"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (9, 9)).save(tmp_path / name / "a.png")
+    real_scandir, real_stat = os.scandir, os.stat
+
+    def refused(path: object) -> bool:
+        return "locked" in str(path)
+
+    def scandir(path: str) -> Iterator[os.DirEntry[str]]:
+        if refused(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real_scandir(path)
+
+    def status(path: str, **options: bool) -> os.stat_result:
+        if "locked/" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real_stat(path, **options)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # a test that root runs may read everything
+    monkeypatch.setattr(os, "stat", status)
+    with pytest.raises(InputError, match=r"^images=.*locked: permission denied\.$"):
+        data.pictures(str(tmp_path / "locked"))
+    with pytest.raises(InputError, match=r"^image=.*locked/a\.png: permission denied\.$"):
+        data.picture(tmp_path / "locked/a.png")
+    assert len(data.pictures(str(tmp_path))) == 1
+    assert "locked is left out: permission denied." in caplog.text
+
+
+def test_names_of_any_bytes(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.png"))
+    Image.new("RGB", (9, 9)).save(path)
+    (picture,) = data.pictures(str(tmp_path))
+    assert os.fsencode(picture.name) == b"caf\xe9.png"
+    assert data.pictures(f"{tmp_path}/*.png")[0] is picture
+    with pytest.raises(InputError, match=r"Did you mean caf\\udce9\.png\?"):
+        data.picture(tmp_path / "cafe.png")

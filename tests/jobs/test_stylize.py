@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +19,7 @@ from small_worlds import noisy_pictures
 from synth import data
 from synth.data.animation import animation
 from synth.errors import InputError
+from synth.gallery.page import build_run_page
 from synth.jobs.stylize import FILM, Stylize
 from synth.networks.stylizer import About, Stylizer, read_stylizer, write_stylizer
 from synth.record.record import Record
@@ -149,7 +152,8 @@ def test_a_film_keeps_its_frames_and_their_durations(
     )
     result_film = animation(tmp_path / "run" / FILM)
     assert result_film is not None
-    assert (result_film.count, result_film.loop) == (len(DURATIONS), 2)
+    # a GIF that is repeated twice is played three times
+    assert (result_film.count, result_film.loop) == (len(DURATIONS), 3 if kind == "gif" else 2)
     assert [milliseconds for _, milliseconds in result_film.frames()] == DURATIONS
     source_film = animation(path)
     assert source_film is not None
@@ -297,3 +301,43 @@ def test_a_film_that_is_cut_short_is_refused(weights: str, tmp_path: Path) -> No
     ):
         Stylize(str(path), weights=weights, device="cpu").run(Record(tmp_path / "run"))
     assert not (tmp_path / "run" / FILM).exists()
+
+
+def test_a_picture_that_is_named_twice_is_stylized_twice_also_after_a_kill(
+    weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synth.jobs.stylize.CHECKPOINT_EVERY", -1.0)
+    folder = noisy_pictures(tmp_path / "pictures", 2)
+    other = noisy_pictures(tmp_path / "others", 1, high=60) / "00.png"
+    names = [f"{folder}/00.png", f"{folder}/01.png", f"{folder}/00.png", str(other)]
+    options: dict[str, Any] = {"images": names, "weights": weights, "device": "cpu"}
+    for killed in range(1, 4):
+        path = tmp_path / str(killed)
+        with pytest.raises(RuntimeError, match="power cut"):
+            stopped_before(Stylize(**options), killed, raise_killed).run(Record(path))
+        result = Stylize(**options).run(Record(path))
+        assert [item.image for item in result.items] == ["00.png", "01.png", "00.png", "00.png"]
+        for item, name in zip(result.items, names, strict=True):
+            assert torch.equal(saved(path / str(item.original)), saved(Path(name)))
+
+
+def test_pipes_and_names_of_any_bytes_in_a_folder(
+    weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = noisy_pictures(tmp_path / "pictures", 1)
+    names = [os.fsdecode(name) for name in (b"caf\xe9.png", b"\x1b[31m.png", b"two\nlines.png")]
+    for name in names:
+        shutil.copy(folder / "00.png", folder / name)
+    os.mkfifo(folder / "pipe.png")
+    record = Record(tmp_path / "run")
+    result = Stylize(images=str(folder), weights=weights, device="cpu").run(record)
+    record.finish(result)
+    assert {item.image for item in result.items} == {"00.png", *names}
+    assert result.findings["skipped_files"] == 1
+    assert "pipe.png: a named pipe, not a file" in caplog.text
+    read = json.loads((tmp_path / "run/result.json").read_text())
+    assert {item["image"] for item in read["items"]} == {"00.png", *names}
+    for item in read["items"]:
+        with Image.open(tmp_path / "run" / item["file"]) as image:
+            assert json.loads(image.text["synth"])["target"] == item["image"]
+    assert "\x1b" not in build_run_page(tmp_path / "run").read_text()

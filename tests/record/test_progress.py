@@ -7,8 +7,9 @@ import logging
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
-from synth.record.progress import Steps
+from synth.record.progress import Steps, plain_console
 
 LINE = "epoch 2/5  train_loss 1.25  3 s"
 
@@ -38,3 +39,29 @@ def test_where_output_is_piped_steps_are_logged_at_intervals(
         for step in range(50):
             bar.at(step, "score 1")
     assert caplog.text == ""
+
+
+NAME = "[link=http://x]a[/link] [/red] :smile: \x1b]0;mine\x07 \u202e\udce9\n.png"
+PRINTED = r"[link=http://x]a[/link] [/red] :smile: \x1b]0;mine\x07 \u202e\udce9\n.png"
+
+
+def test_names_are_no_markup_and_no_codes_on_a_terminal() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, color_system=None, width=400)
+    with Steps(f"title {NAME}", 2, console=console) as bar:
+        bar.at(1, f"status {NAME}")
+        bar.say(f"line {NAME}")
+    shown = stream.getvalue()
+    for word in ("title", "status", "line"):
+        assert f"{word} {PRINTED}" in shown
+    assert "\x1b]" not in shown
+
+
+def test_a_console_prints_markup_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("[bold]heading")
+    table.add_row("[/red] :smile:")
+    plain_console(piped_width=60).print(table, "[link=x]a[/link]")
+    output = capsys.readouterr().out
+    for text in ("[bold]heading", "[/red] :smile:", "[link=x]a[/link]"):
+        assert text in output
+    assert plain_console(piped_width=60).width == 60
