@@ -3,12 +3,14 @@
 Only this folder and ``synth/cli`` import Hydra and OmegaConf.
 
     composing.py   where ``conf/`` is, and what a recipe composes to
+    exchange.py    without a recipe's settings of a part that the user exchanged
     sharing.py     settings that all contenders of a comparison have in common
     building.py    objects from the ``_target_`` names of a configuration
     unread.py      keys that the user wrote and nothing reads
     identity.py    what makes two runs runs of the same configuration
+    references.py  references between keys, and computed values
     recording.py   the configuration files in ``.hydra`` of a run folder
-    earlier.py     the configuration of an earlier run, in the names of this version
+    earlier.py     what an earlier run was, in the names of this version
 
 Importing any of these modules does not import torch.
 """

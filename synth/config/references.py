@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 
 from synth.config.composing import Config
 
-# ``${key}``, ``${key.${other}}``, ``${oc.select:key,default}``, where the default may be a reference
-_KEY = r"(?:[^${}:,]|\$\{[^${}:,]+\})+"
+# ``${key}``, ``${key.${other}}``, ``${oc.select:key,default}`` where the default may refer too
+_KEY = r"(?:[^${}:,]|\$\{(?:oc\.select:)?[^${}:]+\})+"
 _PLAIN = r"\$\{" + _KEY + r"\}"
 _SELECT = r"\$\{oc\.select:" + _KEY + r"(?:,(?:[^${}]*|\s*" + _PLAIN + r"\s*))?\}"
 _REFERENCE = re.compile(f"{_PLAIN}|{_SELECT}")

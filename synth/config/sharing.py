@@ -1,36 +1,72 @@
-"""Settings that all contenders of a comparison have in common: its key ``shared``."""
+"""Resolving a configuration; in a comparison, each contender with what all have in common.
+
+A contender is resolved as if it ran alone: its own keys, and over them those of the comparison.
+So what its recipe refers to (``${norms.linf}``, ``${content}``) is found in the recipe, and
+``target=`` of the comparison reaches every contender.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from omegaconf import OmegaConf
 
-def with_shared(settings: Mapping[str, Any], written: Sequence[str]) -> dict[str, Any]:
-    """Copies what stands under ``shared`` into each of the ``experiments``, added ones included.
+from synth.config.composing import Config
+
+# keys of the comparison itself
+OWN = ("_target_", "experiments", "shared", "transfer", "naturals", "folder", "sweep")
+
+
+def resolved(cfg: Config, written: Sequence[str] = ()) -> dict[str, Any]:
+    """The configuration with all interpolations replaced by what they refer to.
 
     Args:
-        settings: a resolved configuration; one that is no comparison is given back as it is.
+        cfg: a configuration; one that is no comparison is resolved as it stands.
         written: the keys that the user wrote; what he wrote for a single contender
             (``experiments.NAME.KEY``) is not replaced.
+
+    Raises:
+        OmegaConfBaseException: for an interpolation of nothing, or a missing mandatory value.
     """
-    common = settings.get("shared")
-    contenders = settings.get("experiments")
-    if not isinstance(common, dict) or not isinstance(contenders, dict):
-        return dict(settings)
-    paths = [key.rsplit("@", 1)[-1] for key in written]
-
-    def is_written(path: str) -> bool:
-        return any(key == path or key.startswith(f"{path}.") for key in paths)
-
-    experiments = {}
-    for name, experiment in contenders.items():
-        if not experiment:  # a contender that is left out
-            experiments[name] = experiment
-            continue
-        experiments[name] = experiment | {
-            key: value
-            for key, value in common.items()
-            if not is_written(f"experiments.{name}.{key}")
+    tree = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(tree, dict)
+    contenders = tree.get("experiments")
+    if not isinstance(contenders, dict) or not isinstance(tree.get("shared"), dict):
+        return _resolved(cfg)
+    joint = _resolved(OmegaConf.create({**tree, "experiments": None}))
+    return joint | {
+        "experiments": {
+            name: _resolved(OmegaConf.create(_joined(contender, joint, str(name), written)))
+            if isinstance(contender, dict)
+            else contender
+            for name, contender in contenders.items()
         }
-    return dict(settings) | {"experiments": experiments}
+    }
+
+
+def _resolved(cfg: Config) -> dict[str, Any]:
+    settings = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(settings, dict)
+    return {str(key): value for key, value in settings.items()}
+
+
+def _joined(
+    contender: Mapping[str, Any], joint: Mapping[str, Any], name: str, written: Sequence[str]
+) -> dict[str, Any]:
+    """A contender's settings with those of the comparison in their place.
+
+    A key of the comparison that is null leaves the contender's, but under ``shared``, where null
+    is a value like any other.
+    """
+    common = {key: value for key, value in joint.items() if key not in OWN and value is not None}
+    common |= joint["shared"]
+    paths = [key.rsplit("@", 1)[-1] for key in written]
+    for key in list(common):
+        path = f"experiments.{name}.{key}"
+        if any(entry == path or entry.startswith(f"{path}.") for entry in paths):
+            del common[key]
+    network = common.get("network")
+    if network and (contender.get("network") or {}).get("fit"):  # how a recipe's windows are read
+        common["network"] = network | {"fit": True}
+    return dict(contender) | common

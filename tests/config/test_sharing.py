@@ -1,33 +1,80 @@
-"""Settings that all contenders of a comparison have in common."""
+"""Resolving: every contender of a comparison as if it ran alone, with what all have in common."""
 
 from __future__ import annotations
 
-from synth.config.sharing import with_shared
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue
+
+from synth.config.sharing import resolved
 
 SETTINGS = {
-    "shared": {"budget": 5, "network": {"name": "a"}},
+    "network": {"name": "a", "fit": False},
+    "target": None,
+    "start": None,
+    "seed": 7,
+    "budget": 5,
+    "shared": {
+        "network": "${network}",
+        "target": "${target}",
+        "budget": "${budget}",
+    },
     "experiments": {
-        "one": {"budget": 1, "seed": 2},
-        "two": {"budget": 3, "network": {"name": "b"}},
+        "one": {"budget": 1, "seed": 2, "target": "lemon", "aim": "${target}", "start": "noise"},
+        "two": {
+            "network": {"name": "b", "fit": True},
+            "start": "${content}",
+            "content": "china",
+            "norms": {"linf": {"rate": 0.1}},
+            "norm": "linf",
+            "rate": "${norms.${norm}.rate}",
+        },
         "gone": None,
     },
 }
 
 
-def test_shared_settings_replace_those_of_every_contender() -> None:
-    assert with_shared(SETTINGS, [])["experiments"] == {
-        "one": {"budget": 5, "seed": 2, "network": {"name": "a"}},
-        "two": {"budget": 5, "network": {"name": "a"}},
-        "gone": None,
-    }
+def contenders(*written: str, **changes: Any) -> dict[str, Any]:
+    return resolved(OmegaConf.create(SETTINGS | changes), written)["experiments"]
+
+
+def test_keys_of_the_comparison_replace_those_of_every_contender() -> None:
+    one, two, gone = contenders().values()
+    assert gone is None
+    assert one["budget"] == two["budget"] == 5
+    assert one["seed"] == two["seed"] == 7
+    assert one["network"] == {"name": "a", "fit": False}
+
+
+def test_null_is_a_value_under_shared_and_leaves_the_contenders_elsewhere() -> None:
+    one, two, _ = contenders().values()
+    assert one["target"] is None
+    assert one["aim"] is None
+    assert (one["start"], two["start"]) == ("noise", "china")
+    one, two, _ = contenders(start="mean").values()
+    assert (one["start"], two["start"]) == ("mean", "mean")
+
+
+def test_a_contender_finds_what_its_own_recipe_refers_to() -> None:
+    assert contenders()["two"]["rate"] == 0.1
+
+
+def test_a_recipe_that_scales_pictures_to_its_network_still_does() -> None:
+    assert contenders()["two"]["network"] == {"name": "a", "fit": True}
 
 
 def test_what_the_user_wrote_for_one_contender_is_not_replaced() -> None:
-    written = ["experiments.two.budget", "network@experiments.two.network"]
-    experiments = with_shared(SETTINGS, written)["experiments"]
-    assert experiments["two"] == {"budget": 3, "network": {"name": "b"}}
-    assert experiments["one"] == {"budget": 5, "seed": 2, "network": {"name": "a"}}
+    two = contenders("experiments.two.budget", "network@experiments.two.network")["two"]
+    assert two["network"] == {"name": "b", "fit": True}
+    assert "budget" not in two
 
 
-def test_a_configuration_that_is_no_comparison_stays_as_it_is() -> None:
-    assert with_shared({"search": {}}, ["experiments.two.budget"]) == {"search": {}}
+def test_what_is_no_comparison_is_resolved_as_it_stands() -> None:
+    cfg = OmegaConf.create({"target": "lemon", "search": {"aim": "${target}"}})
+    assert resolved(cfg) == {"target": "lemon", "search": {"aim": "lemon"}}
+    with pytest.raises(MissingMandatoryValue):
+        resolved(OmegaConf.create({"images": "???"}))
+    with pytest.raises(InterpolationKeyError):
+        resolved(OmegaConf.create({"images": "${pictures}"}))

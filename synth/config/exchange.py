@@ -1,0 +1,113 @@
+"""Exchanged parts: what a recipe says of a part goes with the part.
+
+A recipe chooses parts and has numbers for them. Where the user chooses another part, the numbers
+would be read by that one, for which they were not made (a rate, a deviation), and an ``override``
+line about a part of the old one (``search/mate``) has nothing left to override, which Hydra takes
+for a mistake. Both are left out here while Hydra composes, before what the user wrote is applied.
+
+Hydra has no public place for this: its loader is replaced by one that differs in three methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra._internal import config_loader_impl, defaults_list
+from hydra._internal import hydra as hydra_app
+from hydra.core.default_element import ResultDefault
+from hydra.core.override_parser.types import Override
+from hydra.plugins.config_source import ConfigResult
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+Config = Any  # a DictConfig, whose own type hints beartype calls out of date
+
+# what all parts of a kind take alike, and thus stays: the size of the pictures, and whether they
+# are scaled to what the network reads
+COMMON = {"encoding": "size", "network": "fit"}
+RECIPES = "recipe/"
+
+
+class _Overrides(defaults_list.Overrides):
+    """Hydra's record of chosen options; a recipe may speak of a part that the user exchanged."""
+
+    def ensure_overrides_used(self) -> None:
+        exchanged = [
+            _package(key) for key, meta in self.override_metadata.items() if meta.external_override
+        ]
+        for key, meta in self.override_metadata.items():
+            if not meta.external_override and _is_inside(_package(key), exchanged):
+                meta.used = True
+        super().ensure_overrides_used()
+
+
+class _Loader(config_loader_impl.ConfigLoaderImpl):
+    """Hydra's loader of configurations; recipes are loaded without numbers of exchanged parts."""
+
+    _own: dict[str, str]  # the option of each package, as the recipes alone choose them
+    _chosen: dict[str, str]  # with what the user chose
+
+    def _parse_overrides_and_create_caching_repo(
+        self, config_name: str | None, overrides: list[str]
+    ) -> tuple[list[Override], Any]:
+        parsed, repo = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
+        groups = [override for override in parsed if repo.group_exists(override.key_or_group)]
+        recipes = [override for override in groups if override.key_or_group == "recipe"]
+        self._own = {}
+        if recipes != groups:
+            own = defaults_list.create_defaults_list(repo, config_name, recipes, True, True)
+            self._own = _options(own.defaults)
+        return parsed, repo
+
+    def _compose_config_from_defaults_list(
+        self, defaults: list[ResultDefault], repo: Any
+    ) -> Config:
+        self._chosen = _options(defaults)
+        return super()._compose_config_from_defaults_list(defaults, repo)
+
+    def _load_single_config(self, default: ResultDefault, repo: Any) -> ConfigResult:
+        result = super()._load_single_config(default, repo)
+        if str(default.config_path).startswith(RECIPES) and isinstance(result.config, DictConfig):
+            for package, option in self._own.items():
+                if self._chosen.get(package) != option:
+                    kept = COMMON.get(option.partition("/")[0])
+                    result.config = _without(result.config, package, kept)
+        return result
+
+
+def install() -> None:
+    """From here on Hydra composes with the loader of this module."""
+    defaults_list.Overrides = _Overrides  # type: ignore[misc]
+    hydra_app.ConfigLoaderImpl = _Loader  # type: ignore[misc]
+
+
+def _options(defaults: Sequence[ResultDefault]) -> dict[str, str]:
+    """The option of every part by its package, ``experiments.cma.search``: ``search/cma``."""
+    options = {str(default.package): str(default.config_path) for default in defaults}
+    return {package: option for package, option in options.items() if _is_part(option)}
+
+
+def _is_part(option: str) -> bool:
+    return "/" in option and not option.startswith((RECIPES, "hydra/"))
+
+
+def _package(key: str) -> str:
+    """Where the part of an override stands: ``search.mate`` of ``search/mate``."""
+    group, _, package = key.partition("@")
+    return package or group.replace("/", ".")
+
+
+def _is_inside(package: str, others: Sequence[str]) -> bool:
+    return any(package.startswith(f"{other}.") for other in others)
+
+
+def _without(config: Config, package: str, kept: str | None) -> Config:
+    """`config` without what stands under `package`, but for the key `kept`."""
+    if not isinstance(OmegaConf.select(config, package), DictConfig):
+        return config
+    config = OmegaConf.create(config)  # a copy; the loaded one is used again
+    part = OmegaConf.select(config, package)
+    with open_dict(config):
+        for key in [key for key in part if key != kept]:
+            del part[key]
+    return config

@@ -1,0 +1,108 @@
+"""A part that the user exchanges takes along what the recipe says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from console import CONF
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import ConfigCompositionException
+from omegaconf import OmegaConf
+
+import synth.config.composing  # noqa: F401 - Hydra composes with our loader
+
+
+def unresolved(*words: str, config: str = "config") -> dict[str, Any]:
+    """What `words` compose to, ``${...}`` and ``???`` included."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        settings = OmegaConf.to_container(compose(config, overrides=list(words)), resolve=False)
+    assert isinstance(settings, dict)
+    return settings
+
+
+def part_of(kind: str, *words: str) -> dict[str, Any]:
+    """The configuration of a part, without what it is made of."""
+    part = unresolved(*words)[kind]
+    return {key: value for key, value in part.items() if not isinstance(value, dict)}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "search"),
+    [
+        ("class_ascent", "genetic"),
+        ("class_ascent", "cma"),
+        ("class_ascent", "lbfgs"),
+        ("fooling_genetic", "gradient"),
+        ("generator_genetic", "gradient"),
+        ("black_box_attack", "gradient"),
+        ("illumination", "gradient"),
+        ("map_elites", "gradient"),
+        ("fooling_cppn", "cma"),
+    ],
+)
+def test_an_exchanged_search_has_its_own_numbers(recipe: str, search: str) -> None:
+    alone = unresolved(f"search={search}", config="experiment")["search"]
+    assert unresolved(f"recipe={recipe}", f"search={search}")["search"] == alone
+
+
+def test_a_part_that_is_the_recipes_own_keeps_its_numbers() -> None:
+    own = unresolved("recipe=class_ascent")
+    assert own["search"]["rule"] == "normalised"
+    assert own["search"]["regularisers"]["blur_every"] == 4
+    assert unresolved("recipe=class_ascent", "search=gradient") == own
+
+
+def test_an_exchanged_part_of_a_part_leaves_the_rest() -> None:
+    search = unresolved("recipe=black_box_attack", "search/mutate=gaussian")["search"]
+    assert (search["population"], search["mutate"]["sigma"]) == (1, 0.1)
+    assert "first" not in search["mutate"]
+    assert search["mate"]["_target_"].endswith("NoCrossover")
+
+
+def test_what_the_user_wrote_holds_for_the_new_part() -> None:
+    words = ["recipe=class_ascent", "search=genetic", "search/mate=two_point"]
+    search = unresolved(*words, "search.population=5", "search.mate.rate=0.5")["search"]
+    assert search["population"] == 5
+    assert search["mate"] == {
+        "_target_": "synth.searches.operators.crossover.TwoPoint",
+        "rate": 0.5,
+    }
+
+
+def test_the_size_of_the_pictures_and_how_they_are_read_stay() -> None:
+    settings = unresolved("recipe=maco", "encoding=dct", "network=squeezenet1_1")
+    assert settings["encoding"]["size"] == 128
+    assert settings["network"]["fit"] is True
+    assert part_of("encoding", "recipe=fooling_cma", "encoding=fourier")["sd"] == 0.01
+
+
+def test_an_exchanged_term_has_its_own_numbers() -> None:
+    words = ["recipe=generator_diversity", "objective@objective.terms.diversity=total_variation"]
+    assert unresolved(*words)["objective"]["terms"]["diversity"]["weight"] == 0.01
+    monitor = part_of("monitor", "recipe=fooling_gradient", "objective@monitor=class_logit")
+    assert monitor["score"] == "logit"
+
+
+def test_one_of_two_contenders_of_the_same_recipe_is_exchanged() -> None:
+    experiments = unresolved(
+        "recipe=fooling_comparison",
+        "+recipe@experiments.other=fooling_genetic",
+        "search@experiments.other.search=gradient",
+    )["experiments"]
+    assert experiments["genetic"]["search"]["select"]["size"] == 4
+    assert experiments["other"]["search"]["_target_"].endswith("Gradient")
+    assert "select" not in experiments["other"]["search"]
+
+
+def test_a_recipe_made_of_a_recipe_is_a_contender() -> None:
+    one = unresolved("recipe=fooling_comparison", "+recipe@experiments.one=generator_walk")
+    own = unresolved("recipe=generator_walk")
+    assert one["experiments"]["one"]["search"] == own["search"]
+
+
+def test_a_part_that_the_new_search_lacks_is_refused() -> None:
+    with pytest.raises(ConfigCompositionException, match="'search/mate'"):
+        unresolved("recipe=fooling_genetic", "search=gradient", "search/mate=uniform")
