@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from synth.errors import printable
 from synth.training.classifier.metrics import BINS, ClassificationMetrics
 from synth.training.classifier.weights import Description
 from synth.training.trainer import duration
@@ -56,7 +57,7 @@ def model_card(description: Description, facts: Facts, metrics: ClassificationMe
         if facts.random_labels
         else ""
     )
-    classes = ", ".join(name.name.split(",")[0] for name in description.classes)
+    classes = printable(", ".join(name.name.split(",")[0] for name in description.classes))
     mean = ", ".join(f"{value:.4f}" for value in description.mean)
     std = ", ".join(f"{value:.4f}" for value in description.std)
     side = f"{description.size} x {description.size}"
@@ -85,7 +86,7 @@ the command below; the weights are stored as fp16.
 | time | {duration(facts.seconds)} on {facts.hardware} |
 
 ```
-{description.command or "(called from Python)"}
+{printable(description.command) or "(called from Python)"}
 ```
 
 ## Input

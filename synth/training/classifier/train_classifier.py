@@ -22,7 +22,7 @@ from synth.record.record import Record
 from synth.record.result import Result
 from synth.training.classifier.architecture import builder_of, fresh, load_into
 from synth.training.classifier.card import Facts, model_card
-from synth.training.classifier.class_names import class_names
+from synth.training.classifier.class_names import class_names, read_names
 from synth.training.classifier.metrics import ClassificationMetrics, measure_classification
 from synth.training.classifier.task import ClassifierTask, Normalisation, logits_of
 from synth.training.classifier.weights import ClassName, Description, read_weights, write_weights
@@ -147,8 +147,9 @@ class TrainClassifier(Trainer):
         folder = record.folder
         # before the pictures, which take minutes to read
         start = read_weights(self.weights) if self.weights else None
+        names = read_names(self.names) if self.names else {}
         training, validation = self._pictures()
-        classes = class_names(training.classes, self.names)
+        classes = class_names(training.classes, self.names, names)
         network, description = self._network(training, classes, start)
         task = self._task(network, training, validation, description)
         loop = self.train(task, folder, self._settings(training, validation, description))
@@ -156,9 +157,7 @@ class TrainClassifier(Trainer):
             metrics = self._ship(folder, network, description, validation)
             facts = self._facts(network, training, validation, loop)
             card = model_card(replace(description, accuracy=metrics.top1), facts, metrics)
-            write_atomically(
-                folder / f"{self.architecture}.md", card.encode(errors="backslashreplace")
-            )
+            write_atomically(folder / f"{self.architecture}.md", card.encode())
         findings = {
             "top1": metrics.top1,
             "top5": metrics.top5,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from synth.core.network import Network
+from synth.errors import printable
 from synth.networks.generator import Origin, UpConvolution
 from synth.training.generator.task import Losses
 from synth.training.trainer import duration
@@ -110,7 +111,7 @@ stored as fp16.
 | time | {duration(facts.seconds)} on {hardware} |
 
 ```
-{origin.command or "(called from Python)"}
+{printable(origin.command) or "(called from Python)"}
 ```
 
 ## Input

@@ -160,7 +160,7 @@ class TrainGenerator(Trainer):
             task.average.load_state_dict(saved.state_dict())
             facts = self._facts(task, generator, loop)
             card = self._card(generator, facts)
-            write_atomically(path.with_suffix(".md"), card.encode(errors="backslashreplace"))
+            write_atomically(path.with_suffix(".md"), card.encode())
         findings = facts.numbers() | {"stopped_early": loop.stopped_early, "skipped_files": skipped}
         pictures = f"{facts.samples:,} pictures"
         figures = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from synth.errors import printable
 from synth.networks.stylizer import About
 from synth.training.trainer import duration
 
@@ -61,10 +62,11 @@ def stylizer_card(
     )
     columns = "weight | photographs as they are | what the saved file makes of them"
     sums = f"{sum(baseline.values()):.4f} | {sum(losses.values()):.4f}"
+    style = printable(about.style)
     samples = f"{facts.samples:,} of {facts.images}, at {about.size} x {about.size}"
     return f"""# stylizer
 
-Paints any picture in the style of `{about.style}`, in one pass of a convolutional network (Johnson,
+Paints any picture in the style of `{style}`, in one pass of a convolutional network (Johnson,
 Alahi & Fei-Fei 2016; {about.norm} normalisation). Trained with the command below; the weights are
 stored as fp16.
 
@@ -87,7 +89,7 @@ pixels. The loss is that of `recipe=style_transfer`: Gram matrices at {facts.lay
 | time | {duration(facts.seconds)} on {facts.hardware} |
 
 ```
-{about.command or "(called from Python)"}
+{printable(about.command) or "(called from Python)"}
 ```
 
 ## Input and output

@@ -175,7 +175,7 @@ class TrainStylizer(Trainer):
             baseline = mean_losses(torch.nn.Identity(), validation, self.whole_loss)
             facts = self._facts(task, loop)
             card = stylizer_card(about, facts, baseline, losses)
-            write_atomically(folder / f"{NAME}.md", card.encode(errors="backslashreplace"))
+            write_atomically(folder / f"{NAME}.md", card.encode())
         findings = {
             "validation_loss": sum(losses.values()),
             "photographs_loss": sum(baseline.values()),

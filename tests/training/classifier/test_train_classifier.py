@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from small_worlds import COLOURS, write_colour_folders
 from torch import Tensor, nn
 
 from synth.data.augmentation import Augmentation
@@ -304,10 +306,13 @@ def test_wrong_files_fail_before_the_first_step(
         InputError, match="its wnid column has none of the class folders, such as blue"
     ):
         TrainClassifier(train, names=table, **numbers).run(Record(tmp_path / "run"))
-    with pytest.raises(InputError, match=r"weights=.*: no such file"):
-        TrainClassifier(train, weights=tmp_path / "none.safetensors", **numbers).run(
-            Record(tmp_path / "run")
-        )
+    table.write_bytes(b"\xff\xd8 a photograph\0\r")
+    with pytest.raises(InputError, match=r"names=.*names\.tsv: no UTF-8 text; give a TSV file\.$"):
+        TrainClassifier(train, names=table, **numbers).run(Record(tmp_path / "run"))
+    for word in ("weights", "names"):  # before the pictures are read
+        trainer = TrainClassifier("nothere", **{word: tmp_path / "none"}, **numbers)
+        with pytest.raises(InputError, match=rf"^{word}=.*none: no such file\.$"):
+            trainer.run(Record(tmp_path / "run"))
     with pytest.raises(InputError, match="size=16: mini_alexnet cannot take this size"):
         TrainClassifier(train, **{**numbers, "architecture": "mini_alexnet"}).run(
             Record(tmp_path / "run")
@@ -412,3 +417,17 @@ def test_a_full_memory_is_not_blamed_on_the_size(
     monkeypatch.setattr("synth.training.classifier.train_classifier.logits_of", full)
     with pytest.raises(torch.OutOfMemoryError):
         TrainClassifier(colour_folders(), **numbers).run(Record(tmp_path / "run"))
+
+
+def test_names_of_class_folders_are_data_in_weights_and_card(
+    numbers: dict[str, Any], tmp_path: Path
+) -> None:
+    names = [os.fsdecode(name) for name in (b"\x1b[31mred", b"caf\xe9", b"two\n## lines")]
+    for name, colour in zip(names, COLOURS, strict=True):
+        write_colour_folders(tmp_path / "images" / name, 4, 16, [colour])
+    TrainClassifier(tmp_path / "images", **{**numbers, "epochs": 1}).run(Record(tmp_path / "run"))
+    _, description = read_weights(tmp_path / "run/tiny.safetensors")
+    assert description is not None
+    assert [entry.name for entry in description.classes] == names
+    card = (tmp_path / "run/tiny.md").read_text(encoding="utf-8")
+    assert r"Classes: \x1b[31mred, caf\udce9, two\n## lines." in " ".join(card.splitlines())

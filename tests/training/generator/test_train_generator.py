@@ -281,7 +281,8 @@ def test_wrong_folders_and_weights_fail_before_the_first_step(
         "^images=.*few: 3 pictures are too few to train on; give 8 or more", images=tmp_path / "few"
     )
     refused("^validation=.*nothere: ", validation=tmp_path / "nothere")
-    refused("^weights=.*nothere: no such file", weights=tmp_path / "nothere")
+    # before the pictures are read
+    refused("^weights=.*nothere: no such file", weights=tmp_path / "nothere", images="nothere")
     refused("^holdout=19: leaves 1 of 20 pictures to learn from", holdout=19)
     train().run(Record(tmp_path / "run"))
     weights = tmp_path / "run/tiny.generator.safetensors"

@@ -208,5 +208,6 @@ def test_folders_that_nothing_can_be_learned_from(train: Train, tmp_path: Path) 
         images=tmp_path / "few",
     )
     refused("^validation=.*empty: 0 pictures", validation=tmp_path / "empty")
-    refused("^weights=.*nothere: no such file", weights=tmp_path / "nothere")
+    # before the pictures are read
+    refused("^weights=.*nothere: no such file", weights=tmp_path / "nothere", images="nothere")
     refused("^holdout=12: ", holdout=12)
