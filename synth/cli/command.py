@@ -20,11 +20,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from synth.cli import complaints, folders, memory
+from synth.cli.streams import guarded_streams
+from synth.cli.words import prepared
 from synth.config.building import build
 from synth.config.composing import CONF, Config, key_of
-from synth.config.earlier import encoding_of
+from synth.config.earlier import encoding_of, is_same_command
 from synth.config.identity import digest, identity_of, recorded_identity, written_identity
 from synth.config.recording import record_configuration, restored_after_mistake
+from synth.config.sharing import resolved
 from synth.config.unread import refuse_unread
 from synth.errors import InputError, printable
 from synth.record import progress
@@ -41,26 +44,29 @@ def main() -> None:
     """Runs the command line in ``sys.argv``.
 
     Raises:
-        SystemExit: 2 where the user has to change something, 130 after Ctrl-C.
+        SystemExit: 2 where the user has to change something, 130 after Ctrl-C or SIGTERM.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of Hydra's own report
-    _set_up_logging()
-    _register_resolvers()
-    failures: list[str] = []
-    try:
-        refuse_old_words(sys.argv[1:])
-        _run_jobs(failures)
-    except KeyboardInterrupt:
-        print("synth: interrupted.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except Exception as error:
-        if not _reported(error):
-            raise
-        sys.exit(MISTAKE)
-    if any(failures):
-        log.warning("%d of the runs failed", len(failures))
-    if failures:
-        sys.exit(MISTAKE)
+    with guarded_streams("synth"):
+        _set_up_logging()
+        _register_resolvers()
+        typed = sys.argv[1:]
+        failures: list[str] = []
+        try:
+            refuse_old_words(typed)
+            sys.argv[1:] = prepared(typed, CONF)
+            _run_jobs(typed, failures)
+        except KeyboardInterrupt:
+            print("synth: interrupted.", file=sys.stderr)
+            sys.exit(INTERRUPTED)
+        except Exception as error:
+            if not _reported(error, typed):
+                raise
+            sys.exit(MISTAKE)
+        if any(failures):
+            log.warning("%d of the runs failed", len(failures))
+        if failures:
+            sys.exit(MISTAKE)
 
 
 def _register_resolvers() -> None:
@@ -72,7 +78,7 @@ def _register_resolvers() -> None:
     resolvers("synth.encoding_of", encoding_of, replace=True)
 
 
-def _run_jobs(failures: list[str]) -> None:
+def _run_jobs(typed: Sequence[str], failures: list[str]) -> None:
     """Runs the one job of the command line, or all points of a sweep; notes those that fail."""
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -83,19 +89,19 @@ def _run_jobs(failures: list[str]) -> None:
         progress.live = not swept
         try:
             run(cfg)
-        except Exception as error:  # the other points of a sweep still run
-            if not _reported(error, point):
-                raise
-            failures.append(point)
+        except BaseException as error:
             with suppress(OSError):  # only an empty folder can be removed
                 os.rmdir(hydra_cfg.runtime.output_dir)
+            if not isinstance(error, Exception) or not _reported(error, typed, point):
+                raise
+            failures.append(point)  # the other points of a sweep still run
 
     job()
 
 
-def _reported(error: Exception, point: str = "") -> bool:
+def _reported(error: Exception, typed: Sequence[str], point: str = "") -> bool:
     """Prints the line about a mistake of the user's; False for an error of our own."""
-    line = complaints.line(error, CONF, sys.argv[1:])
+    line = complaints.line(error, CONF, typed)
     if line is not None:
         print(printable(f"synth: {point}{line}"), file=sys.stderr)
     return line is not None
@@ -131,24 +137,33 @@ def run(cfg: Config) -> None:
     A folder with a finished run of the same configuration is left as it is.
     """
     hydra_cfg = HydraConfig.get()
-    settings = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    assert isinstance(settings, dict)
+    overrides = list(hydra_cfg.overrides.task)
+    settings = resolved(cfg, [key_of(override) for override in overrides])
     choices = hydra_cfg.runtime.choices
     command = _Command(
         cfg,
         settings,
         recipe=choices["recipe"],
-        overrides=list(hydra_cfg.overrides.task),
+        overrides=overrides,
         folder=Path(os.path.relpath(hydra_cfg.runtime.output_dir)),
     )
     refuse_unread(cfg, settings, command.written, list(choices))
     identity = identity_of(cfg, command.recipe)
-    if not _is_finished(command.folder, digest(identity)):
-        _run_in_folder(command, identity)
+    if _is_finished(command, digest(identity)):
+        return
+    from synth.record.interrupt import signals_raised
+    from synth.record.lock import Lock
+
+    with signals_raised(), Lock(command.folder):
+        # another process may have finished it a moment ago
+        if not _is_finished(command, digest(identity)):
+            _run_in_folder(command, identity)
 
 
-def _is_finished(folder: Path, configuration: str) -> bool:
+def _is_finished(command: _Command, configuration: str) -> bool:
     """Whether the folder holds a finished run of this configuration; its page is made if missing.
+
+    A run of an earlier version, whose parts had other names, counts by its command line.
 
     Raises:
         InputError: where it holds one of another configuration.
@@ -156,10 +171,13 @@ def _is_finished(folder: Path, configuration: str) -> bool:
     from synth.gallery.page import build_run_page
     from synth.record.record import Record
 
+    folder = command.folder
     result = Record.finished(folder)
     if result is None:
         return False
-    if result.get("configuration", configuration) != configuration:
+    if result.get("configuration", configuration) != configuration and not is_same_command(
+        folder, command.recipe, command.overrides
+    ):
         raise InputError(
             f"folder={folder}: holds a finished run of another configuration; name another folder."
         )
@@ -170,15 +188,23 @@ def _is_finished(folder: Path, configuration: str) -> bool:
 
 
 def _run_in_folder(command: _Command, identity: dict[str, Any]) -> None:
+    from synth.core import hardware
     from synth.gallery.page import build_run_page
+    from synth.record.job import Job
     from synth.record.record import Record, versions
 
     folder = command.folder
-    Record.refuse_other(
-        folder, written_identity(command.cfg, command.recipe), recorded_identity(folder)
-    )
+    if is_same_command(folder, command.recipe, command.overrides):
+        Record.begin_anew(folder, list(command.settings.get("experiments") or ()))
+    else:
+        Record.refuse_other(
+            folder, written_identity(command.cfg, command.recipe), recorded_identity(folder)
+        )
     memory.keep_freed()
+    memory.limit_to_machine()
     job = build(command.settings, command.written)
+    if not isinstance(job, Job):
+        raise InputError("_target_: it is not for a recipe to run; leave it as the recipe has it.")
     record = Record(folder, identity)
     with restored_after_mistake(folder):
         record_configuration(command.cfg, folder)
@@ -190,6 +216,7 @@ def _run_in_folder(command: _Command, identity: dict[str, Any]) -> None:
         overrides=command.overrides,
         configuration=digest(identity),
         versions=result.versions or versions(),
+        hardware=hardware.description(),
     )
     record.finish(result)
     log.info("%s", build_run_page(folder))
@@ -200,7 +227,7 @@ def _run_in_folder(command: _Command, identity: dict[str, Any]) -> None:
 class _PrintableLines(logging.Formatter):
     """Escapes what names in a message may hold; a traceback stays as it is."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as logging calls it
+    def formatMessage(self, record: logging.LogRecord) -> str:
         return printable(super().formatMessage(record))
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
@@ -11,6 +14,11 @@ from synth.errors import InputError
 log = logging.getLogger(__name__)
 
 PRECISIONS = ("auto", "float32", "bfloat16")
+# of control groups, version 2 and 1
+CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 # in the text of an error: of torch on a CPU, of CUDA's libraries, of the size of an array that no
 # machine can hold (torch, numpy), of a number that no size can be
 OUT_OF_MEMORY = (
@@ -81,6 +89,39 @@ def native_bfloat16(device: torch.device) -> bool:
         return False
     features = torch.cpu.get_capabilities()
     return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes of memory that `device` has in all; of a CPU's only those that its container may use.
+
+    A large number where that is not known.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    if not hasattr(os, "sysconf"):
+        return 1 << 60
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in CONTAINER_LIMITS:
+        with suppress(OSError, ValueError):  # no such file; "max"
+            limits.append(int(path.read_text()))
+    return min(limits)
+
+
+def description() -> dict[str, int | str]:
+    """What decides the last bits of a computation on this machine's CPU.
+
+    The order of sums depends on the number of threads, the products on the instruction set, so that
+    another number of threads gives another picture in the end.
+
+    Returns:
+        ``threads``, and ``instructions``: the widest vector unit, and units for bfloat16.
+    """
+    features = torch.cpu.get_capabilities()
+    units = [name.upper() for name in ("avx512_bf16", "amx_bf16") if features.get(name)]
+    return {
+        "threads": torch.get_num_threads(),
+        "instructions": ", ".join([torch.backends.cpu.get_cpu_capability(), *units]),
+    }
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ Selection, crossover, mutation and survivor selection are in `synth.core.operato
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -209,6 +210,7 @@ class BoundObjective(ABC):
             which the nearest to reach will do (DeepFool, an untargeted attack).
         items: one target an item; None where it serves any number of items.
         terms: of a weighted sum, its bound terms and their weights by name; else empty.
+        range: the lowest and the highest value that a score can have, (0, 1) of a probability.
     """
 
     layers: tuple[str, ...] = ()
@@ -216,6 +218,7 @@ class BoundObjective(ABC):
     alternatives: bool = False
     items: Sequence[Target] | None = None
     terms: Mapping[str, tuple[BoundObjective, float]] = MappingProxyType({})
+    range: tuple[float, float] = (-math.inf, math.inf)
 
     @abstractmethod
     def __call__(self, readout: Readout) -> Mapping[str, Scores]:
@@ -389,6 +392,8 @@ class Search(Part):
             or under another transform than the problem's.
         precise: whether it needs scores and gradients in float32: it compares small differences of
             them, as a line search does, or walks along a decision boundary.
+        individuals: genomes that it keeps at once, of each item, or of all items together where
+            they share a population; a run that has no memory for them is refused.
     """
 
     steps: int
@@ -397,6 +402,7 @@ class Search(Part):
     alternatives: bool = False
     staged: bool = False
     precise: bool = False
+    individuals: int = 1
 
     @abstractmethod
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:

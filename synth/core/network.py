@@ -171,7 +171,12 @@ class Network(nn.Module):
     @property
     def precision(self) -> str:
         """What a search reads it in: ``float32`` or ``bfloat16``."""
-        return str(self._inference_copy().dtype).removeprefix("torch.")
+        return str(self.search_dtype).removeprefix("torch.")
+
+    @property
+    def search_dtype(self) -> torch.dtype:
+        """Of the weights and activations that a search reads."""
+        return self._inference_copy().dtype
 
     def _inference_copy(self, fold: bool = True) -> InferenceCopy:
         """The copy that searches read, made at its first use; with or without folding."""

@@ -16,8 +16,10 @@ from torch import Tensor
 
 from synth.core import Encoding, Objective, Rows, Search, StepReport, Transform, ones
 from synth.core.network import Network
+from synth.core.part import check_parts
 from synth.engine.compatibility import Parts, check_compatible, items_rows, refuse_already_met
 from synth.engine.fitness import ImageProblem
+from synth.engine.memory import check_memory
 from synth.engine.metric import FigureMaker, Metric, Outcome
 from synth.engine.observer import Observer, RecordObserver
 from synth.engine.search_result import SearchResult
@@ -101,6 +103,8 @@ class Experiment(Job):
             raise InputError(f"memory={memory}: write 1 or more MiB, or null.")
         if views < 1:
             raise InputError(f"views={views}: write 1 or more.")
+        check_parts("metrics", metrics or {}, Metric)
+        check_parts("figures", figures or {}, FigureMaker)
         if not isinstance(objective, WeightedSum):
             objective = WeightedSum({"score": objective})
         self.network = network
@@ -111,14 +115,21 @@ class Experiment(Job):
         if memory is None:
             memory = CUDA_MEMORY if network.device.type == "cuda" else CPU_MEMORY
         self.problem = _problem(
-            network, encoding, objective, monitor, transform, memory << 20, exact, views
+            network, encoding, objective, monitor, transform, memory << 20, exact, views, search
         )
+        low, high = self.problem.monitor.range
+        if until is not None and not low < until <= high:
+            raise InputError(
+                f"until={until}: what it monitors lies from {low:g} to {high:g}; write a number "
+                "between, or null."
+            )
         self.rows = items_rows(
             self.problem.objective.items, self.problem.encoding.names, seed, network.device
         )
         check_compatible(
             Parts(self.problem, objective, search, self.rows, monitoring=monitor is not None)
         )
+        check_memory(self.problem, search, self.rows)
         # a step takes at least one pass: of each item, or of all together
         items = len(self.rows) if search.shared_population else 1
         self.steps = search.steps if budget is None else budget * items
@@ -155,6 +166,11 @@ class Experiment(Job):
                 self.problem.start(self.rows), self.search_method.init(self.problem, self.rows)
             )
         else:
+            if len(state.genome) != len(self.rows):
+                raise InputError(
+                    f"the run was begun with {len(state.genome)} items and has {len(self.rows)} "
+                    "now; give back its pictures as they were, or name another folder."
+                )
             log.info("resumed at step %d of %d", state.step, self.steps)
         title = observer.title or name_of(self.search_method)
         with Interrupt() as interrupt, progress.Steps(title, self.steps) as bar:
@@ -174,7 +190,7 @@ class Experiment(Job):
     def run(self, record: Record) -> Result:
         """Searches, or resumes what is in the folder; saves, measures and draws the result."""
         start = time.monotonic()
-        observer = RecordObserver(record, self.network.device)
+        observer = RecordObserver(record, self.network)
         result = self.search(observer)
         state = result.state
         if result.interrupted:
@@ -219,7 +235,11 @@ class Experiment(Job):
         return Result(
             status="interrupted" if result.interrupted else "done",
             seconds=seconds,
-            network=NetworkInfo(self.network.name, self.network.sha256),
+            network=NetworkInfo(
+                self.network.name,
+                self.network.sha256,
+                "float32" if self.problem.precise else self.network.precision,
+            ),
             device=str(self.network.device),
             versions=versions(),
             search=name_of(self.search_method),
@@ -376,6 +396,7 @@ def _problem(
     memory: int,
     exact: bool,
     views: int,
+    search: Search,
 ) -> ImageProblem:
     """The parts bound to the network and to the size of the images."""
     bound = objective.bind(network)
@@ -395,6 +416,7 @@ def _problem(
         memory=memory,
         exact=exact,
         views=views,
+        precise=search.precise,
     )
 
 

@@ -69,7 +69,7 @@ class ImageProblem(Problem):
         """The encoding as a search decodes it."""
         if self.precise:
             return self.encoding
-        return self.encoding.fast(getattr(torch, self.network.precision))
+        return self.encoding.fast(self.network.search_dtype)
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
-import torch
-
+from synth.core.network import Network
 from synth.engine.state import RunState
 from synth.errors import InputError
 from synth.record.record import Record
 from synth.record.result import MALFORMED
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = 10.0  # seconds
 
@@ -43,12 +45,12 @@ class RecordObserver(Observer):
 
     Args:
         record: the run folder.
-        device: that the tensors of a resumed state are moved to.
+        network: that the search reads; the tensors of a resumed state are moved to its device.
     """
 
-    def __init__(self, record: Record, device: torch.device) -> None:
+    def __init__(self, record: Record, network: Network) -> None:
         self.record = record
-        self.device = device
+        self.network = network
         self.title = record.part or ""
         self.resumed_seconds = 0.0  # spent before the resume
         self._last = time.monotonic()
@@ -58,7 +60,14 @@ class RecordObserver(Observer):
         if checkpoint is None:
             return None
         tensors, numbers = checkpoint
-        on_device = {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        precision = numbers.pop("precision", self.network.precision)
+        if precision != self.network.precision:
+            log.warning(
+                "begun in %s, which goes on in %s: the pictures will not be those of one precision",
+                precision,
+                self.network.precision,
+            )
+        on_device = {name: tensor.to(self.network.device) for name, tensor in tensors.items()}
         try:
             state = RunState.from_checkpoint(on_device, numbers)
         except MALFORMED as error:
@@ -80,4 +89,5 @@ class RecordObserver(Observer):
 
     def checkpoint(self, state: RunState) -> None:
         self.flush(state)
-        self.record.checkpoint(state.tensors(), state.numbers())
+        about = state.numbers() | {"precision": self.network.precision}
+        self.record.checkpoint(state.tensors(), about)

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from synth.core import hardware
 from synth.errors import InputError
 from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.json_text import dumps
@@ -64,7 +65,7 @@ class Checkpoint:
         Raises:
             InputError: the disk is full; the checkpoints are then as they were.
         """
-        content = marked(tensors, dumps(about))
+        content = marked(tensors, dumps({**about, "hardware": hardware.description()}))
         with report_full_disk(self.folder, self.after_full_disk):
             write_atomically(self._next, content)
             if self.newest.is_file():
@@ -100,6 +101,7 @@ class Checkpoint:
             try:
                 tensors, about = read_marked(path)
                 if about:
+                    _warn_of_other_hardware(about.pop("hardware", None))
                     return tensors, about
                 raise ValueError(f"{path}: no record")
             except UNREADABLE:
@@ -139,6 +141,22 @@ class Checkpoint:
                     f"folder={self.folder}: holds {path.name} of a training that was begun by an "
                     "earlier version of synth and cannot be resumed; name another folder."
                 )
+
+
+def _warn_of_other_hardware(before: Json) -> None:
+    """Warns where `before` is not this machine: the last bits of what follows may differ."""
+    here = hardware.description()
+    if not isinstance(before, dict) or before == here:
+        return
+    differences = [
+        f"{name} {value} before, {here[name]} now"
+        for name, value in before.items()
+        if name in here and value != here[name]
+    ]
+    log.warning(
+        "begun on other hardware (%s): the pictures will not be bit for bit those of one machine",
+        "; ".join(differences),
+    )
 
 
 def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

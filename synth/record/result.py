@@ -26,10 +26,18 @@ Json = object  # a value that JSON can hold: None, bool, int, float, str, or lis
 
 @dataclass(frozen=True)
 class NetworkInfo:
-    """Which network was read: its name, and the SHA-256 of its weights in hexadecimal."""
+    """Which network was read.
+
+    Attributes:
+        name: of the network.
+        sha256: of its weights, in hexadecimal.
+        precision: that a search read it in, ``float32`` or ``bfloat16``; what is reported of
+            images is measured in float32 in any case.
+    """
 
     name: str
     sha256: str | None = None
+    precision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,8 @@ class Result:
         seconds: wall-clock seconds, those before a resume included.
         device: where it ran: ``cpu``, ``cuda:0``.
         versions: versions of the packages that decide what a run draws.
+        hardware: ``threads`` and ``instructions`` of the CPU, which decide the last bits; set by
+            the caller of `Job.run`.
         network: the network that was read, where one was.
         search: name of the search, where there was one.
         encoding: name of the encoding, where there was one.
@@ -172,6 +182,7 @@ class Result:
     seconds: float | None = None
     device: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, Json] = field(default_factory=dict)
     network: NetworkInfo | None = None
     search: str | None = None
     encoding: str | None = None
