@@ -16,6 +16,8 @@ variable length and historical markings; here the slot of a node is its marking.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -96,10 +98,28 @@ def picked(mask: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Positions int64 [m], and bool [m], whether the row had any True position.
     """
-    running = mask.cumsum(1)
+    running = mask.cumsum(1, dtype=torch.int32)
     count = running[:, -1]
-    rank = (draw * count).long().clamp_max(count - 1) + 1
-    return (running < rank[:, None]).sum(1).clamp_max(mask.shape[1] - 1), count > 0
+    rank = (draw * count).int().clamp_max(count - 1) + 1
+    place = torch.searchsorted(running, rank[:, None])[:, 0]
+    return place.clamp_max(mask.shape[1] - 1), count > 0
+
+
+def change(
+    mutation: Callable[..., None], graphs: Tensor, which: Tensor, *draws: Tensor | int
+) -> None:
+    """Call one of the mutations below, on a CPU with the graphs `which` [m] alone.
+
+    On other devices it is called with all graphs, since positions would wait for the device.
+    """
+    if graphs.device.type != "cpu":
+        mutation(graphs, which, *draws)
+        return
+    index = which.nonzero()[:, 0]
+    chosen = graphs.index_select(0, index)
+    parts = [draw[index] if isinstance(draw, Tensor) else draw for draw in draws]
+    mutation(chosen, torch.ones_like(index, dtype=torch.bool), *parts)
+    graphs.index_copy_(0, index, chosen)
 
 
 def add_connection(graphs: Tensor, which: Tensor, draw: Tensor, weight: Tensor) -> None:

@@ -41,9 +41,9 @@ def mix(words: Tensor) -> Tensor:
 
     Each input bit changes each output bit with a probability near one half.
     """
-    words = (words ^ _shifted(words, 30)) * _FIRST
-    words = (words ^ _shifted(words, 27)) * _SECOND
-    return words ^ _shifted(words, 31)
+    words = _shifted(words, 30).bitwise_xor_(words).mul_(_FIRST)
+    words = _shifted(words, 27).bitwise_xor_(words).mul_(_SECOND)
+    return _shifted(words, 31).bitwise_xor_(words)
 
 
 def fold_in(keys: Tensor, number: int | Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def _mixed(word: int) -> int:
 
 def uniform(keys: Tensor, count: int) -> Tensor:
     """Uniform numbers in [0, 1) with 24 random bits: float32 [r, count] from int64 keys [r]."""
-    return torch.cat(_halves(keys, count), dim=1)[:, :count] * 2.0**-24
+    return torch.cat(_halves(keys, count), dim=1).mul_(2.0**-24)[:, :count].contiguous()
 
 
 def normal(keys: Tensor, count: int) -> Tensor:
@@ -79,19 +79,22 @@ def normal(keys: Tensor, count: int) -> Tensor:
     # first + 1, so that the logarithm of 0 never occurs
     radius = ((first + 1.0) * 2.0**-24).log_().mul_(-2.0).sqrt_()
     angle = second.mul_(2.0 * math.pi * 2.0**-24)
-    return torch.cat([radius * angle.cos(), radius.mul_(angle.sin_())], dim=1)[:, :count]
+    numbers = torch.cat([angle.cos().mul_(radius), angle.sin_().mul_(radius)], dim=1)
+    return numbers[:, :count].contiguous()
 
 
 def _halves(keys: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Integers below 2**24 from both halves of each hash: two float32 [r, ceil(count / 2)]."""
     places = torch.arange(1, (count + 1) // 2 + 1, device=keys.device) * _GOLDEN
     words = mix(keys[:, None] + places)
-    return _shifted(words, 40).to(torch.float32), ((words >> 8) & _MASK24).to(torch.float32)
+    return _shifted(words, 40).to(torch.float32), (words >> 8).bitwise_and_(_MASK24).to(
+        torch.float32
+    )
 
 
 def _shifted(words: Tensor, bits: int) -> Tensor:
     """A logical shift to the right; torch's own shift of int64 is arithmetic."""
-    return (words >> bits) & ((1 << (64 - bits)) - 1)
+    return (words >> bits).bitwise_and_((1 << (64 - bits)) - 1)
 
 
 def coins(keys: Tensor, count: int) -> Tensor:

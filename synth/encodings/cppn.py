@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -133,59 +134,98 @@ def _connect_colours(graphs: Tensor, draw: Tensor, weight: Tensor) -> None:
 
 
 @dataclass(frozen=True)
+class _Level:
+    """Nodes of all graphs that are computed together: their connections, and runs of one function.
+
+    Node i is row `INPUTS` + i of the table of values. `first` [nodes] is each node's first
+    connection among `sources`, the rows that are summed, and `weight`. `runs` are the nodes of one
+    function each: the function, the first node, and the one after the last.
+    """
+
+    sources: Tensor
+    weight: Tensor
+    first: Tensor
+    runs: list[tuple[int, int, int]]
+
+
+@dataclass(frozen=True)
 class _Schedule:
-    """The nodes of all graphs in the order in which they are computed.
+    """The nodes of all graphs in the order in which they are computed, level by level.
 
     Nodes are sorted by level, and within a level by function, so that a function is one operation
-    on a slice. A node's weighted sum over its connections is an embedding bag over `table` rows.
-
-    `row` [m, N] is each node's row in the table of values; `bags` [connections] the rows that are
-    summed, `weight` [connections] their weights, `first` [nodes + 1] each node's first connection,
-    `edges` the same on the host. `levels` lists, level by level, the runs of nodes of one function
-    as (function, first node). `count` is the number of nodes of all graphs.
+    on a slice. A node's weighted sum over its connections is an embedding bag over the table of
+    values. `colours` [m * 3] are the rows of the outputs; `count` is the number of nodes.
     """
 
     count: int
-    row: Tensor
-    bags: Tensor
-    weight: Tensor
-    first: Tensor
-    edges: list[int]
-    levels: list[list[tuple[int, int]]]
+    levels: list[_Level]
+    colours: Tensor
 
 
 def _schedule(graphs: Tensor) -> _Schedule:
+    """The schedule of `graphs` [m, N, 2 + N], made of lists of all nodes and all connections."""
     size = graphs.shape[1]
     weights = graphs[..., graph.WEIGHTS :]
-    linked = weights != 0
-    level = _levels(linked)
-    level[:, size - OUTPUTS :] = size  # the colours come last, those without a connection too
-    used = _used(linked)
-    used[:, :INPUTS] = False
-    which, node = used.nonzero(as_tuple=True)
-    depth = level[which, node]
-    kind = graphs[which, node, graph.FUNCTION].long().clamp_(0, len(FUNCTIONS) - 1)
-    order = (depth * len(FUNCTIONS) + kind).argsort(stable=True)
-    which = which[order]
-    node = node[order]
-    depth = depth[order]
-    kind = kind[order]
+    which, end, start = weights.nonzero(as_tuple=True)
+    weight = weights[which, end, start]
+    end = which * size + end
+    start = which * size + start
+    height = _heights(start, end, len(graphs), size)
 
-    # the inputs, the same for all graphs, are the first rows of the table
-    row = torch.arange(size, device=graphs.device).expand(len(graphs), size).clone()
-    row[which, node] = INPUTS + torch.arange(len(which), device=graphs.device)
-    sums, source = linked[which, node].nonzero(as_tuple=True)
-    weight = weights[which[sums], node[sums], source]
-    first = torch.searchsorted(sums, torch.arange(len(which) + 1, device=graphs.device))
-    bags = row[which[sums], source]
+    nodes = (height.view(-1, size)[:, INPUTS:] >= 0).nonzero()
+    nodes = nodes[:, 0] * size + nodes[:, 1] + INPUTS
+    kind = graphs[..., graph.FUNCTION].flatten()[nodes].long().clamp_(0, len(FUNCTIONS) - 1)
+    # the highest first, and the colours last
+    code = kind - height[nodes] * len(FUNCTIONS)
+    code, order = code.sort(stable=True)
+    nodes = nodes[order]
 
-    starts = _runs(depth, kind)
+    # the inputs, the same for all graphs, are the first rows of the table; nodes that lead to no
+    # colour come after the last row, and so do their connections
+    count = len(nodes)
+    row = torch.arange(size, device=graphs.device).repeat(len(graphs))
+    row.view(-1, size)[:, INPUTS:] = INPUTS + count
+    row[nodes] = torch.arange(INPUTS, INPUTS + count, device=graphs.device)
+    target, order = row[end].sort(stable=True)
+    sources = row[start][order]
+    weight = weight[order]
+    first = torch.searchsorted(target, torch.arange(INPUTS, INPUTS + count + 1, device=row.device))
+
+    new = torch.ones_like(code, dtype=torch.bool)
+    new[1:] = code[1:] != code[:-1]
+    begins = new.nonzero()[:, 0]
+    ends = functional.pad(begins, (0, 1), value=count)[1:]
     # one transfer to the host for the whole population; what follows needs no other
-    plan = torch.stack([depth[starts], kind[starts], starts]).tolist()
-    levels: dict[int, list[tuple[int, int]]] = {}
-    for at, function, begin in zip(*plan, strict=True):
-        levels.setdefault(at, []).append((function, begin))
-    return _Schedule(len(which), row, bags, weight, first, first.tolist(), list(levels.values()))
+    plan = torch.stack([code[begins], begins, ends, first[begins], first[ends]]).T.tolist()
+    levels = []
+    for _, group in groupby(plan, lambda run: run[0] // len(FUNCTIONS)):
+        runs = list(group)
+        links = slice(runs[0][3], runs[-1][4])
+        levels.append(
+            _Level(
+                sources[links],
+                weight[links],
+                first[runs[0][1] : runs[-1][2]] - links.start,
+                [(code % len(FUNCTIONS), begin, end) for code, begin, end, _, _ in runs],
+            )
+        )
+    return _Schedule(count, levels, row.view(-1, size)[:, -OUTPUTS:].flatten())
+
+
+def _heights(start: Tensor, end: Tensor, graphs: int, size: int) -> Tensor:
+    """The length of the longest path from each node to a colour, [graphs * size]; else negative.
+
+    `start` and `end` are the nodes of the connections.
+    """
+    height = torch.full((graphs, size), -size, dtype=torch.int64, device=start.device)
+    height[:, -OUTPUTS:] = 0
+    height = height.flatten()
+    for _ in range(size):
+        further = height.scatter_reduce(0, start, height.index_select(0, end) + 1, "amax")
+        if torch.equal(further, height):
+            break
+        height = further
+    return height
 
 
 def _colours(graphs: Tensor, points: Tensor) -> Tensor:
@@ -193,54 +233,13 @@ def _colours(graphs: Tensor, points: Tensor) -> Tensor:
     plan = _schedule(graphs)
     table = torch.empty(INPUTS + plan.count, points.shape[1], device=graphs.device)
     table[:INPUTS] = points
-    begins = [begin for runs in plan.levels for _, begin in runs] + [plan.count]
-    place = 0
-    for runs in plan.levels:
-        begin = begins[place]
-        end = begins[place + len(runs)]
-        links = slice(plan.edges[begin], plan.edges[end])
+    nodes = table[INPUTS:]
+    for level in plan.levels:
         sums = functional.embedding_bag(
-            plan.bags[links],
-            table,
-            plan.first[begin:end] - plan.edges[begin],
-            mode="sum",
-            per_sample_weights=plan.weight[links],
+            level.sources, table, level.first, mode="sum", per_sample_weights=level.weight
         )
-        for function, low in runs:
-            place += 1
-            high = begins[place]
-            FUNCTIONS[function](
-                sums[low - begin : high - begin], table[INPUTS + low : INPUTS + high]
-            )
-    colours = table[plan.row[:, -OUTPUTS:].flatten()]
+        offset = level.runs[0][1]
+        for function, begin, end in level.runs:
+            FUNCTIONS[function](sums[begin - offset : end - offset], nodes[begin:end])
+    colours = table.index_select(0, plan.colours)
     return colours.add_(1.0).mul_(0.5).clamp_(0.0, 1.0).view(len(graphs), OUTPUTS, points.shape[1])
-
-
-def _levels(linked: Tensor) -> Tensor:
-    """The length of the longest path from an input to each node, [m, N]."""
-    level = torch.zeros(linked.shape[:2], dtype=torch.int64, device=linked.device)
-    for _ in range(linked.shape[1]):
-        further = torch.where(linked, level[:, None, :] + 1, 0).amax(2)
-        if torch.equal(further, level):
-            break
-        level = further
-    return level
-
-
-def _used(linked: Tensor) -> Tensor:
-    """Which nodes have a path to a colour, [m, N]."""
-    used = torch.zeros(linked.shape[:2], dtype=torch.bool, device=linked.device)
-    used[:, -OUTPUTS:] = True
-    for _ in range(linked.shape[1]):
-        more = used | (linked & used[:, :, None]).any(1)
-        if torch.equal(more, used):
-            break
-        used = more
-    return used
-
-
-def _runs(depth: Tensor, kind: Tensor) -> Tensor:
-    """The positions in sorted nodes at which a new level or function begins."""
-    new = torch.ones(len(depth), dtype=torch.bool, device=depth.device)
-    new[1:] = (depth[1:] != depth[:-1]) | (kind[1:] != kind[:-1])
-    return new.nonzero()[:, 0]

@@ -10,7 +10,11 @@ from synth.core import State
 
 def take(values: Tensor, index: Tensor) -> Tensor:
     """values [n, p, ...] at the positions index [n, m]: [n, m, ...]."""
-    return values[torch.arange(len(values), device=values.device)[:, None], index]
+    count = values.shape[1]
+    place = torch.arange(len(values), device=values.device)[:, None] * count + index
+    # whole rows are copied; indexing by two tensors copies number by number
+    chosen = values.flatten(0, 1).index_select(0, place.flatten())
+    return chosen.view(*index.shape, *values.shape[2:])
 
 
 def ranked(population: State, most: int) -> State:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from synth.core import Mutation, Rows, randomness
+from synth.core.elementwise import where
 from synth.searches.operators._powers import power_
 from synth.searches.operators._ranges import check_box, check_deviation, check_eta, check_share
 
@@ -130,12 +131,10 @@ class Polynomial(Mutation):
         """`genes` after a step drawn by `chance`, uniform in [0, 1); both float, of one shape."""
         place = ((genes - self.low) / (self.high - self.low)).clamp_(0.0, 1.0)
         lower = chance < 0.5
-        double = torch.where(lower, chance, 1 - chance).mul_(2.0)
-        room = power_(torch.where(lower, 1 - place, place), self.eta + 1)
+        double = where(lower, chance, 1 - chance).mul_(2.0)
+        room = power_(where(lower, 1 - place, place), self.eta + 1)
         step = power_(room.mul_(1 - double).add_(double), 1 / (self.eta + 1)).neg_().add_(1.0)
-        place = (
-            place.add_(torch.where(lower, -step, step)).mul_(self.high - self.low).add_(self.low)
-        )
+        place.add_(where(lower, -step, step)).mul_(self.high - self.low).add_(self.low)
         return place.clamp_(self.low, self.high)
 
 

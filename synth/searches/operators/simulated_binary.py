@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from synth.core import Crossover, Rows, randomness
+from synth.core.elementwise import exchange_, where
 from synth.errors import InputError
 from synth.searches.operators._powers import power_
 from synth.searches.operators._ranges import check_box, check_eta, check_share
@@ -75,7 +76,7 @@ class SimulatedBinary(Crossover):
         return children.view_as(genomes)
 
     def _unbounded(self, first: Tensor, second: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
-        base = torch.where(chance <= 0.5, 2 * chance, 0.5 / (1 - chance))
+        base = where(chance <= 0.5, 2 * chance, 0.5 / (1 - chance))
         spread = power_(base, 1 / (self.eta + 1))
         middle = (first + second) * 0.5
         half = (first - second).mul_(0.5).mul_(spread)
@@ -90,18 +91,15 @@ class SimulatedBinary(Crossover):
         least = torch.minimum(first, second).clamp_(low, high)
         most = torch.maximum(first, second).clamp_(low, high)
         distance = most - least
-        crossed = distance > LEAST
+        crossed = (distance > LEAST).logical_and_(quarter >= 2)
         inverse = 2.0 / distance.clamp_min(LEAST)
         below = self._spread((least - low).mul_(inverse), chance).mul_(distance)
         above = self._spread((high - most).mul_(inverse), chance).mul_(distance)
         middle = least.add_(most)
         under = (middle - below).mul_(0.5).clamp_(low, high)
         over = middle.add_(above).mul_(0.5).clamp_(low, high)
-        crossed &= quarter >= 2
-        odd = (quarter == 1) | (quarter == 3)
-        child1 = torch.where(odd, over, under)
-        child2 = torch.where(odd, under, over)
-        return torch.where(crossed, child1, first), torch.where(crossed, child2, second)
+        exchange_(under, over, quarter == 3)
+        return where(crossed, under, first), where(crossed, over, second)
 
     def _spread(self, room: Tensor, chance: Tensor) -> Tensor:
         """The spread of a child, in halves of its parents' distance.
@@ -110,4 +108,6 @@ class SimulatedBinary(Crossover):
         """
         alpha = 2.0 - power_(room.add_(1.0), -(self.eta + 1))
         share = alpha.mul_(chance)
-        return power_(torch.where(share <= 1, share, 1 / (2 - share)), 1 / (self.eta + 1))
+        # the logarithm of the share where that is at most 1, else of 1 / (2 - share)
+        logarithm = torch.minimum(share, 2 - share).log_().div_(self.eta + 1)
+        return torch.copysign(logarithm, share.sub_(1.0)).exp_()

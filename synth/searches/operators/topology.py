@@ -99,14 +99,16 @@ class TopologyMutation(Mutation):
         happens = draw[:, :6] / factor[:, None]
         normal = individuals.fold_in(2).normal(1)[:, 0]
         # nodes are deleted before others are added, or the new one would often be deleted again
-        graph.delete_node(graphs, happens[:, 4] < self.delete_node, draw[:, 6])
-        graph.delete_connection(graphs, happens[:, 1] < self.delete_connection, draw[:, 7])
-        graph.rewire(graphs, happens[:, 2] < self.rewire, draw[:, 8:10])
-        graph.add_node(graphs, happens[:, 3] < self.add_node, draw[:, 10:13], self.functions)
-        graph.add_connection(graphs, happens[:, 0] < self.add_connection, draw[:, 13], normal)
-        graph.change_function(
-            graphs, happens[:, 5] < self.change_function, draw[:, 14:16], self.functions
+        changes = (
+            (graph.delete_node, self.delete_node, 4, (draw[:, 6],)),
+            (graph.delete_connection, self.delete_connection, 1, (draw[:, 7],)),
+            (graph.rewire, self.rewire, 2, (draw[:, 8:10],)),
+            (graph.add_node, self.add_node, 3, (draw[:, 10:13], self.functions)),
+            (graph.add_connection, self.add_connection, 0, (draw[:, 13], normal)),
+            (graph.change_function, self.change_function, 5, (draw[:, 14:16], self.functions)),
         )
+        for mutation, share, place, draws in changes:
+            graph.change(mutation, graphs, happens[:, place] < share, *draws)
         weights = graphs[..., graph.WEIGHTS :]
         scale = factor if strength is None else factor * strength.flatten()
         moved = weights + self._noise(individuals, size, scale)
