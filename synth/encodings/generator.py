@@ -112,7 +112,7 @@ class Generator(Encoding):
         return self.project(codes, rows)
 
     def decode(self, genome: Genome, rows: Rows) -> Images:
-        images = self.module(genome)
+        images = self.decoder(genome)
         return images if self.size is None else data.fitted(images, self.size)
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
@@ -129,6 +129,14 @@ class Generator(Encoding):
         other = copy.copy(self)
         other._set_module(copy.deepcopy(self.module).to(device))
         other.codes = None if self.codes is None else self.codes.to(device)
+        return other
+
+    def fast(self, dtype: torch.dtype) -> Generator:
+        other = copy.copy(self)
+        if dtype not in self._decoders:
+            self._decoders[dtype] = self.module.fast(dtype)
+        other.decoder = self._decoders[dtype]
+        other.bytes_per_image = _activation_bytes(other.decoder, self.module.mean)
         return other
 
     def bind(self, network: Network) -> Generator:
@@ -175,6 +183,8 @@ class Generator(Encoding):
     def _set_module(self, module: UpConvolution) -> None:
         """Takes `module` and, on its device, the bounds of its codes."""
         self.module = module
+        self.decoder: nn.Module = module
+        self._decoders: dict[torch.dtype, nn.Module] = {}
         self.low = module.least
         self.high = torch.full_like(module.least, torch.inf)
         if self.clip is not None:
@@ -224,8 +234,9 @@ def _activation_bytes(module: nn.Module, code: Tensor) -> float:
     """About how many bytes a forward and backward of one `code` keep: all outputs, in float32."""
     counts: list[int] = []
 
-    def count(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
-        counts.append(output.numel())
+    def count(part: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        if not getattr(part, "inplace", False):  # which keeps nothing of its own
+            counts.append(output.numel())
 
     handles = [
         part.register_forward_hook(count)

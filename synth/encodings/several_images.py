@@ -69,6 +69,9 @@ class SeveralImages(Encoding):
     def bind(self, network: Network) -> SeveralImages:
         return SeveralImages(self.encoding.bind(network), self.count)
 
+    def fast(self, dtype: torch.dtype) -> SeveralImages:
+        return SeveralImages(self.encoding.fast(dtype), self.count)
+
     def transfer(self, genome: Genome, to: Encoding) -> Genome:
         assert isinstance(to, SeveralImages)
         return self._grouped(self.encoding.transfer(genome.flatten(0, 1), to.encoding))

@@ -193,7 +193,7 @@ def refuse_already_met(problem: ImageProblem, rows: Rows) -> None:
     originals, targets = problem.encoding.originals(rows), problem.objective.target(rows)
     if originals is None or not any(target and target.index is not None for target in targets):
         return
-    logits = reading.logits(problem.network, originals)
+    logits = reading.logits(problem.network, originals, cached=True)
     if not all(is_hit(row, target) for row, target in zip(logits, targets, strict=True)):
         return
     network, target = problem.network, targets[0]

@@ -171,7 +171,7 @@ def _predict_clean(items: Sequence[Item], result: SearchResult, originals: Image
     network = result.problem.network
     targets = _targets(result, len(items) // len(result.rows))
     for item, target, logits in zip(
-        items, targets, reading.logits(network, originals), strict=True
+        items, targets, reading.logits(network, originals, cached=True), strict=True
     ):
         best = int(predictions(logits))
         item.original_predicted = label(network.classes, best)

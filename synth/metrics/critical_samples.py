@@ -45,7 +45,8 @@ class CriticalSamples(Metric):
         assert isinstance(encoding, Perturbation)
         assert encoding.epsilon is not None
         images = problem.images(outcome.state.genome, rows)
-        clean_labels = predictions(reading.logits(problem.network, encoding.originals(rows)))
+        originals = encoding.originals(rows)
+        clean_labels = predictions(reading.logits(problem.network, originals, cached=True))
         labels = predictions(reading.logits(problem.network, images))
         critical = differ(clean_labels, labels).tolist()
         for item, is_critical in zip(outcome.items, critical, strict=True):

@@ -209,7 +209,7 @@ def predict(network: Network, pictures: Tensor, perturbations: Tensor) -> list[P
 def _labels(network: Network, pictures: Tensor, perturbation: Tensor | None = None) -> Tensor:
     """The predicted class of each picture, int64 [m], with the perturbation where one is given."""
     batches = (perturb(part.to(network.device), perturbation) for part in pictures.split(BATCH))
-    return predictions(reading.logits(network, batches))
+    return predictions(reading.logits(network, batches, cached=perturbation is None))
 
 
 def perturb(pictures: Tensor, perturbation: Tensor | None) -> Images:

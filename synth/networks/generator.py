@@ -111,6 +111,7 @@ class UpConvolution(nn.Module):
         values = self.stages(values.contiguous(memory_format=torch.channels_last))
         return self.colours(values).float().sigmoid()
 
+    @torch.inference_mode(False)  # autograd may use the copy's weights, wherever it is made
     def fast(self, dtype: torch.dtype) -> nn.Module:
         """A copy for searches, of a trained generator: the same images but for rounding, sooner.
 

@@ -35,7 +35,7 @@ def clean_labels(network: Network, images: reading.Source) -> Tensor:
     Raises:
         InputError: it answers NaN for one of them, so that there is no class to compare with.
     """
-    labels = predictions(reading.logits(network, images))
+    labels = predictions(reading.logits(network, images, cached=True))
     lacking = int((labels == NO_CLASS).sum())
     if lacking:
         raise InputError(

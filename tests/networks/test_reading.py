@@ -81,3 +81,24 @@ def test_no_images_give_no_rows(network: Network) -> None:
         "relu2": (0, 12),
         "fc": (0, 5),
     }
+
+
+def test_clean_images_are_read_once_by_the_same_weights(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, reads = wrapped(tiny_module(gain=8.0)), []
+    forward = network.module.forward
+    monkeypatch.setattr(
+        network.module, "forward", lambda images: reads.append(len(images)) or forward(images)
+    )
+    images = torch.rand(5, 3, 16, 16)
+    logits = reading.logits(network, images, batch=3, cached=True)
+    assert torch.equal(reading.logits(network, images.clone(), batch=3, cached=True), logits)
+    assert reads == [3, 2]
+    images[4] += 0.1
+    assert torch.equal(reading.logits(network, images, batch=3, cached=True)[:3], logits[:3])
+    assert reads == [3, 2, 2]
+    for value in network.module.parameters():
+        value.mul_(2.0)
+    assert not torch.equal(reading.logits(network, images, batch=3, cached=True), logits)
+    assert reads == [3, 2, 2, 3, 2]

@@ -34,6 +34,32 @@ def test_pictures_have_the_size_asked_for(code: tuple[int, ...], size: int) -> N
     assert float(images.max()) < 1
 
 
+@pytest.mark.parametrize(("code", "size"), [((5,), 32), ((6, 13, 13), 56)])
+def test_a_copy_for_searches_gives_the_same_images_and_gradients(
+    code: tuple[int, ...], size: int
+) -> None:
+    module = drawn(code, size)
+    for part in module.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):  # statistics of a trained one
+            part.running_mean.normal_(0, 0.1)
+            part.running_var.uniform_(0.5, 2.0)
+    module.measure(torch.randn(20, *code))
+    fast = module.fast(torch.float32)
+    kinds = [type(part) for part in fast.modules()]
+    assert torch.nn.Upsample not in kinds
+    assert torch.nn.ConvTranspose2d in kinds
+    codes = torch.randn(3, *code, requires_grad=True)
+    images, expected = fast(codes), module(codes)
+    assert torch.allclose(images, expected, atol=1e-5)
+    weights = torch.randn_like(images)
+    (gradient,) = torch.autograd.grad((images * weights).sum(), codes)
+    (exact,) = torch.autograd.grad((expected * weights).sum(), codes)
+    assert torch.allclose(gradient, exact, rtol=1e-3, atol=1e-4 * float(exact.abs().max()))
+    rounded = module.fast(torch.bfloat16)(codes)
+    assert rounded.dtype == torch.float32
+    assert torch.allclose(rounded, expected, atol=0.05)
+
+
 def test_codes_are_measured_by_their_statistics() -> None:
     """With statistics set, codes give what standardised codes give without."""
     codes = torch.rand(50, 5) * torch.tensor([1.0, 10.0, 0.1, 3.0, 0.0]) + torch.tensor(
