@@ -90,11 +90,13 @@ class Universal(Encoding):
 
     def decode(self, genome: Genome, rows: Rows) -> Images:
         pictures = self.train[self.picture_index(rows)].float().div_(255.0)
+        flips = None
         if self.mirror:
-            flips = coins(rows.fold_in(MIRROR).key, self.images_per_genome).reshape(-1, 1, 1, 1)
-            pictures = torch.where(flips, pictures.flip(3), pictures)
+            flips = coins(rows.fold_in(MIRROR).key, self.images_per_genome).flatten()
         if self.crop:
-            pictures = self._cropped(pictures, rows)
+            pictures = self._cropped(pictures, flips, rows)
+        elif flips is not None:
+            pictures = torch.where(flips.view(-1, 1, 1, 1), pictures.flip(3), pictures)
         return (pictures.unflatten(0, (len(rows), -1)) + genome[:, None]).clamp(0, 1).flatten(0, 1)
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
@@ -143,14 +145,27 @@ class Universal(Encoding):
     def baseline(self, rows: Rows) -> Genome:
         return torch.zeros(1, 1, 1, 1, device=self.train.device)
 
-    def _cropped(self, pictures: Images, rows: Rows) -> Images:
-        """A random crop of each picture, sides at least 1 - `crop` of the whole, at full size."""
+    def _cropped(self, pictures: Images, flips: Tensor | None, rows: Rows) -> Images:
+        """A random crop of each picture, sides at least 1 - `crop` of the whole, at full size.
+
+        Those of `flips` are mirrored on the way.
+        """
+        count, _, height, width = pictures.shape
         draws = rows.fold_in(CROP).uniform(self.images_per_genome, 3).flatten(0, 1)
-        side = 1.0 - self.crop * draws[:, 0]
-        matrices = torch.zeros(len(pictures), 2, 3, device=pictures.device)
-        matrices[:, 0, 0] = matrices[:, 1, 1] = side
-        matrices[:, :, 2] = (1.0 - side)[:, None] * (2.0 * draws[:, 1:] - 1.0)
-        grid = functional.affine_grid(matrices, list(pictures.shape), align_corners=False)
+        side = 1.0 - self.crop * draws[:, :1]
+        across, down = (
+            side * _centres(length, pictures.device) + (1.0 - side) * (2.0 * draw - 1.0)
+            for length, draw in zip((width, height), draws[:, 1:].split(1, 1), strict=True)
+        )
+        if flips is not None:
+            across = torch.where(flips[:, None], -across, across)
+        grid = torch.stack(
+            [
+                across[:, None, :].expand(count, height, width),
+                down[:, :, None].expand(count, height, width),
+            ],
+            dim=3,
+        )
         return functional.grid_sample(
             pictures, grid, padding_mode="reflection", align_corners=False
         )
@@ -167,3 +182,8 @@ class Universal(Encoding):
                     "or name more images."
                 )
         self.stochastic = self.images_per_genome < len(self.train) or self.mirror or self.crop > 0
+
+
+def _centres(count: int, device: torch.device) -> Tensor:
+    """The centres of `count` pixels in a row that goes from -1 to 1, as `grid_sample` has it."""
+    return (torch.arange(count, device=device) * 2 + 1) / count - 1
