@@ -7,6 +7,7 @@ interfaces.py   Encoding, Transform, Objective, BoundObjective, Problem, Search,
                 they exchange: Target, Readout, Evaluation, StepReport
 operators.py    Selection, Crossover, Mutation, Survival: the operators of evolution
 types.py        types of tensors: Images, Genome, Scores, PerRow, State, Cotangents
+part.py         Part: the base class of all parts and jobs, whose numbers are finite
 network.py      Network: a frozen classifier whose layers can be read
 classes.py      Classes: names and WordNet synsets of a network's outputs
 rows.py         Rows: which item each row of a batch belongs to, and its random key
@@ -30,6 +31,7 @@ from synth.core.interfaces import (
     ones,
 )
 from synth.core.operators import Crossover, Mutation, Selection, Survival
+from synth.core.part import Part
 from synth.core.rows import Rows
 from synth.core.types import Cotangents, Genome, Images, PerRow, Scores, State
 
@@ -43,6 +45,7 @@ __all__ = [
     "Images",
     "Mutation",
     "Objective",
+    "Part",
     "PerRow",
     "Problem",
     "Readout",

@@ -48,6 +48,11 @@ def blank(count: int, inputs: int, hidden: int, outputs: int, device: torch.devi
     return graphs
 
 
+def is_graph(genome: Tensor) -> bool:
+    """Whether a genome [*shape] has the shape of a graph."""
+    return genome.ndim == 2 and genome.shape[1] == genome.shape[0] + WEIGHTS
+
+
 def legal(graphs: Tensor) -> Tensor:
     """Which connections a graph may have: bool [m, N, N], entry (j, i) for that from i to j.
 

@@ -39,6 +39,7 @@ class InferenceCopy:
     folded: frozenset[str] = field(default_factory=frozenset)
 
 
+@torch.inference_mode(False)  # autograd may use the copy's weights, wherever it is made
 @torch.no_grad()
 def inference_copy(
     module: nn.Module, example: Tensor, dtype: torch.dtype = torch.float32, fold: bool = True

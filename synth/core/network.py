@@ -181,12 +181,10 @@ class Network(nn.Module):
     def _inference_copy(self, fold: bool = True) -> InferenceCopy:
         """The copy that searches read, made at its first use; with or without folding."""
         if fold not in self._copies:
-            self._copies[fold] = inference_copy(
-                self.module,
-                self._normalised(self._example()),
-                torch.bfloat16 if self._low_precision else torch.float32,
-                fold,
-            )
+            dtype = torch.bfloat16 if self._low_precision else torch.float32
+            with torch.inference_mode(False), torch.no_grad():
+                example = self._normalised(self._example())
+            self._copies[fold] = inference_copy(self.module, example, dtype, fold)
         return self._copies[fold]
 
     def forward(self, images: Images) -> Tensor:

@@ -11,15 +11,17 @@ The attributes declared here are all that a search reads of an operator.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
+import torch
 from torch import Tensor
 
+from synth.core.part import Part
 from synth.core.rows import Rows
 from synth.core.types import Genome, State
 
 
-class Selection(ABC):
+class Selection(Part):
     """Parent selection: which individuals of a population reproduce."""
 
     @abstractmethod
@@ -37,10 +39,11 @@ class Selection(ABC):
         """
 
 
-class Crossover(ABC):
+class Crossover(Part):
     """Crossover (recombination): neighbours 0-1, 2-3, ... of a population exchange genes."""
 
     crosses: bool = True  # False where offspring are copies of single parents, without a mate
+    rate: float = 1.0  # the share of the pairs that are crossed
 
     @abstractmethod
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
@@ -54,8 +57,24 @@ class Crossover(ABC):
             Offspring, [n, p, *shape].
         """
 
+    def crossed(self, count: int, rows: Rows) -> Tensor:
+        """Which pairs of a population of `count` are crossed with `rows`: bool [n, count // 2]."""
+        pairs = count // 2
+        if self.crosses and self.rate < 1:
+            return rows.fold_in(1).uniform(pairs) < self.rate
+        return torch.full((len(rows), pairs), self.crosses, device=rows.key.device)
 
-class Mutation(ABC):
+    def suited(self, genome: Genome, size: tuple[int, int] | None) -> Crossover:
+        """The crossover that this one stands for with certain genomes; by default itself.
+
+        Args:
+            genome: such as the population's, [*shape].
+            size: height and width of the images; None where genomes are not images of one size.
+        """
+        return self
+
+
+class Mutation(Part):
     """Mutation: a random change of each genome on its own."""
 
     self_adaptive: bool = False  # whether individuals carry and inherit a strength (`adapted`)
@@ -81,6 +100,15 @@ class Mutation(ABC):
         """
         return
 
+    def suited(self, genome: Genome, size: tuple[int, int] | None) -> Mutation:
+        """The mutation that this one stands for with certain genomes; by default itself.
+
+        Args:
+            genome: such as the population's, [*shape].
+            size: height and width of the images; None where genomes are not images of one size.
+        """
+        return self
+
     def at(self, generation: int) -> Mutation:
         """The mutation of that generation, the first being 1; by default the same in all."""
         return self
@@ -93,7 +121,7 @@ class Mutation(ABC):
         return strength
 
 
-class Survival(ABC):
+class Survival(Part):
     """Survivor selection: which of the parents and offspring make up the next generation.
 
     A population is a dict of tensors [n, p, ...]: ``population``, the genomes; ``fitness`` [n, p],

@@ -138,6 +138,15 @@ def test_gradients_of_the_folded_network_are_those_of_the_network(module: nn.Mod
     assert relative_error(gradients[1], gradients[0]) < 1e-3  # a ReLU may switch
 
 
+def test_a_copy_first_read_in_inference_mode_gives_gradients_later(module: nn.Module) -> None:
+    network = Network(module, size=(64, 64), device="cpu", precision="float32")
+    with torch.inference_mode():
+        network.read(noise(2, 3, 64, 64), (OUTPUT,), fast=True)
+    images = noise(2, 3, 64, 64).requires_grad_()
+    logits = network.read(images, (OUTPUT,), fast=True)[OUTPUT]
+    assert bool(torch.autograd.grad(logits.sum(), images)[0].any())
+
+
 def test_the_module_is_not_changed(module: nn.Module) -> None:
     before = {name: value.clone() for name, value in module.state_dict().items()}
     parts = [type(part) for part in module.modules()]

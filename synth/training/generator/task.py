@@ -166,7 +166,7 @@ class GeneratorTask(Task):
         for comparator, layers in self.comparators:
             same = comparator is self.network
             names = dict.fromkeys((*layers, self.layer)) if same else layers
-            activations = comparator.read(images, names)
+            activations = comparator.read(images, names, fast=True)
             code = activations[self.layer] if same else code
             targets.append(activations)
         if code is None:
@@ -181,7 +181,7 @@ class GeneratorTask(Task):
         errors = [
             relative_error(value, target[name])
             for (comparator, layers), target in zip(self.comparators, targets, strict=True)
-            for name, value in comparator.read(drawn, layers).items()
+            for name, value in comparator.read(drawn, layers, fast=True).items()
         ]
         return pixel, torch.stack(errors).mean() if errors else torch.zeros_like(pixel)
 

@@ -75,8 +75,8 @@ class PerceptualLoss:
             ``style``, ``content`` and ``tv``, ``[n]`` each.
         """
         with torch.no_grad():
-            target = self.network.read(photographs, (self.layer,))[self.layer]
-        activations = self.network.read(images, self.layers)
+            target = self.network.read(photographs, (self.layer,), fast=True)[self.layer]
+        activations = self.network.read(images, self.layers, fast=True)
         zeros = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         scores = self._at(Readout(activations, images, Rows(zeros, zeros)))
         terms = {name: -score[:, 0] for name, score in scores.items()}
