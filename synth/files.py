@@ -5,6 +5,7 @@ A named pipe or a device could block for ever, and Pillow hands PostScript to an
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
@@ -53,17 +54,33 @@ def open_file(path: Path, where: str) -> BinaryIO:
         InputError: no such file, no permission, or something else than a file.
     """
     try:
-        kind = KINDS.get(stat.S_IFMT(os.stat(path).st_mode))
-        if kind is None:
-            return open(path, "rb", opener=_without_waiting)
+        return open_regular(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{where}: {reason_of(error)}.") from error
-    raise InputError(f"{where}: {kind}, not a file.")
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Opens a path that may have become a named pipe a moment ago."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a regular file for reading.
+
+    Raises:
+        OSError: as the operating system raises it; also where it is something else than a file.
+        ValueError: `path` holds a null character.
+    """
+    kind = KINDS.get(stat.S_IFMT(os.stat(path).st_mode))
+    if kind is not None:
+        raise OSError(errno.EINVAL, f"{kind}, not a file", str(path))
+    return open(path, "rb", opener=without_waiting)
+
+
+def read_text(path: Path) -> str:
+    """The UTF-8 text of a regular file; raises as `open_regular`, and ValueError for other text."""
+    with open_regular(path) as file:
+        return file.read().decode()
+
+
+def without_waiting(path: str, flags: int, mode: int = 0o666) -> int:
+    """An `opener` for `open`: fails where a named pipe would wait for another process."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), mode)
 
 
 def reason_of(error: OSError | ValueError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 import socket
@@ -14,11 +15,15 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 from synth import data
+from synth.config.earlier import is_same_command
+from synth.config.identity import recorded_identity
 from synth.data.animation import animation, opened
 from synth.data.class_folders import read_class_folders, read_folder
 from synth.errors import InputError
 from synth.files import FORMATS, files_below, open_file, open_image, path_of
+from synth.gallery.page import build_run_page
 from synth.gallery.pictures import find_picture
+from synth.record.checkpoint import Checkpoint, read_marked
 from synth.record.record import Record
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n"
@@ -137,6 +142,38 @@ def test_permission_is_told_from_absence(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "open", refuse)  # a test that root runs may read everything
     with pytest.raises(InputError, match=r"^image=.*x\.png: permission denied\.$"):
         data.picture(tmp_path / "x.png")
+
+
+def test_pipes_in_a_run_folder_are_not_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / "images").mkdir()
+    Image.new("RGB", (9, 9)).save(folder / "images/001.png")
+    items = [{"file": f"images/00{place}.png"} for place in range(2)]
+    (folder / "result.json").write_text(json.dumps({"status": "done", "items": items}))
+    names = ("hydra", "config", "overrides")
+    for name in ("images/000.png", "steps.jsonl", *(f".hydra/{name}.yaml" for name in names)):
+        os.mkfifo(folder / name)
+    page = build_run_page(folder).read_text()
+    assert page.count("picture cannot be read") >= 1
+    assert recorded_identity(folder) is None
+    assert not is_same_command(folder, "onemax", [])
+    with pytest.raises(OSError, match="No such device or address"):
+        Record(folder).steps([{"step": 1}])
+    os.mkfifo(folder / "genomes.safetensors")
+    with pytest.raises(OSError, match="a named pipe, not a file"):
+        read_marked(folder / "genomes.safetensors")
+    checkpoint = Checkpoint(folder)
+    os.mkfifo(checkpoint.newest)
+    assert checkpoint.about() is None
+    assert checkpoint.load() is None
+    (folder / "result.json").unlink()
+    os.mkfifo(folder / "result.json")
+    assert Record.finished(folder) is None
+    with pytest.raises(
+        InputError, match=r"result\.json cannot be read \(a named pipe, not a file\)"
+    ):
+        build_run_page(folder)
 
 
 def test_a_path_is_expanded_and_never_empty(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ _UNREADABLE = (
 )
 
 
-def encoding_of(folder: str, contender: str | None) -> Config:
+def encoding_of(folder: object, contender: str | None) -> Config:
     """The configuration of the encoding that the run in `folder` had.
 
     Args:
@@ -47,6 +47,8 @@ def encoding_of(folder: str, contender: str | None) -> Config:
     Raises:
         InputError: where the folder holds no synthesis.
     """
+    if not isinstance(folder, str):  # what YAML takes for a number, a list or nothing
+        raise InputError(f"run={folder}: no path; for a folder of that name write run=./{folder}.")
     try:
         tree = resolved(references.load(Path(folder) / ".hydra/config.yaml"))
         settings = (tree["experiments"][contender] if contender else tree)["encoding"]
@@ -107,8 +109,9 @@ def is_same_command(folder: Path, recipe: str, overrides: Sequence[str]) -> bool
         overrides: the words of the command line.
     """
     try:
-        tree = OmegaConf.to_container(OmegaConf.load(folder / ".hydra/config.yaml"), resolve=False)
-        words = OmegaConf.load(folder / ".hydra/overrides.yaml")
+        cfg = references.read_yaml(folder / ".hydra/config.yaml")
+        tree = OmegaConf.to_container(cfg, resolve=False)
+        words = references.read_yaml(folder / ".hydra/overrides.yaml")
         chosen = f"recipe={recipe}"
         before = _meaning([str(word) for word in OmegaConf.to_container(words, resolve=False)])
     except _UNREADABLE:

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from synth.config.composing import Config
-from synth.config.references import load, written_out
+from synth.config.references import load, read_yaml, written_out
 from synth.config.sharing import resolved
 
 NOT_IDENTITY = ("device", "folder", "sweep", "memory")
@@ -35,7 +35,7 @@ def written_identity(cfg: Config, recipe: str) -> dict[str, Any]:
 def recorded_identity(folder: Path) -> dict[str, Any] | None:
     """The identity of the run that was begun in `folder`, from its .hydra; None where unknown."""
     try:
-        chosen = OmegaConf.to_container(OmegaConf.load(folder / ".hydra/hydra.yaml"), resolve=False)
+        chosen = OmegaConf.to_container(read_yaml(folder / ".hydra/hydra.yaml"), resolve=False)
         recipe = str(chosen["hydra"]["runtime"]["choices"]["recipe"])
         return identity_of(load(folder / ".hydra/config.yaml"), recipe)
     except (
@@ -54,6 +54,6 @@ def recorded_identity(folder: Path) -> dict[str, Any] | None:
 
 def digest(identity: Mapping[str, Any]) -> str:
     """A hash of an identity, 16 hexadecimal digits."""
-    from synth.record.record import dumps  # imports torch
+    from synth.record.json_text import dumps  # imports torch
 
     return hashlib.sha256(dumps(identity).encode()).hexdigest()[:16]

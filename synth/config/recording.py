@@ -42,7 +42,7 @@ def restored_after_mistake(folder: Path) -> Iterator[None]:
     """
     ours = folder / ".hydra"
     before = set(folder.iterdir())
-    contents = {path: path.read_bytes() for path in ours.glob("*.yaml")}
+    contents = {path: path.read_bytes() for path in ours.glob("*.yaml") if path.is_file()}
     try:
         yield
     except InputError:

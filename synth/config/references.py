@@ -46,6 +46,13 @@ def _write_out(cfg: Config, tree: Any) -> None:
             _write_out(cfg[key], value)
 
 
+def read_yaml(path: Path) -> Config:
+    """The configuration in a file, with its interpolations; raises what `load` raises."""
+    if not path.is_file():  # a named pipe would never end
+        raise FileNotFoundError(path)
+    return OmegaConf.load(path)
+
+
 def load(path: Path) -> Config:
     """The configuration in a file of a run folder, of which nothing has to be computed.
 
@@ -53,7 +60,7 @@ def load(path: Path) -> Config:
         OSError, YAMLError, OmegaConfBaseException, RecursionError: where it cannot be read.
         ValueError: where a value would be computed.
     """
-    cfg = OmegaConf.load(path)
+    cfg = read_yaml(path)
     for value in _leaves(OmegaConf.to_container(cfg, resolve=False)):
         if is_computed(value):
             raise ValueError(f"{path}: {value} is not computed")

@@ -10,9 +10,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from io import TextIOWrapper
 from pathlib import Path
 
 from synth.errors import InputError
+from synth.files import open_regular, read_text
 from synth.gallery.finding import RESULT, STEPS
 from synth.gallery.numerals import boolean, number, passes, words
 from synth.gallery.old_words import current_encoding, current_text
@@ -192,7 +194,7 @@ class Run:
 
 def _read_result(folder: Path) -> Record:
     try:
-        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        result = json.loads(read_text(folder / RESULT))
     except FileNotFoundError as error:
         raise InputError(f"{folder}: no {RESULT}, so it is not a finished run.") from error
     except OSError as error:
@@ -215,7 +217,7 @@ def _records(result: Record, key: str, folder: Path) -> list[Record]:
 
 def _read_steps(path: Path) -> Iterator[Record]:
     try:
-        with path.open(encoding="utf-8", errors="replace") as lines:
+        with TextIOWrapper(open_regular(path), "utf-8", errors="replace") as lines:
             for line in lines:
                 try:
                     step = json.loads(line)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from synth.core import hardware
 from synth.errors import InputError
+from synth.files import open_regular
 from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.json_text import dumps
 from synth.record.result import Json
@@ -122,6 +123,7 @@ class Checkpoint:
         """
         for path in (self.newest, self.previous):
             try:
+                open_regular(path).close()
                 with safe_open(path, "pt") as file:
                     return dict(json.loads(file.metadata()["synth"]))
             except UNREADABLE:
@@ -185,6 +187,7 @@ def read_marked(path: Path) -> tuple[dict[str, Tensor], dict[str, Json]]:
         OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError: where it is
             damaged; see `UNREADABLE`.
     """
+    open_regular(path).close()
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

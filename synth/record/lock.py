@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from synth.errors import InputError
+from synth.files import read_text
 from synth.record.atomic import beside, is_running, remove_left_over
 
 NAME = "run.lock"
@@ -24,8 +25,8 @@ _held: set[str] = set()  # the locks of this process
 class Lock:
     """A context in which no other process runs anything in `folder`.
 
-    The file ``run.lock`` is created exclusively, which network drives can do too, and holds host and
-    process id. It is removed at the end; one that a killed process left is taken over.
+    The file ``run.lock`` is created exclusively, which network drives can do too, and holds host
+    and process id. It is removed at the end; one that a killed process left is taken over.
 
     Args:
         folder: the run folder; made where it does not exist.
@@ -93,7 +94,7 @@ class Lock:
     def _owner(self) -> tuple[str, int]:
         """Host and process id; an empty host and 0 where the file does not hold them."""
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
+            content = json.loads(read_text(self.path))
             return str(content["host"]), int(content["process"])
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return "", 0

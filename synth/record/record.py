@@ -20,7 +20,7 @@ from torch import Tensor
 
 from synth import data
 from synth.errors import InputError
-from synth.files import open_image
+from synth.files import open_image, read_text, without_waiting
 from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.checkpoint import EARLIER, Checkpoint, marked
 from synth.record.json_text import checksum, dumps
@@ -82,7 +82,10 @@ class Record:
         """Appends records to steps.jsonl, marked with the experiment where there are several."""
         mark = {"contender": self.part} if self.part else {}
         text = "".join(dumps({**line, **mark}) + "\n" for line in lines)
-        with self._disk(), self._steps.open("a", encoding="utf-8") as file:
+        with (
+            self._disk(),
+            open(self._steps, "a", encoding="utf-8", opener=without_waiting) as file,
+        ):
             file.write(text)
 
     # -- images ----------------------------------------------------------------------------------
@@ -227,7 +230,7 @@ class Record:
         It runs again where its file is damaged, which is logged, or one of its images is gone.
         """
         try:
-            content = dict(json.loads(self._part_result.read_text(encoding="utf-8")))
+            content = dict(json.loads(read_text(self._part_result)))
             expected = content.pop("crc32", None)
             if expected not in (None, checksum(dumps(content))):  # earlier versions wrote none
                 raise ValueError("the checksum does not match")
@@ -299,7 +302,7 @@ class Record:
 
 def _result(folder: Path, status: str) -> dict[str, Json] | None:
     try:
-        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        result = json.loads(read_text(folder / RESULT))
     except (OSError, ValueError, RecursionError):
         return None
     return result if isinstance(result, dict) and result.get("status") == status else None
