@@ -6,7 +6,13 @@ Imports nothing heavy: the command line checks input before torch is loaded.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import inspect
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+
+LARGEST_BITS = 1000  # of a whole number; one of 1,024 is no floating-point number any more
 
 
 class InputError(Exception):
@@ -32,8 +38,47 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
+        character
+        if character.isprintable() or unicodedata.category(character) == "Zs"  # a space
+        else ascii(character)[1:-1]
+        for character in text
     )
+
+
+def check_numbers(where: str, signature: inspect.Signature, values: Mapping[str, object]) -> None:
+    """Raises InputError where NaN, an infinity, or true or false stands for a number.
+
+    Args:
+        where: key of the part that takes the values, or the name of its class.
+        signature: of its constructor.
+        values: by the name of the parameter; lists and dictionaries are looked through.
+    """
+    for name, value in values.items():
+        parameter = signature.parameters.get(name)
+        hint = str(parameter.annotation) if parameter else ""
+        is_number = re.search(r"\b(int|float)\b", hint) and not re.search(r"\bbool\b", hint)
+        for word, leaf in _leaves(value, f"{where}.{name}".lstrip(".")):
+            if isinstance(leaf, bool):
+                if is_number:
+                    raise InputError(f"{word}={str(leaf).lower()}: write a number.")
+            elif isinstance(leaf, float) and not math.isfinite(leaf):
+                raise InputError(f"{word}={leaf}: write a finite number.")
+            elif isinstance(leaf, int) and leaf.bit_length() > LARGEST_BITS:
+                raise InputError(
+                    f"{word}: a whole number of {leaf.bit_length()} bits is too large."
+                )
+
+
+def _leaves(value: object, word: str) -> Iterator[tuple[str, object]]:
+    """The values in lists and dictionaries, each with its key."""
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _leaves(entry, f"{word}.{key}")
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _leaves(entry, word)
+    else:
+        yield word, value
 
 
 def nearest(name: object, choices: Iterable[object], most: int = 3) -> str:

@@ -7,10 +7,12 @@ what was typed. An exception that no user has caused gets no line, and its trace
 from __future__ import annotations
 
 import re
+import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from synth.cli.unknown_keys import no_such_choice, unknown_key, unknown_option
+from synth.cli.unknown_keys import no_such_choice, not_a_name, unknown_key, unknown_option
 from synth.cli.wrong_types import wrong_type
 from synth.errors import InputError
 from synth.record.atomic import DISK_FULL
@@ -41,7 +43,14 @@ def line(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
         message = _message(cause, chain, conf, typed)
         if message:
             return " ".join(message.split())
-    return None
+    return str(error).splitlines()[0] if _is_hydras(error) else None
+
+
+def _is_hydras(error: BaseException) -> bool:
+    """Whether Hydra refused the command line, before it called anything of the package."""
+    modules = [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = {module for module in modules if module.startswith("synth.")}
+    return ours == {"synth.cli.command"} and modules[-1] not in ours and bool(str(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -61,14 +70,35 @@ def _message(
     if kind.startswith("BeartypeCallHint"):
         where = next((key for key in map(full_key, map(str, chain)) if key), "")
         return wrong_type(error, chain, where, conf, typed)
-    if kind == "OutOfMemoryError":
-        return "the device is out of memory: lower memory=, search.population= or encoding.size=."
+    if _is_out_of_memory(error):
+        return _out_of_memory(typed)
     if kind == "InstantiationException" and "unexpected keyword argument" in str(error):
         return str(error).splitlines()[0]
     message = _composing_error(error, conf, typed)
     if message is None and isinstance(error, OSError):  # as Hydra's error of a missing file is
         message = _file_error(error, typed)
     return message
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if not isinstance(error, (MemoryError, RuntimeError, ValueError, TypeError)):
+        return False
+    if "torch" not in sys.modules:
+        return isinstance(error, MemoryError)
+    from synth.core.hardware import is_out_of_memory
+
+    return is_out_of_memory(error)
+
+
+def _out_of_memory(typed: Sequence[str]) -> str:
+    """The line names the largest number that was typed, and else what most often takes memory."""
+    numbers = [word for word in typed if re.fullmatch(r"[^=]+=\d+", word)]
+    largest = max(numbers, key=lambda word: int(word.partition("=")[2]), default="")
+    where = f"{largest}: " if largest else ""
+    return (
+        f"{where}memory ran out; write a smaller number there, or lower encoding.size=, views=, "
+        "search.population= or memory=, or name fewer targets or pictures."
+    )
 
 
 def _composing_error(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
@@ -88,12 +118,14 @@ def _composing_error(error: BaseException, conf: Path, typed: Sequence[str]) -> 
             "'key=[a,b]'."
         )
     if kind == "ValueError" and "Config group override" in text:
-        words = " ".join(word for word in typed if word.startswith("="))
-        return f"{words}: a value without a key; write key=value."
+        words = [word for word in typed if word.startswith("=")]
+        if words:
+            return f"{' '.join(words)}: a value without a key; write key=value."
+        return not_a_name(conf, typed)
     if kind == "MissingMandatoryValue":
         key = full_key(text)
         return f"{key}: this recipe needs it; write {key}=..."
-    if kind in _INTERPOLATION:
+    if kind in _INTERPOLATION or kind == "UnsupportedInterpolationType":
         return no_such_choice(text, conf, typed) or _interpolation(text, typed)
     if kind in ("ConfigAttributeError", "ConfigKeyError"):
         return unknown_key(full_key(text) or text.splitlines()[0], conf, typed)

@@ -15,7 +15,7 @@ LONGEST_NAME = 200  # bytes of a folder's name; file systems allow 255
 MOST_IN_A_SECOND = 999
 
 
-def run_folder(folder: str | None, recipe: str) -> str:
+def run_folder(folder: object, recipe: str) -> str:
     """The folder of a single run.
 
     Args:
@@ -27,10 +27,10 @@ def run_folder(folder: str | None, recipe: str) -> str:
         second get ``_2``, ``_3`` and so on.
 
     Raises:
-        InputError: where no folder can be made.
+        InputError: where no folder can be made, or `folder` is no name.
     """
     if folder is not None:
-        return folder
+        return _name("folder", folder)
     moment = datetime.now()
     parent = Path("runs") / f"{moment:%Y-%m-%d}"
     name = f"{moment:%H-%M-%S}_{recipe}"
@@ -67,7 +67,7 @@ def point(overrides: str) -> str:
     return name.encode(errors="ignore")[:most].decode(errors="ignore") + "-" + digest
 
 
-def sweep_name(sweep: str | None, recipe: str, overrides: Sequence[str]) -> str:
+def sweep_name(sweep: object, recipe: str, overrides: Sequence[str]) -> str:
     """The name of a sweep's folder under ``runs/``.
 
     Args:
@@ -79,7 +79,8 @@ def sweep_name(sweep: str | None, recipe: str, overrides: Sequence[str]) -> str:
         `sweep`, or the recipe; several recipes as they were written (``one,two``).
 
     Raises:
-        InputError: where ``folder=`` was written, which only a single run has.
+        InputError: where ``folder=`` was written, which only a single run has, or `sweep` is no
+            name.
     """
     folder = next((word for word in overrides if word.lstrip("+").startswith("folder=")), None)
     if folder:
@@ -88,4 +89,15 @@ def sweep_name(sweep: str | None, recipe: str, overrides: Sequence[str]) -> str:
             "runs/NAME."
         )
     recipes = [word.removeprefix("recipe=") for word in overrides if word.startswith("recipe=")]
-    return sweep or point(recipes[-1] if recipes else recipe)
+    if sweep is not None:
+        return _name("sweep", sweep)
+    return point(recipes[-1] if recipes else recipe)
+
+
+def _name(key: str, value: object) -> str:
+    """`value`, which the user wrote as ``key=``."""
+    if not isinstance(value, str):
+        raise InputError(f"{key}={value}: write the name of one folder.")
+    if not value.strip():
+        raise InputError(f"{key}={value}: empty, as a variable is that is not set; write a name.")
+    return value

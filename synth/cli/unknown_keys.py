@@ -6,9 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from synth.config.composing import key_of, keys_and_parts
+from synth.config.composing import Composition, composition, key_of
 from synth.errors import nearest
 from synth.record.renames import FIGURES, current_option
+
+# what a search calls its length, and its population
+TWINS = {
+    "steps": "generations",
+    "generations": "steps",
+    "population": "batch",
+    "batch": "population",
+}
+PICTURES = ("image", "images", "content", "style", "guide")
 
 
 def unknown_option(text: str, conf: Path) -> str:
@@ -28,8 +37,10 @@ def unknown_option(text: str, conf: Path) -> str:
     name = current_option(group, option)
     if name != option:
         return f"{group}={option}: it is called {name} now; write {group}={name}"
-    choices = _options(conf, group)
-    hint = nearest(option, choices) or f" There are {_listed(choices)}."
+    choices = options_of(conf, group)
+    if not choices:  # a launcher or sweeper, which a plugin brings
+        return f"{group}={option}: no such {group} is installed; leave it out."
+    hint = nearest(option, choices) or f" There are {listed(choices)}."
     return f"{group}={option}: no such {group}.{hint}"
 
 
@@ -46,18 +57,32 @@ def unknown_key(key: str, conf: Path, typed: Sequence[str]) -> str:
         return f"{key}: not a key of every recipe; in a sweep over recipes write ++{key}=..."
     groups = [word for word in typed if "=" in word and _is_group(_group_of(word), conf)]
     others = [word for word in groups if "," not in word and key_of(word) != key]
-    keys, chosen = keys_and_parts(conf, others)
+    chosen = composition(conf, others)
     if _is_group(key.split("@")[0], conf):
         word = next((word for word in groups if key_of(word) == key), key)
-        message = _no_such_part(key, word, conf, chosen)
+        message = _no_such_part(key, word, conf, chosen.parts)
         if message:
             return message
-    hint = nearest(key, keys)
-    if not hint:
-        hint = nearest(key.rsplit(".", 1)[-1], [name.rsplit(".", 1)[-1] for name in keys])
-    if not hint:
-        hint = f" It has {_listed(sorted({name.split('.')[0] for name in keys}))}."
+    hint = _near_keys(key, chosen, conf)
     return f"{key}: {f'recipe {recipe}' if recipe else 'this recipe'} has no such key.{hint}"
+
+
+def _near_keys(key: str, chosen: Composition, conf: Path) -> str:
+    """A sentence about keys that the user may have meant."""
+    parent, _, last = key.rpartition(".")
+    twin = f"{parent}.{TWINS.get(last)}".lstrip(".")
+    if twin in chosen.keys:
+        return f" Did you mean {twin}?"
+    if key in chosen.optional:
+        return f" Its parts read one that is added: write +{key}=..."
+    if key in PICTURES:
+        others = [name for name in options_of(conf, "recipe") if _has_key(conf, name, key)]
+        return f" It takes no such picture; recipes that do: {listed(others, 8)}."
+    return (
+        nearest(key, [name for name in chosen.keys if name != key])
+        or nearest(last, [name.rsplit(".", 1)[-1] for name in chosen.keys])
+        or f" It has {listed(sorted({name.split('.')[0] for name in chosen.keys}))}."
+    )
 
 
 def no_such_choice(text: str, conf: Path, typed: Sequence[str]) -> str | None:
@@ -75,11 +100,25 @@ def no_such_choice(text: str, conf: Path, typed: Sequence[str]) -> str | None:
         if value not in parts[1:]:
             continue
         table = f"{'.'.join(parts[: parts.index(value)])}."
-        keys, _ = keys_and_parts(conf, [word for word in typed if key_of(word) == "recipe"])
+        keys = composition(conf, [word for word in typed if key_of(word) == "recipe"]).keys
         entries = [key.removeprefix(table) for key in keys if key.startswith(table)]
         choices = [entry for entry in entries if "." not in entry]
-        hint = nearest(value, choices) or f" Write one of {_listed(choices)}."
+        hint = nearest(value, choices) or f" Write one of {listed(choices)}."
         return f"{word}: no such choice.{hint}"
+    return None
+
+
+def not_a_name(conf: Path, typed: Sequence[str]) -> str | None:
+    """A part that is chosen by a number: search=3.
+
+    Args:
+        conf: the folder of the configuration.
+        typed: the words of the command line.
+    """
+    for word in typed:
+        group = _group_of(word)
+        if _is_group(group, conf) and word.partition("=")[2] not in options_of(conf, group):
+            return f"{word}: write the name of a {group}: {listed(options_of(conf, group))}."
     return None
 
 
@@ -92,6 +131,9 @@ def _no_such_part(key: str, word: str, conf: Path, chosen: Mapping[str, str]) ->
             f"{word}: a {group} is added under a name of your choice; "
             f"write +{group}@{group}s.NAME={value}."
         )
+    if group in chosen:
+        options = listed(options_of(conf, group))
+        return f"{key}: this recipe has one {group}; write {group}=NAME. There are {options}."
     nested = sorted(name for name in chosen if name.startswith(f"{group}@"))
     nested = [name for name in nested if name.endswith(f".{group}")] or nested
     ways = [" or ".join(f"{name}={value}" for name in nested[:3])] if nested else []
@@ -107,10 +149,29 @@ def _no_such_part(key: str, word: str, conf: Path, chosen: Mapping[str, str]) ->
 def _recipe_with(group: str, conf: Path, chosen: Mapping[str, str]) -> str | None:
     """A recipe that chooses a part of that group; one of the contenders where there are some."""
     contenders = [option for name, option in chosen.items() if name.startswith("recipe@")]
-    for option in (*reversed(contenders), *_options(conf, "recipe")):
-        if group in keys_and_parts(conf, [f"recipe={option}"])[1]:
+    for option in (*reversed(contenders), *options_of(conf, "recipe")):
+        if _chooses(conf, f"recipe/{option}", group):
             return option
     return None
+
+
+def _chooses(conf: Path, name: str, group: str) -> bool:
+    """Whether the file chooses a part of that group, or is based on a synthesis that does.
+
+    The text is enough for a hint; composing every recipe would take seconds.
+    """
+    text = _text(conf, name)
+    if re.search(rf"^ *- (override )?/?{re.escape(group)}:", text, re.MULTILINE):
+        return True
+    return "- /experiment" in text and _chooses(conf, "experiment", group)
+
+
+def _has_key(conf: Path, recipe: str, key: str) -> bool:
+    return bool(re.search(rf"^{re.escape(key)}:", _text(conf, f"recipe/{recipe}"), re.MULTILINE))
+
+
+def _text(conf: Path, name: str) -> str:
+    return (conf / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _group_of(word: str) -> str:
@@ -121,9 +182,11 @@ def _is_group(name: str, conf: Path) -> bool:
     return (conf / name).is_dir()
 
 
-def _options(conf: Path, group: str) -> list[str]:
+def options_of(conf: Path, group: str) -> list[str]:
+    """The names of the YAML files of a group."""
     return sorted(path.stem for path in (conf / group).glob("*.yaml"))
 
 
-def _listed(names: Sequence[str], most: int = 30) -> str:
+def listed(names: Sequence[str], most: int = 30) -> str:
+    """Names in a sentence, the first of them where there are many."""
     return ", ".join(names[:most]) + (" ..." if len(names) > most else "")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
+
+from synth.config import exchange
+
+exchange.install()
 
 Config = Any  # a DictConfig, whose own type hints beartype calls out of date
 
@@ -23,31 +29,51 @@ def key_of(word: str) -> str:
     return word.partition("=")[0].lstrip("+~")
 
 
-def keys_and_parts(conf: Path, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """What a recipe has to choose from; an override that fails is left out.
+@dataclass(frozen=True)
+class Composition:
+    """What a recipe has to choose from.
+
+    Attributes:
+        keys: all keys, dotted.
+        parts: the option chosen for each group (``search``, ``objective@monitor``).
+        optional: keys that it lacks, and that its parts read where they are added.
+    """
+
+    keys: list[str]
+    parts: dict[str, str]
+    optional: set[str]
+
+
+def composition(conf: Path, words: Sequence[str]) -> Composition:
+    """What a recipe composes to; an override that fails is left out.
 
     Args:
         conf: the folder of the configuration.
         words: overrides that choose a recipe and parts.
-
-    Returns:
-        All keys, dotted; and the option chosen for each group (``search``, ``objective@monitor``).
     """
     GlobalHydra.instance().clear()
+    ordered = sorted(words, key=lambda word: key_of(word) != "recipe")
     with initialize_config_dir(str(conf), version_base="1.3"):
-        composition = compose("config", return_hydra_config=True)
-        accepted: list[str] = []
-        for word in sorted(words, key=lambda word: key_of(word) != "recipe"):
-            with suppress(Exception):
-                composition = compose(
-                    "config", overrides=[*accepted, word], return_hydra_config=True
-                )
-                accepted.append(word)
-    choices = composition.hydra.runtime.choices
-    tree = OmegaConf.to_container(composition, resolve=False)
+        try:
+            cfg = _composed(ordered)
+        except Exception:  # of any kind: find out which words are good
+            accepted: list[str] = []
+            cfg = _composed(accepted)
+            for word in ordered:
+                with suppress(Exception):
+                    cfg = _composed([*accepted, word])
+                    accepted.append(word)
+    choices = cfg.hydra.runtime.choices
+    tree = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(tree, dict)
     tree.pop("hydra")
-    return list(_dotted(tree)), {str(group): str(option) for group, option in choices.items()}
+    optional = set(re.findall(r"\$\{oc\.select:(\w+)", str(tree))) - {str(key) for key in tree}
+    parts = {str(group): str(option) for group, option in choices.items()}
+    return Composition(list(_dotted(tree)), parts, optional)
+
+
+def _composed(words: Sequence[str]) -> Config:
+    return compose("config", overrides=list(words), return_hydra_config=True)
 
 
 def _dotted(node: object, path: str = "") -> Iterator[str]:

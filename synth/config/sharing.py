@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from synth.config.composing import Config
+from synth.errors import InputError
 
 # keys of the comparison itself
 OWN = ("_target_", "experiments", "shared", "transfer", "naturals", "folder", "sweep")
@@ -34,6 +35,9 @@ def resolved(cfg: Config, written: Sequence[str] = ()) -> dict[str, Any]:
     contenders = tree.get("experiments")
     if not isinstance(contenders, dict) or not isinstance(tree.get("shared"), dict):
         return _resolved(cfg)
+    for name, contender in contenders.items():
+        if isinstance(contender, dict) and "experiments" in contender:
+            raise InputError(f"experiments.{name}: a comparison is no contender of another.")
     joint = _resolved(OmegaConf.create({**tree, "experiments": None}))
     return joint | {
         "experiments": {

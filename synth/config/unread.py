@@ -34,8 +34,9 @@ def refuse_unread(
         return
     text = OmegaConf.to_yaml(cfg, resolve=False)
     for key in written:
-        root = key.split(".")[0]
-        if root in (*takes, *groups, *NOT_IDENTITY, "hydra") or "@" in key:
+        package = key.rpartition("@")[2]  # a part goes where it is added to, or where its kind does
+        root = re.split("[./]", package)[0]
+        if root in (*takes, *groups, *NOT_IDENTITY, "hydra") or package.startswith("_"):
             continue
         if re.search(r"\$\{(oc\.select:)?" + re.escape(root) + r"\b", text):
             continue

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from synth.core import Rows
+from synth.core import Part, Rows
 from synth.engine.fitness import ImageProblem
 from synth.engine.state import RunState
 from synth.record.record import Record
@@ -34,10 +34,10 @@ class Outcome:
     figures: list[Figure] = field(default_factory=list)
 
 
-class Metric(ABC):
+class Metric(Part):
     """Measures a finished search. Metrics are independent: none reads the findings of another."""
 
-    def check(self, problem: ImageProblem, rows: Rows) -> None:  # noqa: B027
+    def check(self, problem: ImageProblem, rows: Rows) -> None:
         """Raises InputError before the search begins where there is nothing to measure."""
 
     @abstractmethod
@@ -45,10 +45,10 @@ class Metric(ABC):
         """Findings by name. They replace findings of the same name, those of `summary` too."""
 
 
-class FigureMaker(ABC):
+class FigureMaker(Part):
     """Draws a finished search: sheets, films, strips of the whole run."""
 
-    def check(self, problem: ImageProblem, rows: Rows) -> None:  # noqa: B027
+    def check(self, problem: ImageProblem, rows: Rows) -> None:
         """Raises InputError before the search begins where there is nothing to draw."""
 
     @abstractmethod

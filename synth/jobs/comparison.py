@@ -18,12 +18,14 @@ from torch import Tensor
 
 from synth.core import Images, Target
 from synth.core.network import Network
+from synth.core.part import check_parts
 from synth.core.prediction import NO_CLASS, predictions
 from synth.engine.experiment import Experiment
 from synth.errors import InputError, printable
 from synth.metrics.naturalness import load_or_fit
 from synth.networks import reading
 from synth.record.job import Job
+from synth.record.progress import plain_console
 from synth.record.record import Record, versions
 from synth.record.result import Item, Json, NetworkInfo, Result
 
@@ -65,6 +67,7 @@ class Comparison(Job):
         }
         if not self.experiments:
             raise InputError("experiments: empty; name at least one contender.")
+        check_parts("experiments", self.experiments, Experiment)
         networks = {
             experiment.network.sha256: experiment.network
             for experiment in self.experiments.values()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import OUTPUT, Network
-from synth.objectives.scores import Names, check_not_random, check_score, score_of
+from synth.objectives.scores import Names, check_not_random, check_score, range_of, score_of
 
 
 class EveryClass(Objective):
@@ -43,6 +43,7 @@ class _BoundEveryClass(BoundObjective):
     def __init__(self, names: Names, score: str, network: Network) -> None:
         indices = network.classes.indices(names, network.name)
         self.score = score
+        self.range = range_of(score)
         self.columns = len(indices)
         self.index = torch.tensor(indices, device=network.device)
         self.items = [Target(network.classes.label(i), i) for i in indices]

@@ -92,6 +92,7 @@ class _BoundEveryPicture(BoundObjective):
     ) -> None:
         self.labels = labels
         self.score = score
+        self.range = (0.0, 1.0) if score == "rate" else (-confidence, confidence)
         self.confidence = confidence
         self.targets: Tensor | None = None
         # the name that earlier versions drew the random numbers of a seed from

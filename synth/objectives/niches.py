@@ -16,7 +16,7 @@ from torch import Tensor
 from synth.core import BoundObjective, Images, Objective, Readout, Target
 from synth.core.network import OUTPUT, Network
 from synth.errors import InputError, nearest
-from synth.objectives.scores import Names, check_not_random, check_score, score_of
+from synth.objectives.scores import Names, check_not_random, check_score, range_of, score_of
 
 
 def brightness(images: Images) -> Tensor:
@@ -110,6 +110,7 @@ class _BoundNiches(BoundObjective):
         steps = (range(count) for count in niches.descriptors.values())
         cells = [_cell_name(cell, niches.descriptors) for cell in itertools.product(*steps)]
         self.score = niches.score
+        self.range = range_of(niches.score)
         self.descriptors = niches.descriptors
         self.index = torch.tensor(indices, device=network.device)
         self.items = [Target(network.classes.label(i), i, cell) for i in indices for cell in cells]

@@ -5,6 +5,7 @@ A layer's name means the output of that layer; the ReLU behind it is a layer wit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
@@ -25,6 +26,16 @@ def check_score(score: str, choices: Iterable[str] = SCORES) -> None:
     if score not in choices:
         hint = nearest(score, choices) or f" There are {', '.join(choices)}."
         raise InputError(f"objective score={score}: no such score.{hint}")
+
+
+def range_of(score: str) -> tuple[float, float]:
+    """The lowest and the highest value of a score by its name, as far as there are any."""
+    ranges = {
+        "log_probability": (-math.inf, 0.0),
+        "cross_entropy": (0.0, math.inf),
+        "probability": (0.0, 1.0),
+    }
+    return ranges.get(score, (-math.inf, math.inf))
 
 
 def check_not_random(target: Names) -> None:
@@ -85,6 +96,7 @@ class _BoundClass(BoundObjective):
 
     def __init__(self, names: Names, score: str, network: Network) -> None:
         self.score = score
+        self.range = range_of(score)
         self.classes = network.classes
         self.index: Tensor | None = None
         if names != "random":

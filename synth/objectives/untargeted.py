@@ -13,7 +13,7 @@ from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import OUTPUT, Network
 from synth.errors import InputError
 from synth.objectives._layers import clean_labels, select_index
-from synth.objectives.scores import check_score, margin_of
+from synth.objectives.scores import check_score, margin_of, range_of
 
 SCORES = ("margin", "cross_entropy", "probability")
 FOLDER = "folder"  # the label of each picture is the name of the folder that it is in
@@ -92,6 +92,7 @@ class _BoundUntargeted(BoundObjective):
 
     def __init__(self, labels: Sequence[int], score: str, network: Network) -> None:
         self.score = score
+        self.range = range_of(score)
         self.index = torch.tensor(labels, device=network.device)
         self.items = [Target(f"not {network.classes.label(i)}", i, untargeted=True) for i in labels]
 

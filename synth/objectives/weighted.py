@@ -8,6 +8,7 @@ from torch import Tensor
 
 from synth.core import BoundObjective, Objective, Readout, Rows, Target
 from synth.core.network import Network
+from synth.core.part import check_parts
 from synth.errors import InputError
 
 
@@ -27,6 +28,7 @@ class WeightedSum(Objective):
         self.terms = {name: term for name, term in terms.items() if term is not None}
         if not self.terms:
             raise InputError("objective.terms: empty; name at least one objective.")
+        check_parts("objective.terms", self.terms, Objective)
         self.needs_original = any(term.needs_original for term in self.terms.values())
 
     def bind(self, network: Network) -> BoundObjective:
@@ -51,6 +53,9 @@ class _BoundSum(BoundObjective):
         self.alternatives = any(bound.alternatives for bound in bounds)
         self.items = max(items, key=len, default=None)
         self.first = bounds[0]
+        (low, high), weight = bounds[0].range, next(iter(terms.values()))[1]
+        if len(bounds) == 1 and weight > 0:
+            self.range = (low * weight, high * weight)
 
     def at(self, size: tuple[int, int]) -> BoundObjective:
         return _BoundSum(

@@ -5,13 +5,14 @@ An experiment, a comparison, a probe, a training and the rendering of an earlier
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
+from synth.core import Part
 from synth.record.record import Record
 from synth.record.result import Result
 
 
-class Job(ABC):
+class Job(Part):
     """Built from a recipe by its constructor, which checks everything; `run` does the work."""
 
     @abstractmethod

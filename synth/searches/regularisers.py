@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synth.core import Genome
+from synth.core import Genome, Part
 from synth.data.blur import gaussian_blur
 from synth.errors import InputError
 
 
 @dataclass(frozen=True)
-class Regularisers:
+class Regularisers(Part):
     """The five regularisers of Yosinski et al. 2015, each off at its default.
 
     Decay works on genomes of any shape, the others on genomes of pixels, [r, c, h, w]. All of them

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from synth.core import Genome, Part, Problem, Rows, Search, State, StepReport, Transform
+from synth.core.part import check_parts
 from synth.errors import InputError
 
 STREAM = 1 << 21  # the streams of later stages; below it are those of steps and of purposes
@@ -54,6 +55,8 @@ class Stages(Search):
     def __init__(
         self, search: Search, stages: Mapping[str, Stage | None] | Sequence[Stage | None]
     ) -> None:
+        if isinstance(stages, Mapping):
+            check_parts("search.stages", stages, Stage)
         entries = stages.values() if isinstance(stages, Mapping) else stages
         self.stages = [stage for stage in entries if stage is not None]
         self._check_stages()
@@ -70,6 +73,7 @@ class Stages(Search):
         self.gradient = any(part.gradient for part in self.searches)
         self.alternatives = all(part.alternatives for part in self.searches)
         self.precise = any(part.precise for part in self.searches)
+        self.individuals = max(part.individuals for part in self.searches)
         self.steps = sum(stage.steps for stage in self.stages)
         self._problems: dict[int, tuple[Problem, Problem]] = {}
 

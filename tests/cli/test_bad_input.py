@@ -86,7 +86,7 @@ TYPED = {
     "network=torchvision": ["network.name", "network.name=..."],
     "network=torchvision network.name=densnet121": ["network.name=densnet121", "densenet121"],
     "search=genetic +search.rates=3": ["search.rates", "Genetic", "mate"],
-    "search=genetic search.rate=3": ["search.rate", "Genetic", "mate"],
+    "search=genetic search.rate=3": ["search.rate", "no such key", "mate"],
     "search=genetic +search.rate=3": ["search.rate"],
     "+search.regularisers.decai=3": ["search.regularisers.decai", "decay"],
     "search._target_=os.system": ["search._target_=os.system", "begin with synth."],
@@ -366,7 +366,7 @@ def test_weights_that_cannot_be_used(synth: Synth, weights: Path, tmp_path: Path
     save_file(state, tmp_path / "sizeless.safetensors", {**usual, "size": '"large"'})
     assert "size" in line("sizeless.safetensors")
     (tmp_path / "folder").mkdir()
-    assert "no such file" in line("folder")
+    assert "a folder, not a file" in line("folder")
     torch.save({"conv1.weight": 3}, tmp_path / "numbers.pt")
     assert "no state dict" in line("numbers.pt", "network=alexnet")
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pt")
