@@ -136,7 +136,7 @@ class GeneratorTask(Task):
     def train_step(self, batch: Tensor, progress: Progress) -> dict[str, Tensor]:
         images = self.augmentation(self.training, batch, progress.generator).float() / 255
         with torch.no_grad():
-            code, targets = self._encode(images)
+            code, targets = self._encode(images, fast=True)
         with self._autocast():
             drawn = self.generator(code)
         pixel, feature = self._errors(drawn, images, targets)
@@ -156,21 +156,25 @@ class GeneratorTask(Task):
             self._update_average(min(DECAY, (steps_done + 1) / (steps_done + 10)))
         return {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}}
 
-    def _encode(self, images: Tensor) -> tuple[Tensor, list[dict[str, Tensor]]]:
+    def _encode(self, images: Tensor, fast: bool = False) -> tuple[Tensor, list[dict[str, Tensor]]]:
         """The codes of `images`, and their activations in each comparator.
 
         Where the network is a comparator too, one forward pass serves both.
+
+        Args:
+            images: RGB in [0, 1].
+            fast: whether the networks' copies for searches are read.
         """
         code = None
         targets = []
         for comparator, layers in self.comparators:
             same = comparator is self.network
             names = dict.fromkeys((*layers, self.layer)) if same else layers
-            activations = comparator.read(images, names, fast=True)
+            activations = comparator.read(images, names, fast=fast)
             code = activations[self.layer] if same else code
             targets.append(activations)
         if code is None:
-            code = self.network.read(images, (self.layer,))[self.layer]
+            code = self.network.read(images, (self.layer,), fast=fast)[self.layer]
         return code, targets
 
     def _errors(
@@ -181,7 +185,7 @@ class GeneratorTask(Task):
         errors = [
             relative_error(value, target[name])
             for (comparator, layers), target in zip(self.comparators, targets, strict=True)
-            for name, value in comparator.read(drawn, layers, fast=True).items()
+            for name, value in comparator.read(drawn, layers, fast=drawn.requires_grad).items()
         ]
         return pixel, torch.stack(errors).mean() if errors else torch.zeros_like(pixel)
 

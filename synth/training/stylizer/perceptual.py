@@ -74,9 +74,10 @@ class PerceptualLoss:
         Returns:
             ``style``, ``content`` and ``tv``, ``[n]`` each.
         """
+        fast = images.requires_grad  # in training; what is only measured is read in float32
         with torch.no_grad():
-            target = self.network.read(photographs, (self.layer,), fast=True)[self.layer]
-        activations = self.network.read(images, self.layers, fast=True)
+            target = self.network.read(photographs, (self.layer,), fast=fast)[self.layer]
+        activations = self.network.read(images, self.layers, fast=fast)
         zeros = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         scores = self._at(Readout(activations, images, Rows(zeros, zeros)))
         terms = {name: -score[:, 0] for name, score in scores.items()}
