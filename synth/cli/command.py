@@ -26,6 +26,7 @@ from synth.config.building import build
 from synth.config.composing import CONF, Config, key_of
 from synth.config.earlier import encoding_of, is_same_command
 from synth.config.identity import digest, identity_of, recorded_identity, written_identity
+from synth.config.networks import offer_classifiers
 from synth.config.recording import record_configuration, restored_after_mistake
 from synth.config.sharing import resolved
 from synth.config.unread import refuse_unread
@@ -54,6 +55,7 @@ def main() -> None:
         failures: list[str] = []
         try:
             refuse_old_words(typed)
+            offer_classifiers(CONF, typed)
             sys.argv[1:] = prepared(typed, CONF)
             _run_jobs(typed, failures)
         except KeyboardInterrupt:

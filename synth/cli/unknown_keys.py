@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synth.config.composing import Composition, composition, key_of
+from synth.config.networks import GROUP, classifiers
 from synth.errors import nearest
 from synth.record.renames import FIGURES, current_option
 
@@ -40,7 +41,8 @@ def unknown_option(text: str, conf: Path) -> str:
     choices = options_of(conf, group)
     if not choices:  # a launcher or sweeper, which a plugin brings
         return f"{group}={option}: no such {group} is installed; leave it out."
-    hint = nearest(option, choices) or f" There are {listed(choices)}."
+    more = classifiers() if group == GROUP else ()
+    hint = nearest(option, [*choices, *more]) or f" There are {listed(choices)}."
     return f"{group}={option}: no such {group}.{hint}"
 
 

@@ -3,6 +3,7 @@
 Only this folder and ``synth/cli`` import Hydra and OmegaConf.
 
     composing.py   where ``conf/`` is, and what a recipe composes to
+    networks.py    the classifiers of torchvision as options of the group ``network``
     exchange.py    without a recipe's settings of a part that the user exchanged
     sharing.py     settings that all contenders of a comparison have in common
     building.py    objects from the ``_target_`` names of a configuration

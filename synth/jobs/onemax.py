@@ -19,7 +19,7 @@ from rich.text import Text
 from torch import Tensor
 
 from synth.core import Crossover, Mutation, Rows, Selection
-from synth.core.hardware import device_of
+from synth.core.hardware import device_of, total_memory
 from synth.core.randomness import key_of
 from synth.errors import InputError
 from synth.record.atomic import write_atomically
@@ -33,6 +33,7 @@ FIGURE = "populations.png"
 EXCHANGED, FLIPPED = "bold red", "bold blue"
 # pixels of a bit, pixels between generations, generations in a row
 CELL, GAP, ACROSS = 8, 12, 8
+BYTES_PER_BIT = CELL * CELL  # in the picture of one generation
 
 
 class OneMax(Job):
@@ -53,7 +54,8 @@ class OneMax(Job):
         device: ``auto``, ``cpu``, ``cuda:0``.
 
     Raises:
-        InputError: for a length, population or number of generations below 1.
+        InputError: for a length, population or number of generations below 1, or strings that the
+            memory cannot hold.
     """
 
     def __init__(
@@ -76,6 +78,13 @@ class OneMax(Job):
         self.generations = generations
         self.seed = seed
         self.device = device_of(device)
+        needed, there = BYTES_PER_BIT * length * population, total_memory(self.device)
+        if needed > there:
+            raise InputError(
+                f"length={length}, population={population}: their strings take "
+                f"{min(needed, 1e15) / 1e9:,.0f} GB or more, and {self.device} has {there / 1e9:,.0f} GB; write "
+                "smaller numbers."
+            )
         mutate.check(torch.zeros(length))
         self.toolbox = base.Toolbox()
         self.toolbox.register("evaluate", ones_of)

@@ -15,7 +15,8 @@ To add one, write a function that returns a `Network` in one file of this folder
     mini_resnet     bundled in bundled.py: a small ResNet for 64x64 images
     resnet50        torchvision in torchvision.py: ResNet-50, ImageNet
     squeezenet1_1   torchvision in torchvision.py: SqueezeNet 1.1, ImageNet
-    torchvision     torchvision in torchvision.py: any classifier of torchvision, by network.name
+    torchvision     torchvision in torchvision.py: any classifier of torchvision, by network.name;
+                    network=vgg19 is short for network=torchvision network.name=vgg19
     vgg16           torchvision in torchvision.py: VGG-16, ImageNet
 
 Beside the loaders:

@@ -75,6 +75,7 @@ class CmaEs(Search):
             raise InputError(f"search.covariance={covariance}: no such covariance.{hint}")
         self.steps = generations
         self.population = population
+        self.individuals = population or 1
         self.sigma = sigma
         self.diagonal = covariance == "diagonal"
         self.active = active

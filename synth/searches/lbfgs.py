@@ -53,6 +53,7 @@ class LBFGS(Search):
             )
         self.steps = steps
         self.memory = memory
+        self.individuals = 2 * memory
         self.tries = tries
         self.first = first
 

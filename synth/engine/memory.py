@@ -1,0 +1,51 @@
+"""Whether a run fits the device's memory, estimated before anything of that size is made."""
+
+from __future__ import annotations
+
+import torch
+
+from synth.core import Rows, Search
+from synth.core.hardware import total_memory
+from synth.engine.fitness import ImageProblem
+from synth.errors import InputError
+
+BYTES_PER_PIXEL = 24  # of an image and its transformed copy, float32
+
+
+def check_memory(problem: ImageProblem, search: Search, rows: Rows) -> None:
+    """Raises InputError where an image or the genomes of all items need more than there is.
+
+    Both are lower bounds: a run that is refused could not have ended.
+
+    Args:
+        problem: of one genome an item, which is the least that is evaluated at once.
+        search: whose `individuals` are kept.
+        rows: of the items.
+    """
+    device, views = problem.network.device, problem.views
+    assert problem.size is not None
+    height, width = problem.size
+    what = f"encoding.size={height}x{width}: reading one image of that size"
+    instead = "write a smaller size"
+    if views > 1:
+        what = f"views={views}: reading one image under so many views"
+        instead = "write fewer"
+    # half of all activations, as bfloat16 has them, where they are kept for the gradient
+    kept = problem.network.bytes_per_pixel / 2 if search.gradient else BYTES_PER_PIXEL
+    _check(
+        kept * height * width * views * problem.encoding.images_per_genome, what, instead, device
+    )
+    count = search.individuals * (1 if search.shared_population else len(rows))
+    genome = problem.start(rows.select(slice(1)))
+    what = f"search: keeping {count} genomes of {genome.numel()} numbers"
+    instead = "lower its population (batch, memory), or name fewer targets or smaller images"
+    _check(count * float(genome.nbytes), what, instead, device)
+
+
+def _check(needed: float, what: str, instead: str, device: torch.device) -> None:
+    there = total_memory(device)
+    if needed > there:
+        gigabytes = f"{min(needed, 1e15) / 1e9:,.0f} GB{' or more' * (needed > 1e15)}"
+        raise InputError(
+            f"{what} takes {gigabytes}, and {device} has {there / 1e9:,.0f} GB; {instead}."
+        )

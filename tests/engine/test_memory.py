@@ -1,0 +1,66 @@
+"""Runs that no machine has the memory for are refused before they take any."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from console import Synth
+
+from synth.core.hardware import total_memory
+
+pytest_plugins = "console_fixtures"
+
+# what is typed: what the line must say
+TYPED = {
+    "recipe=fooling_gradient target=goldfish views=1000000000": ["views=1000000000", "GB"],
+    "recipe=fooling_gradient target=goldfish views=100000000000000000000000": ["views=1", "GB"],
+    "recipe=fooling_genetic search.population=1000000": ["search", "3000000 genomes", "GB"],
+    "recipe=fooling_cma search.population=100000000": ["search", "100000000 genomes", "GB"],
+    "recipe=map_elites search.batch=1000000000": ["search", "1000000000 genomes", "GB"],
+    "recipe=class_ascent search=lbfgs target=goldfish search.memory=100000000": ["search", "GB"],
+    "recipe=onemax length=10000000000": ["length=10000000000", "GB"],
+    "recipe=onemax population=10000000000": ["population=10000000000", "GB"],
+}
+
+
+@pytest.fixture
+def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """16 GB, so that the lines do not depend on where the tests run."""
+    for module in ("synth.engine.memory", "synth.jobs.onemax"):
+        monkeypatch.setattr(f"{module}.total_memory", lambda device: 16 * 10**9)
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_absurd_numbers(typed: str, synth: Synth, weights: Path, small_machine: None) -> None:
+    network = [] if "onemax" in typed else [f"network.weights={weights}"]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    line = synth(*typed.split(), *network, "folder=out").complaint
+    assert not [fragment for fragment in TYPED[typed] if fragment not in line], line
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
+    assert not Path("out/result.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_what_was_not_foreseen_ends_in_a_line_too(
+    synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that an allocation does not get: the largest number that was typed is named."""
+
+    def greedy(*_: object) -> None:
+        torch.ones(total_memory(torch.device("cpu")) // 4 + 1)  # not limited, it would be written
+
+    monkeypatch.setattr("synth.searches.gradient.Gradient.init", greedy)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    start = time.monotonic()
+    try:
+        words = ("recipe=fooling_gradient", "target=lemon", "search.steps=77", "seed=3")
+        line = synth(*words, f"network.weights={weights}", "folder=out").complaint
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+    assert line.startswith("search.steps=77: memory ran out; write a smaller number there")
+    assert time.monotonic() - start < 30
