@@ -2,6 +2,7 @@
 
 command.py        the console script synth
 gallery.py        the console script synth-gallery
+words.py          the words of a command line as Hydra reads them
 folders.py        names of run folders and of the points of a sweep
 complaints.py     one line for an exception that a user has caused
 unknown_keys.py   the same for a key, part or option that does not exist

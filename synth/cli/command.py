@@ -25,6 +25,7 @@ from synth.cli.words import prepared
 from synth.config.building import build
 from synth.config.composing import CONF, Config, key_of
 from synth.config.earlier import encoding_of, is_same_command
+from synth.config.early import refuse_early
 from synth.config.identity import digest, identity_of, recorded_identity, written_identity
 from synth.config.networks import offer_classifiers
 from synth.config.recording import record_configuration, restored_after_mistake
@@ -149,6 +150,7 @@ def run(cfg: Config) -> None:
         overrides=overrides,
         folder=Path(os.path.relpath(hydra_cfg.runtime.output_dir)),
     )
+    refuse_early(cfg, settings, command.written)
     refuse_unread(cfg, settings, command.written, list(choices))
     identity = identity_of(cfg, command.recipe)
     if _is_finished(command, digest(identity)):

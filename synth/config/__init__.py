@@ -7,6 +7,7 @@ Only this folder and ``synth/cli`` import Hydra and OmegaConf.
     exchange.py    without a recipe's settings of a part that the user exchanged
     sharing.py     settings that all contenders of a comparison have in common
     building.py    objects from the ``_target_`` names of a configuration
+    early.py       mistakes that are told before torch is imported
     unread.py      keys that the user wrote and nothing reads
     identity.py    what makes two runs runs of the same configuration
     references.py  references between keys, and computed values

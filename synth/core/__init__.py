@@ -17,23 +17,27 @@ lineage.py      lines of descent
 hardware.py     devices and precisions by name
 """
 
-from synth.core.interfaces import (
-    BoundObjective,
-    Encoding,
-    Evaluation,
-    Objective,
-    Problem,
-    Readout,
-    Search,
-    StepReport,
-    Target,
-    Transform,
-    ones,
-)
-from synth.core.operators import Crossover, Mutation, Selection, Survival
-from synth.core.part import Part
-from synth.core.rows import Rows
-from synth.core.types import Cotangents, Genome, Images, PerRow, Scores, State
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synth.core.interfaces import (
+        BoundObjective,
+        Encoding,
+        Evaluation,
+        Objective,
+        Problem,
+        Readout,
+        Search,
+        StepReport,
+        Target,
+        Transform,
+        ones,
+    )
+    from synth.core.operators import Crossover, Mutation, Selection, Survival
+    from synth.core.part import Part
+    from synth.core.rows import Rows
+    from synth.core.types import Cotangents, Genome, Images, PerRow, Scores, State
 
 __all__ = [
     "BoundObjective",
@@ -60,3 +64,16 @@ __all__ = [
     "Transform",
     "ones",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A member, imported when it is first asked for.
+
+    Its module imports torch, which takes seconds; ``synth.core.classes`` is read before that.
+    """
+    if name in __all__:
+        for module in ("interfaces", "operators", "part", "rows", "types"):
+            members = vars(import_module(f"{__name__}.{module}"))
+            if name in members:
+                return members[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

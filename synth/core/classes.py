@@ -58,7 +58,7 @@ class Classes:
             InputError: there is no such class; the message names the nearest.
         """
         text = str(name).strip()
-        if re.fullmatch(r"-?[0-9]+", text):
+        if re.fullmatch(r"-?[0-9]{1,18}", text):
             if not 0 <= int(text) < len(self):
                 raise InputError(f"{word}={text}: {network} has classes 0 to {len(self) - 1}.")
             return int(text)

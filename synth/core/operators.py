@@ -64,6 +64,13 @@ class Crossover(Part):
             return rows.fold_in(1).uniform(pairs) < self.rate
         return torch.full((len(rows), pairs), self.crosses, device=rows.key.device)
 
+    def check(self, genome: Genome) -> None:
+        """Raise InputError where genomes such as `genome` [*shape] cannot be crossed.
+
+        By default any genomes can.
+        """
+        return
+
     def suited(self, genome: Genome, size: tuple[int, int] | None) -> Crossover:
         """The crossover that this one stands for with certain genomes; by default itself.
 

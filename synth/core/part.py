@@ -42,7 +42,7 @@ def check_parts(word: str, parts: Mapping[str, object], kind: type) -> None:
     """
     for name, part in parts.items():
         if part is not None and not isinstance(part, kind):
-            text = type(part).__name__ if isinstance(part, Part) else part
+            text = type(part).__name__ if isinstance(part, Part) else str(part)[:40]
             raise InputError(f"{word}.{name}={text}: write a part of the kind {kind.__name__}.")
 
 

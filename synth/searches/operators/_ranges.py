@@ -1,10 +1,11 @@
-"""Range checks of the operators' numbers; each raises InputError naming the key and the value."""
+"""Checks of the operators' numbers and genomes; each raises InputError naming the key."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from synth.core import Genome, graph
 from synth.errors import InputError
 
 
@@ -33,6 +34,15 @@ def check_box(part: str, low: float, high: float) -> None:
     """`low` is below `high`, both finite."""
     if not -math.inf < low < high < math.inf:
         raise InputError(f"{part}.low={low} {part}.high={high}: low must lie below high.")
+
+
+def check_image(word: str, genome: Genome) -> None:
+    """`genome` is no graph, whose numbers have no neighbours."""
+    if graph.is_graph(genome):
+        raise InputError(
+            f"{word}: it changes regions of images, and genomes are graphs here (encoding=cppn); "
+            "write search/mutate=topology search/mate=none."
+        )
 
 
 def span_of(

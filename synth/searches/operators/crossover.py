@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synth.core import Crossover, Rows, randomness
+from synth.core import Crossover, Genome, Rows, randomness
 from synth.core.elementwise import exchange_
-from synth.searches.operators._ranges import check_share
+from synth.searches.operators._ranges import check_image, check_share
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class UniformCrossover(_PairwiseCrossover):
         genes = first[0, 0].numel()
         swap = randomness.coins(rows.split(pairs).key, genes).view_as(first)
         if self.rate < 1:
-            mates = rows.fold_in(1).uniform(pairs) < self.rate
-            swap &= mates.view(*mates.shape, *[1] * (first.ndim - 2))
+            crossed = self.crossed(genomes.shape[1], rows)
+            swap &= crossed.view(*crossed.shape, *[1] * (first.ndim - 2))
         return exchanged(genomes, swap)
 
 
@@ -79,9 +79,9 @@ class OnePoint(_PairwiseCrossover):
         genes = genomes[0, 0].numel()
         if pairs == 0 or genes < 2:
             return genomes
-        draws = rows.uniform(2, pairs)
+        draws = rows.uniform(2, pairs)  # one more than is used, so that a seed keeps its pictures
         start = 1 + (draws[:, 0] * (genes - 1)).long()
-        end = torch.where(draws[:, 1] < self.rate, genes, 0)
+        end = torch.where(self.crossed(genomes.shape[1], rows), genes, 0)
         return TwoPoint.exchanged(genomes, start, end)
 
 
@@ -105,9 +105,10 @@ class TwoPoint(_PairwiseCrossover):
         genes = genomes[0, 0].numel()
         if pairs == 0 or genes < 2:
             return genomes
-        draws = rows.uniform(3, pairs)
+        draws = rows.uniform(3, pairs)  # one more than is used, so that a seed keeps its pictures
         start, end = _two_of(1, genes, draws[:, 0], draws[:, 1])
-        return self.exchanged(genomes, start, torch.where(draws[:, 2] < self.rate, end, 0))
+        crossed = self.crossed(genomes.shape[1], rows)
+        return self.exchanged(genomes, start, torch.where(crossed, end, 0))
 
     @staticmethod
     def exchanged(genomes: Tensor, start: Tensor, end: Tensor) -> Tensor:
@@ -144,6 +145,9 @@ class Rectangle(_PairwiseCrossover):
         InputError: for a rate out of range.
     """
 
+    def check(self, genome: Genome) -> None:
+        check_image("search.mate=rectangle", genome)
+
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
         pairs = genomes.shape[1] // 2
         if genomes.ndim < 4:
@@ -151,10 +155,10 @@ class Rectangle(_PairwiseCrossover):
         if pairs == 0:
             return genomes
         height, width = genomes.shape[-2:]
-        draws = rows.uniform(5, pairs)
+        draws = rows.uniform(5, pairs)  # one more than is used, so that a seed keeps its pictures
         top, bottom = _two_of(0, height, draws[:, 0], draws[:, 1])
         left, right = _two_of(0, width, draws[:, 2], draws[:, 3])
-        bottom = torch.where(draws[:, 4] < self.rate, bottom, 0)
+        bottom = torch.where(self.crossed(genomes.shape[1], rows), bottom, 0)
         y = torch.arange(height, device=genomes.device)
         x = torch.arange(width, device=genomes.device)
         down = (y >= top[..., None]) & (y < bottom[..., None])

@@ -12,9 +12,9 @@ from math import inf
 import torch
 from torch import Tensor
 
-from synth.core import Mutation, Rows, randomness
+from synth.core import Genome, Mutation, Rows, randomness
 from synth.errors import InputError
-from synth.searches.operators._ranges import check_deviation, span_of
+from synth.searches.operators._ranges import check_deviation, check_image, span_of
 
 
 class Smooth(Mutation):
@@ -53,6 +53,9 @@ class Smooth(Mutation):
         self.cells = (int(least), int(most))
         self.edge = edge
         self.window = span_of("search.mutate.window", window, 0, 1)
+
+    def check(self, genome: Genome) -> None:
+        check_image("search.mutate=smooth", genome)
 
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
         channels, height, width = _picture(genomes)
@@ -132,6 +135,9 @@ class Patch(Mutation):
         self.size = span_of("search.mutate.size", size, 0, 1)
         self.shrink = shrink
         self.first = None if first is None else span_of("search.mutate.first", first, 0, 1)
+
+    def check(self, genome: Genome) -> None:
+        check_image("search.mutate=patch", genome)
 
     def at(self, generation: int) -> Patch:
         if self.first is None or generation > self.shrink:
