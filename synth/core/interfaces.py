@@ -363,7 +363,8 @@ class StepReport:
         statistics: statistics of the fitness over the population (mean, deviation), each [n];
             empty where the search has no population.
         births: parentage of the surviving offspring, int64 [b, 4]: item, child, parent and mate,
-            -1 where there is none; None where the search has no offspring.
+            -1 where there is none. A row without a child stands for an offspring that did not
+            survive. None where the search has no offspring.
     """
 
     genome: Genome

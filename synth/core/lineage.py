@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 NO_PARENT = -1  # in a birth record: no parent (first generation) or no mate (no crossover)
+NO_CHILD = -1  # in a birth record: an offspring that did not survive, which is none
 
 
 @dataclass
@@ -32,6 +35,13 @@ class Ancestors:
     cell: Tensor
     score: Tensor
     generations: Tensor
+
+
+def joined(births: Iterable[Tensor]) -> Tensor:
+    """The birth records of several steps on the host, int64 [b, 4], without those of no child."""
+    records = [torch.zeros(0, 4, dtype=torch.int64), *(birth.to("cpu") for birth in births)]
+    whole = torch.cat(records)
+    return whole[whole[:, 1] != NO_CHILD]
 
 
 def line_of(births: Tensor, item: int, child: int) -> list[int]:

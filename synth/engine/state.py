@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from synth.core import State
+from synth.core.lineage import joined
 from synth.record.result import Json
 
 MAX_COLUMNS = 256  # of a confidence history
@@ -128,8 +129,7 @@ class RunState:
 
     def lineage(self) -> Tensor:
         """All births so far: int64 [b, 4] of item, child, parent, mate (-1: none)."""
-        none = torch.zeros(0, 4, dtype=torch.int64)
-        self.births = [torch.cat([birth.to("cpu") for birth in self.births] or [none])]
+        self.births = [joined(self.births)]
         return self.births[0]
 
     def drop_finished(self, finished: set[int]) -> None:

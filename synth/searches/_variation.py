@@ -33,12 +33,16 @@ def mutated(
     return mutate(genomes, rows, strength), strength
 
 
-def mates(parents: Tensor, crosses: bool) -> Tensor:
-    """Ids [n, p] of the mates of `parents` [n, p], paired 0-1, 2-3, ...; NO_PARENT for none."""
+def mates(parents: Tensor, crossed: Tensor) -> Tensor:
+    """Ids [n, p] of the mates of `parents` [n, p], paired 0-1, 2-3, ...; NO_PARENT for none.
+
+    `crossed` is bool [n, p // 2]; a pair that is spared, and the last of an odd number, has none.
+    """
     count = parents.shape[1]
     mate = torch.arange(count, device=parents.device) ^ 1
-    unpaired = mate >= count if crosses else torch.ones_like(mate, dtype=torch.bool)
-    return parents[:, mate.clamp_max(count - 1)].masked_fill(unpaired, NO_PARENT)
+    paired = torch.zeros_like(parents, dtype=torch.bool)
+    paired[:, : count // 2 * 2] = crossed.repeat_interleave(2, 1)
+    return parents[:, mate.clamp_max(count - 1)].masked_fill(~paired, NO_PARENT)
 
 
 def statistics() -> tools.Statistics:

@@ -31,7 +31,7 @@ from synth.core import (
     StepReport,
     Survival,
 )
-from synth.core.lineage import NO_PARENT
+from synth.core.lineage import NO_CHILD, NO_PARENT
 from synth.errors import InputError
 from synth.searches._variation import mates, mutated, statistics
 from synth.searches.operators._populations import ranked, take
@@ -134,10 +134,12 @@ class Genetic(Search):
         self.population = population
         self.islands = islands
         self.migrate = migrate
-        self.mutation = mutate
-        self.crosses = mate.crosses
+        self.mate = self.crossover = mate
+        self.mutate = self.mutation = mutate
         self.survive = survive or MuPlusLambda()
         self.offspring = self.survive.offspring_count(population // islands)  # of an island
+        # parents, their copies, and the offspring made of these
+        self.individuals = population + 2 * islands * self.offspring
         self.toolbox = base.Toolbox()
         self.toolbox.register("select", select)
         self.toolbox.register("mate", mate)
@@ -146,14 +148,15 @@ class Genetic(Search):
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
         individuals = rows.split(self.population)
-        if genome is None:
-            genomes = problem.start(individuals)
-        else:  # the given genome and mutants of it
+        genomes = problem.start(individuals) if genome is None else genome
+        self._suit(problem, genomes[0])
+        if genome is not None:  # the given genome and mutants of it
             copies = genome[:, None].repeat_interleave(self.population, 1)
             genomes = self.toolbox.mutate(copies, rows)
             genomes[:, 0] = genome
             genomes = problem.project(genomes.flatten(0, 1), individuals)
         self.mutation.check(genomes[0])
+        self.crossover.check(genomes[0])
         genomes = genomes.unflatten(0, (len(rows), self.population))
         unknown = torch.full((len(rows), self.population), -torch.inf, device=genomes.device)
         ids = torch.arange(self.population, device=genomes.device)
@@ -179,6 +182,7 @@ class Genetic(Search):
     ) -> tuple[State, StepReport]:
         rows = rows.fold_in(step)
         population = {name: state[name] for name in state if not name.startswith(CHAMPION)}
+        self._suit(problem, population["population"][0, 0])
         if step == 0:
             generation = self._first_generation(problem, rows, population)
         else:
@@ -191,6 +195,15 @@ class Genetic(Search):
                 fittest = _fitter(fittest, champion)
             new_state |= {f"{CHAMPION}{name}": value for name, value in fittest.items()}
         return new_state, self._report(rows, generation, fittest)
+
+    def _suit(self, problem: Problem, genome: Genome) -> None:
+        """Sets and registers the operators that `mate` and `mutate` stand for with such genomes."""
+        self.crossover = self.mate.suited(genome, problem.size)
+        self.mutation = self.mutate.suited(genome, problem.size)
+        if self.crossover is not self.mate:
+            self.toolbox.register("mate", self.crossover)
+        if self.mutation is not self.mutate:
+            self.toolbox.register("mutate", self.mutation)
 
     def hall_of_fame(self, state: State, item: int, most: int = 8) -> tools.HallOfFame:
         """The `most` fittest of an item's population as DEAP's `HallOfFame` of `Individual`."""
@@ -206,8 +219,7 @@ class Genetic(Search):
     def _first_generation(self, problem: Problem, rows: Rows, population: State) -> _Generation:
         population, forwards, invalid = self._evaluated(problem, rows, population)
         population = self._ranked(population)
-        none = torch.full_like(population["id"], NO_PARENT)
-        births = _births(rows, population, none, none, first=0)
+        births = _births(rows, population["id"], None, None, first=0)
         return _Generation(population, births, forwards, invalid)
 
     def _next_generation(
@@ -237,10 +249,11 @@ class Genetic(Search):
         population = self._united(survivors, len(rows), size)
 
         parent_ids = take(islands["id"], chosen)
-        ids = {"parent": parent_ids, "mate": mates(parent_ids, self.crosses)}
+        crossed = self.crossover.crossed(self.offspring, island_rows.fold_in(MATE))
+        ids = {"parent": parent_ids, "mate": mates(parent_ids, crossed)}
         ids = self._united(ids, len(rows), self.offspring)
         first = self._first_id(step)
-        births = _births(rows, population, ids["parent"], ids["mate"], first)
+        births = _births(rows, population["id"], ids["parent"], ids["mate"], first)
         return _Generation(population, births, forwards + spent, invalid + unfit)
 
     def _varied(self, islands: State, chosen: Tensor, rows: Rows, step: int) -> State:
@@ -346,22 +359,27 @@ def _fitter(first: State, second: State) -> State:
     }
 
 
-def _births(rows: Rows, population: State, parents: Tensor, mate: Tensor, first: int) -> Tensor:
-    """Item, child, parent and mate of the individuals whose id is `first` or more: int64 [b, 4].
+def _births(
+    rows: Rows, ids: Tensor, parents: Tensor | None, mate: Tensor | None, first: int
+) -> Tensor:
+    """Item, child, parent and mate of this generation's offspring, int64 [n * m, 4].
 
-    These are the survivors that were born in this generation. `parents` and `mate` [n, m] hold ids
-    by the order of birth. An individual that migrates in the generation of its birth is on two
-    islands but has a single birth.
+    The child is NO_CHILD for offspring that are not among the survivors, whose ids are `ids`
+    [n, p]: a number of rows that depends on who survives would wait for the device.
+    `parents` and `mate` [n, m] hold ids by the order of birth; individuals of the initial
+    population have none. `first` is the id of the first offspring.
     """
-    ids = population["id"]
-    item, place = (ids >= first).nonzero(as_tuple=True)
-    child = ids[item, place]
-    if first == 0:  # individuals of the initial population have no parents
-        none = torch.full_like(child, NO_PARENT)
-        return torch.stack([rows.item[item], child, none, none], dim=1)
-    birth = child - first
-    columns = [rows.item[item], child, parents[item, birth], mate[item, birth]]
-    return torch.stack(columns, dim=1).unique(dim=0)
+    if parents is None or mate is None:
+        parents = mate = torch.full_like(ids, NO_PARENT)
+        child = ids
+    else:
+        count = parents.shape[1]
+        born = torch.zeros(len(ids), 1 + count, dtype=torch.bool, device=ids.device)
+        born.scatter_(1, (ids - first + 1).clamp_min(0), True)  # place 0 is for older ones
+        child = torch.arange(first, first + count, device=ids.device).expand_as(parents)
+        child = child.masked_fill(~born[:, 1:], NO_CHILD)
+    item = rows.item[:, None].expand_as(child)
+    return torch.stack([item, child, parents, mate], dim=2).flatten(0, 1)
 
 
 def logbook(records: Iterable[Mapping[str, Any]]) -> tools.Logbook:

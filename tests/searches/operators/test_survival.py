@@ -13,7 +13,7 @@ from small_worlds import Analytic, evolved, one_max, rows_of
 from torch import Tensor
 
 from synth.core import Mutation, Rows, Survival
-from synth.core.lineage import line_of
+from synth.core.lineage import joined, line_of
 from synth.errors import InputError
 from synth.searches.genetic import Genetic
 from synth.searches.operators.combined_mutation import SelfAdaptive
@@ -389,7 +389,7 @@ def test_births_tell_whose_genes_everyone_has(options: dict) -> None:
     )
     search = evolution(population, 7, mutate=GaussianMutation(0.0, 0.0), **options)
     reports, states = evolved(search, problem, rows_of(items))
-    births = torch.cat([entry.births for entry in reports])
+    births = joined(entry.births for entry in reports)
     born = {(item, child): (parent, mate) for item, child, parent, mate in births.tolist()}
     assert len(born) == len(births)  # nobody is born twice
     crossed = not isinstance(options.get("mate"), NoCrossover)
