@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     with guarded_streams("synth-gallery"):
         options = _parser().parse_args(arguments)
-        paths = [Path(path).expanduser() for path in options.paths]
+        paths = [Path(os.path.expanduser(path)) for path in options.paths]
         try:
             print(_build(paths, options.output, options.title))
         except InputError as error:
@@ -86,7 +87,7 @@ def _page(paths: Sequence[Path], output: str | None) -> Path:
                 f"{paths[0]} keeps its own page; name another for all: --output FILE.html."
             )
         return paths[0] / "index.html"
-    page = Path(output).expanduser()
+    page = Path(os.path.expanduser(output))
     if page.is_dir():
         return page / "index.html"
     if page.suffix.lower() not in (".html", ".htm"):

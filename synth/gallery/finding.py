@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synth.errors import InputError
+from synth.files import reason_of
 
 RESULT = "result.json"
 STEPS = "steps.jsonl"
@@ -40,19 +41,23 @@ def find_runs(paths: Sequence[Path]) -> RunFolders:
     """Every run folder at or under `paths`, each once.
 
     Raises:
-        InputError: where a path does not exist or is a file.
+        InputError: where a path does not exist, is a file, or cannot be listed.
     """
     finished: dict[str, Path] = {}
     unfinished: dict[str, Path] = {}
     for path in paths:
-        if not path.exists():
+        try:
+            os.scandir(path).close()
+        except FileNotFoundError as error:
             raise InputError(
                 f"{path}: no such folder. Name a folder that holds runs, such as runs/."
-            )
-        if not path.is_dir():
+            ) from error
+        except NotADirectoryError as error:
             raise InputError(
                 f"{path}: a file where a folder is meant; name the run folder or one above it."
-            )
+            ) from error
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: {reason_of(error)}.") from error
         for folder, is_finished in _walk(path):
             (finished if is_finished else unfinished).setdefault(os.path.realpath(folder), folder)
     return RunFolders(tuple(finished.values()), tuple(unfinished.values()))

@@ -80,6 +80,18 @@ def test_nothing_to_show_leaves_with_two(
     assert list(tmp_path.rglob("*.html")) == []
 
 
+def test_folders_that_cannot_be_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "~no such user/runs: no such folder" in output_of(capsys, "~no such user/runs", code=2)
+
+    def refuse(path: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", refuse)  # a test that root runs may read everything
+    assert output_of(capsys, tmp_path, code=2).endswith(f"{tmp_path}: permission denied.\n")
+
+
 def test_names_with_line_ends_stay_on_one_line(
     make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
