@@ -69,4 +69,5 @@ def test_a_backward_counts_as_two_forwards() -> None:
 def test_any_value_becomes_one_short_line() -> None:
     assert anything(["a", 1, None]) == f"a, 1, {NOTHING}"
     assert anything("two\nlines") == "two lines"
+    assert anything("\x1b[31m\u202e\udce9") == r"\x1b[31m\u202e\udce9"
     assert len(anything({"long": "x" * 999})) == 240
