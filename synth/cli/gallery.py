@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from synth.cli.streams import guarded_streams
 from synth.errors import InputError, printable
@@ -26,9 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or 2 where the user has to change something.
     """
     with guarded_streams("synth-gallery"):
-        options = _parser().parse_args(arguments)
-        paths = [Path(os.path.expanduser(path)) for path in options.paths]
         try:
+            options = _parser().parse_args(arguments)
+            paths = [Path(os.path.expanduser(path)) for path in options.paths]
             print(_build(paths, options.output, options.title))
         except InputError as error:
             print(f"synth-gallery: {error}", file=sys.stderr)
@@ -36,8 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports a mistake in one line that is safe to print: a shell's glob may give it any name."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help.")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="synth-gallery",
         description="Build one HTML page over every finished run under the folders. "
         "It opens from disk.",

@@ -80,6 +80,14 @@ def test_nothing_to_show_leaves_with_two(
     assert list(tmp_path.rglob("*.html")) == []
 
 
+def test_options_that_do_not_exist_are_reported_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = output_of(capsys, "runs", "--new\x1b[31m\nline", code=2)
+    assert r"unrecognized arguments: --new\x1b[31m\nline; see synth-gallery --help." in line
+    assert "are required: PATH" in output_of(capsys, code=2)
+
+
 def test_folders_that_cannot_be_listed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
