@@ -27,8 +27,8 @@ def canvas(
     """A `Perturbation` of `image` or `images` where one is named, else `Pixels` from `start`.
 
     Args:
-        start: one of the starts of `Pixels` (``noise``, ``zeros``, ``mean``, ``uniform``), or an
-            image, by path or name, which is then the one that is perturbed.
+        start: one of the starts of `Pixels` (``noise``, which is also called ``random``, ``zeros``,
+            ``mean``, ``uniform``), or an image, by path or name, which is then the one that is perturbed.
         image: the one image to perturb.
         images: several images to perturb, an item each: a folder, a glob or a list.
         size: height and width; those that the network reads where None.
@@ -44,6 +44,8 @@ def canvas(
         InputError: for a start that is neither a start nor an image, and for settings that
             contradict each other.
     """
+    if start == "random":  # as encoding=generator calls it
+        start = "noise"
     if start is None:
         raise InputError(
             f"start=null: there is nothing to begin from; write one of {', '.join(STARTS)}, "

@@ -40,8 +40,8 @@ class Generator(Encoding):
 
     Args:
         weights: the generator's file, made by ``recipe=train_generator``; None: the bundled one.
-        start: ``random`` (each unit normal about its mean over the training images), ``mean`` or
-            ``zeros``; or an image, by path or name, whose code is the start.
+        start: ``random``, also called ``noise`` (each unit normal about its mean over the training
+            images), ``mean`` or ``zeros``; or an image, by path or name, whose code is the start.
         image: an image whose code is the start: the activations of the layer and network that the
             generator was trained for, also where another network is visualised.
         images: several such images, an item each: a folder, a glob or a list.
@@ -69,6 +69,8 @@ class Generator(Encoding):
         spread: float = 1.0,
         size: Size = None,
     ) -> None:
+        if start == "noise":  # as encoding=canvas calls it
+            start = "random"
         if start not in STARTS:
             image = _start_image(start, image, images)
         if clip is not None and not clip > 0:

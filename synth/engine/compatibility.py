@@ -19,7 +19,7 @@ from synth.engine.fitness import ImageProblem
 from synth.engine.verdict import is_hit
 from synth.errors import InputError
 from synth.networks import reading
-from synth.record.result import name_of
+from synth.record.result import option_of
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Parts:
 
     @property
     def search_name(self) -> str:
-        return name_of(self.search)
+        return option_of(self.search)
 
     @property
     def encoding_name(self) -> str:
-        return name_of(self.problem.encoding)
+        return option_of(self.problem.encoding)
 
     @property
     def pictures(self) -> int:

@@ -39,7 +39,7 @@ from synth.record import progress
 from synth.record.interrupt import Interrupt
 from synth.record.job import Job
 from synth.record.record import Record, versions
-from synth.record.result import Json, NetworkInfo, Result, name_of
+from synth.record.result import Json, NetworkInfo, Result, name_of, option_of
 from synth.transforms.affine import Chain
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class Experiment(Job):
             part.check(self.problem, self.rows)
         if budget is not None and budget < self._max_passes():
             raise InputError(
-                f"budget={budget}: one step of {name_of(search)} can take {self._max_passes()} "
+                f"budget={budget}: one step of {option_of(search)} can take {self._max_passes()} "
                 "network passes of an item; write that or more, or null."
             )
 

@@ -114,6 +114,7 @@ class Comparison(Job):
             transfer=self.transfer and NetworkInfo(self.transfer.name, self.transfer.sha256),
             items=items,
             contenders=contenders,
+            archive=next((result.archive for result in results if result.archive), None),
         )
 
     def _measure(self, record: Record, experiment: Experiment, items: Sequence[Item]) -> None:
@@ -130,7 +131,9 @@ class Comparison(Job):
                 if math.isfinite(distance):
                     item.natural_distance = round(distance, 4)
         if self.transfer is not None:
-            index = torch.tensor(places, device=experiment.rows.item.device)
+            each = len(items) // len(experiment.rows)  # images of a row
+            rows = [place // each for place in places]
+            index = torch.tensor(rows, device=experiment.rows.item.device)
             targets = experiment.problem.objective.target(experiment.rows.select(index))
             self._transfer(record, experiment, saved_items, targets, images)
 

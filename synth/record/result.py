@@ -227,6 +227,11 @@ def name_of(part: object) -> str:
     return type(part).__name__.lower()
 
 
+def option_of(part: object) -> str:
+    """The name by which a user chooses a part: that of its module, as of its YAML."""
+    return type(part).__module__.rpartition(".")[2]
+
+
 # written also where they are None: readers of result.json may rely on these names
 _ALWAYS_IN_ITEM = ("file", "target", "predicted", "confidence", "success", "seconds", "linf", "l2")
 _ALWAYS_IN_RESULT = ("status", "seconds", "device", "network", "search", "encoding", "findings")

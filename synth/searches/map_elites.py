@@ -87,10 +87,11 @@ class MapElites(Search):
         mate = mate or NoCrossover()
         self.steps = steps
         self.batch = batch
+        self.individuals = batch
         self.focus = focus
         self.settle = settle
-        self.mutation = mutate
-        self.crosses = mate.crosses
+        self.mate = self.crossover = mate
+        self.mutate = self.mutation = mutate
         self.toolbox = base.Toolbox()
         self.toolbox.register("mate", mate)
         self.toolbox.register("mutate", mutate)
@@ -110,7 +111,9 @@ class MapElites(Search):
                 "luckiest would stay; write transform=none."
             )
         first = problem.start(rows) if genome is None else genome
+        self._suit(problem, first[0])
         self.mutation.check(first[0])
+        self.crossover.check(first[0])
         none = torch.full((count,), NO_PARENT, dtype=torch.int64, device=first.device)
         unknown = torch.full((count,), -torch.inf, device=first.device)
         state = {
@@ -139,6 +142,7 @@ class MapElites(Search):
     ) -> tuple[State, StepReport]:
         # the batch belongs to all cells: its random numbers are drawn with the key of the first
         batch_row = rows.select(slice(1)).fold_in(step)
+        self._suit(problem, state["elite"][0])
         cells = self._parent_cells(state, rows, batch_row, step)
         offspring_rows = Rows(rows.item[cells], batch_row.split(self.batch).key)
         if step == 0:
@@ -193,6 +197,15 @@ class MapElites(Search):
             generations=state["generations"],
         )
 
+    def _suit(self, problem: Problem, genome: Genome) -> None:
+        """Sets and registers the operators that `mate` and `mutate` stand for with such genomes."""
+        self.crossover = self.mate.suited(genome, problem.size)
+        self.mutation = self.mutate.suited(genome, problem.size)
+        if self.crossover is not self.mate:
+            self.toolbox.register("mate", self.crossover)
+        if self.mutation is not self.mutate:
+            self.toolbox.register("mutate", self.mutation)
+
     def _parent_cells(self, state: State, rows: Rows, batch_row: Rows, step: int) -> Tensor:
         """The cell of each parent, [batch]; in step 0 the cells in turn."""
         if step == 0:
@@ -224,6 +237,7 @@ class MapElites(Search):
         parents = state["id"][cells]
         strength = state["strength"][cells][None] if self.mutation.self_adaptive else None
         genomes = self.toolbox.mate(state["elite"][cells][None], batch_row.fold_in(MATE))
+        crossed = self.crossover.crossed(self.batch, batch_row.fold_in(MATE))
         genomes, strength = mutated(
             self.mutation.at(step),
             genomes,
@@ -235,7 +249,7 @@ class MapElites(Search):
             genomes=problem.project(genomes[0], rows),
             strength=None if strength is None else strength[0],
             parents=parents,
-            mates=mates(parents[None], self.crosses)[0],
+            mates=mates(parents[None], crossed)[0],
         )
 
     def _shares(self, rows: Rows, step: int) -> Tensor:

@@ -98,8 +98,9 @@ class Stages(Search):
             if place == len(self.stages) - 1:
                 break
             if "genome" not in search.init(stage_problem, rows.select(slice(1))):
+                name = type(search).__module__.rpartition(".")[2]
                 raise InputError(
-                    f"search.search: {type(search).__name__.lower()} keeps a population, or a "
+                    f"search.search: {name} keeps a population, or a "
                     "change from a start, of which nothing could be transferred to the next stage; "
                     "use gradient, lbfgs or cma."
                 )
@@ -177,7 +178,8 @@ class Stages(Search):
             raise InputError(
                 f"search: in its stage of scale {stage.scale:.3g} pictures have {height}x{width} "
                 "pixels, too few for the network or the transform; write fewer octaves "
-                "(search.count=), or a larger encoding.size."
+                "(search.count=), a larger encoding.size, or network.fit=true, which scales pictures "
+                "to what the network reads."
             ) from error
 
 

@@ -92,7 +92,7 @@ def test_a_budget_lets_it_go_on(loud_network: Network, tmp_path) -> None:
     (item,) = experiment.run(Record(tmp_path)).to_dict()["items"]
     assert item["steps"] == 2
     with pytest.raises(
-        InputError, match="budget=3: one step of fastgradient can take 4 network passes"
+        InputError, match="budget=3: one step of fast_gradient can take 4 network passes"
     ):
         Experiment(
             loud_network,

@@ -26,6 +26,7 @@ the YAML up. What it needs in a test stands in the YAML's comments at the top, a
     rectangle          Rectangle in crossover.py: block crossover of images
     simulated_binary   SimulatedBinary in simulated_binary.py: SBX of real genomes
     stock              StockCrossover in stock.py: any crossover of deap.tools
+    suited             SuitedCrossover in suited.py: the one that suits the encoding
     two_point          TwoPoint in crossover.py: two-point crossover
     uniform            UniformCrossover in crossover.py: uniform crossover
 
@@ -40,6 +41,7 @@ the YAML up. What it needs in a test stands in the YAML's comments at the top, a
     self_adaptive      SelfAdaptive in combined_mutation.py: a mutation whose strength evolves
     smooth             Smooth in regional_mutation.py: low-frequency noise in a window
     stock              StockMutation in stock.py: any mutation of deap.tools
+    suited             SuitedMutation in suited.py: the one that suits the encoding
     topology           TopologyMutation in topology.py: connections, nodes and weights of graphs
 
 ``search/survive=NAME``, by the names of the YAMLs in ``conf/search/survive``:
@@ -58,6 +60,7 @@ __all__ = [
     "selection",
     "simulated_binary",
     "stock",
+    "suited",
     "survival",
     "topology",
 ]

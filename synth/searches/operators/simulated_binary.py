@@ -66,9 +66,9 @@ class SimulatedBinary(Crossover):
         else:
             child1, child2 = self._bounded(first, second, chance, self.low, self.high)
         if self.rate < 1:
-            mates = (rows.fold_in(1).uniform(pairs) < self.rate)[..., None]
-            child1 = torch.where(mates, child1, first)
-            child2 = torch.where(mates, child2, second)
+            crossed = self.crossed(genomes.shape[1], rows)[..., None]
+            child1 = torch.where(crossed, child1, first)
+            child2 = torch.where(crossed, child2, second)
         children = torch.empty_like(flat)
         children[:, 0 : 2 * pairs : 2] = child1
         children[:, 1 : 2 * pairs : 2] = child2

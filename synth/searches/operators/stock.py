@@ -25,6 +25,8 @@ from synth.core import Crossover, Mutation, Rows, Selection
 from synth.errors import InputError, nearest
 from synth.searches.operators._ranges import check_share
 
+TOURNAMENT = "selTournament"
+PROPORTIONAL = ("selRoulette", "selStochasticUniversalSampling")
 WRONG = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -35,17 +37,18 @@ class StockSelection(Selection):
 
     Args:
         name: as in ``deap.tools``.
-        arguments: its keyword arguments.
+        arguments: its keyword arguments; None for those of a tournament of 3, or none.
 
     Raises:
-        InputError: for an unknown name or wrong arguments.
+        InputError: for an unknown name or wrong arguments, and where the operator does not suit
+            the fitness: a roulette does not where one is negative.
     """
 
-    def __init__(
-        self, name: str = "selRoulette", arguments: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, name: str = TOURNAMENT, arguments: Mapping[str, Any] | None = None) -> None:
         self.name = name
-        self.arguments = dict(arguments or {})
+        if arguments is None:
+            arguments = {"tournsize": 3} if name == TOURNAMENT else {}
+        self.arguments = dict(arguments)
         self.operator = _operator("search.select", "sel", name, self.arguments, 2)
 
     def __call__(self, fitness: Tensor, count: int, rows: Rows) -> Tensor:
@@ -54,6 +57,12 @@ class StockSelection(Selection):
             valid = [place for place, value in enumerate(values) if np.isfinite(value)]
             candidates = [_Candidate(place, values[place]) for place in valid]
             candidates = candidates or [_Candidate(place, 0.0) for place in range(len(values))]
+            if self.name in PROPORTIONAL and min(values[place] for place in valid or [0]) < 0:
+                raise InputError(
+                    f"search.select.name={self.name}: needs a fitness of 0 or more, and a log "
+                    "probability is below; write search/select=roulette, which shifts them, or "
+                    "search.select.name=selTournament."
+                )
             with seeded(key), _in_one_line("search.select", self.name):
                 parents = self.operator(candidates, count, **self.arguments)
             if len(parents) != count:
@@ -91,10 +100,15 @@ class StockCrossover(Crossover):
 
     def __call__(self, genomes: Tensor, rows: Rows) -> Tensor:
         children = []
-        for population, key in zip(_lists(genomes), rows.key.tolist(), strict=True):
+        crossed = self.crossed(genomes.shape[1], rows).tolist()
+        populations = zip(_lists(genomes), crossed, rows.key.tolist(), strict=True)
+        for population, pairs, key in populations:
             with seeded(key), _in_one_line("search.mate", self.name):
-                for first, second in zip(population[0::2], population[1::2], strict=False):
-                    if random.random() < self.rate:
+                for first, second, is_crossed in zip(
+                    population[0::2], population[1::2], pairs, strict=False
+                ):
+                    random.random()  # the place of a draw of earlier versions
+                    if is_crossed:
                         first[:], second[:] = self.operator(first, second, **self.arguments)
             children.append(population)
         return _genomes(children, genomes, f"search.mate.name={self.name}")

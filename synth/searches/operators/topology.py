@@ -84,7 +84,7 @@ class TopologyMutation(Mutation):
         return replace(self, bold=1.0) if generation <= self.settle else self
 
     def check(self, genome: Genome) -> None:
-        if genome.ndim != 2 or genome.shape[1] != genome.shape[0] + graph.WEIGHTS:
+        if not graph.is_graph(genome):
             raise InputError(
                 "search.mutate=topology: changes graphs (encoding=cppn); for another encoding "
                 "write another mutation, search/mutate=gaussian."

@@ -101,7 +101,7 @@ def test_an_argument_is_scaled_where_strength_adapts() -> None:
         ),
         (lambda: StockMutation("flip"), "search.mutate.name=flip: .*mutFlipBit"),
         (
-            lambda: StockSelection("selTournament"),
+            lambda: StockSelection("selTournament", {}),
             r"needs tournsize; write \+search.select.arguments.tournsize=",
         ),
         (
