@@ -379,7 +379,7 @@ def check(file: Path, only: Sequence[str] | None = None) -> bool:
         if isinstance(left, str):
             lines = [left]
         else:
-            lines = list(_differences(_renamed(kept["runs"][case.name]["left"]), left))
+            lines = list(differences(_renamed(kept["runs"][case.name]["left"]), left))
         same = same and not lines
         more = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         for line in [*lines[:SHOWN], *more] or ["equal"]:
@@ -450,7 +450,7 @@ def _chosen(there: Sequence[Case], only: Sequence[str] | None) -> list[Case]:
     return [case for case in there if not only or case.name in only]
 
 
-def _inputs(folder: Path) -> None:
+def draw_inputs(folder: Path) -> None:
     """Draws what the runs read: six pictures in each of two class folders, a photograph, a film."""
     random = np.random.default_rng(0)
     names = [
@@ -483,7 +483,7 @@ def run(case: Case) -> Left | str:
     """What `case` leaves, run in a folder of its own; where it fails, why."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _inputs(folder)
+        draw_inputs(folder)
         for command in case.commands:
             if case.interrupt and command == case.commands[-1]:
                 code = _command(command, folder, stop_at=folder / "out/steps.jsonl")
@@ -493,7 +493,7 @@ def run(case: Case) -> Left | str:
             if code != 0:
                 lines = (folder / "log.txt").read_text(encoding="utf-8").splitlines()
                 return f"exit code {code}: {lines[-1] if lines else 'nothing was said'}"
-        return _left(folder / ("out" if (folder / "out").is_dir() else "runs"))
+        return left_in(folder / ("out" if (folder / "out").is_dir() else "runs"))
 
 
 def _command(words: Sequence[str], folder: Path, stop_at: Path | None = None) -> int | None:
@@ -528,7 +528,7 @@ def _console(words: Sequence[str], folder: Path) -> None:
 # -- what is compared ------------------------------------------------------------------------------
 
 
-def _left(folder: Path) -> Left:
+def left_in(folder: Path) -> Left:
     """Hashes of all pictures and tensors, and the records, under `folder` by their paths in it."""
     left: Left = {"pictures": {}, "tensors": {}, "records": {}}
     for path in sorted(folder.rglob("*")):
@@ -592,7 +592,7 @@ def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
-def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
+def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
     """Every place where two JSON values differ, in a line each."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
@@ -600,12 +600,12 @@ def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
             if key not in new:
                 yield f"{path}: gone, was {_brief(old[key])}"
             elif key in old:
-                yield from _differences(old[key], new[key], path)
+                yield from differences(old[key], new[key], path)
             elif key not in ADDED:
                 yield f"{path}: new, {_brief(new[key])}"
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for place, pair in enumerate(zip(old, new, strict=True)):
-            yield from _differences(*pair, f"{where} {place}")
+            yield from differences(*pair, f"{where} {place}")
     elif old != new:
         yield f"{where}: was {_brief(old)}, is {_brief(new)}"
 

@@ -7,17 +7,18 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from torch import Tensor
 
 from synth.core import Encoding, Rows
 from synth.core.hardware import device_of
 from synth.data.sizes import Size, size_of
 from synth.errors import InputError
+from synth.files import read_text
 from synth.record import progress
+from synth.record.checkpoint import UNREADABLE, read_marked
 from synth.record.job import Job
 from synth.record.record import RESULT, Record, versions
-from synth.record.result import Item, Json, Result, name_of
+from synth.record.result import MALFORMED, Item, Json, Result, name_of
 
 
 class Render(Job):
@@ -56,12 +57,10 @@ class Render(Job):
         name = f"genomes_{contender}.safetensors" if contender else "genomes.safetensors"
         self.device = device_of(device)
         try:
-            self.genome = load_file(Path(run) / name)["genome"].to(self.device)
-            record = json.loads((Path(run) / RESULT).read_text(encoding="utf-8"))
-            if not isinstance(record, dict):
-                raise TypeError(f"{RESULT} holds no JSON object")
-            self.earlier = Result.from_dict(record)
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+            tensors, _ = read_marked(Path(run) / name)
+            self.genome = tensors["genome"].to(self.device)
+            self.earlier = Result.from_dict(json.loads(read_text(Path(run) / RESULT)))
+        except (*UNREADABLE, *MALFORMED) as error:
             raise InputError(
                 f"run={run}: no finished run that kept its genomes ({name})."
             ) from error
@@ -71,6 +70,14 @@ class Render(Job):
                 f"run={run}: {len(self.items)} items, but {len(self.genome)} genomes in {name}."
             )
         self.encoding = encoding.at(shape).to(self.device)
+        start = self.encoding.start(self._rows(0))
+        if (self.genome.shape[1:], self.genome.dtype) != (start.shape[1:], start.dtype):
+            raise InputError(
+                f"run={run}: the genomes in {name}, {_form(self.genome)}, are not those of its "
+                f"encoding, {_form(start)}."
+            )
+        if not self.genome.isfinite().all():
+            raise InputError(f"run={run}: there are genomes in {name} with NaN or infinity.")
         self.folder = run
 
     def run(self, record: Record) -> Result:
@@ -103,13 +110,25 @@ class Render(Job):
             of=earlier.file,
         )
         if earlier.file:
-            key = torch.zeros(1, dtype=torch.int64, device=self.device)
-            genome = self.genome[number : number + 1]
             with torch.inference_mode():
-                image = self.encoding.decode(genome, Rows(key + number, key))[0]
+                genome = self.genome[number : number + 1]
+                image = self.encoding.decode(genome, self._rows(number))[0]
+            if not image.isfinite().all():
+                raise InputError(f"run={self.folder}: genome {number} decodes to NaN.")
             about: dict[str, Json] = {"target": item.target, "target_index": item.target_index}
             if item.niche is not None:
                 about["niche"] = item.niche
             about |= {"seed": item.seed, "of": f"{self.folder}/{earlier.file}"}
             item.file = record.picture(number, image, about)
         return item
+
+    def _rows(self, number: int) -> Rows:
+        """The row of one genome."""
+        key = torch.zeros(1, dtype=torch.int64, device=self.device)
+        return Rows(key + number, key)
+
+
+def _form(genomes: Tensor) -> str:
+    """Shape and type of genomes in words: ``16x18 float32``."""
+    shape = "x".join(map(str, genomes.shape[1:]))
+    return f"{shape} {str(genomes.dtype).removeprefix('torch.')}"

@@ -49,7 +49,7 @@ def beside(path: Path) -> Path:
 
 
 def is_running(process: int) -> bool:
-    """Whether there is a process of that id on this machine; True on Windows, where none is asked."""
+    """Whether this machine has a process of that id; True on Windows, where none is asked."""
     if sys.platform == "win32":  # signal 0 would end it
         return True
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -18,12 +19,13 @@ from console import ROOT, Synth, result_of, started, steps_of
 from hypothesis import given
 from hypothesis import strategies as st
 from interrupted import DRIVER, wait_for_step
+from omegaconf import OmegaConf
 from PIL import Image
 
 from synth.cli.folders import LONGEST_NAME, point
 from synth.core import Problem, Rows, State, StepReport
 from synth.networks import bundled
-from synth.record.interrupt import Interrupt
+from synth.record.lock import Lock
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
 
@@ -455,16 +457,6 @@ def test_an_interrupted_sweep_stops_and_goes_on(
     assert len(list(Path("runs").rglob("result.json"))) == 3
 
 
-def test_the_second_ctrl_c_does_not_wait() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with Interrupt() as interrupt:
-        signal.raise_signal(signal.SIGINT)
-        assert interrupt.requested
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
-
-
 def test_a_folder_of_another_unfinished_run_is_refused(
     synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -560,11 +552,12 @@ def test_sigkill_and_again(tmp_path: Path, synth: Synth, weights: Path) -> None:
     assert _outcome(Path("killed")) == _outcome(Path("whole"))
 
 
-def test_ctrl_c(tmp_path: Path, weights: Path) -> None:
+def test_sigterm_saves_as_ctrl_c_does(tmp_path: Path, weights: Path) -> None:
     words = *GRADIENT, "search.steps=100000", f"network.weights={weights}", "folder=out"
     process = started(*words, cwd=tmp_path, code=DRIVER)
     wait_for_step(tmp_path / "out", 2, process)
-    process.send_signal(signal.SIGINT)
+    assert (tmp_path / "out/run.lock").exists()
+    process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=100)
     assert process.returncode == 130, err
     assert "Traceback" not in err
@@ -574,3 +567,50 @@ def test_ctrl_c(tmp_path: Path, weights: Path) -> None:
     assert {item["steps"] for item in result["items"]} == {len(steps_of(tmp_path / "out"))}
     assert len(list((tmp_path / "out/images").glob("*.png"))) == 2
     assert (tmp_path / "out/checkpoint.safetensors").exists()
+    assert not (tmp_path / "out/run.lock").exists()
+
+
+def test_a_folder_in_which_a_process_runs_is_refused(synth: Synth, weights: Path) -> None:
+    words = "recipe=layers", f"network.weights={weights}", "folder=out"
+    with Lock(Path("out")):
+        line = synth(*words).complaint
+        assert line.startswith(f"folder=out: process {os.getpid()} on ")
+    assert synth(*words).code == 0
+    assert not Path("out/run.lock").exists()
+
+
+# -- run folders of earlier versions -------------------------------------------------------------
+
+
+def _copy(name: str, folder: str) -> list[str]:
+    """Copies a run of an earlier version; its command, with `folder` as the folder."""
+    shutil.copytree(ROOT / "tests/archive" / name, folder)
+    shutil.copy(ROOT / "tests/archive/photo.png", "photo.png")
+    overrides = OmegaConf.load(Path(folder, ".hydra/overrides.yaml"))
+    return [str(word) for word in overrides if not str(word).startswith("folder=")]
+
+
+@pytest.mark.parametrize("name", ["fooling_gradient", "onemax"])
+def test_a_finished_run_of_an_earlier_version_is_finished(name: str, synth: Synth) -> None:
+    words = [*_copy(name, "out"), "folder=out"]
+    before = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
+    ran = synth(*words)
+    assert ran.code == 0, ran.err
+    assert "out is finished already" in ran.err
+    kept = {path: path.read_bytes() for path in before}
+    assert kept == before
+    assert "another configuration" in synth(*words, "seed=7").complaint
+
+
+def test_an_unfinished_search_of_an_earlier_version_begins_anew(synth: Synth) -> None:
+    words = [*_copy("interrupted", "out"), "folder=out"]
+    words[words.index("search.generations=300")] = "search.generations=2"
+    assert "another configuration" in synth(*words).complaint  # what was written is another thing
+    overrides = Path("out/.hydra/overrides.yaml")
+    overrides.write_text(overrides.read_text().replace("generations=300", "generations=2"))
+    ran = synth(*words)
+    assert ran.code == 0, ran.err
+    assert "out was begun by an earlier version of synth, whose checkpoints" in ran.err
+    assert result_of(Path("out"))["items"][0]["steps"] == 3
+    assert [line["step"] for line in steps_of(Path("out"))] == [0, 1, 2]
+    assert "out is finished already" in synth(*words).err

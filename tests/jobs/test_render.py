@@ -11,7 +11,7 @@ import pytest
 import torch
 from console import Synth, result_of
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from small_worlds import rows_of
 
 from synth.encodings.cppn import Cppn
@@ -70,8 +70,25 @@ def test_an_image_at_another_size_is_the_decoded_genome(earlier: Synth) -> None:
 def test_runs_that_cannot_be_rendered_are_refused_in_one_line(
     earlier: Synth, tmp_path: Path
 ) -> None:
-    for name in ("damaged", "cut", "fewer", "other", "noresult", "noconfig", "odd"):
+    tampered = ("flipped", "shape", "undefined", "typed", "deep", "evil", "secret")
+    for name in ("damaged", "cut", "fewer", "other", "noresult", "noconfig", "odd", *tampered):
         shutil.copytree("earlier", name)
+    genomes = load_file("earlier/genomes.safetensors")["genome"]
+    content = bytearray(Path("flipped/genomes.safetensors").read_bytes())
+    content[-9] ^= 1
+    Path("flipped/genomes.safetensors").write_bytes(content)
+    save_file({"genome": genomes[:, :3].contiguous()}, "shape/genomes.safetensors")
+    save_file({"genome": genomes * torch.nan}, "undefined/genomes.safetensors")
+    earlier_result = result_of(Path("earlier"))
+    earlier_result["items"][0]["target"] = {"a": ["/etc/passwd"]}
+    Path("typed/result.json").write_text(json.dumps(earlier_result))
+    Path("deep/result.json").write_text("[" * 100_000)
+    config = Path("earlier/.hydra/config.yaml").read_text()
+    cppn = "synth.encodings.cppn.Cppn"
+    assert cppn in config
+    payload = "synth.cli.command.Path.write_text\n  self: evil.txt\n  data: evil"
+    Path("evil/.hydra/config.yaml").write_text(config.replace(cppn, payload))
+    Path("secret/.hydra/config.yaml").write_text(config.replace(cppn, "${oc.env:PATH}"))
     Path("damaged/genomes.safetensors").write_bytes(b"no tensors")
     genomes_file = Path("cut/genomes.safetensors")
     genomes_file.write_bytes(genomes_file.read_bytes()[:-9])
@@ -90,6 +107,14 @@ def test_runs_that_cannot_be_rendered_are_refused_in_one_line(
         (["run=noresult"], ["run=noresult"]),
         (["run=noconfig"], ["run=noconfig"]),
         (["run=odd"], ["run=odd"]),
+        (["run=flipped"], ["run=flipped", "genomes.safetensors"]),
+        (["run=shape"], ["run=shape", "3x", "are not those of its encoding"]),
+        (["run=undefined"], ["run=undefined", "with NaN"]),
+        (["run=typed"], ["run=typed", "no finished run"]),
+        (["run=deep"], ["run=deep", "no finished run"]),
+        (["run=5"], ["run=5: no path", "write run=./5"]),
+        (["run=evil"], ["names synth.cli.command.Path.write_text, which is no encoding"]),
+        (["run=secret"], ["run=secret", "no synthesis"]),
         (["run=empty"], ["run=empty", "name the folder of one"]),
         (["run=nowhere"], ["run=nowhere", "name the folder of one"]),
         ([], ["run", "write run=..."]),
@@ -104,6 +129,7 @@ def test_runs_that_cannot_be_rendered_are_refused_in_one_line(
         line = earlier("recipe=render", "folder=out", *words).complaint
         assert not [text for text in fragments if text not in line], (words, line)
         assert not Path("out").exists()
+    assert not Path("evil.txt").exists()
 
 
 def test_a_run_of_pixels_is_refused(synth: Synth, weights: Path) -> None:

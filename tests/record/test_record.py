@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ from PIL import Image
 
 from synth.errors import InputError
 from synth.record.atomic import write_atomically
-from synth.record.record import Record, dumps
-from synth.record.result import Result
+from synth.record.checkpoint import Checkpoint
+from synth.record.json_text import dumps
+from synth.record.record import Record
+from synth.record.result import Item, Result
 
 _leaves = st.one_of(
     st.none(),
@@ -231,3 +235,76 @@ def test_parts_share_a_folder(tmp_path: Path) -> None:
     assert [line["contender"] for line in steps_of(tmp_path)] == ["gradient"]
     second.keep_part_result(Result(status="interrupted"))
     assert second.part_result() is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace("0.5", "0.6"),
+        lambda text: text[:-3],
+        lambda text: "[1, 2]",
+        lambda text: "[" * 100_000,
+        lambda text: '{"identity": {"seed": 0}, "result": {"status": 5}}',
+        lambda text: '{"identity": {"seed": 0}, "result": {"status": "done", "items": 7}}',
+        lambda text: '{"identity": {"seed": 0}}',
+    ],
+)
+def test_the_damaged_result_of_a_part_is_not_taken_over(
+    damage: Callable[[str], str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    share = Record(tmp_path, {"seed": 0}).of("gradient", 0)
+    share.keep_part_result(Result(status="done", findings={"rate": 0.5}))
+    path = tmp_path / "checkpoint_gradient.json"
+    path.write_text(damage(path.read_text()))
+    assert share.part_result() is None
+    assert f"{path} is damaged: gradient runs again" in caplog.text
+
+
+def test_a_part_whose_image_is_gone_runs_again(tmp_path: Path) -> None:
+    share = Record(tmp_path, {"seed": 0}).of("gradient", 0)
+    file = share.picture(0, torch.zeros(3, 8, 8), {})
+    share.keep_part_result(Result(status="done", items=[Item(file=file), Item()]))
+    assert share.part_result() is not None
+    (tmp_path / file).unlink()
+    assert share.part_result() is None
+
+
+def test_a_picture_of_another_format_is_not_read_back(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    file = tmp_path / record.picture(0, torch.zeros(3, 8, 8), {})
+    file.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n")
+    with pytest.raises(InputError, match=r"images/000\.png: not a picture"):
+        record.read_back("images/000.png")
+
+
+def test_an_unfinished_search_of_an_earlier_version_is_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = Record(tmp_path, {"seed": 0})
+    record.steps(_lines(0))
+    record.checkpoint({"genome": torch.zeros(2)}, {})
+    share = record.of("gradient", 0)
+    share.checkpoint({"genome": torch.zeros(2)}, {})
+    share.keep_part_result(Result(status="done"))
+    stay = {"checkpoint_mine.safetensors", "checkpoint.pt"}
+    for name in stay:
+        (tmp_path / name).touch()
+    Record.begin_anew(tmp_path, ["gradient"])
+    assert {path.name for path in tmp_path.iterdir()} == stay
+    assert len(caplog.records) == 1
+    assert "was begun by an earlier version of synth" in caplog.text
+    Record.begin_anew(tmp_path, ["gradient"])
+    assert len(caplog.records) == 1
+    Checkpoint(tmp_path).save({}, {"training": {}})  # weeks of work
+    Record.begin_anew(tmp_path, [])
+    assert (tmp_path / "checkpoint.safetensors").is_file()
+
+
+def test_a_file_name_that_is_no_utf8_is_json(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    name = os.fsdecode(b"caf\xe9.png")
+    record.picture(0, torch.zeros(3, 8, 8), {"image": name})
+    record.finish(Result(status="done", findings={"image": name}))
+    finished = Record.finished(tmp_path)
+    assert finished is not None
+    assert finished["findings"] == {"image": name}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.record.record import dumps
+from synth.record.json_text import dumps
 from synth.record.result import Figure, Item, NetworkInfo, Result
 
 _texts = st.text(max_size=6)

@@ -305,6 +305,49 @@ def test_weights_and_validation_losses_that_are_no_numbers_are_not_saved(tmp_pat
     assert Checkpoint(tmp_path).load() is None
 
 
+def test_a_sheet_of_samples_is_drawn_before_the_checkpoint_of_its_epoch(tmp_path: Path) -> None:
+    """A training that is killed after the checkpoint does not come back to the sheet."""
+    task = Stub()
+    epochs: list[int] = []
+
+    def sample(folder: Path, epoch: int) -> None:
+        state = counters(tmp_path)
+        epochs.append(state["epoch"] if state else 0)
+        if epoch == 2:
+            raise RuntimeError("power cut")
+
+    task.sample = sample  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="power cut"):
+        Loop(task, tmp_path, Plan(epochs=3, batch=2)).run()
+    assert epochs == [0, 1]
+    again = Stub()
+    Loop(again, tmp_path, Plan(epochs=3, batch=2)).run()
+    assert again.sampled == [2, 3]
+
+
+def test_a_checkpoint_of_another_form_is_refused(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path)
+    for counters_ in ({}, {"plan": 5}, [], {"plan": Plan(epochs=1, batch=2).record()}):
+        for state in ({}, {"dict": []}, {"dict": 7}, {"tensor": {"name": "none"}}, [1], None):
+            checkpoint.save({}, {"training": counters_, "state": state})
+            with pytest.raises(InputError, match=r"holds no state of this training|was made with"):
+                Loop(Stub(), tmp_path, Plan(epochs=1, batch=2)).run()
+
+
+def test_damaged_weights_of_the_best_epoch_are_refused(tmp_path: Path) -> None:
+    plan = Plan(epochs=3, batch=2, early_stopping=1)
+    Loop(Stub(validation=(1.0, 0.5, 0.7)), tmp_path, plan).run()
+    best = tmp_path / "checkpoint.best.safetensors"
+    content = bytearray(best.read_bytes())
+    content[-1] ^= 1
+    best.write_bytes(content)
+    with pytest.raises(InputError, match="weights of the best epoch, is damaged"):
+        Loop(Stub(validation=()), tmp_path, plan).run()
+    best.unlink()
+    with pytest.raises(InputError, match="is damaged or gone"):
+        Loop(Stub(validation=()), tmp_path, plan).run()
+
+
 def test_a_full_disk_leaves_the_last_good_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,1 @@
+"""Bad input, kills and crossings at random: python -m benchmarks.abuse."""
