@@ -140,6 +140,8 @@ class Network(nn.Module):
         if self.device.type == "cuda":
             # cuDNN's default for convolutions is TensorFloat-32, whose results differ from a CPU's
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+            # and it may choose algorithms whose sums differ from one call to the next
+            torch.backends.cudnn.deterministic = True
         channels = {"dtype": torch.float32, "device": self.device}
         self.register_buffer("mean", torch.tensor(mean, **channels).view(1, 3, 1, 1))
         self.register_buffer("scale", 1.0 / torch.tensor(std, **channels).view(1, 3, 1, 1))
@@ -249,7 +251,7 @@ class Network(nn.Module):
         """
         if name not in self._shapes:
             first = ", ".join([name for name in self._shapes if "." not in name][:12])
-            hint = nearest(name, self._shapes) or f" It has {first}: see synth recipe=layers."
+            hint = nearest(name, self._shapes) or f" Write one of {first} (synth recipe=layers)."
             raise InputError(f"layer={name}: {self.name} has no such layer.{hint}")
         return name
 
