@@ -133,6 +133,12 @@ class _Command:
         """The keys that the user wrote."""
         return [key_of(override) for override in self.overrides]
 
+    @property
+    def contenders(self) -> list[str]:
+        """Names of the experiments of a comparison; empty for any other run."""
+        experiments = self.settings.get("experiments")
+        return [str(name) for name in experiments] if isinstance(experiments, dict) else []
+
 
 def run(cfg: Config) -> None:
     """Builds the object that the configuration names and runs it in Hydra's output folder.
@@ -153,26 +159,39 @@ def run(cfg: Config) -> None:
     refuse_early(cfg, settings, command.written)
     refuse_unread(cfg, settings, command.written, list(choices))
     identity = identity_of(cfg, command.recipe)
-    if _is_finished(command, digest(identity)):
-        return
+    finished = _is_finished(command, digest(identity))
     from synth.record.interrupt import signals_raised
     from synth.record.lock import Lock
+    from synth.record.record import Record
 
+    if finished and not Lock(command.folder).path.exists():
+        _report_finished(command.folder)
+        return
     with signals_raised(), Lock(command.folder):
-        # another process may have finished it a moment ago
-        if not _is_finished(command, digest(identity)):
+        if _is_finished(command, digest(identity)):  # and killed, or finished a moment ago
+            Record.remove_left_over(command.folder, command.contenders)
+            _report_finished(command.folder, page=True)
+        else:
             _run_in_folder(command, identity)
 
 
+def _report_finished(folder: Path, page: bool = False) -> None:
+    """Says so; makes the page where it is missing, or in any case if `page`."""
+    from synth.gallery.page import build_run_page
+
+    log.info("%s is finished already", folder)
+    if page or not (folder / "index.html").exists():
+        log.info("%s", build_run_page(folder))
+
+
 def _is_finished(command: _Command, configuration: str) -> bool:
-    """Whether the folder holds a finished run of this configuration; its page is made if missing.
+    """Whether the folder holds a finished run of this configuration.
 
     A run of an earlier version, whose parts had other names, counts by its command line.
 
     Raises:
         InputError: where it holds one of another configuration.
     """
-    from synth.gallery.page import build_run_page
     from synth.record.record import Record
 
     folder = command.folder
@@ -185,9 +204,6 @@ def _is_finished(command: _Command, configuration: str) -> bool:
         raise InputError(
             f"folder={folder}: holds a finished run of another configuration; name another folder."
         )
-    log.info("%s is finished already", folder)
-    if not (folder / "index.html").exists():
-        log.info("%s", build_run_page(folder))
     return True
 
 
@@ -199,7 +215,7 @@ def _run_in_folder(command: _Command, identity: dict[str, Any]) -> None:
 
     folder = command.folder
     if is_same_command(folder, command.recipe, command.overrides):
-        Record.begin_anew(folder, list(command.settings.get("experiments") or ()))
+        Record.begin_anew(folder, command.contenders)
     else:
         Record.refuse_other(
             folder, written_identity(command.cfg, command.recipe), recorded_identity(folder)

@@ -138,14 +138,23 @@ class Record:
         with self._disk():
             text = dumps(result.to_dict(), indent=1) + "\n"
             write_atomically(self.folder / RESULT, text.encode())
-        if result.status == "interrupted":
-            return
+        if result.status != "interrupted":
+            self.remove_left_over(self.folder, self._parts)
+
+    @staticmethod
+    def remove_left_over(folder: Path, parts: Sequence[str]) -> None:
+        """Removes the checkpoints of a finished run, also of one that was killed before it did.
+
+        Args:
+            folder: the run folder.
+            parts: names of the experiments of a comparison.
+        """
         # by name: other files in the folder are the user's
-        for part in (None, *self._parts):
-            Checkpoint(self.folder, part).remove()
-        names = (BEST, *(f"{CHECKPOINT}_{part}.json" for part in self._parts))
+        for part in (None, *parts):
+            Checkpoint(folder, part).remove()
+        names = (BEST, *(f"{CHECKPOINT}_{part}.json" for part in parts))
         for name in (*names, *(f"{name}.partial" for name in names)):
-            (self.folder / name).unlink(missing_ok=True)
+            (folder / name).unlink(missing_ok=True)
 
     @staticmethod
     def finished(folder: Path) -> dict[str, Json] | None:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from PIL import Image
 from synth.cli.folders import LONGEST_NAME, point
 from synth.core import Problem, Rows, State, StepReport
 from synth.networks import bundled
+from synth.record.checkpoint import Checkpoint
 from synth.record.lock import Lock
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
@@ -51,14 +53,15 @@ COMPARISON = (
 # -- startup -------------------------------------------------------------------------------------
 
 
-def test_a_mistyped_recipe_is_reported_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+def test_mistakes_are_reported_before_anything_heavy_is_imported(tmp_path: Path) -> None:
     code = (
-        "import sys; sys.argv[1:] = ['recipe=foolin_gradient']\n"
+        "import sys\n"
         "from synth.cli.command import main\n"
-        "try: main()\n"
-        "except SystemExit as leaving: code = leaving.code\n"
-        "heavy = {'torch', 'torchvision', 'numpy', 'PIL', 'sklearn', 'matplotlib'}\n"
-        "print(code, sorted(heavy & set(sys.modules)))"
+        "heavy = {'torch', 'torchvision', 'numpy', 'sklearn', 'matplotlib'}\n"
+        "for word in ('recipe=foolin_gradient', 'target=goldfsh', 'search.rate=nan'):\n"
+        "    sys.argv[1:] = ['recipe=fooling_gradient', word]\n"
+        "    try: main()\n"
+        "    except SystemExit as leaving: print(leaving.code, sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -68,11 +71,13 @@ def test_a_mistyped_recipe_is_reported_before_anything_heavy_is_imported(tmp_pat
         text=True,
         check=False,
     )
-    assert done.stdout == "2 []\n"
+    assert done.stdout == "2 []\n" * 3
     assert done.stderr.startswith(
         "synth: recipe=foolin_gradient: no such recipe. Did you mean fooling_gradient"
     )
-    assert not list(tmp_path.iterdir())
+    assert "target=goldfsh: mini_alexnet has no such class. Did you mean goldfish" in done.stderr
+    assert "search.rate=nan: write a finite number." in done.stderr
+    assert not list(tmp_path.rglob("result.json"))
 
 
 def test_help_and_version_need_no_network(synth: Synth) -> None:
@@ -568,6 +573,27 @@ def test_sigterm_saves_as_ctrl_c_does(tmp_path: Path, weights: Path) -> None:
     assert len(list((tmp_path / "out/images").glob("*.png"))) == 2
     assert (tmp_path / "out/checkpoint.safetensors").exists()
     assert not (tmp_path / "out/run.lock").exists()
+
+
+def test_a_run_that_was_killed_after_its_result_is_tidied(
+    synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = *GRADIENT, "search.steps=2", f"network.weights={weights}", "folder=out"
+    with monkeypatch.context() as patched:
+        patched.setattr("synth.engine.observer.CHECKPOINT_EVERY", -1.0)
+        patched.setattr(Checkpoint, "remove", _killed)
+        with pytest.raises(Killed):
+            synth(*words)
+    assert result_of(Path("out"))["status"] == "done"
+    assert Path("out/checkpoint.safetensors").exists()
+    Path("out/run.lock").write_text('{"host": "' + socket.gethostname() + '", "process": 0}')
+    Path("out/index.html").write_text("interrupted")
+    ran = synth(*words)
+    assert ran.code == 0, ran.err
+    assert "out is finished already" in ran.err
+    assert not list(Path("out").glob("checkpoint*"))
+    assert not Path("out/run.lock").exists()
+    assert "interrupted" not in Path("out/index.html").read_text()
 
 
 def test_a_folder_in_which_a_process_runs_is_refused(synth: Synth, weights: Path) -> None:
