@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
+import synth
 from synth import data
 from synth.config.earlier import is_same_command
 from synth.config.identity import recorded_identity
@@ -66,6 +67,12 @@ def test_postscript_under_a_pictures_name_is_not_run(ghostscript: Path, tmp_path
     assert shown is not None
     assert shown.problem == "picture cannot be read"
     assert not ghostscript.exists()
+
+
+def test_pictures_have_one_opener() -> None:
+    package = Path(synth.__file__).parent
+    files = [path for path in package.rglob("*.py") if "Image.open(" in path.read_text("utf-8")]
+    assert files == [package / "files.py"]
 
 
 def test_formats_that_are_not_listed_are_refused(tmp_path: Path) -> None:
