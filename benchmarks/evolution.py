@@ -250,10 +250,10 @@ class _Forward:
     def __exit__(self, *_: object) -> None:
         object.__delattr__(self.network, "read")
 
-    def _read(self, *arguments: Any) -> Any:
+    def _read(self, *arguments: Any, **keywords: Any) -> Any:
         start = time.perf_counter()
         try:
-            return self.read(*arguments)
+            return self.read(*arguments, **keywords)
         finally:
             self.inside[0] += time.perf_counter() - start
 

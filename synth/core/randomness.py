@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +26,8 @@ def _signed(word: int) -> int:
 _GOLDEN = _signed(0x9E3779B97F4A7C15)
 _FIRST = _signed(0xBF58476D1CE4E5B9)
 _SECOND = _signed(0x94D049BB133111EB)
+_U27, _U30, _U31 = np.uint64(27), np.uint64(30), np.uint64(31)
+_UFIRST, _USECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _MASK24 = (1 << 24) - 1
 _MASK64 = (1 << 64) - 1
 
@@ -41,6 +45,12 @@ def mix(words: Tensor) -> Tensor:
 
     Each input bit changes each output bit with a probability near one half.
     """
+    if words.device.type == "cpu":  # numpy has unsigned shifts, and less to do for a few numbers
+        mixed = np.atleast_1d(words.numpy()).view(np.uint64)
+        mixed = (mixed ^ (mixed >> _U30)) * _UFIRST
+        mixed = (mixed ^ (mixed >> _U27)) * _USECOND
+        mixed ^= mixed >> _U31
+        return torch.from_numpy(mixed.view(np.int64)).view_as(words)
     words = _shifted(words, 30).bitwise_xor_(words).mul_(_FIRST)
     words = _shifted(words, 27).bitwise_xor_(words).mul_(_SECOND)
     return _shifted(words, 31).bitwise_xor_(words)
@@ -60,6 +70,7 @@ def fold_in(keys: Tensor, number: int | Tensor) -> Tensor:
     return mix(mixed ^ (keys * 3 + _GOLDEN))
 
 
+@lru_cache(1024)
 def _mixed(word: int) -> int:
     """`mix` of one whole number, without a tensor."""
     word &= _MASK64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -50,7 +51,9 @@ class SelfAdaptive(Mutation):
         self.of.check(genome)
 
     def at(self, generation: int) -> SelfAdaptive:
-        return SelfAdaptive(self.of.at(generation), self.learning, self.least, self.most)
+        other = copy(self)
+        other.of = self.of.at(generation)
+        return other
 
     def adapted(self, strength: Tensor, rows: Rows) -> Tensor:
         noise = rows.fold_in(2).normal(strength.shape[1])
@@ -98,7 +101,9 @@ class Mixture(Mutation):
             mutation.check(genome)
 
     def at(self, generation: int) -> Mixture:
-        return Mixture([mutation.at(generation) for mutation in self.of], self.shares)
+        other = copy(self)
+        other.of = [mutation.at(generation) for mutation in self.of]
+        return other
 
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
         chance = rows.uniform(genomes.shape[1])

@@ -7,6 +7,7 @@ channels; a genome of one axis is an image of height 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from math import inf
 
 import torch
@@ -141,13 +142,15 @@ class Patch(Mutation):
 
     def at(self, generation: int) -> Patch:
         if self.first is None or generation > self.shrink:
-            return Patch(self.sigma, self.size)
+            return self
         share = (generation - 1) / self.shrink
         low, high = (
             (1 - share) * early + share * late
             for early, late in zip(self.first, self.size, strict=True)
         )
-        return Patch(self.sigma, (low, high))
+        other = copy(self)
+        other.size = (low, high)
+        return other
 
     def __call__(self, genomes: Tensor, rows: Rows, strength: Tensor | None = None) -> Tensor:
         channels, height, width = _picture(genomes)

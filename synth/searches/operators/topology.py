@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -81,7 +82,11 @@ class TopologyMutation(Mutation):
             raise InputError(f"search.mutate.functions={self.functions}: write 1 or more.")
 
     def at(self, generation: int) -> TopologyMutation:
-        return replace(self, bold=1.0) if generation <= self.settle else self
+        return self._bold if generation <= self.settle else self
+
+    @cached_property
+    def _bold(self) -> TopologyMutation:
+        return replace(self, bold=1.0)
 
     def check(self, genome: Genome) -> None:
         if not graph.is_graph(genome):
