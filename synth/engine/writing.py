@@ -73,7 +73,20 @@ def save_images(record: Record, result: SearchResult, seed: int, search: str) ->
         if initial_images is not None:
             item.original = record.picture(i, initial_images[row], {}, "originals")
         items.append(item)
+    _warn_not_finite(images[[item.file is not None for item in items]])
     return items
+
+
+def _warn_not_finite(images: Images) -> None:
+    """Warns where pixels are no numbers: 8 bits have black and white for them."""
+    broken = int((~images.flatten(1).isfinite().all(1)).sum())
+    if broken:
+        log.warning(
+            "%d of %d images hold NaN or infinity, saved as black or white: the search has "
+            "diverged, or the network answers NaN; lower the rate or the weights of the terms",
+            broken,
+            len(images),
+        )
 
 
 def read_saved(

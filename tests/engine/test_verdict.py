@@ -17,6 +17,7 @@ from synth.core import BoundObjective, Readout, Target
 from synth.core.classes import Classes
 from synth.core.network import Network
 from synth.encodings.perturbation import Perturbation
+from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
 from synth.engine.verdict import BATCH, Verdict, evaluate_images, is_hit, judge, summary
 from synth.errors import InputError
@@ -31,6 +32,7 @@ from synth.objectives.untargeted import Untargeted
 from synth.record.record import Record
 from synth.record.result import Item
 from synth.searches.fast_gradient import FastGradient
+from synth.searches.gradient import Gradient
 
 pytest_plugins = "console_fixtures"
 
@@ -208,6 +210,17 @@ def test_where_the_class_of_a_clean_image_is_needed_a_network_without_answer_is_
             objective.bind(unanswering())
     with pytest.raises(InputError, match="the activations of tiny are NaN or infinite"):
         load_or_fit(damaged_first_layer(), folder)
+
+
+def test_images_that_are_no_numbers_are_saved_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = damaged_first_layer()
+    experiment = Experiment(network, Pixels(16), ClassScore([0, 2]), Gradient(2, "adam"))
+    with caplog.at_level(logging.WARNING, "synth"):
+        result = experiment.run(Record(tmp_path))
+    assert "2 of 2 images hold NaN or infinity, saved as black or white" in caplog.text
+    assert [item.success for item in result.items] == [False, False]
 
 
 def damaged_first_layer() -> Network:
