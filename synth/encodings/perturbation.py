@@ -104,7 +104,7 @@ class Perturbation(Encoding):
             return genome.clamp(-1, 1)
         # the clean image is in the box, so clipping shrinks every coordinate: the ball still holds
         clean = self._clean(rows)
-        return (clean + genome).clamp(0, 1) - clean
+        return (clean + genome).clamp_(0, 1).sub_(clean)
 
     def at(self, size: tuple[int, int]) -> Perturbation:
         other = copy.copy(self)
@@ -180,10 +180,10 @@ class _ClampToBox(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor) -> Tensor:
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward((images >= -EDGE) & (images <= 1 + EDGE))
+        ctx.save_for_backward(images)
         return images.clamp(0, 1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        return gradient * ctx.saved_tensors[0]
+        (images,) = ctx.saved_tensors  # in one pass: the gradient inside of the edges, else 0
+        return torch.ops.aten.hardtanh_backward(gradient, images, -EDGE, 1.0 + EDGE)
