@@ -32,17 +32,25 @@ def check_memory(problem: ImageProblem, search: Search, rows: Rows) -> None:
         instead = "write fewer"
     # half of all activations, as bfloat16 has them, where they are kept for the gradient
     kept = problem.network.bytes_per_pixel / 2 if search.gradient else BYTES_PER_PIXEL
-    _check(
+    check_fits(
         kept * height * width * views * problem.encoding.images_per_genome, what, instead, device
     )
     count = search.individuals * (1 if search.shared_population else len(rows))
     genome = problem.start(rows.select(slice(1)))
     what = f"search: keeping {count} genomes of {genome.numel()} numbers"
     instead = "lower its population (batch, memory), or name fewer targets or smaller images"
-    _check(count * float(genome.nbytes), what, instead, device)
+    check_fits(count * float(genome.nbytes), what, instead, device)
 
 
-def _check(needed: float, what: str, instead: str, device: torch.device) -> None:
+def check_fits(needed: float, what: str, instead: str, device: torch.device) -> None:
+    """Raises InputError where `what` needs more bytes than `device` has.
+
+    Args:
+        needed: bytes.
+        what: needs them, with the user's key and number.
+        instead: what to do about it.
+        device: where it would be.
+    """
     there = total_memory(device)
     if needed > there:
         gigabytes = f"{min(needed, 1e15) / 1e9:,.0f} GB{' or more' * (needed > 1e15)}"

@@ -19,8 +19,9 @@ from rich.text import Text
 from torch import Tensor
 
 from synth.core import Crossover, Mutation, Rows, Selection
-from synth.core.hardware import device_of, total_memory
+from synth.core.hardware import device_of
 from synth.core.randomness import key_of
+from synth.engine.memory import check_fits
 from synth.errors import InputError
 from synth.record.atomic import write_atomically
 from synth.record.job import Job
@@ -78,13 +79,12 @@ class OneMax(Job):
         self.generations = generations
         self.seed = seed
         self.device = device_of(device)
-        needed, there = BYTES_PER_BIT * length * population, total_memory(self.device)
-        if needed > there:
-            raise InputError(
-                f"length={length}, population={population}: their strings take "
-                f"{min(needed, 1e15) / 1e9:,.0f} GB or more, and {self.device} has {there / 1e9:,.0f} GB; write "
-                "smaller numbers."
-            )
+        check_fits(
+            BYTES_PER_BIT * float(length) * population,
+            f"length={length}, population={population}: drawing the strings",
+            "write smaller numbers",
+            self.device,
+        )
         mutate.check(torch.zeros(length))
         self.toolbox = base.Toolbox()
         self.toolbox.register("evaluate", ones_of)

@@ -31,8 +31,7 @@ TYPED = {
 @pytest.fixture
 def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """16 GB, so that the lines do not depend on where the tests run."""
-    for module in ("synth.engine.memory", "synth.jobs.onemax"):
-        monkeypatch.setattr(f"{module}.total_memory", lambda device: 16 * 10**9)
+    monkeypatch.setattr("synth.engine.memory.total_memory", lambda device: 16 * 10**9)
 
 
 @pytest.mark.parametrize("typed", TYPED)
