@@ -79,6 +79,8 @@ def main(arguments: Sequence[str]) -> int:
     unknown = set(names) - set(kinds())
     if unknown:
         parser.error(f"no such kind: {', '.join(sorted(unknown))}; there are {', '.join(kinds())}")
+    import_everything()
+    torch.set_num_threads(1)
     with saving_often():
         counts, problems = kill(names, given.seed, given.minutes, given.kills)
     totals = Counter({name: counts[name] for name in ("kills", "terminations", "runs", "pictures")})
@@ -102,9 +104,8 @@ def kinds() -> dict[str, tuple[tuple[str, ...], ...]]:
     return made
 
 
-@contextmanager
-def saving_often() -> Iterator[None]:
-    """Imports everything once, and lets every run save every `EVERY` seconds."""
+def import_everything() -> None:
+    """Imports once, before the runs are forked, what any of them imports."""
     import synth
 
     for module in pkgutil.walk_packages(synth.__path__, "synth."):
@@ -112,7 +113,11 @@ def saving_often() -> Iterator[None]:
             importlib.import_module(module.name)
     for name in golden.WARM:
         importlib.import_module(name)
-    torch.set_num_threads(1)
+
+
+@contextmanager
+def saving_often() -> Iterator[None]:
+    """Lets every run save every `EVERY` seconds."""
     from synth.engine import experiment, observer
     from synth.jobs import stylize
     from synth.training.trainer import Trainer
