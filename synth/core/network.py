@@ -26,6 +26,7 @@ from synth.errors import InputError, nearest
 
 OUTPUT = "output"  # the name of the network's own output: the logits, before the softmax
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Mish)
+LARGE = 4  # times the network's own pixels; whether it reads so many is first tried by shapes
 NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)
 
 
@@ -293,15 +294,31 @@ class Network(nn.Module):
             return True
         key = (size, max(names, key=self._order.__getitem__))
         if key not in self._readable:
-            try:
-                with torch.inference_mode():
-                    self.read(torch.zeros(1, 3, *size, device=self.device), names)
-                self._readable[key] = True
-            except (RuntimeError, AssertionError, ValueError) as error:
-                if is_out_of_memory(error):
-                    raise
-                self._readable[key] = False
+            large = size[0] * size[1] > LARGE * self.size[0] * self.size[1]
+            self._readable[key] = not (large and self._differs_in_shape(size, names)) and (
+                self._passes(torch.zeros(1, 3, *size, device=self.device), names)
+            )
         return self._readable[key]
+
+    def _differs_in_shape(self, size: tuple[int, int], names: Sequence[str]) -> bool:
+        """Whether shapes alone show, without memory or time, that images cannot be read.
+
+        False where the network has an operation that needs numbers, too.
+        """
+        shapes = deepcopy(self, {id(self._copies): {}}).to("meta")
+        own, other = (torch.zeros(1, 3, *sides, device="meta") for sides in (self.size, size))
+        return shapes._passes(own, names) and not shapes._passes(other, names)
+
+    def _passes(self, images: Images, names: Sequence[str]) -> bool:
+        """Whether `images` get through to the named layers."""
+        try:
+            with torch.inference_mode():
+                self.read(images, names)
+        except (RuntimeError, AssertionError, ValueError) as error:
+            if is_out_of_memory(error):
+                raise
+            return False
+        return True
 
     def _trace(self) -> dict[str, tuple[int, ...]]:
         """Layer names and output shapes, in the order in which one forward pass meets them."""

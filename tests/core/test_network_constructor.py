@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 from small_worlds import tiny_module
@@ -147,3 +149,25 @@ def test_memory_that_runs_out_is_not_the_size_s_fault(monkeypatch: pytest.Monkey
 
     with pytest.raises(RuntimeError, match="DefaultCPUAllocator"):
         network_of(nn.Sequential(Greedy(), nn.Linear(768, 5)))
+
+
+def test_far_too_large_images_are_refused_by_shapes_alone() -> None:
+    network = network_of(tiny_module())
+    passed = []
+    network.module.register_forward_pre_hook(lambda _, inputs: passed.append(inputs[0].device.type))
+    assert network.reads((40, 40))  # pooled to a fixed size before the last layer
+    assert passed == ["meta", "meta", "cpu"]
+    flat = network_of(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(784, 5)))
+    start = time.monotonic()
+    assert not flat.reads((8192, 8192))
+    assert flat.reads((16, 16))
+    assert time.monotonic() - start < 10
+
+
+def test_a_module_that_needs_numbers_is_tried_as_it_is() -> None:
+    class Scaled(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return images / max(float(images.amax()), 1.0)
+
+    pooled = nn.Sequential(Scaled(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 5))
+    assert network_of(pooled).reads((64, 64))
