@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 import torch
@@ -105,8 +106,7 @@ class Cppn(Encoding):
     def decode(self, genome: Genome, rows: Rows) -> Images:
         assert self.size is not None
         height, width = self.size
-        points = points_of(self.size, genome.device)
-        colours = _colours(genome, functional.pad(points, (0, -height * width % LANES)))
+        colours = _colours(genome, _padded_points(self.size, genome.device))
         return colours[..., : height * width].reshape(len(genome), OUTPUTS, height, width)
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
@@ -117,6 +117,13 @@ class Cppn(Encoding):
 
     def transfer(self, genome: Genome, to: Encoding) -> Genome:
         return genome
+
+
+@lru_cache(4)
+def _padded_points(size: tuple[int, int], device: torch.device) -> Tensor:
+    """The inputs at each pixel, and others up to a whole number of vectors, [4, points]."""
+    points = points_of(size, device)
+    return functional.pad(points, (0, -points.shape[1] % LANES))
 
 
 def _connect_colours(graphs: Tensor, draw: Tensor, weight: Tensor) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -280,8 +282,11 @@ class Experiment(Job):
 
         The time is taken after that transfer, since a GPU works asynchronously.
         """
-        numbers = torch.stack([report.score, report.monitor, report.forwards, report.backwards])
-        score, monitor, forwards, backwards = numbers.double().tolist()
+        means = [value.mean() for value in report.terms.values()]
+        means += [value.double().mean() for value in report.statistics.values()]
+        score, monitor, forwards, backwards, *means = _fetched(
+            [report.score, report.monitor, report.forwards, report.backwards], means
+        )
         state.elapsed = time.monotonic() - start
         state.genome[rows.item] = report.genome
         for place, item in enumerate(state.active):
@@ -295,14 +300,15 @@ class Experiment(Job):
             "step": state.step,
             "best": max(state.monitor),
             "mean": state.mean,
-            "terms": _means(report.terms),
+            "terms": dict(zip(report.terms, means, strict=False)),
             "forwards": sum(state.forwards),
             "backwards": sum(state.backwards),
             "seconds": round(state.elapsed, 4),
         }
         if report.statistics:
-            statistics = {name: value.double() for name, value in report.statistics.items()}
-            line["statistics"] = _means(statistics)
+            line["statistics"] = dict(
+                zip(report.statistics, means[len(report.terms) :], strict=True)
+            )
         if len(state.monitor) <= LISTED_ITEMS:
             line["items"] = [round(value, 6) for value in state.monitor]
         state.lines.append(line)
@@ -420,12 +426,13 @@ def _problem(
     )
 
 
-def _means(values: Mapping[str, Tensor]) -> dict[str, float]:
-    """The mean of each over the items, in one transfer from the device."""
-    if not values:
-        return {}
-    means: Sequence[float] = torch.stack([value.mean() for value in values.values()]).tolist()
-    return dict(zip(values, means, strict=True))
+def _fetched(rows: Sequence[Tensor], numbers: Sequence[Tensor]) -> list[Any]:
+    """`rows`, each [n], as lists and single `numbers`, in one transfer from the device."""
+    size = len(rows[0])
+    parts = [row.double() for row in rows] + [number.double().view(1) for number in numbers]
+    values = torch.cat(parts).tolist()
+    ends = [size * place for place in range(len(rows) + 1)]
+    return [values[first:end] for first, end in pairwise(ends)] + values[ends[-1] :]
 
 
 def _required(until: float) -> float:
