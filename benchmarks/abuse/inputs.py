@@ -10,6 +10,7 @@ infinity or true taken for a number.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import random
@@ -133,14 +134,15 @@ class Drawn:
 # -- drawing -------------------------------------------------------------------------------------
 
 
-def draw(choose: random.Random, material: Path) -> Drawn:
+def draw(choose: random.Random, material: Path, commands: Sequence[str] = COMMANDS) -> Drawn:
     """A short command with one to three mistakes in it.
 
     Args:
         choose: of all draws.
         material: what `prepared` made.
+        commands: to choose from.
     """
-    base = choose.choice(COMMANDS).split()
+    base = choose.choice(commands).split()
     if choose.random() < 0.2:  # a file or folder that was changed by hand
         base = choose.choice(_tampered(choose, material))
     mistakes = [
@@ -397,8 +399,8 @@ def _command(words: Sequence[str], folder: Path, output: int) -> None:
         os.chdir(folder)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w"), errors="backslashreplace")
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w"), errors="backslashreplace")
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.argv = ["synth", *words]

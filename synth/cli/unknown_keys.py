@@ -65,6 +65,10 @@ def unknown_key(key: str, conf: Path, typed: Sequence[str]) -> str:
         message = _no_such_part(key, word, conf, chosen.parts)
         if message:
             return message
+    if f"~{key}" in typed and key in chosen.keys:
+        return f"~{key}: it is null already; leave ~{key} out."
+    if key in chosen.keys:
+        return f"{key}: it goes with a part that another word takes out; leave one of them out."
     hint = _near_keys(key, chosen, conf)
     return f"{key}: {f'recipe {recipe}' if recipe else 'this recipe'} has no such key.{hint}"
 
@@ -120,7 +124,7 @@ def not_a_name(conf: Path, typed: Sequence[str]) -> str | None:
     for word in typed:
         group = _group_of(word)
         if _is_group(group, conf) and word.partition("=")[2] not in options_of(conf, group):
-            return f"{word}: write the name of a {group}: {listed(options_of(conf, group))}."
+            return f"{word}: write the name of one {group}: {listed(options_of(conf, group))}."
     return None
 
 

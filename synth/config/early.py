@@ -14,7 +14,6 @@ from omegaconf import OmegaConf
 from synth.config.composing import PACKAGE, Config
 from synth.core.classes import Classes
 from synth.errors import InputError, check_numbers
-from synth.files import open_file
 
 BUNDLED = "synth.networks.bundled.bundled"
 LONGEST_HEADER = 10_000_000  # bytes
@@ -47,6 +46,8 @@ def _classes(network: Mapping[str, Any]) -> Classes | None:
     """The classes in the header of a weights file; None where it cannot be read so simply."""
     if network.get("_target_") != BUNDLED:
         return None
+    from synth.files import open_file  # imports Pillow
+
     default = PACKAGE / "networks/weights" / f"{network.get('name')}.safetensors"
     try:
         with open_file(Path(network.get("weights") or default), "network.weights") as file:

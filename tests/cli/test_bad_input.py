@@ -99,6 +99,26 @@ TYPED = {
         "no such thing",
     ],
     "search=lbfgs transform=jitter": ["search=lbfgs", "transform=none", "search=gradient"],
+    "search.rate=nan": ["search.rate=nan", "a finite number"],
+    "objective.terms.class.weight=-inf": ["objective.terms.class.weight=-inf", "finite"],
+    "search.steps=true": ["search.steps=true", "a number"],
+    "until=2": ["until=2", "from 0 to 1"],
+    "until=-1": ["until=-1", "from 0 to 1"],
+    "until=true": ["until=true", "a number"],
+    "target=金魚": ["target=金魚", "no such class"],
+    "image=~/nowhere.png": ["image=", "nowhere.png: no such file"],
+    "target=${nope:1}": ["target=${nope:1}", "nope"],
+    "~encoding": ["encoding: ", "Experiment needs it", "leave ~encoding out"],
+    "~objective": ["objective: ", "choose one, or leave ~objective out"],
+    "~_target_": ["_target_", "leave it"],
+    "~label": ["~label", "null already"],
+    "search=3": ["search=3", "one search: ", "gradient"],
+    "search=genetic search.steps=3": ["search.steps", "search.generations"],
+    "search=genetic search/mutate@search.mutate=": ["search/mutate=NAME", "gaussian"],
+    "hydra/launcher=joblib": ["hydra/launcher=joblib", "installed"],
+    "+recipe@experiments.mine=fooling_comparison": ["experiments", "reads it"],
+    "folder=[a,b]": ["folder=", "the name of one folder"],
+    "folder=": ["folder=", "not set", "a name"],
     "device=cuda:7": ["device=cuda:7", "auto or cpu"],
     "device=gpu": ["device=gpu", "auto", "cpu"],
     "network.weights=nowhere.safetensors": ["network.weights=nowhere.safetensors", "no such file"],
@@ -134,6 +154,40 @@ PARTS = {
     ],
     "search@nowhere=genetic": ["search@nowhere: ", "search@experiments.genetic.search=genetic"],
 }
+
+
+OPTIONS = {
+    "--config-dir=/nope": "'/nope' not found",
+    "--config-name=nope": "'nope'",
+    "--shell-completion": "one subcommand",
+    "--resolve": "--cfg",
+    "--cfg=nope": "invalid choice: 'nope'",
+    "--multirum": "Did you mean --multirun?",
+    "--experimental-rerun=/nope.pickle": "such a file can run code",
+    "-m search=glob(nope*)": "search=glob(nope*): matches nothing. There are cma, deepfool",
+    "-m device=cpu,cuda:9": "device=cpu,cuda:9: no result depends on it",
+    f"target={'9' * 5000}": "target=999999999999...: a number of 5000 digits is too long",
+}
+
+
+def test_mistakes_of_hydra_s_options(synth: Synth) -> None:
+    for typed, fragment in OPTIONS.items():
+        assert fragment in synth(*typed.split()).complaint
+    assert not os.path.lexists("runs")
+
+
+def test_a_recipe_without_pictures_names_some_with(synth: Synth) -> None:
+    line = synth("recipe=class_ascent", "image=china").complaint
+    assert line.startswith("image: recipe class_ascent has no such key. It takes no such picture")
+    assert "fooling_gradient" in line
+    line = synth("recipe=style_transfer", "style=flower", "image=china").complaint
+    assert line.endswith("write +image=...")
+
+
+def test_contenders_that_are_no_synthesis(synth: Synth) -> None:
+    line = synth("+recipe@experiments.mine=fooling_comparison", "folder=out").complaint
+    assert line == "experiments.mine: a comparison is no contender of another."
+    assert not os.path.lexists("out")
 
 
 @pytest.mark.parametrize("typed", PARTS)
