@@ -23,18 +23,20 @@ def check_memory(problem: ImageProblem, search: Search, rows: Rows) -> None:
         rows: of the items.
     """
     device, views = problem.network.device, problem.views
+    images = problem.encoding.images_per_genome
     assert problem.size is not None
     height, width = problem.size
     what = f"encoding.size={height}x{width}: reading one image of that size"
     instead = "write a smaller size"
+    if images > 1:
+        what = f"encoding: reading the {images} images of one genome"
+        instead = "write fewer"
     if views > 1:
         what = f"views={views}: reading one image under so many views"
         instead = "write fewer"
     # half of all activations, as bfloat16 has them, where they are kept for the gradient
     kept = problem.network.bytes_per_pixel / 2 if search.gradient else BYTES_PER_PIXEL
-    check_fits(
-        kept * height * width * views * problem.encoding.images_per_genome, what, instead, device
-    )
+    check_fits(kept * height * width * views * images, what, instead, device)
     count = search.individuals * (1 if search.shared_population else len(rows))
     genome = problem.start(rows.select(slice(1)))
     what = f"search: keeping {count} genomes of {genome.numel()} numbers"

@@ -19,6 +19,10 @@ pytest_plugins = "console_fixtures"
 TYPED = {
     "recipe=fooling_gradient target=goldfish views=1000000000": ["views=1000000000", "GB"],
     "recipe=fooling_gradient target=goldfish views=100000000000000000000000": ["views=1", "GB"],
+    "recipe=fooling_gradient target=lemon encoding=several_images encoding.count=1000000000": [
+        "encoding: reading the 1000000000 images",
+        "GB",
+    ],
     "recipe=fooling_genetic search.population=1000000": ["search", "3000000 genomes", "GB"],
     "recipe=fooling_cma search.population=100000000": ["search", "100000000 genomes", "GB"],
     "recipe=map_elites search.batch=1000000000": ["search", "1000000000 genomes", "GB"],
