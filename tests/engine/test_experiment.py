@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interrupted import at_step
 from PIL import Image
-from small_worlds import NAMES, count_passes, tiny_module, wrapped
+from small_worlds import NAMES, count_passes, noisy_pictures, tiny_module, wrapped
 from torch import Tensor, nn
 
 from synth.core import BoundObjective, Objective, Readout, Search
@@ -26,6 +26,7 @@ from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
 from synth.engine import observer
 from synth.engine.experiment import Experiment
+from synth.engine.state import RunState
 from synth.errors import InputError
 from synth.jobs.comparison import Comparison
 from synth.objectives.priors import TotalVariation
@@ -583,14 +584,56 @@ def test_another_configuration_may_not_resume(tmp_path: Path) -> None:
     assert build().run(Record(tmp_path, identity)).to_dict()["status"] == "done"
 
 
-@pytest.mark.parametrize("how", ["raised", "signalled"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors, about: tensors.pop("genome"),
+        lambda tensors, about: tensors.pop("births"),
+        lambda tensors, about: about.pop("score"),
+        lambda tensors, about: about.update(history={"moments": [], "length": 1}),
+        lambda tensors, about: about.update(history=None),
+        lambda tensors, about: about.update(step="three"),
+        lambda tensors, about: about.update(score=7),
+        lambda tensors, about: about.update(unknown=1),
+    ],
+)
+def test_a_checkpoint_of_another_form_is_refused_in_a_line(
+    change: Callable[[dict, dict], object], tmp_path: Path
+) -> None:
+    experiment = make_experiment(wrapped(tiny_module()), gradient())
+    problem, rows = experiment.problem, experiment.rows
+    state = RunState.initial(problem.start(rows), experiment.search_method.init(problem, rows))
+    tensors, about = state.tensors(), state.numbers()
+    change(tensors, about)
+    Record(tmp_path).checkpoint(tensors, about)
+    with pytest.raises(InputError, match="its checkpoint holds no state of this search"):
+        experiment.run(Record(tmp_path))
+
+
+@pytest.mark.usefixtures("often")
+def test_a_run_whose_number_of_pictures_has_changed_is_refused(tmp_path: Path) -> None:
+    network = wrapped(tiny_module(gain=8.0))
+    noisy_pictures(tmp_path / "pictures", 3)
+
+    def build() -> Experiment:
+        images = Perturbation(images=str(tmp_path / "pictures"))
+        return Experiment(network, images, ClassScore("teapot"), gradient())
+
+    with pytest.raises(Cut):
+        at_step(build(), 2, raise_cut).run(Record(tmp_path / "run"))
+    (tmp_path / "pictures/00.png").unlink()
+    with pytest.raises(InputError, match="begun with 3 items and has 2 now"):
+        build().run(Record(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("how", ["raised", "SIGINT", "SIGTERM"])
 def test_ctrl_c_saves_images_and_can_be_resumed(
     build: Callable[[], Experiment], tmp_path: Path, how: str
 ) -> None:
     def stop() -> None:
         if how == "raised":
             raise KeyboardInterrupt
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.Signals[how])
 
     whole = build().run(Record(tmp_path / "whole")).to_dict()
     before = signal.getsignal(signal.SIGINT)
