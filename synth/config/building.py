@@ -125,7 +125,7 @@ def _check_arguments(arguments: Mapping[str, Any], target: str, path: str) -> No
 
 def _is_part(parameter: inspect.Parameter) -> bool:
     """Whether the parameter takes an object that has a ``_target_`` of its own."""
-    return bool(re.fullmatch(r"[A-Z]\w*( \| None)?", str(parameter.annotation)))
+    return bool(re.fullmatch(r"(<class ')?synth\.[\w.]+('>| \| None)?", str(parameter.annotation)))
 
 
 def _refuse_dropped(
