@@ -65,6 +65,9 @@ def wrong_type(
         return f"{entry}: {takes} Write {plus}{option.parent.name}@{entry.lstrip('+')}"
     if entry and is_object:
         return f"{entry}: {takes}"
+    if value.strip("'\"") == "None" and not any(key_of(word) == key for word in typed):
+        # the part reads a key of the recipe, which has none of it
+        return f"{parameter}: {name} needs {_in_words(hint)} here; write {parameter}=..."
     value = re.sub(r"<[\w.]*?(\w+) object at 0x[0-9a-f]+>?", r"\1", value)
     return f"{key}={value}: {takes}"
 

@@ -28,7 +28,7 @@ def canvas(
 
     Args:
         start: one of the starts of `Pixels` (``noise``, which is also called ``random``, ``zeros``,
-            ``mean``, ``uniform``), or an image, by path or name, which is then the one that is perturbed.
+            ``mean``, ``uniform``), or an image, by path or name, which is then perturbed.
         image: the one image to perturb.
         images: several images to perturb, an item each: a folder, a glob or a list.
         size: height and width; those that the network reads where None.

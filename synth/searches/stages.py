@@ -178,8 +178,8 @@ class Stages(Search):
             raise InputError(
                 f"search: in its stage of scale {stage.scale:.3g} pictures have {height}x{width} "
                 "pixels, too few for the network or the transform; write fewer octaves "
-                "(search.count=), a larger encoding.size, or network.fit=true, which scales pictures "
-                "to what the network reads."
+                "(search.count=), a larger encoding.size, or network.fit=true, which scales "
+                "pictures to what the network reads."
             ) from error
 
 

@@ -12,12 +12,13 @@ from scipy import stats
 from small_worlds import Analytic, evolved, one_max, rows_of
 from torch import Tensor
 
-from synth.core import Rows
+from synth.core import Crossover, Rows
 from synth.errors import InputError
 from synth.searches.genetic import Fitness, Genetic, Individual, logbook
-from synth.searches.operators.crossover import UniformCrossover
+from synth.searches.operators.crossover import OnePoint, UniformCrossover
 from synth.searches.operators.mutation import GaussianMutation
 from synth.searches.operators.selection import Tournament
+from synth.searches.operators.survival import MuCommaLambda
 
 
 def evolution(
@@ -462,3 +463,24 @@ def test_the_toolbox_is_deaps_and_takes_other_operators() -> None:
 def test_what_cannot_be_is_refused(wrong) -> None:
     with pytest.raises(InputError, match="search"):
         wrong()
+
+
+@pytest.mark.parametrize("crossover", [UniformCrossover(rate=0.5), OnePoint(rate=0.5)])
+def test_an_offspring_of_a_pair_that_is_spared_has_no_mate(crossover: Crossover) -> None:
+    search = Genetic(
+        Tournament(), crossover, GaussianMutation(0.0), 1, 60, survive=MuCommaLambda(60)
+    )
+    problem = Analytic(lambda genome, rows: -genome.square().sum(1), lambda rows: rows.normal(9))
+    rows = rows_of(2)
+    reports, states = evolved(search, problem, rows)
+    before = states[0]["population"]
+    ids = states[0]["id"]
+    mates = 0
+    for item, child, parent, mate in reports[1].births.tolist():
+        place = states[1]["id"][item].tolist().index(child)
+        genes = states[1]["population"][item, place]
+        own = before[item, ids[item].tolist().index(parent)]
+        mates += mate >= 0
+        if mate < 0:
+            assert torch.equal(genes, own)
+    assert 0.2 < mates / len(reports[1].births) < 0.8

@@ -94,8 +94,8 @@ class Generational(Survival):
     def offspring_count(self, population: int) -> int:
         if self.elites >= population:
             raise InputError(
-                f"search.survive.elites={self.elites}: fewer than the population of "
-                f"{population}, please."
+                f"search.survive.elites={self.elites}: write fewer than the population of "
+                f"{population}, or a larger search.population."
             )
         return population - self.elites
 
@@ -125,8 +125,8 @@ class SteadyState(Survival):
     def offspring_count(self, population: int) -> int:
         if self.offspring >= population:
             raise InputError(
-                f"search.survive.offspring={self.offspring}: fewer than the population of "
-                f"{population}, please."
+                f"search.survive.offspring={self.offspring}: write fewer than the population of "
+                f"{population}, or a larger search.population."
             )
         return self.offspring
 
