@@ -7,7 +7,6 @@ import time
 
 from synth.core.network import Network
 from synth.engine.state import RunState
-from synth.errors import InputError
 from synth.record.record import Record
 from synth.record.result import MALFORMED
 
@@ -71,10 +70,7 @@ class RecordObserver(Observer):
         try:
             state = RunState.from_checkpoint(on_device, numbers)
         except MALFORMED as error:
-            raise InputError(
-                f"folder={self.record.folder}: its checkpoint holds no state of this search, or "
-                "one of another version of synth; name another folder, or delete this one."
-            ) from error
+            raise self.record.malformed() from error
         self.resumed_seconds = state.elapsed
         return state
 

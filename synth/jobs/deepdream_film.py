@@ -31,7 +31,7 @@ from synth.record import progress
 from synth.record.interrupt import Interrupt
 from synth.record.job import Job
 from synth.record.record import Record, versions
-from synth.record.result import Figure, Item, Json, NetworkInfo, Result, name_of
+from synth.record.result import MALFORMED, Figure, Item, Json, NetworkInfo, Result, name_of
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +227,10 @@ class DeepDreamFilm(Job):
         checkpoint = record.resume()
         if checkpoint is None:
             return _Progress()
-        state = _Progress(**checkpoint[1])
+        try:
+            state = _Progress(**checkpoint[1])
+        except MALFORMED as error:
+            raise record.malformed() from error
         for number in range(state.frames):
             if not self._path(record, number).is_file():
                 raise InputError(

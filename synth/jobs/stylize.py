@@ -23,7 +23,7 @@ from synth.record import progress
 from synth.record.interrupt import Interrupt
 from synth.record.job import Job
 from synth.record.record import Record, versions
-from synth.record.result import Figure, Item, Json, NetworkInfo, Result
+from synth.record.result import MALFORMED, Figure, Item, Json, NetworkInfo, Result
 
 log = logging.getLogger(__name__)
 
@@ -275,7 +275,10 @@ class Stylize(Job):
         checkpoint = record.resume()
         if checkpoint is None:
             return _Progress(self.sha256)
-        state = _Progress.from_dict(checkpoint[1])
+        try:
+            state = _Progress.from_dict(checkpoint[1])
+        except MALFORMED as error:
+            raise record.malformed() from error
         if state.weights != self.sha256:
             raise InputError(
                 f"folder={record.folder}: was begun with other weights; name another folder."

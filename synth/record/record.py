@@ -24,11 +24,11 @@ from synth.files import open_image, read_text, without_waiting
 from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.checkpoint import EARLIER, Checkpoint, marked
 from synth.record.json_text import checksum, dumps
-from synth.record.result import MALFORMED, Json, Result
+from synth.record.result import MALFORMED, RESULT, Json, Result, read_result
 
 log = logging.getLogger(__name__)
 
-RESULT, STEPS, CHECKPOINT = "result.json", "steps.jsonl", "checkpoint"
+STEPS, CHECKPOINT = "steps.jsonl", "checkpoint"
 # the weights of the best epoch of a training with early stopping
 BEST = "checkpoint.best.safetensors"
 
@@ -159,7 +159,7 @@ class Record:
     @staticmethod
     def finished(folder: Path) -> dict[str, Json] | None:
         """The content of result.json in `folder` if a run was completed there, else None."""
-        return _result(folder, "done")
+        return read_result(folder, "done")
 
     @staticmethod
     def begin_anew(folder: Path, parts: Sequence[str]) -> None:
@@ -204,7 +204,7 @@ class Record:
         checkpoint = Checkpoint(folder)
         paths = (*checkpoint.files, folder / BEST, folder / STEPS)
         files = [path.name for path in paths if path.is_file()]
-        if not files and _result(folder, "interrupted") is None:
+        if not files and read_result(folder, "interrupted") is None:
             return
         about = checkpoint.about() or {}
         before = about.get("identity") if before is None else before
@@ -286,10 +286,21 @@ class Record:
         difference = _difference(about.pop("identity"), json.loads(dumps(self.identity)))
         if difference:
             raise InputError(_another(self.folder, difference))
-        steps_bytes = about.pop("steps_bytes")
+        steps_bytes = about.pop("steps_bytes", None)
+        if not isinstance(steps_bytes, int):
+            raise self.malformed()
+        if self._size() < steps_bytes:
+            log.warning("%s: lines from before the checkpoint are missing", self._steps)
         if self._size() > steps_bytes:
             os.truncate(self._steps, steps_bytes)
         return tensors, about
+
+    def malformed(self) -> InputError:
+        """The error for a checkpoint from which no state of this run can be built."""
+        return InputError(
+            f"folder={self.folder}: its checkpoint holds no state of this run, or one of another "
+            "version of synth; name another folder, or delete this one."
+        )
 
     def _begin_again(self) -> None:
         """Removes the lines of an attempt that was killed before its first checkpoint."""
@@ -307,14 +318,6 @@ class Record:
         return report_full_disk(
             self.folder, "Make room and give the same command again; it resumes."
         )
-
-
-def _result(folder: Path, status: str) -> dict[str, Json] | None:
-    try:
-        result = json.loads(read_text(folder / RESULT))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return result if isinstance(result, dict) and result.get("status") == status else None
 
 
 def _another(folder: Path, difference: str) -> str:

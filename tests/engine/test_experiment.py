@@ -606,7 +606,7 @@ def test_a_checkpoint_of_another_form_is_refused_in_a_line(
     tensors, about = state.tensors(), state.numbers()
     change(tensors, about)
     Record(tmp_path).checkpoint(tensors, about)
-    with pytest.raises(InputError, match="its checkpoint holds no state of this search"):
+    with pytest.raises(InputError, match="its checkpoint holds no state of this run"):
         experiment.run(Record(tmp_path))
 
 

@@ -223,6 +223,9 @@ def test_a_missing_frame_is_reported(tmp_path: Path) -> None:
     (tmp_path / "frames/000.png").unlink()
     with pytest.raises(InputError, match=r"frames/000\.png is gone"):
         film_of().run(Record(tmp_path))
+    Record(tmp_path).checkpoint({}, {"frame": 2})
+    with pytest.raises(InputError, match="its checkpoint holds no state of this run"):
+        film_of().run(Record(tmp_path))
 
 
 def test_a_film_of_another_configuration_is_refused(tmp_path: Path) -> None:

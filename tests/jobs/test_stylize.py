@@ -235,6 +235,9 @@ def test_ctrl_c_saves_finished_images_and_can_be_resumed(
     (tmp_path / "run/images/000.png").unlink()
     with pytest.raises(InputError, match=r"images/000\.png is gone; name another folder"):
         Stylize(**options, device="cpu").run(Record(tmp_path / "run"))
+    Record(tmp_path / "other").checkpoint({}, {"items": 5})
+    with pytest.raises(InputError, match="its checkpoint holds no state of this run"):
+        Stylize(**options, device="cpu").run(Record(tmp_path / "other"))
     data.to_image(torch.rand(3, 16, 16)).save(tmp_path / "run/images/000.png")
     result = Stylize(**options, device="cpu").run(Record(tmp_path / "run")).to_dict()
     assert (result["status"], len(result["items"])) == ("done", 4)

@@ -308,3 +308,22 @@ def test_a_file_name_that_is_no_utf8_is_json(tmp_path: Path) -> None:
     finished = Record.finished(tmp_path)
     assert finished is not None
     assert finished["findings"] == {"image": name}
+
+
+def test_a_checkpoint_without_the_length_of_the_steps_is_refused(tmp_path: Path) -> None:
+    Checkpoint(tmp_path).save({}, {"identity": {}, "steps_bytes": "5"})
+    with pytest.raises(InputError, match="its checkpoint holds no state of this run"):
+        Record(tmp_path).resume()
+
+
+def test_steps_that_were_deleted_are_missed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = Record(tmp_path)
+    record.steps(_lines(0, 1))
+    record.checkpoint({}, {})
+    assert record.resume() is not None
+    assert not caplog.text
+    (tmp_path / "steps.jsonl").unlink()
+    assert record.resume() is not None
+    assert "steps.jsonl: lines from before the checkpoint are missing" in caplog.text
