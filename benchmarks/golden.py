@@ -225,7 +225,7 @@ CROSSINGS = {
     "genetic_stock": f"{GENETIC} search/mate=stock search/mutate=stock search/select=stock"
     " search.select.name=selBest",
     "genetic_mixture": f"{GENETIC} search/mate=two_point search/mutate=mixture encoding=dct"
-    " encoding.frequencies=8 ~search.select.size search/select=roulette"
+    " encoding.frequencies=8 search/select=roulette"
     " search/mutate@search.mutate.of.smooth=gaussian search/mutate@search.mutate.of.patch=gaussian",
     "genetic_budget": f"recipe=fooling_genetic {TWO} budget=40 search.population=6 seed=3",
     "cma_full": f"recipe=fooling_cma {TWO} encoding.frequencies=4 search.covariance=full"
