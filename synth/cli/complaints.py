@@ -17,6 +17,7 @@ from synth.cli.wrong_types import wrong_type
 from synth.errors import InputError
 from synth.record.atomic import DISK_FULL
 
+LONGEST_VALUE = 200  # characters of a value that a line repeats
 _INTERPOLATION = (
     "InterpolationKeyError",
     "InterpolationResolutionError",
@@ -35,6 +36,15 @@ def line(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
     Returns:
         The line; None where the error is not the user's.
     """
+    message = _line(error, conf, typed)
+    for word in typed:
+        value = word.partition("=")[2]
+        if message and len(value) > LONGEST_VALUE:
+            message = message.replace(value, f"{value[:40]}...")
+    return message
+
+
+def _line(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
     chain = list(_causes(error))
     for cause in chain:
         if isinstance(cause, InputError):

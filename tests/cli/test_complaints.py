@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,32 @@ def test_an_error_of_the_package_is_not_reported_as_the_users() -> None:
         RuntimeError("size 3 != 4"),
     ):
         assert complaint(error) is None
+
+
+def test_long_values_are_cut() -> None:
+    value = "a" * 5000
+    line = complaint(InputError(f"target={value}: no such class."), f"target={value}")
+    assert line == f"target={value[:40]}...: no such class."
+
+
+def test_what_hydra_refuses_is_told_and_what_the_package_raises_is_not() -> None:
+    def raised(*modules: str) -> BaseException:
+        """A ValueError with frames of these modules, outermost first."""
+        code = compile("raise ValueError('no such option')", "", "exec")
+        call = partial(exec, code, {"__name__": modules[-1]})
+        for module in reversed(modules[:-1]):
+            call = partial(exec, "call()", {"__name__": module, "call": call})
+        with pytest.raises(ValueError, match="no such option") as caught:
+            call()
+        error = caught.value
+        assert error.__traceback__ is not None
+        return error.with_traceback(error.__traceback__.tb_next)
+
+    command = "synth.cli.command"
+    assert complaint(raised(command, "hydra.main")) == "no such option"
+    assert complaint(raised(command, "hydra.main", command, "synth.engine.experiment")) is None
+    assert complaint(raised(command, "hydra.main", "torch.nn")) == "no such option"
+    assert complaint(raised(command)) is None
 
 
 def test_files_and_disks() -> None:
