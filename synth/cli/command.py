@@ -32,8 +32,9 @@ from synth.config.recording import record_configuration, restored_after_mistake
 from synth.config.sharing import resolved
 from synth.config.unread import refuse_unread
 from synth.errors import InputError, printable
-from synth.record import progress
+from synth.record import lock, progress
 from synth.record.renames import refuse_old_words
+from synth.record.result import read_result
 
 log = logging.getLogger("synth")
 
@@ -157,8 +158,11 @@ def run(cfg: Config) -> None:
         folder=Path(os.path.relpath(hydra_cfg.runtime.output_dir)),
     )
     refuse_early(cfg, settings, command.written)
-    refuse_unread(cfg, settings, command.written, list(choices))
     identity = identity_of(cfg, command.recipe)
+    if _is_repeated(command.folder, digest(identity)):
+        log.info("%s is finished already", command.folder)
+        return
+    refuse_unread(cfg, settings, command.written, list(choices))
     finished = _is_finished(command, digest(identity))
     from synth.record.interrupt import signals_raised
     from synth.record.lock import Lock
@@ -173,6 +177,20 @@ def run(cfg: Config) -> None:
             _report_finished(command.folder, page=True)
         else:
             _run_in_folder(command, identity)
+
+
+def _is_repeated(folder: Path, configuration: str) -> bool:
+    """Whether the folder holds a finished run of this configuration, with nothing left to do.
+
+    Without importing torch.
+    """
+    result = read_result(folder, "done")
+    return (
+        result is not None
+        and result.get("configuration") == configuration
+        and (folder / "index.html").exists()
+        and not (folder / lock.NAME).exists()
+    )
 
 
 def _report_finished(folder: Path, page: bool = False) -> None:

@@ -15,6 +15,7 @@ from yaml import YAMLError
 from synth.config.composing import Config
 from synth.config.references import load, read_yaml, written_out
 from synth.config.sharing import resolved
+from synth.record.json_text import dumps
 
 NOT_IDENTITY = ("device", "folder", "sweep", "memory")
 
@@ -54,6 +55,4 @@ def recorded_identity(folder: Path) -> dict[str, Any] | None:
 
 def digest(identity: Mapping[str, Any]) -> str:
     """A hash of an identity, 16 hexadecimal digits."""
-    from synth.record.json_text import dumps  # imports torch
-
     return hashlib.sha256(dumps(identity).encode()).hexdigest()[:16]

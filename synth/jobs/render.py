@@ -17,8 +17,8 @@ from synth.files import read_text
 from synth.record import progress
 from synth.record.checkpoint import UNREADABLE, read_marked
 from synth.record.job import Job
-from synth.record.record import RESULT, Record, versions
-from synth.record.result import MALFORMED, Item, Json, Result, name_of
+from synth.record.record import Record, versions
+from synth.record.result import MALFORMED, RESULT, Item, Json, Result, name_of
 
 
 class Render(Job):

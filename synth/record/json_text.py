@@ -7,8 +7,6 @@ import math
 import zlib
 from collections.abc import Mapping
 
-from torch import Tensor
-
 from synth.record.result import Json
 
 
@@ -33,6 +31,6 @@ def _finite(value: Json) -> Json:
         return {str(key): _finite(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(entry) for entry in value]
-    if isinstance(value, Tensor):
+    if hasattr(value, "tolist"):  # a tensor; torch is not imported for it
         return _finite(value.tolist())
     return value

@@ -6,10 +6,14 @@ plain JSON values under the names of the fields; an optional field that is None 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 from beartype.roar import BeartypeCallHintViolation
+
+from synth.files import read_text
 
 # what `Result.from_dict` and `json.loads` raise for content of another form
 MALFORMED = (
@@ -20,6 +24,8 @@ MALFORMED = (
     RecursionError,
     BeartypeCallHintViolation,
 )
+
+RESULT = "result.json"
 
 Json = object  # a value that JSON can hold: None, bool, int, float, str, or lists and dicts of them
 
@@ -230,6 +236,15 @@ def name_of(part: object) -> str:
 def option_of(part: object) -> str:
     """The name by which a user chooses a part: that of its module, as of its YAML."""
     return type(part).__module__.rpartition(".")[2]
+
+
+def read_result(folder: Path, status: str) -> dict[str, Json] | None:
+    """The content of result.json in `folder` where a run ended there with `status`, else None."""
+    try:
+        result = json.loads(read_text(folder / RESULT))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return result if isinstance(result, dict) and result.get("status") == status else None
 
 
 # written also where they are None: readers of result.json may rely on these names
