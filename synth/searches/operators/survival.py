@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from synth.core import Rows, State, Survival
 from synth.errors import InputError
-from synth.searches.operators._populations import ranked
+from synth.searches.operators._populations import fittest, ranked
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class MuPlusLambda(Survival):
 
     def __call__(self, parents: State, offspring: State, rows: Rows) -> State:
         size = parents["fitness"].shape[1]
-        return ranked(_joined(parents, size, offspring), size)
+        return fittest(parents, size, offspring, size)
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ class Generational(Survival):
 
     def __call__(self, parents: State, offspring: State, rows: Rows) -> State:
         size = parents["fitness"].shape[1]
-        return ranked(_joined(parents, self.elites, offspring), size)
+        return fittest(parents, self.elites, offspring, size)
 
 
 @dataclass(frozen=True)
@@ -133,15 +131,7 @@ class SteadyState(Survival):
     def __call__(self, parents: State, offspring: State, rows: Rows) -> State:
         size = parents["fitness"].shape[1]
         survivors = size - offspring["fitness"].shape[1]
-        return ranked(_joined(parents, survivors, offspring), size)
-
-
-def _joined(parents: State, count: int, offspring: State) -> State:
-    """The first `count` of the ranked parents, followed by all offspring."""
-    return {
-        name: torch.cat([value[:, :count], offspring[name]], dim=1)
-        for name, value in parents.items()
-    }
+        return fittest(parents, survivors, offspring, size)
 
 
 def _check_offspring(offspring: int | None) -> None:
