@@ -17,6 +17,7 @@ from synth.cli.wrong_types import wrong_type
 from synth.errors import InputError
 from synth.record.atomic import DISK_FULL
 
+LOADER = "synth.config.exchange"  # which Hydra calls while it composes
 LONGEST_VALUE = 200  # characters of a value that a line repeats
 _INTERPOLATION = (
     "InterpolationKeyError",
@@ -59,8 +60,8 @@ def _line(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
 def _is_hydras(error: BaseException) -> bool:
     """Whether Hydra refused the command line, before it called anything of the package."""
     modules = [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)]
-    ours = {module for module in modules if module.startswith("synth.")}
-    return ours == {"synth.cli.command"} and modules[-1] not in ours and bool(str(error))
+    kinds = [module.partition(".")[0] for module in modules if module != LOADER]
+    return "hydra" in kinds and "synth" not in kinds[kinds.index("hydra") :] and bool(str(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

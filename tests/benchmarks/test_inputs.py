@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from console import ROOT, Synth
@@ -31,3 +34,23 @@ def test_a_few_inputs(synth: Synth, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert outcome in ("ran", "refused in one line"), f"{outcome}: {drawn.line}\n{text}"
         outcomes.append(outcome)
     assert len(set(outcomes)) == 2
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks after imports")
+def test_what_is_not_accepted_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.abuse import inputs
+    from synth.cli import command
+
+    def outcome(run: Callable[[Any], None], *words: str, is_number: bool = False) -> str:
+        monkeypatch.setattr(command, "run", run)
+        drawn = inputs.Drawn(["recipe=layers", "folder=out", *words], is_number)
+        return inputs.run(drawn, tmp_path / "cwd")[0]
+
+    assert outcome(lambda _: None) == "ran"
+    assert outcome(lambda _: None, is_number=True) == "accepted nan"
+    assert outcome(lambda _: 1 / 0) == "tracebacks"
+    assert outcome(lambda _: None, "nope=1") == "refused in one line"
+    monkeypatch.setattr(inputs, "PATIENCE", 0.5)
+    assert outcome(lambda _: time.sleep(60)) == "hangs"
