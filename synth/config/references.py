@@ -11,9 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
+from yaml.events import AliasEvent
 
 from synth.config.composing import Config
+from synth.files import read_text
+
+LARGEST = 1 << 20  # bytes of a recorded configuration; they have a few thousand
 
 # ``${key}``, ``${key.${other}}``, ``${oc.select:key,default}`` where the default may refer too
 _KEY = r"(?:[^${}:,]|\$\{(?:oc\.select:)?[^${}:]+\})+"
@@ -47,10 +52,18 @@ def _write_out(cfg: Config, tree: Any) -> None:
 
 
 def read_yaml(path: Path) -> Config:
-    """The configuration in a file, with its interpolations; raises what `load` raises."""
-    if not path.is_file():  # a named pipe would never end
-        raise FileNotFoundError(path)
-    return OmegaConf.load(path)
+    """The configuration in a file, with its interpolations.
+
+    Raises:
+        OSError, YAMLError, OmegaConfBaseException, RecursionError: where it cannot be read.
+        ValueError: where it is none that was recorded: too large, or with aliases, by which a short
+            file could fill the memory.
+    """
+    text = read_text(path)
+    events = yaml.parse(text, yaml.SafeLoader) if len(text) <= LARGEST else ()
+    if not text or len(text) > LARGEST or any(isinstance(event, AliasEvent) for event in events):
+        raise ValueError(f"{path}: no configuration that was recorded")
+    return OmegaConf.create(text)
 
 
 def load(path: Path) -> Config:

@@ -87,6 +87,8 @@ def test_hydras_own_keys_are_dropped(tmp_path: Path) -> None:
         {"encoding": {"hidden": 4}},
         {"encoding": None},
         "- encoding",
+        "a: &a [x, x]\nb: &b [*a, *a]\nencoding: *b",
+        "encoding: " + "x" * (1 << 20),
         "encoding: !!python/object/apply:os.system [touch evil]",
         "[" * 1200,
         "encoding: {_target_: " + "[" * 1200 + "]" * 1200 + "}",
