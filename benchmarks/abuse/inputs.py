@@ -10,6 +10,7 @@ infinity or true taken for a number.
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import json
 import os
@@ -368,9 +369,11 @@ def run(drawn: Drawn, folder: Path) -> tuple[str, str]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with tempfile.TemporaryFile() as output:
+        gc.freeze()  # or a collection in the child would copy all memory
         child = os.fork()
         if child == 0:
             _command(drawn.words, folder, output.fileno())
+        gc.unfreeze()
         code = _exit_code(child)
         output.seek(0)
         text = output.read().decode(errors="backslashreplace")

@@ -14,7 +14,7 @@ from console import ROOT, Synth
 
 pytest_plugins = "console_fixtures"
 
-COUNT = 24
+COUNT = 16
 FAST = ("fooling_gradient", "class_ascent ", "onemax", "layers")
 
 
