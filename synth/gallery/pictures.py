@@ -56,8 +56,6 @@ def _is_inside(folder: Path, path: Path) -> bool:
 def _read_size(path: Path) -> Picture:
     """Reads the header only, so that thousands of pictures take a moment."""
     try:
-        if path.exists() and not path.is_file():  # a named pipe would be waited for
-            return Picture(path, problem="picture cannot be read")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about metadata and size
             with open_image(path, str(path)) as image:

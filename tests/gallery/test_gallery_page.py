@@ -126,20 +126,24 @@ def _umask() -> int:
 def test_missing_damaged_and_foreign_pictures_are_reported(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
-    folder = make_run(items=[{}, {}, {}, {"file": None}])
+    folder = make_run(items=[{}, {}, {}, {"file": None}, {}, {}, {}])
     (folder / "images/000.png").unlink()
     (folder / "images/001.png").write_bytes(b"no picture")
+    (folder / "images/004.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
+    (folder / "images/005.png").unlink()
+    os.mkfifo(folder / "images/005.png")
     result = json.loads((folder / "result.json").read_text())
     result["items"][2]["file"] = "../../../secret.png"
+    result["items"][6]["file"] = "x" * 300
     (folder / "result.json").write_text(json.dumps(result))
     page = Page(build_run_page(folder))
-    for problem in (
-        "picture missing",
-        "picture cannot be read",
-        "picture outside the run folder",
-        "no picture",
+    for problem, count in (
+        ("picture missing", 1),
+        ("picture cannot be read", 4),
+        ("picture outside the run folder", 1),
+        ("no picture", 1),
     ):
-        assert page.text.count(problem) == 1
+        assert page.text.count(problem) == count, problem
     assert not any("secret" in url for url in page.links)
 
 
