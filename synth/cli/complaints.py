@@ -17,6 +17,7 @@ from synth.cli.wrong_types import wrong_type
 from synth.errors import InputError
 from synth.record.atomic import DISK_FULL
 
+COMMAND = "synth.cli.command"
 LOADER = "synth.config.exchange"  # which Hydra calls while it composes
 LONGEST_VALUE = 200  # characters of a value that a line repeats
 _INTERPOLATION = (
@@ -60,8 +61,10 @@ def _line(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
 def _is_hydras(error: BaseException) -> bool:
     """Whether Hydra refused the command line, before it called anything of the package."""
     modules = [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)]
-    kinds = [module.partition(".")[0] for module in modules if module != LOADER]
-    return "hydra" in kinds and "synth" not in kinds[kinds.index("hydra") :] and bool(str(error))
+    ours = [module for module in modules if module.startswith("synth.") and module != LOADER]
+    first = next((place for place, name in enumerate(modules) if name.startswith("hydra")), None)
+    # the command has called Hydra, and Hydra nothing of ours
+    return bool(str(error)) and first is not None and ours == modules[:first] == [COMMAND] * first
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -60,6 +60,7 @@ def test_what_hydra_refuses_is_told_and_what_the_package_raises_is_not() -> None
     assert complaint(raised(command, "hydra.main", "torch.nn")) == "no such option"
     assert complaint(raised(command, "hydra.main", "synth.config.exchange", "hydra")) is not None
     assert complaint(raised(command, "hydra.main", command, "torch.nn")) is None
+    assert complaint(raised(command, "synth.config.building", "hydra.utils")) is None
     assert complaint(raised(command)) is None
 
 
