@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
@@ -33,7 +34,7 @@ def main() -> None:
     print(f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for name in figures:
         for what, value in FIGURES[name]():
-            print(f"{what:<78} {value}", flush=True)
+            print(f"{what:<112} {value}", flush=True)
 
 
 def startup() -> list[tuple[str, str]]:
@@ -47,13 +48,18 @@ def startup() -> list[tuple[str, str]]:
 
 
 def step() -> list[tuple[str, str]]:
-    """One gradient step of the engine against a bare forward and backward to the input."""
+    """One gradient step of the engine against a bare forward and backward to the input.
+
+    Bare is the network alone: as searches read it, and as it is, in float32.
+    """
     import torch
 
     from synth.cli import memory
+    from synth.core.network import OUTPUT
     from synth.encodings.pixels import Pixels
     from synth.engine.experiment import Experiment
     from synth.networks.bundled import bundled
+    from synth.networks.torchvision import torchvision
     from synth.objectives.priors import L2, TotalVariation
     from synth.objectives.scores import ClassScore
     from synth.objectives.weighted import WeightedSum
@@ -61,8 +67,11 @@ def step() -> list[tuple[str, str]]:
 
     memory.keep_freed()  # as the command line does, for both sides
     rows = []
-    for name in ("mini_alexnet", "mini_resnet"):
-        network = bundled(name)
+    networks = [bundled("mini_alexnet"), bundled("mini_resnet")]
+    weights = SHARED / "weights/squeezenet1_1.fp16.safetensors"
+    if weights.is_file():
+        networks.append(torchvision("squeezenet1_1", str(weights)))
+    for network in networks:
         target = list(range(16))
         objective = WeightedSum({"class": ClassScore(target), "l2": L2(), "tv": TotalVariation()})
         for monitored, monitor in (("", None), (" + monitor", ClassScore(target, "probability"))):
@@ -79,19 +88,24 @@ def step() -> list[tuple[str, str]]:
 
             first = problem.start(items)
 
-            def bare_step(network=network, index=index, images=first) -> None:
+            def bare_step(fast: bool, network=network, index=index, images=first) -> None:
                 images = images.detach().requires_grad_()
-                torch.autograd.grad(network(images).gather(1, index[:, None]).sum(), images)
+                logits = network.read(images, (OUTPUT,), fast=fast)[OUTPUT]
+                torch.autograd.grad(logits.gather(1, index[:, None]).sum(), images)
 
-            what = (
-                f"{name}: bare forward + backward / a step, batch 16, pixels + L2 + TV{monitored}"
-            )
-            rows.append((what, f"{_ratio(bare_step, engine_step, network.device.type):.3f}"))
+            for fast in (True, False):
+                kind = f"{network.precision}, folded" if fast else "float32, as it is"
+                what = (
+                    f"{network.name}: bare forward + backward ({kind}) / a step, batch 16, "
+                    f"pixels + L2 + TV{monitored}"
+                )
+                ratio = _ratio(partial(bare_step, fast), engine_step, network.device.type)
+                rows.append((what, f"{ratio:.3f}"))
     return rows
 
 
 def _ratio(
-    first: Callable[[], None], second: Callable[[], None], device: str, pairs: int = 60
+    first: Callable[[], None], second: Callable[[], None], device: str, pairs: int = 40
 ) -> float:
     """The median of time(one) / time(other) over pairs run one after the other."""
     import torch

@@ -234,7 +234,7 @@ def test_layers_stand_in_the_order_they_run() -> None:
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("conv3", "conv1"), ("Conv-2", "conv2"), ("outptu", "output"), ("zzz", "Write one of conv1, relu1")],
+    [("conv3", "conv1"), ("Conv-2", "conv2"), ("outptu", "output"), ("zzz", "one of conv1, relu1")],
 )
 def test_an_unknown_layer_is_reported_with_the_nearest(
     network: Network, name: str, hint: str

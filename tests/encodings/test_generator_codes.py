@@ -192,7 +192,8 @@ def test_memory_includes_the_activations_of_the_generator(file: Path, network: N
     bound = ClassScore("lemon").bind(network)
     a_row = network.bytes_per_pixel * 256 + encoding.bytes_per_image
     problem = ImageProblem(network, encoding, Chain(), bound, bound, int(4.5 * a_row))
-    assert [chunk.stop - chunk.start for chunk in problem._chunks(12, problem.encoding)] == [4, 4, 4]
+    chunks = problem._chunks(12, problem.encoding)
+    assert [chunk.stop - chunk.start for chunk in chunks] == [4, 4, 4]
     values = []  # the sizes of all outputs, counted independently
     for part in encoding.module.modules():
         if not list(part.children()):
