@@ -196,7 +196,7 @@ def test_wrong_settings_are_refused(folder: Path) -> None:
     for options, message in (
         ({"norm": "l1"}, r"encoding\.norm=l1: write linf or l2"),
         ({"epsilon": -0.1}, r"encoding\.epsilon=-0\.1"),
-        ({"epsilon": float("nan")}, r"encoding\.epsilon=nan"),
+        ({"epsilon": float("nan")}, r"epsilon=nan"),
         ({"epsilon": 8.0}, r"write 8\.0/255 as 0\.0314"),
         ({"start": "noise"}, r"encoding\.start=noise"),
         ({"images": image}, "images= names what is changed already"),
