@@ -23,13 +23,14 @@ from synth.cli import complaints, folders, memory
 from synth.cli.streams import guarded_streams
 from synth.cli.words import prepared
 from synth.config.building import build
-from synth.config.composing import CONF, Config, key_of
+from synth.config.composing import CONF, key_of
 from synth.config.earlier import encoding_of, is_same_command
 from synth.config.early import refuse_early
 from synth.config.identity import digest, identity_of, recorded_identity, written_identity
 from synth.config.networks import offer_classifiers
 from synth.config.recording import record_configuration, restored_after_mistake
 from synth.config.sharing import resolved
+from synth.config.types import Config
 from synth.config.unread import refuse_unread
 from synth.errors import InputError, printable
 from synth.record import lock, progress

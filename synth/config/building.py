@@ -9,11 +9,12 @@ from typing import Any
 
 from hydra.utils import get_object, instantiate
 
+from synth.config.types import Settings
 from synth.errors import InputError, check_numbers, nearest
 from synth.record.renames import CLASSES, KEYS
 
 
-def build(settings: Mapping[str, Any], written: Sequence[str]) -> Any:
+def build(settings: Settings, written: Sequence[str]) -> Any:
     """The object that `settings` describes.
 
     Numbers that a recipe has for a part which the user exchanged are dropped. What the user wrote
@@ -44,7 +45,7 @@ def parameters_of(target: str, path: str = "") -> list[str] | None:
     return [parameter.name for parameter in parameters]
 
 
-def definition(target: str, key: str) -> Callable[..., Any]:
+def definition(target: str, key: str) -> Callable[..., object]:
     """The class or function of that path. What a module merely imports is not built from it.
 
     Args:
@@ -60,7 +61,7 @@ def definition(target: str, key: str) -> Callable[..., Any]:
         raise InputError(f"{key}={target}: only names that begin with synth. are built.")
     missing = InputError(f"{key}={target}: there is no such thing in synth.")
     try:
-        value: Any = get_object(target)
+        value: object = get_object(target)
     except ValueError as error:  # two dots, or one at the end
         raise missing from error
     except ImportError as error:
@@ -83,7 +84,7 @@ def _is_missing(cause: BaseException, target: str) -> bool:
     return isinstance(cause, AttributeError) and bool(traceback and not traceback.tb_next)
 
 
-def _fitting(node: Any, path: str, written: Sequence[str]) -> Any:
+def _fitting(node: object, path: str, written: Sequence[str]) -> object:
     """`node` with the keys that the classes in it take."""
     if isinstance(node, list):
         return [_fitting(entry, f"{path}.{place}", written) for place, entry in enumerate(node)]
@@ -108,7 +109,7 @@ def _fitting(node: Any, path: str, written: Sequence[str]) -> Any:
     return fitting
 
 
-def _check_arguments(arguments: Mapping[str, Any], target: str, path: str) -> None:
+def _check_arguments(arguments: Settings, target: str, path: str) -> None:
     """Refuses what beartype does not: numbers that are none, and parts that are not chosen."""
     signature = inspect.signature(definition(target, path))
     check_numbers(path, signature, arguments)

@@ -7,17 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from synth.config import exchange
+from synth.config.types import Config
 
 exchange.install()
 
-Config = Any  # a DictConfig, whose own type hints beartype calls out of date
 
 PACKAGE = Path(__file__).parents[1]
 # within the package where it is installed, beside it in a checkout

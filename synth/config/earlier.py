@@ -10,7 +10,6 @@ import inspect
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -18,9 +17,10 @@ from yaml import YAMLError
 
 from synth.config import references
 from synth.config.building import definition, parameters_of
-from synth.config.composing import Config, key_of
+from synth.config.composing import key_of
 from synth.config.identity import NOT_IDENTITY
 from synth.config.sharing import resolved
+from synth.config.types import Config
 from synth.errors import InputError
 from synth.record.renames import CLASSES, KEYS, current_word
 
@@ -61,7 +61,7 @@ def encoding_of(folder: object, contender: str | None) -> Config:
         ) from error
 
 
-def _current(node: Any, folder: str) -> Any:
+def _current(node: object, folder: str) -> object:
     """`node` with the classes and keys of this version; every class must be an encoding's."""
     if isinstance(node, list):
         return [_current(entry, folder) for entry in node]
@@ -128,7 +128,7 @@ def _meaning(overrides: Sequence[str]) -> set[str]:
     return {word for word in words if key_of(word) not in NOT_IDENTITY}
 
 
-def _names_old_class(node: Any) -> bool:
+def _names_old_class(node: object) -> bool:
     if isinstance(node, list):
         return any(map(_names_old_class, node))
     if not isinstance(node, dict):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
-from synth.config.composing import PACKAGE, Config
+from synth.config.composing import PACKAGE
+from synth.config.types import Config, Settings
 from synth.core.classes import Classes
 from synth.errors import InputError, check_numbers
 
@@ -19,7 +19,7 @@ BUNDLED = "synth.networks.bundled.bundled"
 LONGEST_HEADER = 10_000_000  # bytes
 
 
-def refuse_early(cfg: Config, settings: Mapping[str, Any], written: Sequence[str]) -> None:
+def refuse_early(cfg: Config, settings: Settings, written: Sequence[str]) -> None:
     """Refuses numbers that are not finite, and targets that a bundled network does not have.
 
     The parts check them again, for those who build them otherwise.
@@ -42,7 +42,7 @@ def refuse_early(cfg: Config, settings: Mapping[str, Any], written: Sequence[str
             classes.indices(target, str(network.get("name")))
 
 
-def _classes(network: Mapping[str, Any]) -> Classes | None:
+def _classes(network: Settings) -> Classes | None:
     """The classes in the header of a weights file; None where it cannot be read so simply."""
     if network.get("_target_") != BUNDLED:
         return None

@@ -20,7 +20,7 @@ from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-Config = Any  # a DictConfig, whose own type hints beartype calls out of date
+from synth.config.types import Config
 
 # what all parts of a kind take alike, and thus stays: the size of the pictures, and whether they
 # are scaled to what the network reads
@@ -70,8 +70,8 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
         if str(default.config_path).startswith(RECIPES) and isinstance(result.config, DictConfig):
             for package, option in self._own.items():
                 if self._chosen.get(package) != option:
-                    kept = COMMON.get(option.partition("/")[0])
-                    result.config = _without(result.config, package, kept)
+                    common = COMMON.get(option.partition("/")[0])
+                    result.config = _without(result.config, package, common)
         return result
 
 
@@ -101,13 +101,13 @@ def _is_inside(package: str, others: Sequence[str]) -> bool:
     return any(package.startswith(f"{other}.") for other in others)
 
 
-def _without(config: Config, package: str, kept: str | None) -> Config:
-    """`config` without what stands under `package`, but for the key `kept`."""
+def _without(config: Config, package: str, common: str | None) -> Config:
+    """`config` without what stands under `package`, but for the key `common`."""
     if not isinstance(OmegaConf.select(config, package), DictConfig):
         return config
     config = OmegaConf.create(config)  # a copy; the loaded one is used again
     part = OmegaConf.select(config, package)
     with open_dict(config):
-        for key in [key for key in part if key != kept]:
+        for key in [key for key in part if key != common]:
             del part[key]
     return config

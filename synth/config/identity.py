@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from synth.config.composing import Config
 from synth.config.references import load, read_yaml, written_out
 from synth.config.sharing import resolved
+from synth.config.types import Config, Settings
 from synth.record.json_text import dumps
 
 NOT_IDENTITY = ("device", "folder", "sweep", "memory")
 
 
-def identity_of(cfg: Config, recipe: str) -> dict[str, Any]:
+def identity_of(cfg: Config, recipe: str) -> Settings:
     """The configuration and the recipe's name; `NOT_IDENTITY` is null wherever it is passed on."""
     cfg = copy.deepcopy(cfg)
     with open_dict(cfg):
@@ -28,12 +26,12 @@ def identity_of(cfg: Config, recipe: str) -> dict[str, Any]:
     return resolved(cfg) | {"recipe": recipe}
 
 
-def written_identity(cfg: Config, recipe: str) -> dict[str, Any]:
+def written_identity(cfg: Config, recipe: str) -> Settings:
     """The identity that `cfg` will have when it is read back from its file."""
     return identity_of(OmegaConf.create(OmegaConf.to_yaml(written_out(cfg))), recipe)
 
 
-def recorded_identity(folder: Path) -> dict[str, Any] | None:
+def recorded_identity(folder: Path) -> Settings | None:
     """The identity of the run that was begun in `folder`, from its .hydra; None where unknown."""
     try:
         chosen = OmegaConf.to_container(read_yaml(folder / ".hydra/hydra.yaml"), resolve=False)
@@ -53,6 +51,6 @@ def recorded_identity(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def digest(identity: Mapping[str, Any]) -> str:
+def digest(identity: Settings) -> str:
     """A hash of an identity, 16 hexadecimal digits."""
     return hashlib.sha256(dumps(identity).encode()).hexdigest()[:16]

@@ -13,8 +13,8 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from synth.config.composing import Config
 from synth.config.references import written_out
+from synth.config.types import Config
 from synth.errors import InputError
 from synth.record.atomic import report_full_disk, write_atomically
 

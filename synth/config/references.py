@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
 from yaml.events import AliasEvent
 
-from synth.config.composing import Config
+from synth.config.types import Config, Settings
 from synth.files import read_text
 
 LARGEST = 1 << 20  # bytes of a recorded configuration; they have a few thousand
@@ -32,7 +31,7 @@ def is_computed(value: object) -> bool:
     return isinstance(value, str) and "${" in value and not _REFERENCE.fullmatch(value)
 
 
-def written_out(cfg: Config) -> dict[str, Any]:
+def written_out(cfg: Config) -> Settings:
     """`cfg` as it is recorded: references as they stand, computed values in their place."""
     tree = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(tree, dict)
@@ -40,7 +39,7 @@ def written_out(cfg: Config) -> dict[str, Any]:
     return {str(key): value for key, value in tree.items()}
 
 
-def _write_out(cfg: Config, tree: Any) -> None:
+def _write_out(cfg: Config, tree: object) -> None:
     for key in list(tree) if isinstance(tree, dict) else range(len(tree)):
         value = tree[key]
         if is_computed(value):
@@ -80,7 +79,7 @@ def load(path: Path) -> Config:
     return cfg
 
 
-def _leaves(tree: Any) -> Iterator[Any]:
+def _leaves(tree: object) -> Iterator[object]:
     if not isinstance(tree, (dict, list)):
         yield tree
         return

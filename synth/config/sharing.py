@@ -7,19 +7,18 @@ So what its recipe refers to (``${norms.linf}``, ``${content}``) is found in the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from omegaconf import OmegaConf
 
-from synth.config.composing import Config
+from synth.config.types import Config, Settings
 from synth.errors import InputError
 
 # keys of the comparison itself
 OWN = ("_target_", "experiments", "shared", "transfer", "naturals", "folder", "sweep")
 
 
-def resolved(cfg: Config, written: Sequence[str] = ()) -> dict[str, Any]:
+def resolved(cfg: Config, written: Sequence[str] = ()) -> Settings:
     """The configuration with all interpolations replaced by what they refer to.
 
     Args:
@@ -49,15 +48,13 @@ def resolved(cfg: Config, written: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
-def _resolved(cfg: Config) -> dict[str, Any]:
+def _resolved(cfg: Config) -> Settings:
     settings = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(settings, dict)
     return {str(key): value for key, value in settings.items()}
 
 
-def _joined(
-    contender: Mapping[str, Any], joint: Mapping[str, Any], name: str, written: Sequence[str]
-) -> dict[str, Any]:
+def _joined(contender: Settings, joint: Settings, name: str, written: Sequence[str]) -> Settings:
     """A contender's settings with those of the comparison in their place.
 
     A key of the comparison that is null leaves the contender's, but under ``shared``, where null

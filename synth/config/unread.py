@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from omegaconf import OmegaConf
 
 from synth.config.building import parameters_of
-from synth.config.composing import Config
 from synth.config.identity import NOT_IDENTITY
+from synth.config.types import Config, Settings
 from synth.errors import InputError, nearest
 
 
 def refuse_unread(
-    cfg: Config, settings: Mapping[str, Any], written: Sequence[str], groups: Sequence[str]
+    cfg: Config, settings: Settings, written: Sequence[str], groups: Sequence[str]
 ) -> None:
     """Checks the keys beside the parts: each must be a parameter of the recipe or be referred to.
 

@@ -58,7 +58,9 @@ class _Normalised(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, shift: Tensor, scale: Tensor, dtype: Any) -> Tensor:
+    def forward(
+        ctx: Any, images: Tensor, shift: Tensor, scale: Tensor, dtype: torch.dtype
+    ) -> Tensor:
         ctx.save_for_backward(scale)
         normalised = torch.addcmul(shift, images, scale)
         return normalised.to(dtype, memory_format=torch.channels_last)
@@ -327,7 +329,7 @@ class Network(nn.Module):
         for name, part in self.module.named_modules():
             if name:
 
-                def hook(_: nn.Module, __: Any, out: Any, name: str = name) -> None:
+                def hook(_: nn.Module, __: object, out: object, name: str = name) -> None:
                     if isinstance(out, Tensor):
                         shapes.setdefault(name, tuple(out.shape[1:]))
 
@@ -351,7 +353,7 @@ class Network(nn.Module):
         shapes[OUTPUT] = tuple(logits.shape[1:])
         return shapes
 
-    def _refuse_other_than_tensors(self, _: nn.Module, __: Any, out: Any) -> None:
+    def _refuse_other_than_tensors(self, _: nn.Module, __: object, out: object) -> None:
         """A hook on the whole module; InputError where it returns a tuple or a dictionary."""
         if not isinstance(out, Tensor):
             raise InputError(
@@ -420,13 +422,13 @@ def _check_channels(word: str, values: Sequence[float], positive: bool = False) 
         raise InputError(f"network {word}={list(values)}: write {kind}, for red, green and blue.")
 
 
-def _keep(activations: dict[str, Tensor], name: str, _: nn.Module, __: Any, out: Tensor) -> None:
+def _keep(activations: dict[str, Tensor], name: str, _: nn.Module, __: object, out: Tensor) -> None:
     """A hook that records a clone, since an in-place operation (x += shortcut) may follow."""
     if name not in activations:
         activations[name] = out.clone()
 
 
-def _stop(activations: dict[str, Tensor], name: str, _: nn.Module, __: Any, out: Tensor) -> None:
+def _stop(activations: dict[str, Tensor], name: str, _: nn.Module, __: object, out: Tensor) -> None:
     """The hook of the deepest layer: nothing follows, so nothing needs to be cloned."""
     activations[name] = out
     raise _Deepest

@@ -35,8 +35,8 @@ def check_memory(problem: ImageProblem, search: Search, rows: Rows) -> None:
         what = f"views={views}: reading one image under so many views"
         instead = "write fewer"
     # half of all activations, as bfloat16 has them, where they are kept for the gradient
-    kept = problem.network.bytes_per_pixel / 2 if search.gradient else BYTES_PER_PIXEL
-    check_fits(kept * height * width * views * images, what, instead, device)
+    stored = problem.network.bytes_per_pixel / 2 if search.gradient else BYTES_PER_PIXEL
+    check_fits(stored * height * width * views * images, what, instead, device)
     count = search.individuals * (1 if search.shared_population else len(rows))
     genome = problem.start(rows.select(slice(1)))
     what = f"search: keeping {count} genomes of {genome.numel()} numbers"

@@ -64,7 +64,7 @@ def classifier_metadata(
     return ClassifierMetadata(classes, sides, mean, std)
 
 
-def _classes(entries: Any) -> Classes:
+def _classes(entries: object) -> Classes:
     """Classes from a list of names, synsets and ImageNet's indices; the last two may be None."""
     if not _of_kind(entries, list):
         raise ValueError
@@ -76,7 +76,7 @@ def _classes(entries: Any) -> Classes:
     return Classes(names, synsets, indices)
 
 
-def _channels(values: Any) -> Channels:
+def _channels(values: object) -> Channels:
     red, green, blue = (float(_of_kind(value, int, float)) for value in values)
     if not all(map(math.isfinite, (red, green, blue))):
         raise ValueError

@@ -12,7 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from safetensors import safe_open
@@ -90,7 +90,7 @@ def _is_plain(value: Tensor) -> bool:
     return dense and not value.is_quantized and not value.is_complex()
 
 
-def _torch(path: Path) -> Any:
+def _torch(path: Path) -> object:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             # torch writes none; a few bytes could become any number of them
@@ -209,7 +209,7 @@ def sha256(path: Path) -> str:
 
 def json_of(
     metadata: Mapping[str, str], key: str, path: Path, word: str = "network.weights"
-) -> Any:
+) -> object:
     """The JSON value of `key` in a weights file's metadata.
 
     Args:
@@ -230,7 +230,7 @@ def json_of(
         ) from error
 
 
-def whole(value: Any) -> int:
+def whole(value: object) -> int:
     """`value` where it is a whole number, as JSON has it; else a TypeError."""
     if type(value) is not int:
         raise TypeError(f"{value!r} is no whole number")

@@ -75,12 +75,12 @@ class Checkpoint:
 
     def after_full_disk(self) -> str:
         """What is left where a save fails, and what to do."""
-        kept = (
+        state = (
             "The last good checkpoint is kept"
             if self.newest.is_file() or self.previous.is_file()
             else "No checkpoint had been written yet"
         )
-        return f"{kept}: free some space and give the same command again."
+        return f"{state}: free some space and give the same command again."
 
     def load(self, required: bool = False) -> tuple[dict[str, Tensor], dict[str, Json]] | None:
         """The newest checkpoint that is whole; a damaged one is logged.

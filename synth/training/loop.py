@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from synth.record.checkpoint import UNREADABLE, Checkpoint, marked, read_marked
 from synth.record.interrupt import Interrupt
 from synth.record.progress import Steps
 from synth.record.record import BEST
-from synth.record.result import MALFORMED
+from synth.record.result import MALFORMED, Json
 from synth.training.curves import draw_curves, write_rows
 from synth.training.plan import Plan
 from synth.training.samples import FOLDER
@@ -309,7 +309,7 @@ class Loop:
             self._step,
         )
 
-    def _restore(self, counters: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    def _restore(self, counters: Mapping[str, Json], state: Mapping[str, Json]) -> None:
         """Takes over the counters and the state of a checkpoint."""
         self.plan.check_same(counters["plan"], self.folder)
         self.task.load_state_dict(state["task"])
