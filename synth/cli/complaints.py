@@ -55,10 +55,10 @@ def _line(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
         message = _message(cause, chain, conf, typed)
         if message:
             return " ".join(message.split())
-    return str(error).splitlines()[0] if _is_hydras(error) else None
+    return str(error).splitlines()[0] if _is_of_hydra(error) else None
 
 
-def _is_hydras(error: BaseException) -> bool:
+def _is_of_hydra(error: BaseException) -> bool:
     """Whether Hydra refused the command line, before it called anything of the package."""
     modules = [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)]
     ours = [module for module in modules if module.startswith("synth.") and module != LOADER]

@@ -43,6 +43,6 @@ def limit_to_machine() -> None:
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    there = total_memory(torch.device("cpu"))
-    limit = there if hard == resource.RLIM_INFINITY else min(there, hard)
+    total = total_memory(torch.device("cpu"))
+    limit = total if hard == resource.RLIM_INFINITY else min(total, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))

@@ -63,8 +63,8 @@ def prepared(words: Sequence[str], conf: Path) -> list[str]:
 
 def _refuse_option(message: str) -> NoReturn:
     words = message.partition("unrecognized arguments: ")[2].split()
-    known = [word for action in get_args_parser()._actions for word in action.option_strings]
-    hint = nearest(words[0].partition("=")[0], known) if words else ""
+    options = [word for action in get_args_parser()._actions for word in action.option_strings]
+    hint = nearest(words[0].partition("=")[0], options) if words else ""
     raise InputError(f"{message}.{hint or ' The options are listed by synth --hydra-help.'}")
 
 

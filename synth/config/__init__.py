@@ -7,12 +7,13 @@ Only this folder and ``synth/cli`` import Hydra and OmegaConf.
     exchange.py    without a recipe's settings of a part that the user exchanged
     sharing.py     settings that all contenders of a comparison have in common
     building.py    objects from the ``_target_`` names of a configuration
-    early.py       mistakes that are told before torch is imported
+    early.py       mistakes that are refused before torch is imported
     unread.py      keys that the user wrote and nothing reads
     identity.py    what makes two runs runs of the same configuration
     references.py  references between keys, and computed values
     recording.py   the configuration files in ``.hydra`` of a run folder
     earlier.py     what an earlier run was, in the names of this version
+    types.py       types of configurations
 
 Importing any of these modules does not import torch.
 """

@@ -17,8 +17,9 @@ from synth.record.renames import CLASSES, KEYS
 def build(settings: Settings, written: Sequence[str]) -> Any:
     """The object that `settings` describes.
 
-    Numbers that a recipe has for a part which the user exchanged are dropped. What the user wrote
-    himself never is: a key that its part does not take is an error.
+    Keys that a class does not take are left out: a recipe's own, to which its parts refer, and
+    numbers for a part which the user exchanged. What the user wrote never is: a key that its part
+    does not take is an error.
 
     Args:
         settings: a resolved configuration with a ``_target_``.
@@ -110,7 +111,7 @@ def _fitting(node: object, path: str, written: Sequence[str]) -> object:
 
 
 def _check_arguments(arguments: Settings, target: str, path: str) -> None:
-    """Refuses what beartype does not: numbers that are none, and parts that are not chosen."""
+    """Refuses what beartype does not: numbers that are not finite, and parts that are missing."""
     signature = inspect.signature(definition(target, path))
     check_numbers(path, signature, arguments)
     name = target.rsplit(".", 1)[-1]

@@ -12,29 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from synth.config import references
 from synth.config.building import definition, parameters_of
 from synth.config.composing import key_of
 from synth.config.identity import NOT_IDENTITY
+from synth.config.references import UNREADABLE
 from synth.config.sharing import resolved
 from synth.config.types import Config
 from synth.errors import InputError
 from synth.record.renames import CLASSES, KEYS, current_word
-
-_UNREADABLE = (
-    OSError,
-    AssertionError,
-    AttributeError,
-    KeyError,
-    TypeError,
-    ValueError,
-    RecursionError,
-    YAMLError,
-    OmegaConfBaseException,
-)
 
 
 def encoding_of(folder: object, contender: str | None) -> Config:
@@ -55,7 +42,7 @@ def encoding_of(folder: object, contender: str | None) -> Config:
         if not isinstance(settings, dict) or "_target_" not in settings:
             raise TypeError("no encoding")
         return OmegaConf.create(_current(settings, folder))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(
             f"run={folder}: no synthesis; name the folder of one (contender= in a comparison)."
         ) from error
@@ -114,7 +101,7 @@ def is_same_command(folder: Path, recipe: str, overrides: Sequence[str]) -> bool
         words = references.read_yaml(folder / ".hydra/overrides.yaml")
         chosen = f"recipe={recipe}"
         before = _meaning([str(word) for word in OmegaConf.to_container(words, resolve=False)])
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
     return _names_old_class(tree) and {*before, chosen} == {*_meaning(overrides), chosen}
 

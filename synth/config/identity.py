@@ -7,10 +7,8 @@ import hashlib
 from pathlib import Path
 
 from omegaconf import OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
-from synth.config.references import load, read_yaml, written_out
+from synth.config.references import UNREADABLE, load, read_yaml, written_out
 from synth.config.sharing import resolved
 from synth.config.types import Config, Settings
 from synth.record.json_text import dumps
@@ -37,17 +35,7 @@ def recorded_identity(folder: Path) -> Settings | None:
         chosen = OmegaConf.to_container(read_yaml(folder / ".hydra/hydra.yaml"), resolve=False)
         recipe = str(chosen["hydra"]["runtime"]["choices"]["recipe"])
         return identity_of(load(folder / ".hydra/config.yaml"), recipe)
-    except (
-        OSError,
-        AssertionError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        RecursionError,
-        YAMLError,
-        OmegaConfBaseException,
-    ):
+    except UNREADABLE:
         return None
 
 

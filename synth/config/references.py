@@ -12,12 +12,26 @@ from pathlib import Path
 
 import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 from yaml.events import AliasEvent
 
 from synth.config.types import Config, Settings
 from synth.files import read_text
 
 LARGEST = 1 << 20  # bytes of a recorded configuration; they have a few thousand
+# what a configuration of another form, or one that was changed by hand, makes its readers raise
+UNREADABLE = (
+    OSError,
+    AssertionError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    YAMLError,
+    OmegaConfBaseException,
+)
 
 # ``${key}``, ``${key.${other}}``, ``${oc.select:key,default}`` where the default may refer too
 _KEY = r"(?:[^${}:,]|\$\{(?:oc\.select:)?[^${}:]+\})+"

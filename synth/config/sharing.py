@@ -23,8 +23,8 @@ def resolved(cfg: Config, written: Sequence[str] = ()) -> Settings:
 
     Args:
         cfg: a configuration; one that is no comparison is resolved as it stands.
-        written: the keys that the user wrote; what he wrote for a single contender
-            (``experiments.NAME.KEY``) is not replaced.
+        written: the keys that the user wrote; those of a single contender
+            (``experiments.NAME.KEY``) are not replaced.
 
     Raises:
         OmegaConfBaseException: for an interpolation of nothing, or a missing mandatory value.

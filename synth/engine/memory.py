@@ -49,13 +49,13 @@ def check_fits(needed: float, what: str, instead: str, device: torch.device) -> 
 
     Args:
         needed: bytes.
-        what: needs them, with the user's key and number.
+        what: the operation that needs them, with the user's key and number.
         instead: what to do about it.
         device: where it would be.
     """
-    there = total_memory(device)
-    if needed > there:
+    total = total_memory(device)
+    if needed > total:
         gigabytes = f"{min(needed, 1e15) / 1e9:,.0f} GB{' or more' * (needed > 1e15)}"
         raise InputError(
-            f"{what} takes {gigabytes}, and {device} has {there / 1e9:,.0f} GB; {instead}."
+            f"{what} takes {gigabytes}, and {device} has {total / 1e9:,.0f} GB; {instead}."
         )

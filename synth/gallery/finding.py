@@ -9,8 +9,8 @@ from pathlib import Path
 
 from synth.errors import InputError
 from synth.files import reason_of
+from synth.record.result import RESULT
 
-RESULT = "result.json"
 STEPS = "steps.jsonl"
 PICTURE_FOLDERS = (
     "images",

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from synth.errors import InputError
 from synth.files import open_regular, read_text
-from synth.gallery.finding import RESULT, STEPS
+from synth.gallery.finding import STEPS
 from synth.gallery.numerals import boolean, number, passes, words
 from synth.gallery.old_words import current_encoding, current_text
 from synth.gallery.pictures import Picture, find_picture
-from synth.record.result import Json
+from synth.record.result import RESULT, Json
 
 Record = dict[str, Json]
 CELL = frozenset(("niche", "strip", "ancestors"))  # keys of an item that is a cell of an archive

@@ -105,11 +105,11 @@ class Lock:
                 return os.path.realpath(self.path) in _held
             return process > 0 and is_running(process)
         try:
-            return self._now() - self.path.stat().st_mtime < SILENCE
+            return self._time_of_disk() - self.path.stat().st_mtime < SILENCE
         except FileNotFoundError:
             return False
 
-    def _now(self) -> float:
+    def _time_of_disk(self) -> float:
         """The time by the clock of the disk, which on a network drive is not this machine's."""
         probe = beside(self.path)
         probe.touch()

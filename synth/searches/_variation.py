@@ -1,15 +1,39 @@
-"""Variation with inherited strengths, mates and statistics, for the evolutionary searches."""
+"""Operators, inherited strengths, mates and statistics, for the evolutionary searches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import torch
-from deap import tools
+from deap import base, tools
 from torch import Tensor
 
-from synth.core import Mutation, Rows
+from synth.core import Crossover, Genome, Mutation, Rows
 from synth.core.lineage import NO_PARENT
+
+
+def register_suited(
+    toolbox: base.Toolbox,
+    mate: Crossover,
+    mutate: Mutation,
+    genome: Genome,
+    size: tuple[int, int] | None,
+) -> tuple[Crossover, Mutation]:
+    """The operators that `mate` and `mutate` stand for with certain genomes.
+
+    Args:
+        toolbox: DEAP's, in which they are registered where they are others.
+        mate: as the user chose it.
+        mutate: as the user chose it.
+        genome: such as the population's, [*shape].
+        size: height and width of the images; None where genomes are not images of one size.
+    """
+    crossover, mutation = mate.suited(genome, size), mutate.suited(genome, size)
+    if crossover is not mate:
+        toolbox.register("mate", crossover)
+    if mutation is not mutate:
+        toolbox.register("mutate", mutation)
+    return crossover, mutation
 
 
 def mutated(

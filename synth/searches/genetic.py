@@ -33,7 +33,7 @@ from synth.core import (
 )
 from synth.core.lineage import NO_CHILD, NO_PARENT
 from synth.errors import InputError
-from synth.searches._variation import mates, mutated, statistics
+from synth.searches._variation import mates, mutated, register_suited, statistics
 from synth.searches.operators._populations import ranked, take
 from synth.searches.operators.survival import MuPlusLambda
 
@@ -197,13 +197,10 @@ class Genetic(Search):
         return new_state, self._report(rows, generation, fittest)
 
     def _suit(self, problem: Problem, genome: Genome) -> None:
-        """Sets and registers the operators that `mate` and `mutate` stand for with such genomes."""
-        self.crossover = self.mate.suited(genome, problem.size)
-        self.mutation = self.mutate.suited(genome, problem.size)
-        if self.crossover is not self.mate:
-            self.toolbox.register("mate", self.crossover)
-        if self.mutation is not self.mutate:
-            self.toolbox.register("mutate", self.mutation)
+        """Takes the operators that `mate` and `mutate` stand for with such genomes."""
+        self.crossover, self.mutation = register_suited(
+            self.toolbox, self.mate, self.mutate, genome, problem.size
+        )
 
     def hall_of_fame(self, state: State, item: int, most: int = 8) -> tools.HallOfFame:
         """The `most` fittest of an item's population as DEAP's `HallOfFame` of `Individual`."""

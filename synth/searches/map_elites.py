@@ -17,7 +17,7 @@ from torch import Tensor
 from synth.core import Crossover, Genome, Mutation, Problem, Rows, Search, State, StepReport
 from synth.core.lineage import NO_PARENT, Ancestors
 from synth.errors import InputError
-from synth.searches._variation import mates, mutated, statistics
+from synth.searches._variation import mates, mutated, register_suited, statistics
 from synth.searches.operators.crossover import NoCrossover
 
 FRAMES = 8  # remembered ancestors of each elite
@@ -198,13 +198,10 @@ class MapElites(Search):
         )
 
     def _suit(self, problem: Problem, genome: Genome) -> None:
-        """Sets and registers the operators that `mate` and `mutate` stand for with such genomes."""
-        self.crossover = self.mate.suited(genome, problem.size)
-        self.mutation = self.mutate.suited(genome, problem.size)
-        if self.crossover is not self.mate:
-            self.toolbox.register("mate", self.crossover)
-        if self.mutation is not self.mutate:
-            self.toolbox.register("mutate", self.mutation)
+        """Takes the operators that `mate` and `mutate` stand for with such genomes."""
+        self.crossover, self.mutation = register_suited(
+            self.toolbox, self.mate, self.mutate, genome, problem.size
+        )
 
     def _parent_cells(self, state: State, rows: Rows, batch_row: Rows, step: int) -> Tensor:
         """The cell of each parent, [batch]; in step 0 the cells in turn."""

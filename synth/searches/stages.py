@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from synth.core import Genome, Part, Problem, Rows, Search, State, StepReport, Transform
 from synth.core.part import check_parts
 from synth.errors import InputError
+from synth.record.result import option_of
 
 STREAM = 1 << 21  # the streams of later stages; below it are those of steps and of purposes
 
@@ -98,9 +99,8 @@ class Stages(Search):
             if place == len(self.stages) - 1:
                 break
             if "genome" not in search.init(stage_problem, rows.select(slice(1))):
-                name = type(search).__module__.rpartition(".")[2]
                 raise InputError(
-                    f"search.search: {name} keeps a population, or a "
+                    f"search.search: {option_of(search)} keeps a population, or a "
                     "change from a start, of which nothing could be transferred to the next stage; "
                     "use gradient, lbfgs or cma."
                 )

@@ -1,4 +1,4 @@
-"""Mistakes that are told before torch is imported."""
+"""Mistakes that are refused before torch is imported."""
 
 from __future__ import annotations
 
