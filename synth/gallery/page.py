@@ -276,11 +276,22 @@ def _filters(runs: Sequence[Run], cards: Sequence[Card]) -> dict[str, list[str]]
 
 
 def _colophon(runs: Sequence[Run]) -> str:
-    """Versions and devices that the pictures were made with, each once over all runs."""
+    """Versions, hardware and precision that the pictures were made with, each once."""
     versions = (
         f"{name} {anything(version)}"
         for run in runs
         for name, version in run.mapping("versions").items()
     )
     devices = (f"on {run.text('device')}" for run in runs if run.text("device"))
-    return ", ".join(dict.fromkeys([*versions, *devices])) or "synth"
+    hardware = (
+        f"{name} {anything(value)}"
+        for run in runs
+        for name, value in run.mapping("hardware").items()
+    )
+    precisions = (
+        f"searched in {anything(network['precision'])}"
+        for network in (run.mapping("network") for run in runs)
+        if network.get("precision")
+    )
+    words = dict.fromkeys([*versions, *devices, *hardware, *precisions])
+    return ", ".join(words) or "synth"

@@ -61,9 +61,10 @@ def test_hostile_names_change_no_element(make_run: MakeRun) -> None:
         [dict.fromkeys(fields, HOSTILE) | {"predicted": "x" + HOSTILE, "file": HOSTILE_FILE}],
         recipe=HOSTILE,
         search=HOSTILE,
-        network={"name": HOSTILE},
+        network={"name": HOSTILE, "precision": HOSTILE},
         overrides=[HOSTILE],
         versions={HOSTILE: HOSTILE},
+        hardware={HOSTILE: HOSTILE},
     )
     expected, page = Page(build_run_page(tame)), Page(build_run_page(wild))
     assert page.shape == expected.shape
@@ -312,6 +313,7 @@ steps = objects(
         "seconds",
         "network",
         "versions",
+        "hardware",
         "search",
         "overrides",
         "findings",
