@@ -34,6 +34,7 @@ FLOORS: list[set[str]] = [
 ]
 HYDRA = {"config", "cli"}  # the folders that may import it
 BANNED_NAMES = {"found", "told", "said", "seen", "one", "now", "who", "away"}
+BANNED_NAMES |= {"kept", "there", "known"}
 BANNED_MODULES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 # a kind of conf/ and the folder of its Python files
 KINDS = {

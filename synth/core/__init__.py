@@ -9,9 +9,12 @@ operators.py    Selection, Crossover, Mutation, Survival: the operators of evolu
 types.py        types of tensors: Images, Genome, Scores, PerRow, State, Cotangents
 part.py         Part: the base class of all parts and jobs, whose numbers are finite
 network.py      Network: a frozen classifier whose layers can be read
+inference.py    the copy of a network that searches read: folded, in bfloat16
+prediction.py   predicted classes, and none where a network answers NaN
 classes.py      Classes: names and WordNet synsets of a network's outputs
 rows.py         Rows: which item each row of a batch belongs to, and its random key
 randomness.py   counter-based random numbers from such keys
+elementwise.py  choices and exchanges by a mask, fast on a CPU
 graph.py        networks of evolving topology as tensors, for CPPNs
 lineage.py      lines of descent
 hardware.py     devices and precisions by name

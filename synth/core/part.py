@@ -1,4 +1,4 @@
-"""The base class of everything that a configuration builds: its numbers are numbers, and finite."""
+"""The base class of parts and jobs, whose numbers are finite."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from synth.errors import InputError, check_numbers
 
 
 class _PartType(ABCMeta):
-    """The class of part classes: checks the numbers that a constructor is given."""
+    """The metaclass of parts: checks the numbers that a constructor is given."""
 
     def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
         signature = cls.__signature__
@@ -47,8 +47,9 @@ def check_parts(word: str, parts: Mapping[str, object], kind: type) -> None:
 
 
 class Part(metaclass=_PartType):
-    """A part of a run, or a job. NaN, infinity and truth values are no numbers of one.
+    """A part of a run, or a job.
 
     Raises:
-        InputError: by the constructor of every subclass, where a number is none of these.
+        InputError: by the constructor of every subclass, where NaN, an infinity, or true or false
+            is given for a number.
     """

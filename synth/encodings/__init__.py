@@ -12,6 +12,7 @@ required. What is lost where an optional member is left out:
     originals        no distances to a clean image, and no objective that needs one
     initial_images   no image of the start beside the result
     bind             nothing is computed from the network before the search
+    fast             a search decodes as the saved images are decoded, however long that takes
 
 To add one, write a class in one file of this folder and name it by ``_target_`` in
 ``conf/encoding/NAME.yaml``; the contract tests pick the YAML up. What it needs in a test stands in

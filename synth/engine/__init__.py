@@ -2,7 +2,9 @@
 
 fitness.py         scores and gradients of genomes, the one hot path
 experiment.py      Experiment: the loop around a search
+search_result.py   SearchResult: what a search gives in memory
 compatibility.py   the table of rules for which parts can be combined
+memory.py          whether a run fits the device's memory, before it begins
 state.py           the state of a running search, as checkpoints store it
 observer.py        progress, steps.jsonl and checkpoints of a running search
 writing.py         saving of images, with predictions measured on the saved files

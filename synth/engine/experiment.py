@@ -119,12 +119,7 @@ class Experiment(Job):
         self.problem = _problem(
             network, encoding, objective, monitor, transform, memory << 20, exact, views, search
         )
-        low, high = self.problem.monitor.range
-        if until is not None and not low < until <= high:
-            raise InputError(
-                f"until={until}: what it monitors lies from {low:g} to {high:g}; write a number "
-                "between, or null."
-            )
+        _check_until(until, self.problem.monitor.range)
         self.rows = items_rows(
             self.problem.objective.items, self.problem.encoding.names, seed, network.device
         )
@@ -237,11 +232,7 @@ class Experiment(Job):
         return Result(
             status="interrupted" if result.interrupted else "done",
             seconds=seconds,
-            network=NetworkInfo(
-                self.network.name,
-                self.network.sha256,
-                "float32" if self.problem.precise else self.network.precision,
-            ),
+            network=_network_info(self.problem),
             device=str(self.network.device),
             versions=versions(),
             search=name_of(self.search_method),
@@ -424,6 +415,22 @@ def _problem(
         views=views,
         precise=search.precise,
     )
+
+
+def _check_until(until: float | None, reach: tuple[float, float]) -> None:
+    """Raises InputError where what is monitored can never get to `until`, or is always there."""
+    low, high = reach
+    if until is not None and not low < until <= high:
+        raise InputError(
+            f"until={until}: what it monitors lies from {low:g} to {high:g}; write a number "
+            "between, or null."
+        )
+
+
+def _network_info(problem: ImageProblem) -> NetworkInfo:
+    network = problem.network
+    precision = "float32" if problem.precise else network.precision
+    return NetworkInfo(network.name, network.sha256, precision)
 
 
 def _fetched(rows: Sequence[Tensor], numbers: Sequence[Tensor]) -> list[Any]:

@@ -8,7 +8,9 @@ checkpoint and items can leave the batch.
 The base class is `synth.core.Search`. Its members `steps`, `init`, `passes` and `step` are
 required. What it needs of a problem is declared by the class attributes `gradient`,
 `shared_population`, `alternatives` and `staged`, which `synth.engine.compatibility` compares with
-encoding and objective. A search whose state has the key ``genome`` can be used in stages.
+encoding and objective; `precise`, where it needs scores in float32; and `individuals`, by which
+`synth.engine.memory` estimates what it keeps. A search whose state has the key ``genome`` can be
+used in stages.
 
 To add one, write a class in one file of this folder and name it by ``_target_`` in
 ``conf/search/NAME.yaml``; the contract tests pick the YAML up. What it needs in a test stands in

@@ -626,8 +626,7 @@ def test_a_finished_run_of_an_earlier_version_is_finished(name: str, synth: Synt
     ran = synth(*words)
     assert ran.code == 0, ran.err
     assert "out is finished already" in ran.err
-    kept = {path: path.read_bytes() for path in before}
-    assert kept == before
+    assert {path: path.read_bytes() for path in before} == before
     assert "another configuration" in synth(*words, "seed=7").complaint
 
 

@@ -98,9 +98,9 @@ def test_one_of_two_contenders_of_the_same_recipe_is_exchanged() -> None:
 
 
 def test_a_recipe_made_of_a_recipe_is_a_contender() -> None:
-    one = unresolved("recipe=fooling_comparison", "+recipe@experiments.one=generator_walk")
+    whole = unresolved("recipe=fooling_comparison", "+recipe@experiments.one=generator_walk")
     own = unresolved("recipe=generator_walk")
-    assert one["experiments"]["one"]["search"] == own["search"]
+    assert whole["experiments"]["one"]["search"] == own["search"]
 
 
 def test_a_part_that_the_new_search_lacks_is_refused() -> None:

@@ -41,20 +41,20 @@ def contenders(*written: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_keys_of_the_comparison_replace_those_of_every_contender() -> None:
-    one, two, gone = contenders().values()
+    first, second, gone = contenders().values()
     assert gone is None
-    assert one["budget"] == two["budget"] == 5
-    assert one["seed"] == two["seed"] == 7
-    assert one["network"] == {"name": "a", "fit": False}
+    assert first["budget"] == second["budget"] == 5
+    assert first["seed"] == second["seed"] == 7
+    assert first["network"] == {"name": "a", "fit": False}
 
 
 def test_null_is_a_value_under_shared_and_leaves_the_contenders_elsewhere() -> None:
-    one, two, _ = contenders().values()
-    assert one["target"] is None
-    assert one["aim"] is None
-    assert (one["start"], two["start"]) == ("noise", "china")
-    one, two, _ = contenders(start="mean").values()
-    assert (one["start"], two["start"]) == ("mean", "mean")
+    first, second, _ = contenders().values()
+    assert first["target"] is None
+    assert first["aim"] is None
+    assert (first["start"], second["start"]) == ("noise", "china")
+    first, second, _ = contenders(start="mean").values()
+    assert (first["start"], second["start"]) == ("mean", "mean")
 
 
 def test_a_contender_finds_what_its_own_recipe_refers_to() -> None:
@@ -66,9 +66,9 @@ def test_a_recipe_that_scales_pictures_to_its_network_still_does() -> None:
 
 
 def test_what_the_user_wrote_for_one_contender_is_not_replaced() -> None:
-    two = contenders("experiments.two.budget", "network@experiments.two.network")["two"]
-    assert two["network"] == {"name": "b", "fit": True}
-    assert "budget" not in two
+    second = contenders("experiments.two.budget", "network@experiments.two.network")["two"]
+    assert second["network"] == {"name": "b", "fit": True}
+    assert "budget" not in second
 
 
 def test_what_is_no_comparison_is_resolved_as_it_stands() -> None:

@@ -79,10 +79,10 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     with pytest.raises(RuntimeError, match="power cut"):
         at_step(experiment_of(search, gpu_network), 2, cut).run(Record(tmp_path / "cut"))
     resumed = experiment_of(search, gpu_network).run(Record(tmp_path / "cut"))
-    for one, other in zip(whole.items, resumed.items, strict=True):
-        images = [(tmp_path / name / str(one.file)).read_bytes() for name in ("whole", "cut")]
+    for item, other in zip(whole.items, resumed.items, strict=True):
+        images = [(tmp_path / name / str(item.file)).read_bytes() for name in ("whole", "cut")]
         assert images[0] == images[1]
-        assert (one.score, one.confidence) == (other.score, other.confidence)
+        assert (item.score, item.confidence) == (other.score, other.confidence)
 
 
 @pytest.mark.cuda

@@ -80,8 +80,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], Description | None]:
         it, as in a file of another program.
 
     Raises:
-        InputError: there is no such file, it is neither safetensors nor a torch state dict, or a
-            value in it is not finite.
+        InputError: there is no such file, it is neither safetensors nor a torch state dict, a
+            value in it is not finite, or its description is none that such a file can have.
     """
     tensors, metadata = weights_io.read(path, word="weights")
     return tensors, _description(metadata, path)
