@@ -88,6 +88,30 @@ def test_the_lock_goes_when_the_run_fails(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_lock_that_another_process_takes_over_at_the_same_moment_is_its(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left(tmp_path, HERE, ENDED)
+    is_alive = Lock._is_alive
+
+    def slow(self: Lock, host: str, process: int) -> bool:
+        alive = is_alive(self, host, process)
+        left(tmp_path, HERE, os.getppid())
+        return alive
+
+    monkeypatch.setattr(Lock, "_is_alive", slow)
+    with pytest.raises(InputError, match=f"process {os.getppid()} on"), Lock(tmp_path):
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == ["run.lock"]
+    assert json.loads((tmp_path / "run.lock").read_text())["process"] == os.getppid()
+
+
+def test_a_lock_that_was_taken_over_from_a_suspended_process_stays(tmp_path: Path) -> None:
+    with Lock(tmp_path):
+        left(tmp_path, "elsewhere", 7)
+    assert json.loads((tmp_path / "run.lock").read_text())["host"] == "elsewhere"
+
+
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
@@ -99,7 +123,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_of_a_page_is_removed_by_the_next_writer(tmp_path: Path) -> None:
     page = tmp_path / "index.html"
-    stay = {f".index.html.{os.getppid()}", ".index.html2.123", "index.html.bak"}
+    stay = {f".index.html.{os.getppid()}", ".index.html2.123", "index.html.bak", ".index.html.swp"}
     gone = {f".index.html.{ENDED}", ".index.html.a1b2c3d4", f".index.html.{os.getpid()}"}
     for name in stay | gone:
         (tmp_path / name).touch()
