@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from synth.errors import InputError
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+EARLIER = re.compile(r"[a-z0-9_]{8}")  # what Python's tempfile appends
 
 
 def write_atomically(path: Path, data: bytes, shared: bool = False) -> None:
@@ -62,10 +64,14 @@ def is_running(process: int) -> bool:
 
 
 def remove_left_over(path: Path) -> None:
-    """Removes temporary files of `path` whose process, named at the end, has ended."""
+    """Removes temporary files of `path` whose process, named at the end, has ended.
+
+    Those of earlier versions end in eight random letters. Others, as an editor's, are left.
+    """
     for file in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        process = file.name.rpartition(".")[2]
-        if not process.isdecimal() or not is_running(int(process)):
+        process = file.name.removeprefix(f".{path.name}.")
+        ended = process.isdecimal() and not is_running(int(process))
+        if ended or EARLIER.fullmatch(process):
             file.unlink(missing_ok=True)
 
 

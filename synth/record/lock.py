@@ -57,7 +57,8 @@ class Lock:
     def __exit__(self, *error: object) -> None:
         self._end.set()
         _held.discard(os.path.realpath(self.path))
-        self.path.unlink(missing_ok=True)
+        if _owner(self.path) == (socket.gethostname(), os.getpid()):  # not taken over meanwhile
+            self.path.unlink(missing_ok=True)
 
     def _create(self) -> bool:
         """Creates the file; False where it exists."""
@@ -79,25 +80,22 @@ class Lock:
         Raises:
             InputError: where the process is alive, or another one has taken the lock over.
         """
-        host, process = self._owner()
-        if self._is_alive(host, process):
-            raise self._refusal(host, process)
+        owner = _owner(self.path)
+        if self._is_alive(*owner):
+            raise self._refusal(*owner)
         aside = beside(self.path)
         try:  # renaming, unlike deleting, succeeds for one of several processes only
             self.path.replace(aside)
-            aside.unlink()
         except FileNotFoundError:
             pass
+        else:
+            other = _owner(aside)
+            if other != owner:  # taken over by another process since it was read: put back
+                aside.replace(self.path)
+                raise self._refusal(*other)
+            aside.unlink(missing_ok=True)
         if not self._create():
-            raise self._refusal(*self._owner())
-
-    def _owner(self) -> tuple[str, int]:
-        """Host and process id; an empty host and 0 where the file does not hold them."""
-        try:
-            content = json.loads(read_text(self.path))
-            return str(content["host"]), int(content["process"])
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            return "", 0
+            raise self._refusal(*_owner(self.path))
 
     def _is_alive(self, host: str, process: int) -> bool:
         if host == socket.gethostname() and sys.platform != "win32":
@@ -105,16 +103,18 @@ class Lock:
                 return os.path.realpath(self.path) in _held
             return process > 0 and is_running(process)
         try:
-            return self._time_of_disk() - self.path.stat().st_mtime < SILENCE
+            last = self.path.stat().st_mtime
         except FileNotFoundError:
             return False
+        return self._time_of_disk() - last < SILENCE
 
     def _time_of_disk(self) -> float:
         """The time by the clock of the disk, which on a network drive is not this machine's."""
         probe = beside(self.path)
-        probe.touch()
-        moment = probe.stat().st_mtime
-        probe.unlink()
+        # of the open file: a process on another machine may take its name for a left-over one
+        with open(probe, "wb") as file:
+            moment = os.fstat(file.fileno()).st_mtime
+        probe.unlink(missing_ok=True)
         return moment
 
     def _refusal(self, host: str, process: int) -> InputError:
@@ -130,3 +130,12 @@ class Lock:
                 os.utime(self.path)
             except OSError:
                 continue
+
+
+def _owner(path: Path) -> tuple[str, int]:
+    """Host and process id in a lock; an empty host and 0 where the file does not hold them."""
+    try:
+        content = json.loads(read_text(path))
+        return str(content["host"]), int(content["process"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return "", 0
