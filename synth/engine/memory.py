@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+from torch import nn
 
 from synth.core import Rows, Search
 from synth.core.hardware import total_memory
+from synth.core.inference import CONVOLUTIONS
+from synth.core.network import OUTPUT, Network
 from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
 
@@ -34,14 +39,33 @@ def check_memory(problem: ImageProblem, search: Search, rows: Rows) -> None:
     if views > 1:
         what = f"views={views}: reading one image under so many views"
         instead = "write fewer"
-    # half of all activations, as bfloat16 has them, where they are kept for the gradient
-    stored = problem.network.bytes_per_pixel / 2 if search.gradient else BYTES_PER_PIXEL
-    check_fits(stored * height * width * views * images, what, instead, device)
+    needed = float(BYTES_PER_PIXEL * height * width)
+    if search.gradient:
+        needed = max(needed, _kept(problem.network, problem.layers, problem.size))
+    check_fits(needed * views * images, what, instead, device)
     count = search.individuals * (1 if search.shared_population else len(rows))
     genome = problem.start(rows.select(slice(1)))
     what = f"search: keeping {count} genomes of {genome.numel()} numbers"
     instead = "lower its population (batch, memory), or name fewer targets or smaller images"
     check_fits(count * float(genome.nbytes), what, instead, device)
+
+
+def _kept(network: Network, layers: Sequence[str], size: tuple[int, int]) -> float:
+    """The least bytes that are kept for the gradient of `layers` by an image of `size`.
+
+    One for each output of the convolutions and linear layers up to the deepest of `layers`: two in
+    bfloat16, and half of them, where two outputs are added and only the sum is kept.
+    """
+    names = list(network.layers)
+    depth = max((names.index(name) + 1 for name in layers), default=0)
+    values = sum(
+        torch.Size(network.layers[name]).numel()
+        for name in names[:depth]
+        if name != OUTPUT
+        and isinstance(network.module.get_submodule(name), (*CONVOLUTIONS, nn.Linear))
+    )
+    height, width = network.size if network.fit else size
+    return values * height * width / (network.size[0] * network.size[1])
 
 
 def check_fits(needed: float, what: str, instead: str, device: torch.device) -> None:
