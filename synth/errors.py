@@ -45,6 +45,11 @@ def printable(text: str) -> str:
     )
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message; the name of its class where it has none."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def check_numbers(where: str, signature: inspect.Signature, values: Mapping[str, object]) -> None:
     """Raises InputError where NaN, an infinity, or true or false stands for a number.
 

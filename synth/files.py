@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from synth.errors import InputError
+from synth.errors import InputError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +108,9 @@ def open_image(path: Path, where: str) -> Iterator[Image.Image]:
         except Image.DecompressionBombError as error:
             raise InputError(f"{where}: far too many pixels; scale it down first.") from error
         except Exception as error:  # a damaged picture can raise an exception of any kind
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise InputError(f"{where}: the picture is damaged or cut short ({reason}).") from error
+            raise InputError(
+                f"{where}: the picture is damaged or cut short ({first_line(error)})."
+            ) from error
 
 
 def check_folder(folder: Path, where: str, instead: str) -> None:

@@ -16,7 +16,6 @@ import os
 import random
 import re
 import shutil
-import sys
 import tempfile
 import time
 import traceback
@@ -37,6 +36,7 @@ from omegaconf import OmegaConf, open_dict
 from PIL import Image
 
 from synth.cli import complaints
+from synth.cli.unknown_keys import options_of
 from synth.config.building import build
 from synth.config.composing import CONF, key_of
 from synth.config.sharing import resolved
@@ -147,29 +147,31 @@ def drawn(draws: random.Random) -> list[str]:
         at = "experiments.one."
     search = None
     if draws.random() < 0.7:
-        search = draws.choice(options("search"))
+        search = draws.choice(options_of(CONF, "search"))
         words.append(_choice("search", search, at))
     if draws.random() < 0.6:
-        encoding = draws.choice(options("encoding"))
+        encoding = draws.choice(options_of(CONF, "encoding"))
         words.append(_choice("encoding", encoding, at))
         if draws.random() < 0.9:
             pictures = [word for word in test_words("encoding", encoding) if "image" in word]
             words += [f"++{word.lstrip('+')}" for word in pictures if not _has(words, word)]
     for part in PART_OF.get(search or "", ()):
         if draws.random() < 0.3:
-            words.append(_choice(f"search/{part}", draws.choice(options(f"search/{part}")), at))
+            words.append(
+                _choice(f"search/{part}", draws.choice(options_of(CONF, f"search/{part}")), at)
+            )
     if search == "gradient" and draws.random() < 0.2:
-        option = draws.choice(options("search/regularisers"))
+        option = draws.choice(options_of(CONF, "search/regularisers"))
         words.append(_choice("search/regularisers", option, at))
     if draws.random() < 0.25:
-        objective = draws.choice(options("objective"))
+        objective = draws.choice(options_of(CONF, "objective"))
         terms = term_names(recipe)
         if draws.random() < 0.3 or not terms or at:
             words.append(f"+objective@{at}objective.terms.extra={objective}")
         else:
             words.append(f"objective@objective.terms.{draws.choice(terms)}={objective}")
     if draws.random() < 0.3:
-        words.append(_choice("transform", draws.choice(options("transform")), at))
+        words.append(_choice("transform", draws.choice(options_of(CONF, "transform")), at))
     if draws.random() < 0.3:
         words.append(f"network={draws.choice(('mini_alexnet', 'mini_resnet'))}")
     if draws.random() < 0.2 and not _has(words, "budget"):
@@ -255,7 +257,7 @@ def _shorten(node: Any) -> None:
 @cache
 def recipes() -> list[str]:
     """The recipes that are syntheses, by name."""
-    return [name for name in options("recipe") if _is_synthesis(name)]
+    return [name for name in options_of(CONF, "recipe") if _is_synthesis(name)]
 
 
 def _is_synthesis(name: str) -> bool:
@@ -264,7 +266,8 @@ def _is_synthesis(name: str) -> bool:
     entries = settings.get("defaults", [])
     based = [entry.split("@")[0] for entry in entries if isinstance(entry, str)]
     return "_target_" not in settings and any(
-        base == EXPERIMENT or (base in options("recipe") and _is_synthesis(base)) for base in based
+        base == EXPERIMENT or (base in options_of(CONF, "recipe") and _is_synthesis(base))
+        for base in based
     )
 
 
@@ -273,11 +276,6 @@ def term_names(recipe: str) -> list[str]:
     """The names of the terms of a recipe's objective."""
     cfg = _composed([f"recipe={recipe}"])
     return [str(name) for name in cfg.objective.terms]
-
-
-@cache
-def options(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 @cache
@@ -292,7 +290,3 @@ def test_words(kind: str, name: str) -> tuple[str, ...]:
         if comment.startswith(start)
         for word in comment.removeprefix(start).split()
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -181,8 +181,8 @@ def _text(choose: random.Random, base: Sequence[str], material: Path) -> list[st
 
 
 def _unknown(choose: random.Random, base: Sequence[str], material: Path) -> list[str]:
-    known = [*_keys(base[0])["number"], *_keys(base[0])["text"], "recipe", "search", "network"]
-    key = choose.choice(known)
+    keys = [*_keys(base[0])["number"], *_keys(base[0])["text"], "recipe", "search", "network"]
+    key = choose.choice(keys)
     place = choose.randrange(len(key))
     key = key[:place] + choose.choice(("", "x", key[place] * 2, "é", ".", "/")) + key[place + 1 :]
     return [

@@ -218,9 +218,9 @@ def _killed(run: Undisturbed, draws: random.Random, counts: Counter[str]) -> lis
         if code != 0 or "Traceback" in _log(folder):
             problems.insert(0, f"exit code {code}: {_log(folder)}")
         if problems:
-            kept = Path(tempfile.mkdtemp(prefix="killed_"))
-            shutil.copytree(folder, kept, dirs_exist_ok=True)
-            problems[0] += f" ({', '.join(moments)}; kept in {kept})"
+            copy = Path(tempfile.mkdtemp(prefix="killed_"))
+            shutil.copytree(folder, copy, dirs_exist_ok=True)
+            problems[0] += f" ({', '.join(moments)}; kept in {copy})"
         return problems
 
 

@@ -22,6 +22,7 @@ import torch
 
 from benchmarks.device.figures import FIGURES, SHORT, Row, Scale
 from benchmarks.device.page import write_page
+from synth.errors import first_line
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 340.0  # seconds in all
@@ -84,7 +85,7 @@ def _until(deadline: float, name: str, device: str, scale: Scale) -> list[Row]:
                 rows.append(Row(name, "the rest", None, "left out: the six minutes are over"))
                 break
     except RuntimeError as error:  # the other figures are still worth the device's time
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = first_line(error)
         print(f"{name}: {reason}", flush=True)
         rows.append(Row(name, "the rest", None, f"failed: {reason}"))
     return rows

@@ -22,7 +22,7 @@ from synth.core.classes import Classes
 from synth.core.hardware import device_of, is_out_of_memory, low_precision
 from synth.core.inference import InferenceCopy, inference_copy
 from synth.core.types import Images
-from synth.errors import InputError, nearest
+from synth.errors import InputError, first_line, nearest
 
 OUTPUT = "output"  # the name of the network's own output: the logits, before the softmax
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Mish)
@@ -342,10 +342,9 @@ class Network(nn.Module):
             if is_out_of_memory(error):
                 raise
             height, width = self.size
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise InputError(
                 f"network size={height}x{width}: {self.name} cannot read images of that size "
-                f"({reason}); give the size that it was trained at."
+                f"({first_line(error)}); give the size that it was trained at."
             ) from error
         finally:
             for handle in handles:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from synth import __version__
 from synth.core.hardware import is_out_of_memory
-from synth.errors import InputError
+from synth.errors import InputError, first_line
 from synth.files import open_file
 from synth.record.atomic import write_atomically
 
@@ -48,7 +48,7 @@ def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], 
     except Exception as error:  # a damaged pickle can raise an exception of any kind
         if is_out_of_memory(error):
             raise
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        reason = first_line(error)[:120]
         if isinstance(error, pickle.UnpicklingError):  # torch's message is about its arguments
             reason = "no pickle of tensors alone"
         raise InputError(

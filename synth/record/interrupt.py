@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
@@ -30,9 +30,7 @@ class Interrupt:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            if handler is not None:  # one that was not installed by Python cannot be put back
-                signal.signal(number, handler)
+        _put_back(self._before)
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
@@ -50,6 +48,10 @@ def signals_raised() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            if handler is not None:
-                signal.signal(number, handler)
+        _put_back(before)
+
+
+def _put_back(handlers: Mapping[signal.Signals, Handler]) -> None:
+    for number, handler in handlers.items():
+        if handler is not None:  # one that was not installed by Python cannot be put back
+            signal.signal(number, handler)
