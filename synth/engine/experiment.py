@@ -187,7 +187,7 @@ class Experiment(Job):
     def run(self, record: Record) -> Result:
         """Searches, or resumes what is in the folder; saves, measures and draws the result."""
         start = time.monotonic()
-        observer = RecordObserver(record, self.network)
+        observer = RecordObserver(record, self.problem)
         result = self.search(observer)
         state = result.state
         if result.interrupted:
@@ -232,7 +232,7 @@ class Experiment(Job):
         return Result(
             status="interrupted" if result.interrupted else "done",
             seconds=seconds,
-            network=_network_info(self.problem),
+            network=network_info(self.problem),
             device=str(self.network.device),
             versions=versions(),
             search=name_of(self.search_method),
@@ -427,10 +427,9 @@ def _check_until(until: float | None, reach: tuple[float, float]) -> None:
         )
 
 
-def _network_info(problem: ImageProblem) -> NetworkInfo:
-    network = problem.network
-    precision = "float32" if problem.precise else network.precision
-    return NetworkInfo(network.name, network.sha256, precision)
+def network_info(problem: ImageProblem) -> NetworkInfo:
+    """The network of a problem, as a result names it."""
+    return NetworkInfo(problem.network.name, problem.network.sha256, problem.precision)
 
 
 def _fetched(rows: Sequence[Tensor], numbers: Sequence[Tensor]) -> list[Any]:

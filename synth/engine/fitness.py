@@ -72,6 +72,11 @@ class ImageProblem(Problem):
         return self.encoding.fast(self.network.search_dtype)
 
     @property
+    def precision(self) -> str:
+        """What the network is read in: ``float32`` or ``bfloat16``."""
+        return "float32" if self.precise else self.network.precision
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """The layers that objective and monitor read."""
         return tuple(dict.fromkeys(self.objective.layers + self.monitor.layers))

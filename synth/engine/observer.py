@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from synth.core.network import Network
+from synth.engine.fitness import ImageProblem
 from synth.engine.state import RunState
 from synth.record.record import Record
 from synth.record.result import MALFORMED
@@ -44,12 +44,13 @@ class RecordObserver(Observer):
 
     Args:
         record: the run folder.
-        network: that the search reads; the tensors of a resumed state are moved to its device.
+        problem: that the search solves; the tensors of a resumed state are moved to the device of
+            its network.
     """
 
-    def __init__(self, record: Record, network: Network) -> None:
+    def __init__(self, record: Record, problem: ImageProblem) -> None:
         self.record = record
-        self.network = network
+        self.problem = problem
         self.title = record.part or ""
         self.resumed_seconds = 0.0  # spent before the resume
         self._last = time.monotonic()
@@ -59,14 +60,15 @@ class RecordObserver(Observer):
         if checkpoint is None:
             return None
         tensors, numbers = checkpoint
-        precision = numbers.pop("precision", self.network.precision)
-        if precision != self.network.precision:
+        precision = numbers.pop("precision", self.problem.precision)
+        if precision != self.problem.precision:
             log.warning(
                 "begun in %s, which goes on in %s: the pictures will not be those of one precision",
                 precision,
-                self.network.precision,
+                self.problem.precision,
             )
-        on_device = {name: tensor.to(self.network.device) for name, tensor in tensors.items()}
+        device = self.problem.network.device
+        on_device = {name: tensor.to(device) for name, tensor in tensors.items()}
         try:
             state = RunState.from_checkpoint(on_device, numbers)
         except MALFORMED as error:
@@ -85,5 +87,5 @@ class RecordObserver(Observer):
 
     def checkpoint(self, state: RunState) -> None:
         self.flush(state)
-        about = state.numbers() | {"precision": self.network.precision}
+        about = state.numbers() | {"precision": self.problem.precision}
         self.record.checkpoint(state.tensors(), about)

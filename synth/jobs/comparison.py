@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean, median
 
 import torch
@@ -106,7 +107,7 @@ class Comparison(Job):
         return Result(
             status=results[-1].status,
             seconds=round(time.monotonic() - start, 3),
-            network=results[-1].network,
+            network=_network(results),
             device=results[-1].device,
             versions=versions(),
             search=", ".join(dict.fromkeys(str(result.search) for result in results)),
@@ -172,6 +173,16 @@ class Comparison(Job):
                 confidence, hit = 1.0 - confidence, not hit
             item.transfer_confidence = round(confidence, 6)
             item.transfer_success = hit
+
+
+def _network(results: Sequence[Result]) -> NetworkInfo | None:
+    """The network of the experiments, with each precision that one of them searched in."""
+    network = results[-1].network
+    infos = [result.network for result in results if result.network is not None]
+    precisions = [info.precision for info in infos if info.precision is not None]
+    if network is None or not precisions:
+        return network
+    return replace(network, precision=", ".join(dict.fromkeys(precisions)))
 
 
 def _logits(network: Network, images: Images) -> Tensor:

@@ -20,7 +20,7 @@ from synth.core import Encoding, Objective, Search, Transform
 from synth.core.network import Network
 from synth.data.animation import opened, webp
 from synth.encodings.perturbation import Perturbation
-from synth.engine.experiment import Experiment
+from synth.engine.experiment import Experiment, network_info
 from synth.engine.fitness import ImageProblem
 from synth.engine.search_result import SearchResult
 from synth.engine.state import RunState
@@ -31,7 +31,7 @@ from synth.record import progress
 from synth.record.interrupt import Interrupt
 from synth.record.job import Job
 from synth.record.record import Record, versions
-from synth.record.result import MALFORMED, Figure, Item, Json, NetworkInfo, Result, name_of
+from synth.record.result import MALFORMED, Figure, Item, Json, Result, name_of
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class DeepDreamFilm(Job):
         return Result(
             status="done" if done else "interrupted",
             seconds=state.seconds,
-            network=NetworkInfo(problem.network.name, problem.network.sha256),
+            network=network_info(problem),
             device=str(problem.network.device),
             versions=versions(),
             search=name_of(self.search),

@@ -71,7 +71,8 @@ class Item:
         facet: index of this image among those of its genome, from 0.
         contender: which experiment of a comparison made it.
         seed: seed of the run.
-        score: final value of the objective.
+        score: final value of the objective, as the search read it: in the network's `precision`,
+            under the transform of the step, and before the image was rounded to 8 bits.
         steps: search steps taken.
         forwards: images passed forward through the network.
         backwards: images passed backward through the network.

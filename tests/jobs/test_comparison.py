@@ -28,6 +28,7 @@ from synth.objectives.scores import Channel, ClassScore
 from synth.objectives.untargeted import Untargeted
 from synth.record.record import Record
 from synth.searches.gradient import Gradient
+from synth.searches.lbfgs import LBFGS
 from synth.searches.map_elites import MapElites
 from synth.searches.operators.topology import TopologyMutation
 
@@ -311,3 +312,14 @@ def test_a_second_network_that_answers_nan_has_no_transfer(
     result = Comparison({"only": ascent(loud_network)}, second).run(Record(tmp_path)).to_dict()
     assert not any("transfer_success" in item for item in result["items"])
     assert result["contenders"]["only"]["transfer_success"] is None
+
+
+def test_the_network_has_each_precision_that_it_was_searched_in(tmp_path: Path) -> None:
+    network = wrapped(tiny_module(), precision="bfloat16")
+    contenders = {
+        "ascent": ascent(network, search=Gradient(1)),
+        "lbfgs": ascent(network, search=LBFGS(1)),  # in float32 in any case
+    }
+    result = Comparison(contenders).run(Record(tmp_path))
+    assert result.network is not None
+    assert result.network.precision == "bfloat16, float32"

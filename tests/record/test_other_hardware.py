@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_worlds import tiny_module, wrapped
 
-from synth.core import hardware
+from synth.core import Search, hardware
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
 from synth.engine.observer import RecordObserver
@@ -18,6 +18,7 @@ from synth.objectives.scores import ClassScore
 from synth.record.checkpoint import Checkpoint
 from synth.record.record import Record
 from synth.searches.gradient import Gradient
+from synth.searches.lbfgs import LBFGS
 
 
 def test_the_machine_is_described_by_threads_and_instructions(monkeypatch) -> None:
@@ -42,15 +43,22 @@ def test_a_checkpoint_of_another_machine_is_used_with_a_warning(
     assert "instructions" not in caplog.text
 
 
-@pytest.mark.parametrize(("precision", "warned"), [("float32", False), ("bfloat16", True)])
+@pytest.mark.parametrize(
+    ("precision", "search", "warned"),
+    [
+        ("float32", Gradient(steps=3), False),
+        ("bfloat16", Gradient(steps=3), True),
+        ("bfloat16", LBFGS(steps=3), False),  # reads float32 in any case
+    ],
+)
 def test_a_search_that_goes_on_in_another_precision_says_so(
-    tmp_path: Path, caplog, precision: str, warned: bool
+    tmp_path: Path, caplog, precision: str, search: Search, warned: bool
 ) -> None:
     def observer(network) -> tuple[RecordObserver, RunState]:
-        experiment = Experiment(network, Pixels(16), ClassScore(0), Gradient(steps=3))
+        experiment = Experiment(network, Pixels(16), ClassScore(0), search)
         problem, rows = experiment.problem, experiment.rows
         state = RunState.initial(problem.start(rows), experiment.search_method.init(problem, rows))
-        return RecordObserver(Record(tmp_path), network), state
+        return RecordObserver(Record(tmp_path), problem), state
 
     first, state = observer(wrapped(tiny_module()))
     first.checkpoint(state)
