@@ -26,6 +26,7 @@ from synth.gallery.page import build_run_page
 from synth.gallery.pictures import find_picture
 from synth.record.checkpoint import Checkpoint, read_marked
 from synth.record.record import Record
+from synth.record.result import read_result
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n"
 
@@ -176,7 +177,7 @@ def test_pipes_in_a_run_folder_are_not_waited_for(tmp_path: Path) -> None:
     assert checkpoint.load() is None
     (folder / "result.json").unlink()
     os.mkfifo(folder / "result.json")
-    assert Record.finished(folder) is None
+    assert read_result(folder, "done") is None
     with pytest.raises(
         InputError, match=r"result\.json cannot be read \(a named pipe, not a file\)"
     ):

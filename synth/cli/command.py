@@ -173,7 +173,7 @@ def run(cfg: Config) -> None:
         _report_finished(command.folder)
         return
     with signals_raised(), Lock(command.folder):
-        if _is_finished(command, digest(identity)):  # and killed, or finished a moment ago
+        if _is_finished(command, digest(identity)):  # by another process, or without its end
             Record.remove_left_over(command.folder, command.contenders)
             _report_finished(command.folder, page=True)
         else:
@@ -211,10 +211,8 @@ def _is_finished(command: _Command, configuration: str) -> bool:
     Raises:
         InputError: where it holds one of another configuration.
     """
-    from synth.record.record import Record
-
     folder = command.folder
-    result = Record.finished(folder)
+    result = read_result(folder, "done")
     if result is None:
         return False
     if result.get("configuration", configuration) != configuration and not is_same_command(

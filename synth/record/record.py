@@ -157,11 +157,6 @@ class Record:
             (folder / name).unlink(missing_ok=True)
 
     @staticmethod
-    def finished(folder: Path) -> dict[str, Json] | None:
-        """The content of result.json in `folder` if a run was completed there, else None."""
-        return read_result(folder, "done")
-
-    @staticmethod
     def begin_anew(folder: Path, parts: Sequence[str]) -> None:
         """Removes what an earlier version left of an unfinished search, and logs it.
 

@@ -33,6 +33,7 @@ from synth.objectives.priors import TotalVariation
 from synth.objectives.scores import Channel, ClassScore
 from synth.objectives.weighted import WeightedSum
 from synth.record.record import Record
+from synth.record.result import read_result
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
 from synth.searches.lbfgs import LBFGS
@@ -653,11 +654,11 @@ def test_ctrl_c_saves_images_and_can_be_resumed(
             np.exp(scores[number]) / np.exp(scores).sum(), abs=2e-6
         )
     record.finish(run_result)
-    assert Record.finished(path) is None
+    assert read_result(path, "done") is None
     run_result = build().run(Record(path))
     assert_same(path, run_result.to_dict(), tmp_path / "whole", whole)
     Record(path).finish(run_result)
-    assert Record.finished(path) is not None
+    assert read_result(path, "done") is not None
     assert not list(path.glob("checkpoint*"))
 
 

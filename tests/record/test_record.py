@@ -22,7 +22,7 @@ from synth.record.atomic import write_atomically
 from synth.record.checkpoint import Checkpoint
 from synth.record.json_text import dumps
 from synth.record.record import Record
-from synth.record.result import Item, Result
+from synth.record.result import Item, Result, read_result
 
 _leaves = st.one_of(
     st.none(),
@@ -107,18 +107,18 @@ def test_images_carry_their_record(tmp_path: Path) -> None:
 
 def test_a_folder_with_a_result_is_finished_and_only_then(tmp_path: Path) -> None:
     record = Record(tmp_path)
-    assert Record.finished(tmp_path) is None
+    assert read_result(tmp_path, "done") is None
     for text in ("", "{", "[]", '{"status": "interrupted"}', "\xff"):
         (tmp_path / "result.json").write_text(text, encoding="latin-1")
-        assert Record.finished(tmp_path) is None
+        assert read_result(tmp_path, "done") is None
     record.checkpoint({"genome": torch.zeros(2)}, {})
     record.finish(Result(status="interrupted"))
-    assert Record.finished(tmp_path) is None
+    assert read_result(tmp_path, "done") is None
     assert record.resume() is not None  # an interrupted run keeps its checkpoint
     (tmp_path / "checkpoints").mkdir()  # the weights of every epoch, which a training may keep
     record.finish(Result(status="done"))
     assert (tmp_path / "checkpoints").is_dir()
-    assert Record.finished(tmp_path) == Result(status="done").to_dict()
+    assert read_result(tmp_path, "done") == Result(status="done").to_dict()
     assert not list(tmp_path.glob("checkpoint.*"))
 
 
@@ -305,7 +305,7 @@ def test_a_file_name_that_is_no_utf8_is_json(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     record.picture(0, torch.zeros(3, 8, 8), {"image": name})
     record.finish(Result(status="done", findings={"image": name}))
-    finished = Record.finished(tmp_path)
+    finished = read_result(tmp_path, "done")
     assert finished is not None
     assert finished["findings"] == {"image": name}
 
