@@ -6,7 +6,7 @@ Searches read such a copy; whatever is reported is measured with the module itse
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -30,8 +30,8 @@ class InferenceCopy:
     Attributes:
         module: the copy; the original itself where there was nothing to change.
         dtype: of its weights and of the inputs that it takes.
-        folded: names of the layers into which a batch normalisation was folded: their own outputs
-            are those of the normalisation now.
+        folded: names of the layers into which a batch normalisation was folded, and of those that
+            they are in without it: their own outputs may be those of the normalisation now.
     """
 
     module: nn.Module
@@ -71,7 +71,7 @@ def inference_copy(
         for layer, norm in pairs.items():
             _fold(candidate, layer, norm)
         if _close(candidate, example, expected):
-            copy = InferenceCopy(candidate, folded=frozenset(pairs))
+            copy = InferenceCopy(candidate, folded=_changed(pairs))
     if dtype == torch.float32:
         return copy
     lowered = deepcopy(copy.module)
@@ -176,6 +176,20 @@ def _fold(module: nn.Module, layer: str, norm: str) -> None:
         fused.to(memory_format=torch.channels_last)
     module.set_submodule(layer, fused)
     module.set_submodule(norm, nn.Identity())
+
+
+def _changed(pairs: Mapping[str, str]) -> frozenset[str]:
+    """Layers whose outputs folding may change: the folded, and what holds them, but not the norm.
+
+    Args:
+        pairs: names of the normalisations by those of the layers that they are folded into.
+    """
+    names = set(pairs)
+    for layer, norm in pairs.items():
+        parts = layer.split(".")
+        outer = {".".join(parts[:depth]) for depth in range(1, len(parts))}
+        names |= {name for name in outer if not norm.startswith(f"{name}.")}
+    return frozenset(names)
 
 
 def _close(module: nn.Module, example: Tensor, expected: Tensor) -> bool:

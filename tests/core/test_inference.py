@@ -120,6 +120,23 @@ def test_a_folded_layer_is_read_before_its_normalisation(module: nn.Module) -> N
         assert relative_error(value, expected[name]) < 2e-5
 
 
+def test_what_holds_a_folded_layer_is_read_before_the_normalisation() -> None:
+    class Nested(ReadsTwice):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3)))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.fc(self.norm(self.conv(images)).relu().mean((2, 3)))
+
+    network = Network(with_statistics(Nested()), size=(16, 16), device="cpu", precision="float32")
+    images = noise(2, 3, 16, 16)
+    assert network._inference_copy().folded == {"conv", "conv.0", "conv.0.0"}
+    for name in network.layers:
+        expected = network.read(images, (name,))[name]
+        assert relative_error(network.read(images, (name,), fast=True)[name], expected) < 1e-5
+
+
 def test_gradients_of_the_folded_network_are_those_of_the_network(module: nn.Module) -> None:
     network = Network(
         module,
