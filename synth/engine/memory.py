@@ -41,7 +41,7 @@ def check_memory(problem: ImageProblem, search: Search, rows: Rows) -> None:
         instead = "write fewer"
     needed = float(BYTES_PER_PIXEL * height * width)
     if search.gradient:
-        needed = max(needed, _kept(problem.network, problem.layers, problem.size))
+        needed = max(needed, _gradient_bytes(problem.network, problem.layers, problem.size))
     check_fits(needed * views * images, what, instead, device)
     count = search.individuals * (1 if search.shared_population else len(rows))
     genome = problem.start(rows.select(slice(1)))
@@ -50,7 +50,7 @@ def check_memory(problem: ImageProblem, search: Search, rows: Rows) -> None:
     check_fits(count * float(genome.nbytes), what, instead, device)
 
 
-def _kept(network: Network, layers: Sequence[str], size: tuple[int, int]) -> float:
+def _gradient_bytes(network: Network, layers: Sequence[str], size: tuple[int, int]) -> float:
     """The least bytes that are kept for the gradient of `layers` by an image of `size`.
 
     One for each output of the convolutions and linear layers up to the deepest of `layers`: two in

@@ -37,8 +37,8 @@ class NetworkInfo:
     Attributes:
         name: of the network.
         sha256: of its weights, in hexadecimal.
-        precision: that a search read it in, ``float32`` or ``bfloat16``; what is reported of
-            images is measured in float32 in any case.
+        precision: that a search read it in, ``float32`` or ``bfloat16``, of a comparison perhaps
+            ``float32, bfloat16``; what is reported of images is measured in float32 in any case.
     """
 
     name: str

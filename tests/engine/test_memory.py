@@ -14,7 +14,7 @@ from small_worlds import modules_of, tiny_module, wrapped
 from torch import Tensor
 
 from synth.core.hardware import total_memory
-from synth.engine.memory import _kept
+from synth.engine.memory import _gradient_bytes
 
 pytest_plugins = "console_fixtures"
 
@@ -80,16 +80,16 @@ def test_the_estimate_of_what_a_gradient_keeps_is_never_too_large(
     network = wrapped(tiny_module())
     network.fit = fit  # images are then read at the network's own size
     weights = {value.data_ptr() for module in modules_of(network) for value in module.parameters()}
-    kept: dict[int, int] = {}
+    stored: dict[int, int] = {}
 
     def note(value: Tensor) -> Tensor:
-        kept[value.data_ptr()] = value.nbytes
+        stored[value.data_ptr()] = value.nbytes
         return value
 
     images = torch.rand(1, 3, 64, 64, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
         outputs = network.read(images, layers, fast=True)
-    kept |= {value.data_ptr(): value.nbytes for value in outputs.values()}
-    real = sum(size for place, size in kept.items() if place not in weights)
-    estimate = _kept(network, layers, (64, 64))
+    stored |= {value.data_ptr(): value.nbytes for value in outputs.values()}
+    real = sum(size for place, size in stored.items() if place not in weights)
+    estimate = _gradient_bytes(network, layers, (64, 64))
     assert 2 * estimate <= real <= 20 * estimate  # bfloat16 has half of the bytes
