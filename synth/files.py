@@ -101,7 +101,7 @@ def open_image(path: Path, where: str) -> Iterator[Image.Image]:
         try:
             with Image.open(file, formats=FORMATS) as image:
                 yield image
-        except InputError:
+        except (InputError, MemoryError):
             raise
         except UnidentifiedImageError as error:
             raise InputError(f"{where}: not a picture ({', '.join(FORMATS)}).") from error

@@ -138,6 +138,12 @@ def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(
         pass
 
 
+def test_a_picture_for_which_there_is_no_memory_is_not_called_damaged(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    with pytest.raises(MemoryError), open_image(tmp_path / "a.png", "image=a.png"):
+        raise MemoryError
+
+
 def test_permission_is_told_from_absence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("RGB", (9, 9)).save(tmp_path / "x.png")
     real = os.open

@@ -42,7 +42,7 @@ def limit_to_machine() -> None:
         return
     import resource
 
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limits = resource.getrlimit(resource.RLIMIT_DATA)  # a lower one, as by ulimit, stays
     total = total_memory(torch.device("cpu"))
-    limit = total if hard == resource.RLIM_INFINITY else min(total, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    limit = min([total, *(limit for limit in limits if limit != resource.RLIM_INFINITY)])
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limits[1]))

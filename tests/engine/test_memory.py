@@ -13,6 +13,7 @@ from console import Synth
 from small_worlds import modules_of, tiny_module, wrapped
 from torch import Tensor
 
+from synth.cli.memory import limit_to_machine
 from synth.core.hardware import total_memory
 from synth.engine.memory import _gradient_bytes
 
@@ -70,6 +71,23 @@ def test_what_was_not_foreseen_ends_in_a_line_too(
         resource.setrlimit(resource.RLIMIT_DATA, before)
     assert line.startswith("search.steps=77: memory ran out; write a smaller number there")
     assert time.monotonic() - start < 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+@pytest.mark.parametrize("share", [1, 2])
+def test_a_limit_that_the_user_has_set_is_not_raised(
+    share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    own = 1 << 50
+    monkeypatch.setattr("synth.core.hardware.total_memory", lambda device: share * own // 2 + 1)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    try:
+        resource.setrlimit(resource.RLIMIT_DATA, (own, before[1]))
+        limit_to_machine()
+        assert resource.getrlimit(resource.RLIMIT_DATA)[0] == min(own, share * own // 2 + 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 @pytest.mark.parametrize("layers", [("conv1",), ("conv2",), ("conv1", "relu2"), ()])
