@@ -74,16 +74,14 @@ def inference_copy(
             copy = InferenceCopy(candidate, folded=_changed(pairs))
     if dtype == torch.float32:
         return copy
-    lowered = deepcopy(copy.module)
+    lowered = deepcopy(copy.module).to(dtype)
     name = _last_weighted(calls)
     if name:
-        last = lowered.get_submodule(name)
-        wrapper = _InFloat32(last) if isinstance(last, nn.Linear) else _ToFloat32(last)
-        lowered.set_submodule(name, wrapper)
-    lowered.to(dtype)
-    for part in lowered.modules():
-        if isinstance(part, _InFloat32):
-            part.float()
+        last = copy.module.get_submodule(name)
+        linear = isinstance(last, nn.Linear)
+        lowered.set_submodule(
+            name, _InFloat32(deepcopy(last)) if linear else _ToFloat32(lowered.get_submodule(name))
+        )
     reason = _failure(lowered, example.to(dtype))
     if reason:
         log.warning("bfloat16: %s %s; float32 is used", type(module).__name__.lower(), reason)

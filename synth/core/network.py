@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
@@ -132,6 +133,7 @@ class Network(nn.Module):
         self.device = device_of(device)
         self._low_precision = low_precision(precision, self.device, "network.precision")
         self._copies: dict[bool, InferenceCopy] = {}
+        self._copied_version: tuple[int, ...] = ()
         self.sha256 = sha256_of_state(module) if sha256 is None else sha256
         module = deepcopy(module) if copy else module
         self.module = (
@@ -183,9 +185,19 @@ class Network(nn.Module):
         """Of the weights and activations that a search reads."""
         return self._inference_copy().dtype
 
+    @property
+    def weights_version(self) -> tuple[int, ...]:
+        """Changes with every change of the weights in place, by which caches know their age."""
+        weights = chain(self.module.parameters(), self.module.buffers())
+        return tuple(0 if value.is_inference() else value._version for value in weights)
+
     def _inference_copy(self, fold: bool = True) -> InferenceCopy:
         """The copy that searches read, made at its first use; with or without folding."""
-        if fold not in self._copies:
+        version = self.weights_version
+        if fold not in self._copies or self._copied_version != version:
+            if self._copied_version != version:
+                self._copies.clear()
+            self._copied_version = version
             dtype = torch.bfloat16 if self._low_precision else torch.float32
             with torch.inference_mode(False), torch.no_grad():
                 example = self._normalised(self._example())

@@ -189,7 +189,7 @@ class Result:
     seconds: float | None = None
     device: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
-    hardware: Mapping[str, Json] = field(default_factory=dict)
+    hardware: Mapping[str, Json] | None = None
     network: NetworkInfo | None = None
     search: str | None = None
     encoding: str | None = None
@@ -235,8 +235,12 @@ def name_of(part: object) -> str:
 
 
 def option_of(part: object) -> str:
-    """The name by which a user chooses a part: that of its module, as of its YAML."""
-    return type(part).__module__.rpartition(".")[2]
+    """The name by which a user chooses a part: that of its module, as of its YAML.
+
+    The class's, in lower case, where the part is none of this package.
+    """
+    package, _, module = type(part).__module__.rpartition(".")
+    return module if package.startswith("synth.") else name_of(part)
 
 
 def read_result(folder: Path, status: str) -> dict[str, Json] | None:

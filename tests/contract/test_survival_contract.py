@@ -19,6 +19,7 @@ def search_with(name: str, islands: int = 1) -> Genetic:
         "search.population=12",
         "search.generations=40",
         f"search.islands={islands}",
+        "search/mutate=gaussian",
         "search.mutate.sigma=1.0",
         *overrides_of("search/survive", name),
     )

@@ -294,13 +294,13 @@ def test_items_are_mutated_as_alone() -> None:
 @pytest.mark.parametrize("word", CHANGES)
 @pytest.mark.parametrize("rate", [-0.1, 1.1, math.nan])
 def test_rates_that_are_no_probability(word: str, rate: float) -> None:
-    with pytest.raises(InputError, match=rf"search\.mutate\.{word}={rate}: a probability"):
+    with pytest.raises(InputError, match=rf"\.{word}={rate}: (a probability|write a finite)"):
         TopologyMutation(**{word: rate})
 
 
 def test_other_values_that_cannot_be() -> None:
     for sigma in (-1.0, math.nan, math.inf):
-        with pytest.raises(InputError, match=rf"search\.mutate\.sigma={sigma}"):
+        with pytest.raises(InputError, match=rf"\.sigma={sigma}"):
             TopologyMutation(sigma=sigma)
     with pytest.raises(InputError, match=r"search\.mutate\.functions=0"):
         TopologyMutation(functions=0)

@@ -223,6 +223,16 @@ def test_a_network_that_bfloat16_breaks_is_read_in_float32(build, words: str, ca
     assert torch.equal(network.read(images, (OUTPUT,), fast=True)[OUTPUT], network(images))
 
 
+def test_a_change_of_the_weights_reaches_the_copy() -> None:
+    network = wrapped(tiny_module())
+    images = noise(2, 3, 16, 16)
+    before = network.read(images, (OUTPUT,), fast=True)[OUTPUT]
+    network.module.load_state_dict(tiny_module(seed=1).state_dict())
+    after = network.read(images, (OUTPUT,), fast=True)[OUTPUT]
+    assert not torch.equal(before, after)
+    assert relative_error(after, network(images)) < 1e-5
+
+
 def test_the_hardware_decides_what_auto_means(monkeypatch, caplog) -> None:
     cpu = torch.device("cpu")
     for features, native in (

@@ -25,6 +25,8 @@ WAITING_SEARCHES = ("lbfgs", "deepfool", "minimal_norm")
 STEPPING = [name for name in names("search") if name not in WAITING_SEARCHES]
 # waits of a step: whether a gradient is all zero and needs a push; how many elites are replaced
 MOST_WAITS = {"gradient": 1, "octaves": 1, "stages": 1, "map_elites": 2}
+# beyond those, in branches for a CPU alone
+MORE_ON_CPU = {"genetic": 5}
 
 
 def experiment_of(
@@ -120,7 +122,8 @@ def test_a_step_has_few_operations_that_would_wait(search: str) -> None:
     with Waits() as waits:
         for step in range(2, STEPS):
             state, _ = experiment.search_method.step(problem, rows, state, step)
-    assert len(waits.lines) <= (STEPS - 2) * MOST_WAITS.get(search, 0), waits.lines
+    most = MOST_WAITS.get(search, 0) + MORE_ON_CPU.get(search, 0)
+    assert len(waits.lines) <= (STEPS - 2) * most, waits.lines
 
 
 def test_an_operation_that_waits_is_noticed() -> None:

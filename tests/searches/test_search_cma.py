@@ -395,7 +395,7 @@ def test_the_smallest_populations() -> None:
             r"search\.population=1: half of it are parents; write 2 or more",
         ),
         (lambda: full(sigma=0.0), r"search\.sigma=0\.0"),
-        (lambda: full(sigma=math.inf), r"search\.sigma=inf"),
+        (lambda: full(sigma=math.inf), r"sigma=inf: write a finite number"),
         (
             lambda: full(covariance="diagnal"),
             r"search\.covariance=diagnal: no such covariance\. Did you mean diagonal",

@@ -106,8 +106,11 @@ def test_a_budget_lets_it_go_on(loud_network: Network, tmp_path) -> None:
 def test_what_cannot_be_is_refused(network: Network) -> None:
     with pytest.raises(InputError, match=r"search\.rule=signn: no such rule\. Did you mean sign"):
         FastGradient(rule="signn")
-    for rate in (0.0, -0.1, float("inf"), float("nan")):
+    for rate in (0.0, -0.1):
         with pytest.raises(InputError, match=r"search\.rate=.*: write a length above 0"):
+            FastGradient(rate)
+    for rate in (float("inf"), float("nan")):
+        with pytest.raises(InputError, match=r"rate=.*: write a finite number"):
             FastGradient(rate)
     with pytest.raises(InputError, match="search=fast_gradient: this encoding has no gradient"):
         Experiment(network, Cppn(), attack("teapot"), FastGradient())

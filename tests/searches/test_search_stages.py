@@ -125,8 +125,8 @@ def test_sizes_and_transforms_of_the_stages_reach_the_network() -> None:
     problem, rows = problem_of(), rows_of(1, "sizes")
     sizes: list[tuple[int, ...]] = []
     read = problem.network.read
-    problem.network.read = lambda images, layers: (
-        sizes.append(tuple(images.shape[2:])) or read(images, layers)
+    problem.network.read = lambda images, layers, fast=False: (
+        sizes.append(tuple(images.shape[2:])) or read(images, layers, fast=fast)
     )  # type: ignore[method-assign]
     search = Stages(
         dreams(),

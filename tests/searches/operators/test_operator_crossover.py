@@ -232,7 +232,6 @@ def test_the_two_coins_of_the_bounded_kind_are_fair() -> None:
         *(lambda kind=kind: kind(rate=-0.1) for kind in (*EXCHANGING, SimulatedBinary)),
         *(lambda kind=kind: kind(rate=1.5) for kind in (*EXCHANGING, SimulatedBinary)),
         lambda: SimulatedBinary(eta=-1.0),
-        lambda: SimulatedBinary(eta=float("nan")),
         lambda: SimulatedBinary(low=0.0),
         lambda: SimulatedBinary(low=1.0, high=1.0),
         lambda: StockCrossover(rate=2.0),

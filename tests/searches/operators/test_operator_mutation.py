@@ -324,7 +324,6 @@ def test_at_rate_one_every_gene_mutates(mutation) -> None:
         *(lambda kind=kind: kind(rate=1.5) for kind in (GaussianMutation, BitFlip, Polynomial)),
         *(lambda kind=kind: kind(rate=-0.1) for kind in (GaussianMutation, BitFlip, Polynomial)),
         *(lambda kind=kind: kind(sigma=-1.0) for kind in (GaussianMutation, Smooth, Patch)),
-        lambda: Smooth(sigma=float("nan")),
         lambda: Polynomial(eta=-1.0),
         lambda: Polynomial(low=1.0, high=0.0),
         lambda: Smooth(cells=0),

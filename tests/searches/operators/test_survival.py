@@ -217,10 +217,13 @@ def _fits(scheme: Survival, population: int) -> bool:
         (lambda: SteadyState(0), "offspring=0"),
         (lambda: Generational(-1), "elites=-1"),
         (lambda: evolution(8, survive=MuCommaLambda(7)), "offspring=7: below the population of 8"),
-        (lambda: evolution(8, survive=Generational(8)), "elites=8: fewer than the population of 8"),
+        (
+            lambda: evolution(8, survive=Generational(8)),
+            "elites=8: write fewer than the population of 8",
+        ),
         (
             lambda: evolution(8, survive=SteadyState(8)),
-            "offspring=8: fewer than the population of 8",
+            "offspring=8: write fewer than the population of 8",
         ),
         (lambda: evolution(8, islands=3), "islands=3"),
         (lambda: evolution(8, islands=0), "islands=0"),
