@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))
+SECONDS = 12.0  # of one ratio
 SYNTH = str(Path(sys.executable).parent / "synth")
 
 
@@ -104,10 +105,11 @@ def step() -> list[tuple[str, str]]:
     return rows
 
 
-def _ratio(
-    first: Callable[[], None], second: Callable[[], None], device: str, pairs: int = 40
-) -> float:
-    """The median of time(one) / time(other) over pairs run one after the other."""
+def _ratio(first: Callable[[], None], second: Callable[[], None], device: str) -> float:
+    """The median of time(first) / time(second) over pairs run one after the other.
+
+    As many pairs as fit in `SECONDS`, from 8 to 60.
+    """
     import torch
 
     def timed(call: Callable[[], None]) -> float:
@@ -117,9 +119,13 @@ def _ratio(
             torch.cuda.synchronize()
         return time.perf_counter() - start
 
-    for call in (first, second) * 10:
+    for call in (first, second) * 3:
         call()
-    return statistics.median(timed(first) / timed(second) for _ in range(pairs))
+    ratios: list[float] = []
+    start = time.perf_counter()
+    while len(ratios) < 8 or (len(ratios) < 60 and time.perf_counter() - start < SECONDS):
+        ratios.append(timed(first) / timed(second))
+    return statistics.median(ratios)
 
 
 def synth() -> list[tuple[str, str]]:
