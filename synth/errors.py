@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
-LARGEST_BITS = 1000  # of a whole number; one of 1,024 is no floating-point number any more
+LARGEST_BITS = 63  # of a whole number; tensors take none that is larger
 
 
 class InputError(Exception):

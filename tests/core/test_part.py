@@ -32,7 +32,7 @@ class Data(Part):
     rate: float = 0.0
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, 10**400])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, 2**63, 10**400])
 def test_what_is_no_number(value: float) -> None:
     for call in (
         lambda: Data(value),
