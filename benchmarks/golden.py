@@ -48,45 +48,18 @@ RENAMES: dict[str, dict[str, Any]] = {
     # Of the command line: a dotted name before "=" or a part of it; "watch": "monitor" renames
     # watch.measure= and objective@watch= too. With a value it is the whole word, "encoding=facets":
     # "encoding=several_images"; the new one may be several words, or none: "".
-    "words": {
-        "watch": "monitor",
-        "measure": "score",
-        "encoding=facets": "encoding=several_images",
-        "encoding=multifaceted": "encoding=cluster_means",
-        "encoding.facets": "encoding.clusters",
-        "rounded": "eight_bit",
-        "measures.strip": "figures.strip",
-        "measures.triptych": "figures.triptych",
-        "measures.walk": "figures.walk",
-        "measures.originals": "figures.originals",
-        "measures": "metrics",
-    },
+    "words": {},
     # Keys of result.json and steps.jsonl and names of tensors, wherever they stand; "items.steps"
     # those directly under items alone, lists left out of account. None: the key is gone.
     "keys": {},
     # Strings that are values, whole, as regular expressions: r"not (.+)": r"away from \1". With a
     # key, "search:mapelites", only there, by its old name. `overrides` follow "words" instead.
-    "values": {
-        "not what is there": "untargeted",
-        r"Pictures kept aside and what (\S+) sees in them, (.*): not what is there\.": (
-            r"Held-out pictures and the predictions of \1, \2: untargeted."
-        ),
-        r"Pictures kept aside and what (\S+) sees in them, (.*)": (
-            r"Held-out pictures and the predictions of \1, \2"
-        ),
-        r"Pictures it was not trained on, each above what it draws from (.*)": (
-            r"Pictures not trained on, each above its reconstruction from \1"
-        ),
-        r"(.*): not what is there\.": r"\1: untargeted.",
-        "encoding:facets": "severalimages",
-        "encoding:multifaceted": "clustermeans",
-        "kind:scores": "logits",
-    },
+    "values": {},
     # Beginnings of paths in a run folder, of files and where records name them: "strips/": "line/".
     "paths": {},
 }
 # Keys that records may have now and had not when they were kept.
-ADDED: frozenset[str] = frozenset(("figures", "network"))
+ADDED: frozenset[str] = frozenset()
 
 ROOT = Path(__file__).parent.parent
 KEPT = Path(__file__).with_name("golden.json")
@@ -149,13 +122,13 @@ RECIPES = {
     "generator_diversity": f"{TWO} encoding.count=2 search.steps=2",
     "generator_genetic": f"{TWO} search.generations=2 search.population=4",
     "generator_neuron": "unit=[0,1] search.steps=2",
-    "generator_walk": "target=[goldfish,lemon,teapot] search.steps=3 measures.walk.frames=2",
+    "generator_walk": "target=[goldfish,lemon,teapot] search.steps=3 figures.walk.frames=2",
     "illumination": "search.steps=3 search.batch=12",
     "layers": "",
     "maco": f"{TWO} encoding.size=72 views=2 search.steps=2",
     "map_elites": "target=[goldfish,lemon,teapot,monarch] search.steps=8 search.batch=8 settle=4",
     "minimal_perturbation": "images=pictures search.steps=6",
-    "multifaceted": "images=pictures target=lemon encoding.facets=2 encoding.nearest=2"
+    "multifaceted": "images=pictures target=lemon encoding.clusters=2 encoding.nearest=2"
     " encoding.size=72"
     " search.stages.first.steps=2 search.stages.second.steps=2 search.stages.third.steps=2",
     "natural_statistics": "images=pictures",
@@ -214,7 +187,7 @@ CROSSINGS = {
     "minimal_deepfool": f"recipe=minimal_perturbation {PICTURES} search=deepfool",
     "minimal_linf": f"recipe=minimal_perturbation {PICTURES} search.norm=linf target=goldfish",
     "minimal_fine": "recipe=minimal_perturbation images=labelled search.steps=4 label=folder"
-    " encoding.rounded=false",
+    " encoding.eight_bit=false",
     "genetic_textbook": f"{GENETIC} search/mate=uniform search/mutate=gaussian search/survive=comma"
     " search/select=rank",
     "genetic_islands": f"{GENETIC} search/mate=one_point search/mutate=smooth"
