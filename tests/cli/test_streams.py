@@ -86,6 +86,8 @@ def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:
 INTERRUPTED = """
 import os, signal, sys
 sys.argv[0] = "/usr/bin/synth-gallery"
+# as a terminal leaves it; a shell without one starts its background jobs with SIGINT ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Finder:
     def find_spec(name, path, target=None):
         if name == sys.argv[1]:

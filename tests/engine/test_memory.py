@@ -22,7 +22,7 @@ pytest_plugins = "console_fixtures"
 # what is typed: what the line must say
 TYPED = {
     "recipe=fooling_gradient target=goldfish views=1000000000": ["views=1000000000", "GB"],
-    "recipe=fooling_gradient target=goldfish views=100000000000000000000000": ["views=1", "GB"],
+    "recipe=fooling_gradient target=goldfish views=1000000000000000000": ["views=1", "GB"],
     "recipe=fooling_gradient target=lemon encoding=several_images encoding.count=1000000000": [
         "encoding: reading the 1000000000 images",
         "GB",
