@@ -87,8 +87,7 @@ def native_bfloat16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type != "cpu":
         return False
-    features = torch.cpu.get_capabilities()
-    return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
+    return bool(_bfloat16_units())
 
 
 def total_memory(device: torch.device) -> int:
@@ -116,12 +115,16 @@ def description() -> dict[str, int | str]:
     Returns:
         ``threads``, and ``instructions``: the widest vector unit, and units for bfloat16.
     """
-    features = torch.cpu.get_capabilities()
-    units = [name.upper() for name in ("avx512_bf16", "amx_bf16") if features.get(name)]
     return {
         "threads": torch.get_num_threads(),
-        "instructions": ", ".join([torch.backends.cpu.get_cpu_capability(), *units]),
+        "instructions": ", ".join([torch.backends.cpu.get_cpu_capability(), *_bfloat16_units()]),
     }
+
+
+def _bfloat16_units() -> list[str]:
+    """Names of the CPU's units that multiply bfloat16."""
+    features = torch.cpu.get_capabilities()
+    return [name.upper() for name in ("avx512_bf16", "amx_bf16") if features.get(name)]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

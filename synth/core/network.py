@@ -194,10 +194,10 @@ class Network(nn.Module):
     def _inference_copy(self, fold: bool = True) -> InferenceCopy:
         """The copy that searches read, made at its first use; with or without folding."""
         version = self.weights_version
-        if fold not in self._copies or self._copied_version != version:
-            if self._copied_version != version:
-                self._copies.clear()
+        if self._copied_version != version:
+            self._copies.clear()
             self._copied_version = version
+        if fold not in self._copies:
             dtype = torch.bfloat16 if self._low_precision else torch.float32
             with torch.inference_mode(False), torch.no_grad():
                 example = self._normalised(self._example())

@@ -9,7 +9,7 @@ import torch
 from gpu import network_on
 from interrupted import at_step
 from parts import names, part
-from waits import NoWaiting, Waits
+from waits import Waits, no_waiting
 
 from synth.core.network import Network
 from synth.engine.experiment import Experiment
@@ -106,7 +106,7 @@ def test_a_step_does_not_wait_for_the_device(
     state = experiment.search_method.init(problem, rows)
     for step in range(2):  # what is made once, at first use
         state, _ = experiment.search_method.step(problem, rows, state, step)
-    with NoWaiting(device):
+    with no_waiting(device):
         for step in range(2, STEPS):
             state, _ = experiment.search_method.step(problem, rows, state, step)
 

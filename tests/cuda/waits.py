@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -60,21 +61,15 @@ def _repeats(func: Any, kwargs: dict[str, Any]) -> bool:
     return str(func) == "aten.repeat_interleave.Tensor" and kwargs.get("output_size") is None
 
 
-class NoWaiting:
+@contextmanager
+def no_waiting(device: str) -> Iterator[None]:
     """A block in which CUDA raises an error where the host waits for it; nothing on a CPU."""
-
-    def __init__(self, device: str) -> None:
-        self.mode = torch.cuda.get_sync_debug_mode() if device != "cpu" else None
-
-    def __enter__(self) -> None:
-        if self.mode is not None:
-            torch.cuda.set_sync_debug_mode("error")
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.mode is not None:
-            torch.cuda.set_sync_debug_mode(self.mode)
+    if device == "cpu":
+        yield
+        return
+    mode = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(mode)
