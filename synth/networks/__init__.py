@@ -25,6 +25,7 @@ Beside the loaders:
     weights/           the bundled weights
     weights_io.py      safetensors and torch state dicts, read without executing what they hold
     metadata.py        what a classifier's weights file says of classes, size and normalisation
+    module.py          any nn.Module, given in Python or by a path to code
     reading.py         logits and activations of many images, batch by batch
     style_layers.py    default layers: one for each resolution, and the penultimate layer
     generator.py       images from a layer's activations (Dosovitskiy & Brox 2016)
@@ -36,6 +37,7 @@ __all__ = [
     "bundled",
     "generator",
     "metadata",
+    "module",
     "reading",
     "style_layers",
     "stylizer",
