@@ -40,7 +40,7 @@ from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
 from synth.networks.bundled import bundled
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.genetic import Genetic
 from synth.searches.operators.crossover import NoCrossover, TwoPoint, UniformCrossover
 from synth.searches.operators.mutation import GaussianMutation, Polynomial
@@ -368,7 +368,7 @@ def _confidences(
 ) -> tuple[float, list[float]]:
     """Mean confidence on the saved files at the end, and of the best individuals at the `marks`."""
     with tempfile.TemporaryDirectory() as folder:
-        result = build(bundled("mini_alexnet")).run(Record(Path(folder)))
+        result = build(bundled("mini_alexnet")).run(FolderRecord(Path(folder)))
         lines = [json.loads(line) for line in Path(folder, "steps.jsonl").read_text().splitlines()]
     return result.findings["mean_confidence"], _at(lines, marks)
 

@@ -25,7 +25,7 @@ from synth.files import FORMATS, files_below, open_file, open_image, path_of
 from synth.gallery.page import build_run_page
 from synth.gallery.pictures import find_picture
 from synth.record.checkpoint import Checkpoint, read_marked
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.record.result import read_result
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n"
@@ -62,7 +62,7 @@ def test_postscript_under_a_pictures_name_is_not_run(ghostscript: Path, tmp_path
     with pytest.raises(InputError, match="not a picture"):
         next(opened([path]))
     with pytest.raises(InputError, match="not a picture"):
-        Record(folder).read_back("x.png")
+        FolderRecord(folder).read_back("x.png")
     assert animation(path) is None
     shown = find_picture(folder, "x.png")
     assert shown is not None
@@ -173,7 +173,7 @@ def test_pipes_in_a_run_folder_are_not_waited_for(tmp_path: Path) -> None:
     assert recorded_identity(folder) is None
     assert not is_same_command(folder, "onemax", [])
     with pytest.raises(OSError, match="No such device or address"):
-        Record(folder).steps([{"step": 1}])
+        FolderRecord(folder).steps([{"step": 1}])
     os.mkfifo(folder / "genomes.safetensors")
     with pytest.raises(OSError, match="a named pipe, not a file"):
         read_marked(folder / "genomes.safetensors")

@@ -219,7 +219,7 @@ def outcome(words: Sequence[str]) -> tuple[str, str]:
 
 def _run(words: Sequence[str], folder: Path) -> list[Any]:
     """The items of a run of `words`, shortened."""
-    from synth.record.record import Record
+    from synth.record.folder_record import FolderRecord
 
     cfg = _composed(words)
     with open_dict(cfg):
@@ -228,7 +228,7 @@ def _run(words: Sequence[str], folder: Path) -> list[Any]:
     settings = resolved(cfg, written)
     settings["device"] = "cpu"
     job = build(settings, written)
-    return job.run(Record(folder, {})).items
+    return job.run(FolderRecord(folder, {})).items
 
 
 def _composed(words: Sequence[str]) -> Any:

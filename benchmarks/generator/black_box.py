@@ -19,7 +19,7 @@ from synth.core import Objective, Search
 from synth.encodings.generator import Generator
 from synth.engine.experiment import Experiment
 from synth.objectives.scores import ClassScore, Neuron
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.cma import CmaEs
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
@@ -81,6 +81,6 @@ def _scores(objective: Objective, search: Search, start: str) -> list[float]:
     """The final score of each unit."""
     with tempfile.TemporaryDirectory() as folder:
         result = Experiment(mini_alexnet(), Generator(GENERATOR, start), objective, search).run(
-            Record(Path(folder))
+            FolderRecord(Path(folder))
         )
     return [item.score for item in result.items]

@@ -27,7 +27,7 @@ from synth.networks.bundled import bundled
 from synth.networks.torchvision import torchvision
 from synth.objectives.energy import Energy
 from synth.objectives.guided import Guided
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 from synth.searches.stages import octaves
 from synth.transforms.affine import Jitter
@@ -89,7 +89,7 @@ def _dream(network: Network, objective: Energy | Guided) -> None:
         network, Perturbation("china", longest=LONGEST), objective, search, Jitter(SHIFT / LONGEST)
     )
     with tempfile.TemporaryDirectory() as folder:
-        experiment.run(Record(Path(folder)))
+        experiment.run(FolderRecord(Path(folder)))
 
 
 def _plain_loop(network: Network, layer: str) -> None:
@@ -130,7 +130,7 @@ def _film() -> None:
         FRAMES,
     )
     with tempfile.TemporaryDirectory() as folder:
-        film.run(Record(Path(folder)))
+        film.run(FolderRecord(Path(folder)))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from synth.encodings.perturbation import Perturbation
 from synth.engine.experiment import Experiment
 from synth.networks.torchvision import torchvision
 from synth.objectives.attack import attack
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 
 with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
@@ -108,7 +108,7 @@ def _fooled(
     network: Network, paths: list[str], target: str | None, steps: int
 ) -> tuple[int, float]:
     with tempfile.TemporaryDirectory() as folder:
-        result = _experiment(network, paths, target, 0.0).run(Record(Path(folder)))
+        result = _experiment(network, paths, target, 0.0).run(FolderRecord(Path(folder)))
     fooled = [item.steps for item in result.items if item.success]
     return len(fooled), statistics.median(fooled)
 
@@ -121,7 +121,7 @@ def _beside(network: Network, paths: list[str], target: str | None) -> str:
     assert images is not None
     classes = torch.tensor([goal.index for goal in targets if goal is not None])
     with tempfile.TemporaryDirectory() as folder:
-        items = experiment.run(Record(Path(folder))).items
+        items = experiment.run(FolderRecord(Path(folder))).items
     counts = [sum(item.success or False for item in items)]
     for attack_batch in (_foolbox(network, target), _torchattacks(network, target)):
         adversarial = torch.cat(
@@ -168,7 +168,7 @@ def _timed(network: Network, paths: list[str], target: str | None) -> str:
 def _run(experiment: Experiment) -> None:
     """A whole run until all are fooled, with saved images and predictions, unlike the peers."""
     with tempfile.TemporaryDirectory() as folder:
-        experiment.run(Record(Path(folder)))
+        experiment.run(FolderRecord(Path(folder)))
 
 
 def _steps(experiment: Experiment) -> None:

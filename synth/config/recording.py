@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from synth.config.references import written_out
@@ -21,11 +20,9 @@ from synth.record.atomic import report_full_disk, write_atomically
 FILES = ("config", "hydra", "overrides")
 
 
-def record_configuration(cfg: Config, folder: Path) -> None:
-    """Writes the configuration of the current job into ``.hydra`` of the run folder."""
-    hydra_cfg = HydraConfig.instance().cfg
-    assert hydra_cfg is not None
-    contents = (written_out(cfg), hydra_cfg, hydra_cfg.hydra.overrides.task)
+def record_configuration(cfg: Config, hydra_cfg: Config, folder: Path) -> None:
+    """Writes a configuration, and Hydra's own, into ``.hydra`` of the run folder."""
+    contents = (written_out(cfg), OmegaConf.create({"hydra": hydra_cfg}), hydra_cfg.overrides.task)
     with report_full_disk(folder, "Make room and give the same command again."):
         (folder / ".hydra").mkdir(exist_ok=True)
         for name, content in zip(FILES, contents, strict=True):

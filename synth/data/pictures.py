@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
@@ -186,10 +186,14 @@ def from_image(image: Image.Image) -> Float[Tensor, "3 h w"]:
     return torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).float().div_(255.0)
 
 
+def levels(image: Float[Tensor, "3 h w"]) -> UInt8[Tensor, "3 h w"]:
+    """An image in [0, 1] rounded to the nearest of the 256 levels of a file, on the CPU."""
+    return image.detach().clamp(0, 1).mul(255.0).round().to("cpu", torch.uint8)
+
+
 def to_image(tensor: Float[Tensor, "3 h w"]) -> Image.Image:
     """An image in [0, 1] as 8-bit Pillow RGB, rounded to the nearest of the 256 levels."""
-    values = tensor.detach().clamp(0, 1).mul(255.0).round().to("cpu", torch.uint8)
-    return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
+    return Image.fromarray(levels(tensor).permute(1, 2, 0).contiguous().numpy())
 
 
 def fitted(images: Float[Tensor, "n 3 h w"], size: tuple[int, int]) -> Float[Tensor, "n 3 h2 w2"]:

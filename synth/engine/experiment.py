@@ -192,11 +192,12 @@ class Experiment(Job):
         state = result.state
         if result.interrupted:
             log.warning(
-                "interrupted at step %d of %d and saved; the same command with folder=%s goes on "
-                "from there",
+                "interrupted at step %d of %d%s",
                 state.step,
                 self.steps,
-                record.folder,
+                f" and saved; the same command with folder={record.folder} goes on from there"
+                if record.resumable
+                else "",
             )
         items = save_images(record, result, self.seed, name_of(self.search_method))
         places, saved = read_saved(record, items, self.network.device)

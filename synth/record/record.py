@@ -1,267 +1,95 @@
-"""The run folder: steps.jsonl, images, checkpoints, and result.json, which is written last.
+"""The record of a run: what a job writes to while it runs, a folder or memory.
 
-A folder with a result.json whose status is ``done`` is finished. Every file is written under a
-temporary name and then renamed, so that a killed run leaves whole files or none.
+`FolderRecord` in folder_record.py writes the run folder; `MemoryRecord` in memory_record.py keeps
+everything in memory, for use from Python.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import logging
-import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from synth import data
 from synth.errors import InputError
-from synth.files import open_image, read_text, without_waiting
-from synth.record.atomic import report_full_disk, write_atomically
-from synth.record.checkpoint import EARLIER, Checkpoint, marked
-from synth.record.json_text import checksum, dumps
-from synth.record.result import MALFORMED, RESULT, Json, Result, read_result
-
-log = logging.getLogger(__name__)
-
-STEPS, CHECKPOINT = "steps.jsonl", "checkpoint"
-# the weights of the best epoch of a training with early stopping
-BEST = "checkpoint.best.safetensors"
+from synth.record.result import Json, Result
 
 
-class Record:
-    """The folder of a run, or the share that one experiment of a comparison has in it.
+class Record(ABC):
+    """Pictures, steps, tensors and checkpoints of a run.
 
-    Args:
-        folder: the run folder; made where it does not exist.
-        identity: the configuration that makes two runs the same; a checkpoint of another identity
-            is refused.
-        part: name of the experiment where it is one of several; names its checkpoint and marks its
-            lines of steps.jsonl.
-        first: number of the first image.
-
-    Raises:
-        InputError: where the folder cannot be written to.
+    Attributes:
+        part: name of the experiment where it is one of several; its lines of steps are marked.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        identity: Mapping[str, Json] | None = None,
-        part: str | None = None,
-        first: int = 0,
-    ) -> None:
-        self.folder = folder
-        self.identity = dict(identity or {})
-        self.part = part
-        self.first = first
-        self._parts = [part] if part else []
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".writable"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise InputError(
-                f"folder={folder}: cannot be written to ({error.strerror}); name another."
-            ) from error
-        self._steps = folder / STEPS
+    part: str | None = None
 
+    @property
+    @abstractmethod
+    def folder(self) -> Path:
+        """The run folder, for jobs that write files of their own there."""
+
+    @property
+    @abstractmethod
+    def resumable(self) -> bool:
+        """Whether an interrupted run can go on later from here."""
+
+    @abstractmethod
     def of(self, part: str, first: int) -> Record:
         """The share of the experiment `part`, whose images are numbered from `first`."""
-        self._parts.append(part)
-        return Record(self.folder, self.identity, part, first)
 
-    # -- steps -----------------------------------------------------------------------------------
-
+    @abstractmethod
     def steps(self, lines: Sequence[Mapping[str, Json]]) -> None:
-        """Appends records to steps.jsonl, marked with the experiment where there are several."""
-        mark = {"contender": self.part} if self.part else {}
-        text = "".join(dumps({**line, **mark}) + "\n" for line in lines)
-        with (
-            self._disk(),
-            open(self._steps, "a", encoding="utf-8", opener=without_waiting) as file,
-        ):
-            file.write(text)
+        """Appends records to the steps, marked with the experiment where there are several."""
 
-    # -- images ----------------------------------------------------------------------------------
-
+    @abstractmethod
     def picture(
         self, number: int, image: Tensor, about: Mapping[str, Json], folder: str = "images"
     ) -> str:
-        """Saves an image as 8-bit PNG.
+        """Saves an image with 8 bits a channel.
 
         Args:
             number: its number, counted from the first of this record.
             image: float32 [3, h, w], RGB in [0, 1].
-            about: saved as JSON in the PNG text key ``synth``.
+            about: its provenance, saved with it.
             folder: folder within the run folder.
 
         Returns:
             The path within the run folder.
         """
-        text = PngInfo()
-        text.add_text("synth", dumps(about), zip=True)
-        buffer = io.BytesIO()
-        data.to_image(image).save(buffer, "PNG", pnginfo=text)
-        name = f"{folder}/{self.first + number:03d}.png"
-        with self._disk():
-            (self.folder / folder).mkdir(exist_ok=True)
-            write_atomically(self.folder / name, buffer.getvalue())
-        return name
 
+    @abstractmethod
     def read_back(self, name: str) -> Tensor:
-        """A saved image, decoded from its file: [3, h, w], RGB in [0, 1]."""
-        with open_image(self.folder / name, f"folder={self.folder}: {name}") as image:
-            return data.from_image(image.convert("RGB"))
+        """A saved image as it was saved: [3, h, w], RGB in [0, 1], of 256 levels."""
 
+    @abstractmethod
     def tensors(self, name: str, tensors: Mapping[str, Tensor]) -> str:
         """Saves tensors as NAME.safetensors, marked with the experiment; gives the file's name."""
-        file = f"{name}_{self.part}.safetensors" if self.part else f"{name}.safetensors"
-        with self._disk():
-            write_atomically(self.folder / file, marked(tensors))
-        return file
 
+    @abstractmethod
     def keep(self, name: str, content: bytes) -> None:
-        """Writes `content` as the file `name` of the run folder, atomically."""
-        with self._disk():
-            write_atomically(self.folder / name, content)
+        """Saves `content` as the file `name` of the run folder, atomically."""
 
-    # -- the result ------------------------------------------------------------------------------
-
-    def finish(self, result: Result) -> None:
-        """Writes result.json, the last file of a run; removes the checkpoints of a finished one."""
-        with self._disk():
-            text = dumps(result.to_dict(), indent=1) + "\n"
-            write_atomically(self.folder / RESULT, text.encode())
-        if result.status != "interrupted":
-            self.remove_left_over(self.folder, self._parts)
-
-    @staticmethod
-    def remove_left_over(folder: Path, parts: Sequence[str]) -> None:
-        """Removes the checkpoints of a finished run, also of one that was killed before it did.
-
-        Args:
-            folder: the run folder.
-            parts: names of the experiments of a comparison.
-        """
-        # by name: other files in the folder are the user's
-        for part in (None, *parts):
-            Checkpoint(folder, part).remove()
-        names = (BEST, *(f"{CHECKPOINT}_{part}.json" for part in parts))
-        for name in (*names, *(f"{name}.partial" for name in names)):
-            (folder / name).unlink(missing_ok=True)
-
-    @staticmethod
-    def begin_anew(folder: Path, parts: Sequence[str]) -> None:
-        """Removes what an earlier version left of an unfinished search, and logs it.
-
-        A training's checkpoint stays; the training itself refuses it.
-
-        Args:
-            folder: the run folder.
-            parts: names of the experiments of a comparison.
-        """
-        if "training" in (Checkpoint(folder).about() or {}):
-            return
-        files = [path for part in (None, *parts) for path in Checkpoint(folder, part).files]
-        files = [path for path in files if path.name not in EARLIER]
-        files += [folder / STEPS, *(folder / f"{CHECKPOINT}_{part}.json" for part in parts)]
-        if not any(path.is_file() for path in files):
-            return
-        log.warning(
-            "%s was begun by an earlier version of synth, whose checkpoints this one cannot go on "
-            "with bit for bit: it begins anew",
-            folder,
-        )
-        for path in files:
-            path.unlink(missing_ok=True)
-
-    @staticmethod
-    def refuse_other(
-        folder: Path, identity: Mapping[str, Json], before: Mapping[str, Json] | None
-    ) -> None:
-        """Refuses a folder that holds an unfinished run of another configuration.
-
-        Args:
-            folder: the run folder.
-            identity: the configuration that is to run there.
-            before: the configuration that was begun there; None where that is not known. A training
-                compares its checkpoint itself, since the place of its pictures may change.
-
-        Raises:
-            InputError: naming the first difference.
-        """
-        checkpoint = Checkpoint(folder)
-        paths = (*checkpoint.files, folder / BEST, folder / STEPS)
-        files = [path.name for path in paths if path.is_file()]
-        if not files and read_result(folder, "interrupted") is None:
-            return
-        about = checkpoint.about() or {}
-        before = about.get("identity") if before is None else before
-        if before is None:
-            raise InputError(
-                f"folder={folder}: holds {files[0] if files else RESULT} of a run whose "
-                "configuration is not known; name another folder."
-            )
-        old, new = json.loads(dumps(before)), json.loads(dumps(identity))
-        if not isinstance(old, dict):  # a checkpoint that was changed by hand
-            old = {}
-        training = "training" in about or {BEST, *EARLIER} & set(files)
-        if training and old.get("recipe") == new.get("recipe"):
-            return
-        difference = _difference(old.get("recipe"), new.get("recipe"), "recipe") or _difference(
-            old, new
-        )
-        if difference:
-            raise InputError(_another(folder, difference))
-
+    @abstractmethod
     def keep_part_result(self, result: Result) -> None:
         """Keeps the result of one experiment until the whole comparison is finished."""
-        if result.status == "done":
-            content = {"identity": self.identity, "result": result.to_dict()}
-            content["crc32"] = checksum(dumps(content))
-            with self._disk():
-                write_atomically(self._part_result, dumps(content).encode())
 
+    @abstractmethod
     def part_result(self) -> Result | None:
         """The result of this experiment from an earlier attempt; None if it has to run.
 
         It runs again where its file is damaged, which is logged, or one of its images is gone.
         """
-        try:
-            content = dict(json.loads(read_text(self._part_result)))
-            expected = content.pop("crc32", None)
-            if expected not in (None, checksum(dumps(content))):  # earlier versions wrote none
-                raise ValueError("the checksum does not match")
-            result = Result.from_dict(content["result"])
-            if content["identity"] != json.loads(dumps(self.identity)):
-                return None
-        except FileNotFoundError:
-            return None
-        except (OSError, *MALFORMED):
-            log.warning("%s is damaged: %s runs again", self._part_result, self.part)
-            return None
-        files = [self.folder / item.file for item in result.items if item.file is not None]
-        return result if all(path.is_file() for path in files) else None
 
-    @property
-    def _part_result(self) -> Path:
-        return self.folder / f"{CHECKPOINT}_{self.part}.json"
-
-    # -- checkpoint ------------------------------------------------------------------------------
-
+    @abstractmethod
     def checkpoint(self, tensors: Mapping[str, Tensor], about: Mapping[str, Json]) -> None:
-        """Saves the state of a running search: named tensors and a JSON record, in one file."""
-        about = {**about, "identity": self.identity, "steps_bytes": self._size()}
-        Checkpoint(self.folder, self.part).save(tensors, about)
+        """Saves the state of a running search: named tensors and a JSON record."""
 
+    @abstractmethod
     def resume(self) -> tuple[dict[str, Tensor], dict[str, Json]] | None:
-        """The newest checkpoint, with steps.jsonl cut back to that moment.
+        """The newest checkpoint, with the steps cut back to that moment.
 
         Returns:
             Its tensors and its JSON record; None where there is nothing to resume.
@@ -269,68 +97,10 @@ class Record:
         Raises:
             InputError: where it belongs to another configuration, naming the first difference.
         """
-        checkpoint = Checkpoint(self.folder, self.part).load()
-        if checkpoint is None:
-            self._begin_again()
-            return None
-        tensors, about = checkpoint
-        if "identity" not in about:
-            raise InputError(
-                f"folder={self.folder}: holds the checkpoint of a training; name another folder."
-            )
-        difference = _difference(about.pop("identity"), json.loads(dumps(self.identity)))
-        if difference:
-            raise InputError(_another(self.folder, difference))
-        steps_bytes = about.pop("steps_bytes", None)
-        if not isinstance(steps_bytes, int):
-            raise self.malformed()
-        if self._size() < steps_bytes:
-            log.warning("%s: lines from before the checkpoint are missing", self._steps)
-        if self._size() > steps_bytes:
-            os.truncate(self._steps, steps_bytes)
-        return tensors, about
 
+    @abstractmethod
     def malformed(self) -> InputError:
         """The error for a checkpoint from which no state of this run can be built."""
-        return InputError(
-            f"folder={self.folder}: its checkpoint holds no state of this run, or one of another "
-            "version of synth; name another folder, or delete this one."
-        )
-
-    def _begin_again(self) -> None:
-        """Removes the lines of an attempt that was killed before its first checkpoint."""
-        lines = self._steps.read_bytes().splitlines(keepends=True) if self._size() else []
-        mark = b'"contender": ' + dumps(self.part).encode()
-        others = [line for line in lines if self.part and mark not in line and line.endswith(b"\n")]
-        if len(others) < len(lines):
-            with self._disk():
-                write_atomically(self._steps, b"".join(others))
-
-    def _size(self) -> int:
-        return self._steps.stat().st_size if self._steps.is_file() else 0
-
-    def _disk(self) -> AbstractContextManager[None]:
-        return report_full_disk(
-            self.folder, "Make room and give the same command again; it resumes."
-        )
-
-
-def _another(folder: Path, difference: str) -> str:
-    return (
-        f"folder={folder}: holds an unfinished run of another configuration ({difference}); "
-        "name another folder, or delete this one."
-    )
-
-
-def _difference(old: Json, new: Json, path: str = "") -> str | None:
-    """The first place where two JSON values differ, in words; None where they are equal."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() | new.keys()):
-            difference = _difference(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
-            if difference:
-                return difference
-        return None
-    return None if old == new else f"{path} was {json.dumps(old)}, is {json.dumps(new)}"
 
 
 def versions() -> dict[str, str]:

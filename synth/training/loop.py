@@ -16,9 +16,9 @@ from synth.core.randomness import key_of
 from synth.errors import InputError
 from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.checkpoint import UNREADABLE, Checkpoint, marked, read_marked
+from synth.record.folder_record import BEST
 from synth.record.interrupt import Interrupt
 from synth.record.progress import Steps
-from synth.record.record import BEST
 from synth.record.result import MALFORMED, Json
 from synth.training.curves import draw_curves, write_rows
 from synth.training.plan import Plan

@@ -208,7 +208,7 @@ def test_a_finished_folder_is_left_alone_and_another_run_does_not_overwrite_it(
     before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
     with monkeypatch.context() as patch:
         # the first to import torch
-        patch.setattr("synth.cli.command.refuse_unread", lambda *_: pytest.fail("not needed"))
+        patch.setattr("synth.config.command.refuse_unread", lambda *_: pytest.fail("not needed"))
         again = synth(*words, "memory=64")
     assert again.code == 0
     assert "out is finished already" in again.err

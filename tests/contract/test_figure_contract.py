@@ -17,7 +17,7 @@ from synth.engine.metric import FigureMaker
 from synth.errors import InputError
 from synth.networks import bundled
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.record.result import Result
 from synth.searches.gradient import Gradient
 
@@ -40,7 +40,7 @@ def run(alexnet: Network, folder: Path, figures: dict[str, FigureMaker]) -> Resu
     encoding = Perturbation(image="china", epsilon=0.1)
     objective = ClassScore(["goldfish", "lemon"])
     experiment = Experiment(alexnet, encoding, objective, Gradient(2), figures=figures)
-    return experiment.run(Record(folder))
+    return experiment.run(FolderRecord(folder))
 
 
 @pytest.mark.parametrize("name", names("figure"))

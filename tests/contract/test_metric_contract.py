@@ -18,7 +18,7 @@ from synth.engine.metric import Metric
 from synth.errors import InputError
 from synth.networks import bundled
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 
 pytest_plugins = "console_fixtures"
@@ -40,7 +40,7 @@ def run(alexnet: Network, folder: Path, metrics: dict[str, Any]) -> dict[str, An
     encoding = Perturbation(image="china", epsilon=0.1)
     objective = ClassScore(["goldfish", "lemon"])
     experiment = Experiment(alexnet, encoding, objective, Gradient(2), metrics=metrics)
-    return experiment.run(Record(folder)).to_dict()
+    return experiment.run(FolderRecord(folder)).to_dict()
 
 
 @pytest.mark.parametrize("name", names("metric"))

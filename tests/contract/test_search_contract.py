@@ -16,7 +16,7 @@ from synth.engine.fitness import own
 from synth.errors import InputError
 from synth.objectives.every_class import EveryClass
 from synth.objectives.scores import Channel, ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 
 TARGETS = ["goldfish", "lemon"]
 
@@ -104,7 +104,7 @@ def test_any_search_on_any_encoding_under_any_objective(
         return
     experiment = _experiment(search, encoding, small, unit)
     experiment.steps = 2
-    result = experiment.run(Record(tmp_path)).to_dict()
+    result = experiment.run(FolderRecord(tmp_path)).to_dict()
     assert result["status"] == "done"
     problem, rows = experiment.problem, experiment.rows
     # one item for each row, or for each of the images that a genome decodes to

@@ -15,7 +15,7 @@ from synth.core.network import Network
 from synth.engine.experiment import Experiment
 from synth.objectives.every_class import EveryClass
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.transforms.affine import Jitter
 
 TARGETS = ["goldfish", "lemon"]
@@ -73,14 +73,14 @@ def test_an_encoding_repeats_its_bits(encoding: str, gpu_network: Network) -> No
 def test_a_resumed_run_is_the_uninterrupted_one(
     search: str, gpu_network: Network, tmp_path: Path, often: None
 ) -> None:
-    whole = experiment_of(search, gpu_network).run(Record(tmp_path / "whole"))
+    whole = experiment_of(search, gpu_network).run(FolderRecord(tmp_path / "whole"))
 
     def cut() -> None:
         raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
-        at_step(experiment_of(search, gpu_network), 2, cut).run(Record(tmp_path / "cut"))
-    resumed = experiment_of(search, gpu_network).run(Record(tmp_path / "cut"))
+        at_step(experiment_of(search, gpu_network), 2, cut).run(FolderRecord(tmp_path / "cut"))
+    resumed = experiment_of(search, gpu_network).run(FolderRecord(tmp_path / "cut"))
     for item, other in zip(whole.items, resumed.items, strict=True):
         images = [(tmp_path / name / str(item.file)).read_bytes() for name in ("whole", "cut")]
         assert images[0] == images[1]

@@ -14,7 +14,7 @@ from synth.encodings.cluster_means import ClusterMeans
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 from synth.searches.stages import Stage, Stages
 
@@ -60,7 +60,7 @@ def test_a_run_names_the_clusters_and_saves_their_starts(folder: Path, tmp_path:
     experiment = Experiment(
         network, ClusterMeans(str(folder), 3, size=32), ClassScore("lemon"), search
     )
-    items = experiment.run(Record(tmp_path / "out")).items
+    items = experiment.run(FolderRecord(tmp_path / "out")).items
     assert [item.image for item in items] == [
         "facet 1 (7 pictures)",
         "facet 2 (5 pictures)",

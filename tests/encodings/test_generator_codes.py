@@ -21,7 +21,7 @@ from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
 from synth.networks.generator import Origin, UpConvolution, write_generator
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 from synth.searches.regularisers import Regularisers
 from synth.transforms.affine import Chain
@@ -222,7 +222,7 @@ def test_a_run_decays_codes_and_resumes_bit_for_bit(
     for step in range(3, 6):
         saved, _ = again.search_method.step(again.problem, again.rows, saved, step)
     assert all(saved[name].equal(value) for name, value in state.items())
-    result = whole.run(Record(tmp_path / "out"))
+    result = whole.run(FolderRecord(tmp_path / "out"))
     assert result.encoding == "generator"
     assert (tmp_path / "out" / "genomes.safetensors").is_file()
 

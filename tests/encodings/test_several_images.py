@@ -17,7 +17,7 @@ from synth.errors import InputError
 from synth.objectives.diversity import Diversity
 from synth.objectives.scores import Channel
 from synth.objectives.weighted import WeightedSum
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 
 
@@ -61,7 +61,7 @@ def test_a_run_saves_every_image_and_numbers_them(tmp_path: Path) -> None:
         {"unit": Channel("conv2", [1, 2]), "diversity": Diversity("conv2", 0.5)}
     )
     result = Experiment(network, SeveralImages(Fourier(), 3), objective, Gradient(3)).run(
-        Record(tmp_path)
+        FolderRecord(tmp_path)
     )
     assert [(item.target, item.facet) for item in result.items] == [
         (f"conv2:{unit}", facet) for unit in (1, 2) for facet in range(3)

@@ -32,7 +32,7 @@ from synth.jobs.comparison import Comparison
 from synth.objectives.priors import TotalVariation
 from synth.objectives.scores import Channel, ClassScore
 from synth.objectives.weighted import WeightedSum
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.record.result import read_result
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
@@ -114,7 +114,7 @@ def files(path: Path) -> dict[str, bytes]:
 def test_confidences_are_those_of_the_saved_images(
     loud_network: Network, tmp_path: Path, search: str
 ) -> None:
-    result = make_experiment(loud_network, SEARCHES[search]()).run(Record(tmp_path)).to_dict()
+    result = make_experiment(loud_network, SEARCHES[search]()).run(FolderRecord(tmp_path)).to_dict()
     assert [item["target"] for item in result["items"]] == list(NAMES)
     assert [item["file"] for item in result["items"]] == [f"images/00{i}.png" for i in range(5)]
     for number, item in enumerate(result["items"]):
@@ -136,7 +136,7 @@ def test_confidences_are_those_of_the_saved_images(
 
 
 def test_each_png_carries_its_record(loud_network: Network, tmp_path: Path) -> None:
-    make_experiment(loud_network, gradient(2), targets=["lemon", 0]).run(Record(tmp_path))
+    make_experiment(loud_network, gradient(2), targets=["lemon", 0]).run(FolderRecord(tmp_path))
     for number, (name, index) in enumerate((("lemon", 3), ("goldfish", 0))):
         with Image.open(tmp_path / f"images/00{number}.png") as image:
             assert (image.mode, image.size) == ("RGB", (16, 16))
@@ -155,7 +155,7 @@ def test_the_first_line_of_steps_describes_the_initial_images(
 ) -> None:
     """Scores, terms and passes of step 0, computed by hand from the initial genomes."""
     experiment = make_experiment(loud_network, gradient(3))
-    experiment.run(Record(tmp_path))
+    experiment.run(FolderRecord(tmp_path))
     start = Pixels(16).start(experiment.rows)
     with torch.no_grad():
         scores = loud_network(start)
@@ -180,7 +180,7 @@ def test_every_pass_of_the_network_is_counted(
 ) -> None:
     experiment = make_experiment(loud_network, SEARCHES[search](), until=until)
     passes = count_passes(loud_network)
-    result = experiment.run(Record(tmp_path)).to_dict()
+    result = experiment.run(FolderRecord(tmp_path)).to_dict()
     recorded = sum(item["forwards"] for item in result["items"])
     # each saved image is evaluated once, at the end
     assert sum(passes) == recorded + len(result["items"])
@@ -195,12 +195,12 @@ def test_the_same_run_twice_is_the_same_bit_for_bit(
     results = []
     for name in ("one", "two"):
         experiment = make_experiment(wrapped(tiny_module(gain=8.0)), SEARCHES[search](), until=0.95)
-        results.append(timeless(experiment.run(Record(tmp_path / name)).to_dict()))
+        results.append(timeless(experiment.run(FolderRecord(tmp_path / name)).to_dict()))
     assert results[0] == results[1]
     assert files(tmp_path / "one") == files(tmp_path / "two")
     assert timeless(lines(tmp_path / "one")) == timeless(lines(tmp_path / "two"))
     other = make_experiment(loud_network, SEARCHES[search](), until=0.95, seed=4)
-    other.run(Record(tmp_path / "three"))
+    other.run(FolderRecord(tmp_path / "three"))
     assert files(tmp_path / "one") != files(tmp_path / "three")
 
 
@@ -219,7 +219,9 @@ def test_a_finished_item_leaves_the_batch_and_others_go_on_as_alone(
         "genetic": lambda: genetic(30, 10),
     }[search]
     result = (
-        make_experiment(loud_network, many(), **options).run(Record(tmp_path / "all")).to_dict()
+        make_experiment(loud_network, many(), **options)
+        .run(FolderRecord(tmp_path / "all"))
+        .to_dict()
     )
     stops = [item["steps"] for item in result["items"]]
     assert len(set(stops)) > 1
@@ -227,7 +229,7 @@ def test_a_finished_item_leaves_the_batch_and_others_go_on_as_alone(
     for number, item in enumerate(result["items"]):
         alone = (
             make_experiment(loud_network, many(), targets=[number], **options)
-            .run(Record(tmp_path / str(number)))
+            .run(FolderRecord(tmp_path / str(number)))
             .to_dict()["items"][0]
         )
         for word in ("confidence", "score", "steps", "forwards", "backwards", "success"):
@@ -249,7 +251,11 @@ def test_a_finished_item_leaves_the_batch_and_others_go_on_as_alone(
 
 
 def test_a_run_ends_when_all_are_done(loud_network: Network, tmp_path: Path) -> None:
-    result = make_experiment(loud_network, gradient(500), until=0.9).run(Record(tmp_path)).to_dict()
+    result = (
+        make_experiment(loud_network, gradient(500), until=0.9)
+        .run(FolderRecord(tmp_path))
+        .to_dict()
+    )
     assert all(item["success"] for item in result["items"])
     assert len(lines(tmp_path)) == max(item["steps"] for item in result["items"]) < 500
     assert result["status"] == "done"
@@ -281,7 +287,7 @@ def test_until_must_be_reached_on_the_8_bit_image(loud_network: Network, tmp_pat
     """Every step reaches it, no rounded image does: no item ends, and each check costs a pass."""
     result = (
         make_experiment(loud_network, gradient(6), monitor=Parity(), until=0.3)
-        .run(Record(tmp_path))
+        .run(FolderRecord(tmp_path))
         .to_dict()
     )
     for item in result["items"]:
@@ -306,7 +312,7 @@ def test_until_is_in_the_units_of_the_monitored_value(
     """After 40 steps of 0.0101 it is 40.4, but 40.392 in 8 bits, which is not enough."""
     search = Gradient(60, "sign", 0.0101, momentum=0.0)
     experiment = Experiment(loud_network, Pixels(16, "zeros"), Brightness(), search, until=40.395)
-    result = experiment.run(Record(tmp_path)).to_dict()
+    result = experiment.run(FolderRecord(tmp_path)).to_dict()
     (item,) = result["items"]
     light = 100 * plain(tmp_path, item["file"]).mean()
     assert light >= 40.395
@@ -322,7 +328,7 @@ def test_success_without_a_class_is_measured_on_the_saved_image(
     experiment = Experiment(
         loud_network, Pixels(16), Channel("conv1", 0), gradient(4), monitor=Parity(), until=0.3
     )
-    (item,) = experiment.run(Record(tmp_path)).to_dict()["items"]
+    (item,) = experiment.run(FolderRecord(tmp_path)).to_dict()["items"]
     assert item["success"] is False
 
 
@@ -330,7 +336,7 @@ def test_success_is_about_until(loud_network: Network, tmp_path: Path) -> None:
     """With a monitored logit, success is a logit of the saved image of at least `until`."""
     reached = (
         make_experiment(loud_network, gradient(100), monitor=ClassScore("all", "logit"), until=6.0)
-        .run(Record(tmp_path))
+        .run(FolderRecord(tmp_path))
         .to_dict()
     )
     for number, item in enumerate(reached["items"]):
@@ -366,7 +372,7 @@ def test_a_budget_is_never_exceeded_and_used_while_a_step_fits(
         until=0.999999,
         **parts,
     )
-    result = experiment.run(Record(tmp_path_factory.mktemp("budget"))).to_dict()
+    result = experiment.run(FolderRecord(tmp_path_factory.mktemp("budget"))).to_dict()
     for item in result["items"]:
         passes = item["forwards"] + 2 * item["backwards"]
         assert 0 < passes <= budget
@@ -379,7 +385,7 @@ def test_checks_of_the_8_bit_image_are_within_the_budget(
 ) -> None:
     """A step costs 3 passes and a check that never confirms: 5 steps take 20; 6 would exceed 23."""
     experiment = make_experiment(loud_network, gradient(50), monitor=Parity(), until=0.3, budget=23)
-    for item in experiment.run(Record(tmp_path)).to_dict()["items"]:
+    for item in experiment.run(FolderRecord(tmp_path)).to_dict()["items"]:
         assert (item["steps"], item["forwards"], item["backwards"]) == (5, 10, 5)
 
 
@@ -411,7 +417,7 @@ def test_one_image_and_several_targets(
     encoding = Perturbation(image=str(photographs / "1.png"), epsilon=8 / 255)
     result = (
         make_experiment(loud_network, gradient(5), encoding=encoding, targets=["lemon", 0, 1])
-        .run(Record(tmp_path / "run"))
+        .run(FolderRecord(tmp_path / "run"))
         .to_dict()
     )
     original = np.asarray(Image.open(photographs / "1.png"), dtype=float).transpose(2, 0, 1) / 255
@@ -428,7 +434,7 @@ def test_one_image_for_each_item(loud_network: Network, tmp_path: Path, photogra
     encoding = Perturbation(images=str(photographs), epsilon=0.1, norm="l2")
     result = (
         make_experiment(loud_network, gradient(3), encoding=encoding, targets="teapot")
-        .run(Record(tmp_path / "run"))
+        .run(FolderRecord(tmp_path / "run"))
         .to_dict()
     )
     assert len(result["items"]) == 3
@@ -461,7 +467,7 @@ def test_a_repeated_target_draws_other_numbers_and_the_first_draws_as_alone(
 def test_a_random_target_is_the_same_in_all_steps(loud_network: Network, tmp_path: Path) -> None:
     for seed in range(4):
         experiment = make_experiment(loud_network, gradient(40, 0.05), targets="random", seed=seed)
-        (item,) = experiment.run(Record(tmp_path / str(seed))).to_dict()["items"]
+        (item,) = experiment.run(FolderRecord(tmp_path / str(seed))).to_dict()["items"]
         assert item["confidence"] > 0.9
         assert item["predicted"] == item["target"]
 
@@ -471,7 +477,7 @@ def test_an_encoding_without_a_size_takes_the_networks(
 ) -> None:
     (item,) = (
         make_experiment(loud_network, gradient(2), encoding=Fourier(), targets=0)
-        .run(Record(tmp_path))
+        .run(FolderRecord(tmp_path))
         .to_dict()["items"]
     )
     assert plain(tmp_path, item["file"]).shape == (3, 16, 16)
@@ -512,7 +518,7 @@ def assert_same(path: Path, result: dict[str, Any], whole: Path, expected: dict[
 def test_a_resumed_run_is_the_uninterrupted_one(
     build: Callable[[], Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = build().run(Record(tmp_path / "whole", {"seed": 3})).to_dict()
+    whole = build().run(FolderRecord(tmp_path / "whole", {"seed": 3})).to_dict()
     steps = len(lines(tmp_path / "whole"))
     for lag in (0, 2):  # how many steps were flushed to steps.jsonl after the last checkpoint
         path = tmp_path / f"cut{lag}"
@@ -522,11 +528,11 @@ def test_a_resumed_run_is_the_uninterrupted_one(
             build(), number - lag, lambda: monkeypatch.setattr(observer, "CHECKPOINT_EVERY", 1e9)
         )
         with pytest.raises(Cut):
-            at_step(experiment, number, raise_cut).run(Record(path, {"seed": 3}))
+            at_step(experiment, number, raise_cut).run(FolderRecord(path, {"seed": 3}))
         assert len(lines(path)) == number
         assert not (path / "result.json").exists()
         assert_same(
-            path, build().run(Record(path, {"seed": 3})).to_dict(), tmp_path / "whole", whole
+            path, build().run(FolderRecord(path, {"seed": 3})).to_dict(), tmp_path / "whole", whole
         )
 
 
@@ -534,15 +540,15 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     build: Callable[[], Experiment], tmp_path: Path
 ) -> None:
-    whole = build().run(Record(tmp_path / "whole")).to_dict()
+    whole = build().run(FolderRecord(tmp_path / "whole")).to_dict()
     for name, suffixes in (("one", [".safetensors"]), ("both", [".safetensors", ".previous"])):
         path = tmp_path / name
         with pytest.raises(Cut):
-            at_step(build(), 3, raise_cut).run(Record(path))
+            at_step(build(), 3, raise_cut).run(FolderRecord(path))
         for suffix in suffixes:
             checkpoint = path / f"checkpoint{suffix}"
             checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
-        assert_same(path, build().run(Record(path)).to_dict(), tmp_path / "whole", whole)
+        assert_same(path, build().run(FolderRecord(path)).to_dict(), tmp_path / "whole", whole)
 
 
 @pytest.mark.usefixtures("often")
@@ -552,17 +558,17 @@ def test_killed_twice_and_killed_before_any_checkpoint(
     def build() -> Experiment:
         return make_experiment(wrapped(tiny_module(gain=8.0)), gradient())
 
-    whole = build().run(Record(tmp_path / "whole")).to_dict()
+    whole = build().run(FolderRecord(tmp_path / "whole")).to_dict()
     path = tmp_path / "cut"
     monkeypatch.setattr(observer, "CHECKPOINT_EVERY", 1e9)
     with pytest.raises(Cut):
-        at_step(build(), 3, raise_cut).run(Record(path))
+        at_step(build(), 3, raise_cut).run(FolderRecord(path))
     assert len(lines(path)) == 3
     monkeypatch.setattr(observer, "CHECKPOINT_EVERY", -1.0)
     for number in (5, 11):
         with pytest.raises(Cut):
-            at_step(build(), number, raise_cut).run(Record(path))
-    assert_same(path, build().run(Record(path)).to_dict(), tmp_path / "whole", whole)
+            at_step(build(), number, raise_cut).run(FolderRecord(path))
+    assert_same(path, build().run(FolderRecord(path)).to_dict(), tmp_path / "whole", whole)
 
 
 @pytest.mark.usefixtures("often")
@@ -572,7 +578,7 @@ def test_another_configuration_may_not_resume(tmp_path: Path) -> None:
 
     identity = {"seed": 3, "search": {"rate": 0.02, "steps": 20}, "target": ["a", "b"]}
     with pytest.raises(Cut):
-        at_step(build(), 4, raise_cut).run(Record(tmp_path, identity))
+        at_step(build(), 4, raise_cut).run(FolderRecord(tmp_path, identity))
     for change, message in (
         ({"search": {"rate": 0.5, "steps": 20}}, r"search\.rate was 0\.02, is 0\.5"),
         ({"target": ["a"]}, r'target was \["a", "b"\], is \["a"\]'),
@@ -581,8 +587,8 @@ def test_another_configuration_may_not_resume(tmp_path: Path) -> None:
         with pytest.raises(
             InputError, match=rf"unfinished run of another configuration \({message}\)"
         ):
-            build().run(Record(tmp_path, {**identity, **change}))
-    assert build().run(Record(tmp_path, identity)).to_dict()["status"] == "done"
+            build().run(FolderRecord(tmp_path, {**identity, **change}))
+    assert build().run(FolderRecord(tmp_path, identity)).to_dict()["status"] == "done"
 
 
 @pytest.mark.parametrize(
@@ -606,9 +612,9 @@ def test_a_checkpoint_of_another_form_is_refused_in_a_line(
     state = RunState.initial(problem.start(rows), experiment.search_method.init(problem, rows))
     tensors, about = state.tensors(), state.numbers()
     change(tensors, about)
-    Record(tmp_path).checkpoint(tensors, about)
+    FolderRecord(tmp_path).checkpoint(tensors, about)
     with pytest.raises(InputError, match="its checkpoint holds no state of this run"):
-        experiment.run(Record(tmp_path))
+        experiment.run(FolderRecord(tmp_path))
 
 
 @pytest.mark.usefixtures("often")
@@ -621,10 +627,10 @@ def test_a_run_whose_number_of_pictures_has_changed_is_refused(tmp_path: Path) -
         return Experiment(network, images, ClassScore("teapot"), gradient())
 
     with pytest.raises(Cut):
-        at_step(build(), 2, raise_cut).run(Record(tmp_path / "run"))
+        at_step(build(), 2, raise_cut).run(FolderRecord(tmp_path / "run"))
     (tmp_path / "pictures/00.png").unlink()
     with pytest.raises(InputError, match="begun with 3 items and has 2 now"):
-        build().run(Record(tmp_path / "run"))
+        build().run(FolderRecord(tmp_path / "run"))
 
 
 @pytest.mark.parametrize("how", ["raised", "SIGINT", "SIGTERM"])
@@ -636,10 +642,10 @@ def test_ctrl_c_saves_images_and_can_be_resumed(
             raise KeyboardInterrupt
         signal.raise_signal(signal.Signals[how])
 
-    whole = build().run(Record(tmp_path / "whole")).to_dict()
+    whole = build().run(FolderRecord(tmp_path / "whole")).to_dict()
     before = signal.getsignal(signal.SIGINT)
     path = tmp_path / "stopped"
-    record = Record(path)
+    record = FolderRecord(path)
     experiment = at_step(build(), 3, stop)
     run_result = experiment.run(record)
     result = run_result.to_dict()
@@ -655,9 +661,9 @@ def test_ctrl_c_saves_images_and_can_be_resumed(
         )
     record.finish(run_result)
     assert read_result(path, "done") is None
-    run_result = build().run(Record(path))
+    run_result = build().run(FolderRecord(path))
     assert_same(path, run_result.to_dict(), tmp_path / "whole", whole)
-    Record(path).finish(run_result)
+    FolderRecord(path).finish(run_result)
     assert read_result(path, "done") is not None
     assert not list(path.glob("checkpoint*"))
 
@@ -669,7 +675,7 @@ def test_a_second_ctrl_c_raises_at_once(loud_network: Network, tmp_path: Path) -
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        at_step(make_experiment(loud_network, gradient()), 3, twice).run(Record(tmp_path))
+        at_step(make_experiment(loud_network, gradient()), 3, twice).run(FolderRecord(tmp_path))
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -688,7 +694,7 @@ def contenders(**options: Any) -> dict[str, Experiment]:
 
 
 def test_contenders_have_equal_budgets_and_one_numbering(tmp_path: Path) -> None:
-    result = Comparison(contenders()).run(Record(tmp_path)).to_dict()
+    result = Comparison(contenders()).run(FolderRecord(tmp_path)).to_dict()
     assert [item["contender"] for item in result["items"]] == ["ascent"] * 5 + ["evolution"] * 5
     assert [item["file"] for item in result["items"]] == [
         f"images/{number:03d}.png" for number in range(10)
@@ -721,8 +727,8 @@ def test_contenders_have_equal_budgets_and_one_numbering(tmp_path: Path) -> None
 
 
 def test_each_contender_runs_as_it_would_alone(tmp_path: Path) -> None:
-    result = Comparison(contenders()).run(Record(tmp_path / "both")).to_dict()
-    alone = contenders()["evolution"].run(Record(tmp_path / "alone")).to_dict()
+    result = Comparison(contenders()).run(FolderRecord(tmp_path / "both")).to_dict()
+    alone = contenders()["evolution"].run(FolderRecord(tmp_path / "alone")).to_dict()
     for item, single in zip(result["items"][5:], alone["items"], strict=True):
         for word in ("confidence", "score", "steps", "forwards", "seed"):
             assert item[word] == single[word]
@@ -739,32 +745,32 @@ def test_each_contender_runs_as_it_would_alone(tmp_path: Path) -> None:
 def test_a_comparison_resumes_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int, checkpoint: float
 ) -> None:
-    whole = Comparison(contenders()).run(Record(tmp_path / "whole", {"a": 1})).to_dict()
+    whole = Comparison(contenders()).run(FolderRecord(tmp_path / "whole", {"a": 1})).to_dict()
     monkeypatch.setattr(observer, "CHECKPOINT_EVERY", checkpoint)
     path = tmp_path / "cut"
     experiment = contenders()
     at_step(experiment[name], number, raise_cut)
     with pytest.raises(Cut):
-        Comparison(experiment).run(Record(path, {"a": 1}))
+        Comparison(experiment).run(FolderRecord(path, {"a": 1}))
     experiment = contenders()
     if name == "evolution":  # the first contender is finished and must not run again
         at_step(experiment["ascent"], 0, raise_cut)
-    result = Comparison(experiment).run(Record(path, {"a": 1})).to_dict()
+    result = Comparison(experiment).run(FolderRecord(path, {"a": 1})).to_dict()
     assert_same(path, result, tmp_path / "whole", whole)
 
 
 def test_an_interrupted_comparison_can_be_resumed(tmp_path: Path) -> None:
-    whole = Comparison(contenders()).run(Record(tmp_path / "whole")).to_dict()
+    whole = Comparison(contenders()).run(FolderRecord(tmp_path / "whole")).to_dict()
     experiment = contenders()
     path = tmp_path / "stopped"
     at_step(experiment["ascent"], 2, lambda: signal.raise_signal(signal.SIGINT))
-    record = Record(path)
+    record = FolderRecord(path)
     result = Comparison(experiment).run(record)
     assert result.status == "interrupted"
     assert {item.contender for item in result.items} == {"ascent"}
     record.finish(result)
     assert_same(
-        path, Comparison(contenders()).run(Record(path)).to_dict(), tmp_path / "whole", whole
+        path, Comparison(contenders()).run(FolderRecord(path)).to_dict(), tmp_path / "whole", whole
     )
 
 

@@ -19,7 +19,7 @@ from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 from synth.searches.stages import Stage, Stages, octaves
 from synth.transforms.affine import Jitter
@@ -83,7 +83,7 @@ def test_every_pass_is_counted_and_within_the_budget(
         loud_network, encoding, ClassScore(targets), Gradient(6), monitor=monitor, **options
     )
     passes = count_passes(loud_network)
-    result = experiment.run(Record(tmp_path / "steps")).to_dict()
+    result = experiment.run(FolderRecord(tmp_path / "steps")).to_dict()
     recorded = result["findings"]["forwards"]
     # each saved image is evaluated once more
     assert recorded + len(result["items"]) == sum(passes)
@@ -94,7 +94,7 @@ def test_every_pass_is_counted_and_within_the_budget(
         experiment = Experiment(
             loud_network, encoding, ClassScore(targets), Gradient(6), budget=budget, **options
         )
-        items = experiment.run(Record(tmp_path / str(budget))).to_dict()["items"]
+        items = experiment.run(FolderRecord(tmp_path / str(budget))).to_dict()["items"]
         for item in range(2):
             images = items[item * pictures : (item + 1) * pictures]
             spent = sum(image["forwards"] + 2 * image["backwards"] for image in images)
@@ -117,13 +117,13 @@ def test_an_objective_is_bound_to_the_size_once_and_in_every_stage(
     plain, staged = RampMatch(), RampMatch()
     result = (
         Experiment(network, Pixels((16, 12)), plain, Gradient(30, rate=0.1))
-        .run(Record(tmp_path / "plain"))
+        .run(FolderRecord(tmp_path / "plain"))
         .to_dict()
     )
     assert plain.sizes == [(16, 12)]
     assert result["items"][0]["score"] > -0.01
     search = octaves(Gradient(rate=0.1), count=2, scale=1.25, steps=10)
-    Experiment(network, Pixels((20, 20)), staged, search).run(Record(tmp_path / "staged"))
+    Experiment(network, Pixels((20, 20)), staged, search).run(FolderRecord(tmp_path / "staged"))
     assert set(staged.sizes) == {(20, 20), (16, 16)}
     monitored = RampMatch()
     experiment = Experiment(
@@ -155,11 +155,11 @@ def test_a_resumed_run_is_the_uninterrupted_one(name: str, number: int, tmp_path
             network, Pixels(32), ClassScore(["lemon", "teapot"]), SEARCHES[name](), seed=3, **parts
         )
 
-    whole = make().run(Record(tmp_path / "whole", {"seed": 3})).to_dict()
+    whole = make().run(FolderRecord(tmp_path / "whole", {"seed": 3})).to_dict()
     with pytest.raises(InterruptedError):
-        at_step(make(), number, _raise_cut).run(Record(tmp_path / "cut", {"seed": 3}))
+        at_step(make(), number, _raise_cut).run(FolderRecord(tmp_path / "cut", {"seed": 3}))
     assert len(_lines(tmp_path / "cut")) == number
-    resumed = make().run(Record(tmp_path / "cut", {"seed": 3})).to_dict()
+    resumed = make().run(FolderRecord(tmp_path / "cut", {"seed": 3})).to_dict()
     for before, after in zip(whole["items"], resumed["items"], strict=True):
         assert before["score"] == after["score"]
         assert (tmp_path / "whole" / before["file"]).read_bytes() == (

@@ -38,7 +38,7 @@ from synth.gallery.page import build_run_page, cards_by_cell
 from synth.objectives.every_class import EveryClass
 from synth.objectives.niches import Niches
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.genetic import Genetic
 from synth.searches.map_elites import FRAMES, MapElites
 from synth.searches.operators.combined_mutation import SelfAdaptive
@@ -120,7 +120,7 @@ def everything(path: Path) -> dict[str, bytes]:
 def test_a_map_saves_its_elites_their_ancestors_and_its_history(tmp_path: Path) -> None:
     experiment = elites(60)
     counts = count_passes(experiment.network)
-    result = experiment.run(Record(tmp_path)).to_dict()
+    result = experiment.run(FolderRecord(tmp_path)).to_dict()
     items, archive = result["items"], result["archive"]
     assert [item["target"] for item in items] == list(NAMES)
     assert sum(item["forwards"] for item in items) == sum(counts) - len(items) == 60 * 8
@@ -158,10 +158,10 @@ def test_a_map_saves_its_elites_their_ancestors_and_its_history(tmp_path: Path) 
 
 
 def test_empty_niches_are_items_without_a_file(tmp_path: Path) -> None:
-    run_result = mixed_niches().run(Record(tmp_path))
+    run_result = mixed_niches().run(FolderRecord(tmp_path))
     result = run_result.to_dict()
     run_result.recipe = "illumination"
-    Record(tmp_path).finish(run_result)
+    FolderRecord(tmp_path).finish(run_result)
     empty = [item for item in result["items"] if item["file"] is None]
     filled = [item for item in result["items"] if item["file"] is not None]
     assert len(empty) > 20
@@ -196,7 +196,7 @@ def test_empty_niches_are_items_without_a_file(tmp_path: Path) -> None:
 
 def test_a_map_ends_when_all_cells_reach_until(tmp_path: Path) -> None:
     experiment = elites(400, 16, until=0.6)
-    result = experiment.run(Record(tmp_path)).to_dict()
+    result = experiment.run(FolderRecord(tmp_path)).to_dict()
     monitored = [line["items"] for line in lines(tmp_path)]
     assert result["findings"]["success"] == 5
     assert len(monitored) < 400
@@ -220,7 +220,7 @@ def test_a_budget_is_never_exceeded(
     step = -(-batch // 5) + (until is not None)
     experiment = elites(1000, batch, budget=step + extra, until=until)
     counts = count_passes(experiment.network)
-    items = experiment.run(Record(tmp_path_factory.mktemp("budget"))).to_dict()["items"]
+    items = experiment.run(FolderRecord(tmp_path_factory.mktemp("budget"))).to_dict()["items"]
     saved = sum(item["file"] is not None for item in items)
     assert sum(item["forwards"] for item in items) == sum(counts) - saved
     assert all(item["forwards"] <= step + extra for item in items)
@@ -260,12 +260,12 @@ BUILDS: dict[str, Callable[[], Experiment]] = {
 @pytest.mark.parametrize("name", BUILDS)
 def test_a_resumed_run_is_the_uninterrupted_one(name: str, tmp_path: Path) -> None:
     build = BUILDS[name]
-    whole = build().run(Record(tmp_path / "whole")).to_dict()
+    whole = build().run(FolderRecord(tmp_path / "whole")).to_dict()
     path = tmp_path / "cut"
     for number in (2, 5):
         with pytest.raises(Cut):
-            at_step(build(), number, raise_cut).run(Record(path))
-    assert timeless(build().run(Record(path)).to_dict()) == timeless(whole)
+            at_step(build(), number, raise_cut).run(FolderRecord(path))
+    assert timeless(build().run(FolderRecord(path)).to_dict()) == timeless(whole)
     assert everything(path) == everything(tmp_path / "whole")
     assert timeless(lines(path)) == timeless(lines(tmp_path / "whole"))
 
@@ -274,12 +274,12 @@ def test_a_resumed_run_is_the_uninterrupted_one(name: str, tmp_path: Path) -> No
 def test_a_map_resumed_after_its_last_step_has_the_same_empty_cells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = mixed_niches().run(Record(tmp_path / "whole")).to_dict()
+    whole = mixed_niches().run(FolderRecord(tmp_path / "whole")).to_dict()
     with monkeypatch.context() as patched:
         patched.setattr(engine, "save_images", raise_cut)
         with pytest.raises(Cut):
-            mixed_niches().run(Record(tmp_path / "cut"))
-    assert timeless(mixed_niches().run(Record(tmp_path / "cut")).to_dict()) == timeless(whole)
+            mixed_niches().run(FolderRecord(tmp_path / "cut"))
+    assert timeless(mixed_niches().run(FolderRecord(tmp_path / "cut")).to_dict()) == timeless(whole)
     assert everything(tmp_path / "cut") == everything(tmp_path / "whole")
 
 
@@ -287,20 +287,20 @@ def test_a_map_resumed_after_its_last_step_has_the_same_empty_cells(
 def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = elites(9).run(Record(tmp_path / "whole")).to_dict()
+    whole = elites(9).run(FolderRecord(tmp_path / "whole")).to_dict()
     for suffixes, message in (
         (["safetensors"], "the one before"),
         (["safetensors", "previous"], "the beginning"),
     ):
         path = tmp_path / suffixes[-1]
         with pytest.raises(Cut):
-            at_step(elites(9), 6, raise_cut).run(Record(path))
+            at_step(elites(9), 6, raise_cut).run(FolderRecord(path))
         for end in suffixes:
             checkpoint = path / f"checkpoint.{end}"
             checkpoint.write_bytes(checkpoint.read_bytes()[: random.Random(0).randrange(100, 2000)])
         caplog.clear()
         with caplog.at_level(logging.INFO):
-            result = elites(9).run(Record(path)).to_dict()
+            result = elites(9).run(FolderRecord(path)).to_dict()
         warnings = [
             log_record.getMessage()
             for log_record in caplog.records
@@ -318,7 +318,7 @@ def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(
 def test_a_run_without_a_checkpoint_warns_of_no_damage(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    elites(2).run(Record(tmp_path))
+    elites(2).run(FolderRecord(tmp_path))
     assert "damaged" not in caplog.text
 
 

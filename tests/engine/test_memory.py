@@ -13,7 +13,7 @@ from console import Synth
 from small_worlds import modules_of, tiny_module, wrapped
 from torch import Tensor
 
-from synth.cli.memory import limit_to_machine
+from synth.config.process import limit_to_machine
 from synth.core.hardware import total_memory
 from synth.engine.memory import _gradient_bytes
 

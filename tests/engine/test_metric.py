@@ -18,7 +18,7 @@ from synth.engine.fitness import ImageProblem
 from synth.engine.metric import FigureMaker, Metric, Outcome
 from synth.errors import InputError
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.record.result import Figure, Json
 from synth.searches.gradient import Gradient
 
@@ -110,7 +110,7 @@ def test_a_metric_is_given_the_run_and_its_findings_join_the_others(
     assert [len(metric.checks) for metric in (first, second)] == [1, 1]
     assert first.checks[0][0] is experiment.problem
     assert first.checks[0][1] is experiment.rows
-    result = experiment.run(Record(tmp_path))
+    result = experiment.run(FolderRecord(tmp_path))
     (outcome,) = first.outcomes
     assert outcome.items is result.items
     assert outcome.problem == experiment.problem
@@ -124,7 +124,7 @@ def test_figures_are_listed_in_their_order(loud_network: Network, tmp_path: Path
     makers = {"a": Grey(0.2), "none": None, "b": Grey(0.8)}
     experiment = make_experiment(loud_network, figures=makers)
     assert [len(maker.checks) for maker in makers.values() if maker] == [1, 1]
-    result = experiment.run(Record(tmp_path)).to_dict()
+    result = experiment.run(FolderRecord(tmp_path)).to_dict()
     assert [figure["caption"] for figure in result["figures"]] == ["Grey 0.2.", "Grey 0.8."]
     assert "figures" not in result["findings"]
     for figure, level in zip(result["figures"], (51, 204), strict=True):
@@ -137,7 +137,7 @@ def test_figures_of_metrics_come_first_and_values_stay_with_their_items(
 ) -> None:
     metrics = {"a": GreyMetric(0.2), "recorder": Recorder({}), "b": GreyMetric(0.4)}
     experiment = make_experiment(loud_network, metrics, {"c": Grey(0.8)})
-    result = experiment.run(Record(tmp_path)).to_dict()
+    result = experiment.run(FolderRecord(tmp_path)).to_dict()
     assert [figure["file"] for figure in result["figures"]] == [
         "grey0.2/000.png",
         "grey0.4/000.png",
@@ -151,8 +151,8 @@ def test_figures_of_metrics_come_first_and_values_stay_with_their_items(
 def test_without_metrics_and_figures_nothing_is_added(
     parts: dict[str, None] | None, loud_network: Network, tmp_path: Path
 ) -> None:
-    plain = make_experiment(loud_network).run(Record(tmp_path / "plain"))
-    result = make_experiment(loud_network, parts, parts).run(Record(tmp_path / "none"))
+    plain = make_experiment(loud_network).run(FolderRecord(tmp_path / "plain"))
+    result = make_experiment(loud_network, parts, parts).run(FolderRecord(tmp_path / "none"))
     assert result.figures == []
     assert result.findings == plain.findings
     assert all(not item.extra for item in result.items)

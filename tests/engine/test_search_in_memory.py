@@ -21,7 +21,7 @@ from synth.engine.observer import Observer
 from synth.engine.state import RunState
 from synth.objectives.every_class import EveryClass
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.record.result import Json
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
@@ -112,7 +112,7 @@ def test_a_search_in_memory_writes_no_file_and_equals_the_run(
     assert not result.interrupted
 
     recorder = StateRecorder()
-    record = Record(tmp_path / "run")
+    record = FolderRecord(tmp_path / "run")
     items = BUILDS[name](recorder).run(record).items
     (state,) = recorder.states
     assert torch.equal(result.state.genome, state.genome)

@@ -29,7 +29,7 @@ from synth.networks import bundled, reading
 from synth.objectives.every_picture import EveryPicture
 from synth.objectives.scores import Channel, ClassScore
 from synth.objectives.untargeted import Untargeted
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.record.result import Item
 from synth.searches.fast_gradient import FastGradient
 from synth.searches.gradient import Gradient
@@ -188,7 +188,7 @@ def test_a_run_on_a_network_that_answers_nan_says_so(
         figures={"triptych": Triptych()},
     )
     with caplog.at_level(logging.WARNING, "synth"):
-        result = experiment.run(Record(tmp_path / "out")).to_dict()
+        result = experiment.run(FolderRecord(tmp_path / "out")).to_dict()
     assert "tiny answers NaN or infinity for 2 of 2 images" in caplog.text
     for item in result["items"]:
         assert (item["success"], item["predicted"], item["confidence"]) == (False, None, None)
@@ -218,7 +218,7 @@ def test_images_that_are_no_numbers_are_saved_with_a_warning(
     network = damaged_first_layer()
     experiment = Experiment(network, Pixels(16), ClassScore([0, 2]), Gradient(2, "adam"))
     with caplog.at_level(logging.WARNING, "synth"):
-        result = experiment.run(Record(tmp_path))
+        result = experiment.run(FolderRecord(tmp_path))
     assert "2 of 2 images hold NaN or infinity, saved as black or white" in caplog.text
     assert [item.success for item in result.items] == [False, False]
 

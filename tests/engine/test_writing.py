@@ -19,7 +19,7 @@ from synth.encodings.perturbation import Perturbation
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 
 
@@ -86,7 +86,7 @@ def test_every_image_of_a_genome_has_an_item_and_its_share_of_the_passes(
         ClassScore(["lemon", "teapot"]),
         Gradient(7),
     )
-    result = experiment.run(Record(tmp_path)).to_dict()
+    result = experiment.run(FolderRecord(tmp_path)).to_dict()
     items = result["items"]
     assert [item["target"] for item in items] == ["lemon"] * saved_images + [
         "teapot"
@@ -117,7 +117,7 @@ def test_the_monitored_value_of_a_saved_image_has_its_picture_index(
     experiment = Experiment(
         loud_network, SeveralImages(2, decoded_images), PictureIndex(), Gradient(1), until=1.0
     )
-    items = experiment.run(Record(tmp_path)).to_dict()["items"]
+    items = experiment.run(FolderRecord(tmp_path)).to_dict()["items"]
     assert [item["success"] for item in items] == successes
 
 
@@ -141,7 +141,7 @@ def test_an_item_whose_clean_image_meets_the_target_is_not_counted(
         loud_network, encoding, ClassScore(targets), Gradient(12, "sign", 0.05, momentum=0.0)
     )
     with caplog.at_level(logging.WARNING):
-        result = experiment.run(Record(tmp_path / "out")).to_dict()
+        result = experiment.run(FolderRecord(tmp_path / "out")).to_dict()
     items = result["items"]
     log_text = caplog.text
     assert [item.get("already") for item in items] == [True, None, None]

@@ -19,7 +19,7 @@ from synth.errors import InputError
 from synth.figures import strip
 from synth.figures.strip import Strip
 from synth.objectives.energy import Energy
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 
 
@@ -29,7 +29,7 @@ def result_of_run(folder: Path, encoding: Encoding, layer: Any, maker: Strip) ->
         Experiment(
             wrapped(tiny_module()), encoding, Energy(layer), search, figures={"strip": maker}
         )
-        .run(Record(folder))
+        .run(FolderRecord(folder))
         .to_dict()
     )
 

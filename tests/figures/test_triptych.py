@@ -18,7 +18,7 @@ from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.figures.triptych import MARGIN, Triptych, draw
 from synth.objectives.attack import attack
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.fast_gradient import FastGradient
 
 BUNDLED = ["china", "flower"]
@@ -34,7 +34,7 @@ def run(network: Network, folder: Path, maker: Triptych, rate: float = 0.1) -> d
     experiment = Experiment(
         network, encoding, attack(images=BUNDLED), FastGradient(rate), figures={"triptych": maker}
     )
-    return experiment.run(Record(folder)).to_dict()
+    return experiment.run(FolderRecord(folder)).to_dict()
 
 
 def test_a_figure_an_item(loud_network: Network, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_figure_an_item(loud_network: Network, tmp_path: Path) -> None:
 def test_the_difference_is_signed_about_mid_grey(loud_network: Network, tmp_path: Path) -> None:
     result = run(loud_network, tmp_path, Triptych(1))
     assert len(result["figures"]) == 1
-    record = Record(tmp_path)
+    record = FolderRecord(tmp_path)
     for item in result["items"]:
         original, changed, amplified = (
             record.read_back(item[key]) for key in ("original", "file", "difference")
@@ -95,9 +95,9 @@ def test_an_item_that_met_its_target_before_has_no_figure(
     objective = attack(images=BUNDLED, label=labels)
     figures = {"triptych": Triptych()}
     experiment = Experiment(loud_network, encoding, objective, FastGradient(), figures=figures)
-    assert [figure["file"] for figure in experiment.run(Record(tmp_path)).to_dict()["figures"]] == [
-        "figures/000.png"
-    ]
+    assert [
+        figure["file"] for figure in experiment.run(FolderRecord(tmp_path)).to_dict()["figures"]
+    ] == ["figures/000.png"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from synth.engine.metric import Outcome
 from synth.errors import InputError
 from synth.figures.walk import Walk, interpolate
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.record.result import Figure
 from synth.searches.gradient import Gradient
 
@@ -52,7 +52,7 @@ def test_the_film_leads_through_all_items_and_closes(tmp_path: Path) -> None:
         Experiment(
             network, Dct(), ClassScore(NAMES), Gradient(3), figures={"walk": RecordingWalk()}
         )
-        .run(Record(tmp_path))
+        .run(FolderRecord(tmp_path))
         .to_dict()
     )
     film, strip = result["figures"]

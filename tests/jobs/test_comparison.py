@@ -26,7 +26,7 @@ from synth.objectives.niches import Niches
 from synth.objectives.priors import TotalVariation
 from synth.objectives.scores import Channel, ClassScore
 from synth.objectives.untargeted import Untargeted
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 from synth.searches.lbfgs import LBFGS
 from synth.searches.map_elites import MapElites
@@ -73,7 +73,7 @@ def probabilities_of(network: Network, picture: torch.Tensor) -> torch.Tensor:
 
 def test_a_second_network_predicts_every_saved_image(loud_network: Network, tmp_path: Path) -> None:
     second = other(("teapot", "fish, goldfish", "lemon"))
-    result = Comparison({"one": ascent(loud_network)}, second).run(Record(tmp_path)).to_dict()
+    result = Comparison({"one": ascent(loud_network)}, second).run(FolderRecord(tmp_path)).to_dict()
     places = {"goldfish": 1, "teapot": 0, "lemon": 2}
     confidences, hits = [], []
     for item in result["items"]:
@@ -97,7 +97,7 @@ def test_a_second_network_of_another_size_reads_scaled_images(
     loud_network: Network, tmp_path: Path
 ) -> None:
     second = other(size=(24, 24))
-    result = Comparison({"one": ascent(loud_network)}, second).run(Record(tmp_path)).to_dict()
+    result = Comparison({"one": ascent(loud_network)}, second).run(FolderRecord(tmp_path)).to_dict()
     for place, item in enumerate(result["items"]):
         picture = read(tmp_path / item["file"])[None]
         large = torch.nn.functional.interpolate(
@@ -125,7 +125,7 @@ def test_an_untargeted_item_counts_where_the_second_network_was_right(
     encoding = Perturbation(images=str(folder), epsilon=0.2)
     result = (
         Comparison({"untargeted": ascent(loud_network, aim, encoding)}, second)
-        .run(Record(tmp_path / "run"))
+        .run(FolderRecord(tmp_path / "run"))
         .to_dict()
     )
     counted = [item.get("transfer_success") is not None for item in result["items"]]
@@ -155,7 +155,7 @@ def test_without_a_second_network_or_a_class_transfer_is_none(
     ):
         result = (
             Comparison({"one": ascent(loud_network, objective)}, second)
-            .run(Record(tmp_path / name))
+            .run(FolderRecord(tmp_path / name))
             .to_dict()
         )
         for item in (*result["items"], result["contenders"]["one"]):
@@ -167,7 +167,7 @@ def test_the_searched_network_is_no_second_network(
 ) -> None:
     comparison = Comparison({"one": ascent(loud_network)}, wrapped(tiny_module(gain=8.0)))
     assert "tiny is the network that is fooled" in caplog.text
-    result = comparison.run(Record(tmp_path)).to_dict()
+    result = comparison.run(FolderRecord(tmp_path)).to_dict()
     assert result.get("transfer") is None
     assert result["items"][0].get("transfer_success") is None
 
@@ -182,7 +182,7 @@ def test_natural_distances_are_those_of_the_saved_files(
         Image.fromarray(noisy).save(folder / f"{number}.png")
     result = (
         Comparison({"one": ascent(loud_network)}, naturals=str(folder))
-        .run(Record(tmp_path / "run"))
+        .run(FolderRecord(tmp_path / "run"))
         .to_dict()
     )
     statistics = load_or_fit(loud_network, str(folder))
@@ -195,7 +195,7 @@ def test_natural_distances_are_those_of_the_saved_files(
     assert result["contenders"]["one"]["natural_distance"] == pytest.approx(
         np.median(expected), abs=1e-4
     )
-    none = Comparison({"one": ascent(loud_network)}).run(Record(tmp_path / "none")).to_dict()
+    none = Comparison({"one": ascent(loud_network)}).run(FolderRecord(tmp_path / "none")).to_dict()
     assert {item.get("natural_distance") for item in none["items"]} == {None}
     assert none["contenders"]["one"]["natural_distance"] is None
 
@@ -206,7 +206,7 @@ def test_empty_niches_have_no_transfer(loud_network: Network, tmp_path: Path) ->
     cells = Experiment(loud_network, Cppn(hidden=8), niches, search, seed=2)
     result = (
         Comparison({"one": ascent(loud_network), "map": cells, "gone": None}, other())
-        .run(Record(tmp_path))
+        .run(FolderRecord(tmp_path))
         .to_dict()
     )
     items = [item for item in result["items"] if item["contender"] == "map"]
@@ -238,7 +238,7 @@ def test_the_table_shows_the_numbers_of_the_result(
             },
             other(),
         )
-        .run(Record(tmp_path))
+        .run(FolderRecord(tmp_path))
         .to_dict()
     )
     contender = result["contenders"]["one"]
@@ -309,7 +309,9 @@ def test_a_second_network_that_answers_nan_has_no_transfer(
 ) -> None:
     second = unanswering()
     second.sha256 = "2" * 64
-    result = Comparison({"only": ascent(loud_network)}, second).run(Record(tmp_path)).to_dict()
+    result = (
+        Comparison({"only": ascent(loud_network)}, second).run(FolderRecord(tmp_path)).to_dict()
+    )
     assert not any("transfer_success" in item for item in result["items"])
     assert result["contenders"]["only"]["transfer_success"] is None
 
@@ -320,6 +322,6 @@ def test_the_network_has_each_precision_that_it_was_searched_in(tmp_path: Path) 
         "ascent": ascent(network, search=Gradient(1)),
         "lbfgs": ascent(network, search=LBFGS(1)),  # in float32 in any case
     }
-    result = Comparison(contenders).run(Record(tmp_path))
+    result = Comparison(contenders).run(FolderRecord(tmp_path))
     assert result.network is not None
     assert result.network.precision == "bfloat16, float32"

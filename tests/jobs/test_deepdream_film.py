@@ -20,7 +20,7 @@ from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.jobs.deepdream_film import FILM, DeepDreamFilm, magnified
 from synth.objectives.energy import Energy
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 from synth.searches.stages import octaves
 from synth.transforms.affine import Jitter
@@ -71,7 +71,7 @@ def raise_killed() -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an uninterrupted film."""
     folder = tmp_path_factory.mktemp("whole")
-    record = Record(folder)
+    record = FolderRecord(folder)
     record.finish(film_of().run(record))
     return folder
 
@@ -141,9 +141,9 @@ def test_a_film_killed_in_the_middle_of_a_frame_resumes_to_the_same(
     stop: int, whole: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(RuntimeError, match="killed"):
-        at_frame(film_of(), stop, raise_killed).run(Record(tmp_path))
+        at_frame(film_of(), stop, raise_killed).run(FolderRecord(tmp_path))
     assert len(frames_in(tmp_path)) == stop
-    record = Record(tmp_path)
+    record = FolderRecord(tmp_path)
     record.finish(film_of().run(record))
     assert frames_in(tmp_path) == frames_in(whole)
     assert (tmp_path / FILM).read_bytes() == (whole / FILM).read_bytes()
@@ -158,7 +158,7 @@ def test_a_film_killed_in_the_middle_of_a_frame_resumes_to_the_same(
 
 
 def test_ctrl_c_saves_the_film_so_far_and_can_be_resumed(whole: Path, tmp_path: Path) -> None:
-    record = Record(tmp_path)
+    record = FolderRecord(tmp_path)
     result = at_frame(film_of(), 2, lambda: signal.raise_signal(signal.SIGINT)).run(record)
     result.recipe = "deepdream_film"
     record.finish(result)
@@ -166,14 +166,14 @@ def test_ctrl_c_saves_the_film_so_far_and_can_be_resumed(whole: Path, tmp_path: 
     with Image.open(tmp_path / FILM) as film:
         assert film.n_frames == 2
     assert result.items[0].steps == 2
-    again = Record(tmp_path)
+    again = FolderRecord(tmp_path)
     again.finish(film_of().run(again))
     assert frames_in(tmp_path) == frames_in(whole)
     assert json.loads((tmp_path / "result.json").read_text())["status"] == "done"
 
 
 def test_a_film_may_start_from_noise(tmp_path: Path) -> None:
-    record = Record(tmp_path)
+    record = FolderRecord(tmp_path)
     result = film_of(Pixels([16, 24], "uniform"), 3).run(record).to_dict()
     assert result["encoding"] == "pixels"
     assert len(frames_in(tmp_path)) == 3
@@ -219,20 +219,20 @@ def test_mistakes_are_reported_in_one_line(words: dict[str, Any], message: str) 
 
 def test_a_missing_frame_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="killed"):
-        at_frame(film_of(), 2, raise_killed).run(Record(tmp_path))
+        at_frame(film_of(), 2, raise_killed).run(FolderRecord(tmp_path))
     (tmp_path / "frames/000.png").unlink()
     with pytest.raises(InputError, match=r"frames/000\.png is gone"):
-        film_of().run(Record(tmp_path))
-    Record(tmp_path).checkpoint({}, {"frame": 2})
+        film_of().run(FolderRecord(tmp_path))
+    FolderRecord(tmp_path).checkpoint({}, {"frame": 2})
     with pytest.raises(InputError, match="its checkpoint holds no state of this run"):
-        film_of().run(Record(tmp_path))
+        film_of().run(FolderRecord(tmp_path))
 
 
 def test_a_film_of_another_configuration_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="killed"):
-        at_frame(film_of(), 2, raise_killed).run(Record(tmp_path, {"zoom": 1.04}))
+        at_frame(film_of(), 2, raise_killed).run(FolderRecord(tmp_path, {"zoom": 1.04}))
     with pytest.raises(InputError, match=r"zoom was 1\.04, is 1\.1"):
-        film_of(zoom=1.1).run(Record(tmp_path, {"zoom": 1.1}))
+        film_of(zoom=1.1).run(FolderRecord(tmp_path, {"zoom": 1.1}))
 
 
 def test_frames_differ_and_grow_in_energy(whole: Path) -> None:

@@ -16,7 +16,7 @@ from small_worlds import rows_of
 
 from synth.errors import InputError
 from synth.jobs.onemax import OneMax, ones_of
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.operators.crossover import NoCrossover, OnePoint, TwoPoint, UniformCrossover
 from synth.searches.operators.mutation import BitFlip, GaussianMutation
 from synth.searches.operators.selection import Best, Roulette, Tournament
@@ -65,7 +65,7 @@ def test_the_log_describes_each_generation(
 ) -> None:
     result = (
         make_onemax(mate=mate, generations=25, population=7, length=8, seed=1)
-        .run(Record(tmp_path))
+        .run(FolderRecord(tmp_path))
         .to_dict()
     )
     generations = generations_in(capsys.readouterr().err)
@@ -115,7 +115,9 @@ def _pieces(string: str) -> list[tuple[str, bool]]:
 
 def test_it_ends_at_the_first_string_of_ones(tmp_path: Path) -> None:
     result = (
-        make_onemax(Tournament(3), generations=500, population=20).run(Record(tmp_path)).to_dict()
+        make_onemax(Tournament(3), generations=500, population=20)
+        .run(FolderRecord(tmp_path))
+        .to_dict()
     )
     findings = result["findings"]
     steps = steps_of(tmp_path)
@@ -132,7 +134,7 @@ def test_it_ends_at_the_first_string_of_ones(tmp_path: Path) -> None:
 def test_operators_of_real_genomes_keep_strings_binary(tmp_path: Path) -> None:
     result = (
         make_onemax(Best(), UniformCrossover(), GaussianMutation(1.0, 0.3), generations=40)
-        .run(Record(tmp_path))
+        .run(FolderRecord(tmp_path))
         .to_dict()
     )
     assert set(result["findings"]["best_string"]) <= {"0", "1"}
@@ -149,7 +151,7 @@ def test_operators_of_real_genomes_keep_strings_binary(tmp_path: Path) -> None:
 def test_only_the_roulette_selects_by_f_over_sum_f(
     select, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_onemax(select, generations=2).run(Record(tmp_path))
+    make_onemax(select, generations=2).run(FolderRecord(tmp_path))
     assert line in capsys.readouterr().err.splitlines()
 
 
@@ -162,7 +164,10 @@ def test_a_mutation_of_graphs_is_refused() -> None:
     "sizes", [{"length": 1}, {"population": 1}, {"length": 1, "population": 1}]
 )
 def test_the_smallest_runs(sizes: dict[str, int], tmp_path: Path) -> None:
-    assert make_onemax(generations=3, **sizes).run(Record(tmp_path)).to_dict()["status"] == "done"
+    assert (
+        make_onemax(generations=3, **sizes).run(FolderRecord(tmp_path)).to_dict()["status"]
+        == "done"
+    )
 
 
 @pytest.mark.parametrize("word", ["length", "population", "generations"])

@@ -22,7 +22,7 @@ from synth.errors import InputError
 from synth.gallery.page import build_run_page
 from synth.jobs.stylize import FILM, Stylize
 from synth.networks.stylizer import About, Stylizer, read_stylizer, write_stylizer
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 
 DURATIONS = [40, 80, 120, 200]
 
@@ -84,7 +84,7 @@ def test_an_image_is_the_network_s_output_at_its_own_size(weights: str, tmp_path
     photograph.save(tmp_path / "photograph.png")
     result = (
         Stylize(str(tmp_path / "photograph.png"), weights=weights, device="cpu")
-        .run(Record(tmp_path / "run"))
+        .run(FolderRecord(tmp_path / "run"))
         .to_dict()
     )
     (item,) = result["items"]
@@ -102,7 +102,7 @@ def test_a_large_picture_is_scaled_down_and_logged(
     with caplog.at_level(logging.INFO, "synth"):
         result = (
             Stylize("china", weights=weights, longest=64, device="cpu")
-            .run(Record(tmp_path / "run"))
+            .run(FolderRecord(tmp_path / "run"))
             .to_dict()
         )
     with Image.open(tmp_path / "run" / result["items"][0]["file"]) as image:
@@ -111,7 +111,7 @@ def test_a_large_picture_is_scaled_down_and_logged(
     Image.new("RGB", (2000, 8), "red").save(tmp_path / "strip.png")
     result = (
         Stylize(str(tmp_path / "strip.png"), weights=weights, longest=64, device="cpu")
-        .run(Record(tmp_path / "b"))
+        .run(FolderRecord(tmp_path / "b"))
         .to_dict()
     )
     with Image.open(tmp_path / "b" / result["items"][0]["file"]) as image:
@@ -125,7 +125,7 @@ def test_bad_files_of_a_folder_are_skipped_and_counted(
     (folder / "01b.jpg").write_bytes(b"no picture")
     result = (
         Stylize(images=str(folder), weights=weights, device="cpu")
-        .run(Record(tmp_path / "run"))
+        .run(FolderRecord(tmp_path / "run"))
         .to_dict()
     )
     assert [item["image"] for item in result["items"]] == ["00.png", "01.png", "02.png"]
@@ -139,7 +139,9 @@ def test_bad_files_of_a_folder_are_skipped_and_counted(
     with pytest.raises(
         InputError, match=r"^images=.*: none of its 4 files is a readable picture\.$"
     ):
-        Stylize(images=str(folder), weights=weights, device="cpu").run(Record(tmp_path / "none"))
+        Stylize(images=str(folder), weights=weights, device="cpu").run(
+            FolderRecord(tmp_path / "none")
+        )
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp", "png"])
@@ -148,7 +150,9 @@ def test_a_film_keeps_its_frames_and_their_durations(
 ) -> None:
     path = film(tmp_path / f"film.{kind}")
     result = (
-        Stylize(str(path), weights=weights, device="cpu").run(Record(tmp_path / "run")).to_dict()
+        Stylize(str(path), weights=weights, device="cpu")
+        .run(FolderRecord(tmp_path / "run"))
+        .to_dict()
     )
     result_film = animation(tmp_path / "run" / FILM)
     assert result_film is not None
@@ -171,7 +175,7 @@ def test_a_still_picture_in_a_films_format_is_a_picture(weights: str, tmp_path: 
     Image.new("RGB", (12, 12), "teal").save(tmp_path / "still.gif")
     result = (
         Stylize(str(tmp_path / "still.gif"), weights=weights, device="cpu")
-        .run(Record(tmp_path / "run"))
+        .run(FolderRecord(tmp_path / "run"))
         .to_dict()
     )
     assert result["figures"] == []
@@ -197,11 +201,11 @@ def test_a_killed_run_resumes_to_the_same_files(
         if moving
         else {"images": str(noisy_pictures(tmp_path / "pictures", 4))}
     )
-    whole = Stylize(**options).run(Record(tmp_path / "whole")).to_dict()
+    whole = Stylize(**options).run(FolderRecord(tmp_path / "whole")).to_dict()
     with pytest.raises(RuntimeError, match="power cut"):
-        stopped_before(Stylize(**options), 3, raise_killed).run(Record(tmp_path / "cut"))
+        stopped_before(Stylize(**options), 3, raise_killed).run(FolderRecord(tmp_path / "cut"))
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*.png")}
-    record = Record(tmp_path / "cut")
+    record = FolderRecord(tmp_path / "cut")
     resumed = Stylize(**options).run(record)
     record.finish(resumed)
     assert [item.file for item in resumed.items] == [item["file"] for item in whole["items"]]
@@ -226,7 +230,7 @@ def test_ctrl_c_saves_finished_images_and_can_be_resumed(
     job = Stylize(**options, device="cpu")
     result = (
         stopped_before(job, 1, lambda: signal.raise_signal(signal.SIGINT))
-        .run(Record(tmp_path / "run"))
+        .run(FolderRecord(tmp_path / "run"))
         .to_dict()
     )
     assert result["status"] == "interrupted"
@@ -234,12 +238,12 @@ def test_ctrl_c_saves_finished_images_and_can_be_resumed(
     assert "interrupted after 2; " in caplog.text
     (tmp_path / "run/images/000.png").unlink()
     with pytest.raises(InputError, match=r"images/000\.png is gone; name another folder"):
-        Stylize(**options, device="cpu").run(Record(tmp_path / "run"))
-    Record(tmp_path / "other").checkpoint({}, {"items": 5})
+        Stylize(**options, device="cpu").run(FolderRecord(tmp_path / "run"))
+    FolderRecord(tmp_path / "other").checkpoint({}, {"items": 5})
     with pytest.raises(InputError, match="its checkpoint holds no state of this run"):
-        Stylize(**options, device="cpu").run(Record(tmp_path / "other"))
+        Stylize(**options, device="cpu").run(FolderRecord(tmp_path / "other"))
     data.to_image(torch.rand(3, 16, 16)).save(tmp_path / "run/images/000.png")
-    result = Stylize(**options, device="cpu").run(Record(tmp_path / "run")).to_dict()
+    result = Stylize(**options, device="cpu").run(FolderRecord(tmp_path / "run")).to_dict()
     assert (result["status"], len(result["items"])) == ("done", 4)
 
 
@@ -247,7 +251,9 @@ def test_an_interrupted_film_logs_the_number_of_frames(
     weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = Stylize(str(film(tmp_path / "film.gif")), weights=weights, device="cpu")
-    stopped_before(job, 2, lambda: signal.raise_signal(signal.SIGINT)).run(Record(tmp_path / "run"))
+    stopped_before(job, 2, lambda: signal.raise_signal(signal.SIGINT)).run(
+        FolderRecord(tmp_path / "run")
+    )
     assert "interrupted after 2; " in caplog.text  # the item and two frames are three passes
 
 
@@ -261,12 +267,12 @@ def test_a_run_of_other_weights_cannot_be_resumed(
     }
     monkeypatch.setattr("synth.jobs.stylize.CHECKPOINT_EVERY", -1.0)
     with pytest.raises(RuntimeError):
-        stopped_before(Stylize(**options), 2, raise_killed).run(Record(tmp_path / "run"))
+        stopped_before(Stylize(**options), 2, raise_killed).run(FolderRecord(tmp_path / "run"))
     write_stylizer(
         Path(weights), Stylizer(4, 1).state_dict(), About(4, 1, "instance", "other.png", 64, "tiny")
     )
     with pytest.raises(InputError, match="was begun with other weights"):
-        Stylize(**options).run(Record(tmp_path / "run"))
+        Stylize(**options).run(FolderRecord(tmp_path / "run"))
 
 
 @pytest.mark.parametrize(
@@ -302,7 +308,7 @@ def test_a_film_that_is_cut_short_is_refused(weights: str, tmp_path: Path) -> No
         InputError,
         match=r"^image=.*film\.gif: damaged or cut short: frame 5 of 5 cannot be read\.$",
     ):
-        Stylize(str(path), weights=weights, device="cpu").run(Record(tmp_path / "run"))
+        Stylize(str(path), weights=weights, device="cpu").run(FolderRecord(tmp_path / "run"))
     assert not (tmp_path / "run" / FILM).exists()
 
 
@@ -317,8 +323,8 @@ def test_a_picture_that_is_named_twice_is_stylized_twice_also_after_a_kill(
     for killed in range(1, 4):
         path = tmp_path / str(killed)
         with pytest.raises(RuntimeError, match="power cut"):
-            stopped_before(Stylize(**options), killed, raise_killed).run(Record(path))
-        result = Stylize(**options).run(Record(path))
+            stopped_before(Stylize(**options), killed, raise_killed).run(FolderRecord(path))
+        result = Stylize(**options).run(FolderRecord(path))
         assert [item.image for item in result.items] == ["00.png", "01.png", "00.png", "00.png"]
         for item, name in zip(result.items, names, strict=True):
             assert torch.equal(saved(path / str(item.original)), saved(Path(name)))
@@ -332,7 +338,7 @@ def test_pipes_and_names_of_any_bytes_in_a_folder(
     for name in names:
         shutil.copy(folder / "00.png", folder / name)
     os.mkfifo(folder / "pipe.png")
-    record = Record(tmp_path / "run")
+    record = FolderRecord(tmp_path / "run")
     result = Stylize(images=str(folder), weights=weights, device="cpu").run(record)
     record.finish(result)
     assert {item.image for item in result.items} == {"00.png", *names}

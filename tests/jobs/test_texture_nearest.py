@@ -16,7 +16,7 @@ from synth.core.randomness import key_of
 from synth.core.rows import Rows
 from synth.errors import InputError
 from synth.jobs.texture_nearest import TextureNearest
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 
 pytest_plugins = "console_fixtures"
 
@@ -108,7 +108,7 @@ def noise_picture(
 
 
 def run(folder: Path, style: str, **options: Any) -> tuple[dict[str, Any], np.ndarray]:
-    result = TextureNearest(style, device="cpu", **options).run(Record(folder)).to_dict()
+    result = TextureNearest(style, device="cpu", **options).run(FolderRecord(folder)).to_dict()
     with Image.open(folder / result["items"][0]["file"]) as opened:
         return result, np.asarray(opened)
 

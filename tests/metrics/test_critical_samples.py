@@ -17,7 +17,7 @@ from synth.errors import InputError
 from synth.metrics.critical_samples import CriticalSamples
 from synth.objectives.scores import ClassScore
 from synth.objectives.untargeted import Untargeted
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 
 COUNT, RADIUS = 12, 0.6 / 255
@@ -54,7 +54,9 @@ def test_the_ratio_is_that_of_images_with_another_label(
         return plain(problem, genome, rows)
 
     monkeypatch.setattr(ImageProblem, "images", recording_images)
-    result = make_experiment(loud_network, folder, 6 / 255).run(Record(tmp_path / "out")).to_dict()
+    result = (
+        make_experiment(loud_network, folder, 6 / 255).run(FolderRecord(tmp_path / "out")).to_dict()
+    )
     with torch.no_grad():
         labels = [
             loud_network(images).argmax(1)

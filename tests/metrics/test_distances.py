@@ -17,7 +17,7 @@ from synth.errors import InputError
 from synth.metrics.distances import Distances
 from synth.objectives.scores import ClassScore
 from synth.objectives.untargeted import Untargeted
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 from synth.searches.minimal_norm import MinimalNorm
 
@@ -41,7 +41,7 @@ def test_medians_are_those_of_the_files(
         metrics={"it": Distances()},
     )
     out = tmp_path / "out"
-    result = experiment.run(Record(out)).to_dict()
+    result = experiment.run(FolderRecord(out)).to_dict()
     norms = []
     for item in result["items"]:
         image, original = (

@@ -29,7 +29,7 @@ from synth.metrics.fooling_rate import (
 )
 from synth.objectives.every_picture import EveryPicture
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 
 COUNT, HELD_OUT = 48, 16
@@ -64,7 +64,7 @@ def result_of_run(
         Gradient(steps=40, rate=0.02, rate_end=0.002),
         metrics={"fooling_rate": FoolingRate(transfer, sheet=4, labels=3)},
     )
-    return experiment.run(Record(out)).to_dict()
+    return experiment.run(FolderRecord(out)).to_dict()
 
 
 def classes(

@@ -17,7 +17,7 @@ from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.metrics.recognition import Recognition, _nearest
 from synth.objectives.features import FeatureMatch
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 
 COUNT = 5
@@ -59,7 +59,7 @@ def findings(
         Gradient(1, rate=1e-7),
         metrics={"recognition": Recognition(str(folder), layer)},
     )
-    result = run.run(Record(out, {})).to_dict()
+    result = run.run(FolderRecord(out, {})).to_dict()
     return result["findings"] | {"items": result["items"]}
 
 
@@ -115,7 +115,7 @@ def test_a_single_picture_has_no_findings(network: Network, tmp_path: Path) -> N
             Gradient(1),
             metrics={"recognition": Recognition(pictures)},
         )
-        result = run.run(Record(tmp_path / str(pictures), {}))
+        result = run.run(FolderRecord(tmp_path / str(pictures), {}))
         assert "found_again_pixels" not in result.findings
 
 

@@ -19,7 +19,7 @@ from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
 from synth.objectives.weighted import WeightedSum
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 
 
@@ -33,7 +33,7 @@ def test_the_error_is_of_the_saved_image_and_without_the_weight(
     metrics = {"error": TermError("features", "feature_error")}
     result = (
         Experiment(network, Pixels(16), objective, Gradient(20), metrics=metrics)
-        .run(Record(tmp_path, {}))
+        .run(FolderRecord(tmp_path, {}))
         .to_dict()
     )
     targets = network.read(data.picture("china").at((16, 16))[None], ["relu1", "relu2"])
@@ -56,7 +56,7 @@ def test_the_error_at_the_start_is_of_the_initial_image(network: Network, tmp_pa
     objective = WeightedSum({"style": GramMatch("flower", layers=["conv1"])})
     metrics = {"error": TermError("style", "style_error")}
     run = Experiment(network, canvas("china", size=16), objective, Gradient(10), metrics=metrics)
-    findings = run.run(Record(tmp_path, {})).to_dict()["findings"]
+    findings = run.run(FolderRecord(tmp_path, {})).to_dict()["findings"]
     image = data.picture("china").at((16, 16))[None]
     bound = GramMatch("flower", layers=["conv1"]).bind(network).at((16, 16))
     expected = -float(bound(Readout(network.read(image, bound.layers), image, rows_of(1)))["style"])

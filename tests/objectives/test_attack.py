@@ -20,7 +20,7 @@ from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.objectives.attack import SCORES, attack
 from synth.objectives.untargeted import Untargeted
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 
 FOLDERS = ("goldfish", "n00000001", "School_Bus")
@@ -106,7 +106,7 @@ def test_pictures_that_are_misclassified_from_the_start_are_not_counted(
         Gradient(5, "sign", 0.1),
         until=0.0,
     )
-    result = experiment.run(Record(tmp_path)).to_dict()
+    result = experiment.run(FolderRecord(tmp_path)).to_dict()
     assert result["findings"]["already"] == wrong
     assert result["findings"]["counted"] == 3 - wrong
     assert result["findings"]["items"] == 3

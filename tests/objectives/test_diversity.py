@@ -16,7 +16,7 @@ from synth.engine.experiment import Experiment
 from synth.objectives.diversity import Diversity
 from synth.objectives.scores import Channel
 from synth.objectives.weighted import WeightedSum
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 from synth.transforms.affine import Jitter
 
@@ -79,7 +79,7 @@ def test_images_differ_only_where_it_has_weight(tmp_path: Path) -> None:
         experiment = Experiment(
             network, SeveralImages(Fourier(), 3), objective, search, transform=Jitter(0.1), views=2
         )
-        record = Record(tmp_path / str(weight))
+        record = FolderRecord(tmp_path / str(weight))
         result = experiment.run(record).to_dict()
         images = torch.stack([record.read_back(item["file"]) for item in result["items"]])
         values = network.read(images, [LAYER])[LAYER].flatten(2).double().numpy()

@@ -18,7 +18,7 @@ from synth.encodings.perturbation import Perturbation
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.objectives.untargeted import Untargeted
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 
 COUNT = 4
@@ -144,7 +144,7 @@ def test_a_run_ends_where_the_saved_picture_is_misclassified(
         Gradient(30, "sign", 0.01),
         until=0.0,
     )
-    result = experiment.run(Record(tmp_path)).to_dict()
+    result = experiment.run(FolderRecord(tmp_path)).to_dict()
     assert any(item["success"] for item in result["items"])
     for item in result["items"]:
         with Image.open(tmp_path / item["file"]) as image:

@@ -15,6 +15,7 @@ from synth.core.network import Network
 from synth.data import to_image
 from synth.errors import InputError
 from synth.probes.probe import FOLDER, Measurement, Probe
+from synth.record.folder_record import FolderRecord
 from synth.record.job import Job
 from synth.record.record import Record
 from synth.record.result import Item, Result
@@ -63,7 +64,7 @@ def test_a_probe_measures_its_pictures_at_its_layers(
 ) -> None:
     probe = ChannelMeans(network, str(folder), ["conv1", "conv2"])
     assert isinstance(probe, Job)
-    result = probe.run(Record(tmp_path / "run"))
+    result = probe.run(FolderRecord(tmp_path / "run"))
     assert isinstance(result, Result)
     assert result.status == "done"
     assert result.findings == {"pictures": COUNT}
@@ -79,7 +80,7 @@ def test_a_probe_measures_its_pictures_at_its_layers(
 def test_the_result_has_network_device_versions_and_seconds(
     network: Network, tmp_path: Path
 ) -> None:
-    result = Nothing(network).run(Record(tmp_path)).to_dict()
+    result = Nothing(network).run(FolderRecord(tmp_path)).to_dict()
     assert result["network"] == {"name": "tiny", "sha256": "0" * 64}
     assert result["device"] == "cpu"
     assert {"synth", "torch"} <= result["versions"].keys()
@@ -92,7 +93,7 @@ def test_the_result_has_network_device_versions_and_seconds(
 def test_sheets_are_numbered_figures_of_labelled_pictures(
     network: Network, folder: Path, tmp_path: Path
 ) -> None:
-    result = ChannelMeans(network, str(folder), "conv1").run(Record(tmp_path / "run"))
+    result = ChannelMeans(network, str(folder), "conv1").run(FolderRecord(tmp_path / "run"))
     assert [(figure.file, figure.caption) for figure in result.figures] == [
         (f"{FOLDER}/000.png", "All pictures."),
         (f"{FOLDER}/001.png", "The first picture."),

@@ -16,7 +16,7 @@ from synth.engine.observer import RecordObserver
 from synth.engine.state import RunState
 from synth.objectives.scores import ClassScore
 from synth.record.checkpoint import Checkpoint
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 from synth.searches.lbfgs import LBFGS
 
@@ -58,7 +58,7 @@ def test_a_search_that_goes_on_in_another_precision_says_so(
         experiment = Experiment(network, Pixels(16), ClassScore(0), search)
         problem, rows = experiment.problem, experiment.rows
         state = RunState.initial(problem.start(rows), experiment.search_method.init(problem, rows))
-        return RecordObserver(Record(tmp_path), problem), state
+        return RecordObserver(FolderRecord(tmp_path), problem), state
 
     first, state = observer(wrapped(tiny_module()))
     first.checkpoint(state)

@@ -20,8 +20,8 @@ from PIL import Image
 from synth.errors import InputError
 from synth.record.atomic import write_atomically
 from synth.record.checkpoint import Checkpoint
+from synth.record.folder_record import FolderRecord
 from synth.record.json_text import dumps
-from synth.record.record import Record
 from synth.record.result import Item, Result, read_result
 
 _leaves = st.one_of(
@@ -94,7 +94,7 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_images_carry_their_record(tmp_path: Path) -> None:
-    record = Record(tmp_path / "run", first=7)
+    record = FolderRecord(tmp_path / "run", first=7)
     values = torch.rand(3, 8, 9)
     about = {"target": "goldfish \u6f22", "confidence": math.nan, "long": "x" * 5000}
     name = record.picture(5, values, about)
@@ -106,7 +106,7 @@ def test_images_carry_their_record(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_result_is_finished_and_only_then(tmp_path: Path) -> None:
-    record = Record(tmp_path)
+    record = FolderRecord(tmp_path)
     assert read_result(tmp_path, "done") is None
     for text in ("", "{", "[]", '{"status": "interrupted"}', "\xff"):
         (tmp_path / "result.json").write_text(text, encoding="latin-1")
@@ -123,7 +123,7 @@ def test_a_folder_with_a_result_is_finished_and_only_then(tmp_path: Path) -> Non
 
 
 def test_a_finished_run_removes_its_own_checkpoints_only(tmp_path: Path) -> None:
-    record = Record(tmp_path, {"seed": 0})
+    record = FolderRecord(tmp_path, {"seed": 0})
     for part in ("gradient", "genetic"):
         share = record.of(part, 0)
         for _ in range(2):
@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"file/run: cannot be written to \(Not a directory\); name another"
     ):
-        Record(tmp_path / "file" / "run")
+        FolderRecord(tmp_path / "file" / "run")
 
 
 def _lines(*steps: int) -> list[dict[str, Any]]:
@@ -164,7 +164,7 @@ def _lines(*steps: int) -> list[dict[str, Any]]:
 
 
 def test_resume_loads_the_checkpoint_and_truncates_the_steps(tmp_path: Path) -> None:
-    record = Record(tmp_path, {"seed": 0})
+    record = FolderRecord(tmp_path, {"seed": 0})
     assert record.resume() is None
     record.steps(_lines(0, 1))
     tensors = {
@@ -176,7 +176,7 @@ def test_resume_loads_the_checkpoint_and_truncates_the_steps(tmp_path: Path) -> 
     record.steps(_lines(2, 3))
     with (tmp_path / "steps.jsonl").open("a") as file:
         file.write('{"step": 4, "be')  # killed in the middle of a line
-    loaded, about = Record(tmp_path, {"seed": 0}).resume() or ({}, {})
+    loaded, about = FolderRecord(tmp_path, {"seed": 0}).resume() or ({}, {})
     assert loaded.keys() == tensors.keys()
     assert all(
         torch.equal(loaded[name].nan_to_num(), tensors[name].nan_to_num()) for name in tensors
@@ -186,7 +186,7 @@ def test_resume_loads_the_checkpoint_and_truncates_the_steps(tmp_path: Path) -> 
 
 
 def test_a_checkpoint_cut_short_falls_back_to_the_previous(tmp_path: Path) -> None:
-    record = Record(tmp_path)
+    record = FolderRecord(tmp_path)
     for step in (1, 2):
         record.steps(_lines(step))
         record.checkpoint({"genome": torch.full((50,), float(step))}, {"step": step})
@@ -202,7 +202,7 @@ def test_a_checkpoint_cut_short_falls_back_to_the_previous(tmp_path: Path) -> No
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
     old = {"seed": 0, "search": {"steps": 10, "rate": 0.5}, "target": ["goldfish"]}
-    Record(tmp_path, old).checkpoint({}, {})
+    FolderRecord(tmp_path, old).checkpoint({}, {})
     for new, message in [
         ({**old, "seed": 1}, "seed was 0, is 1"),
         ({**old, "search": {"steps": 10, "rate": 0.25}}, "search.rate was 0.5, is 0.25"),
@@ -213,14 +213,14 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> Non
         ({**old, "until": 0.5}, "until was null, is 0.5"),
     ]:
         with pytest.raises(InputError) as error:
-            Record(tmp_path, new).resume()
+            FolderRecord(tmp_path, new).resume()
         assert message in str(error.value)
     # the order of the keys does not matter
-    assert Record(tmp_path, dict(reversed(old.items()))).resume() is not None
+    assert FolderRecord(tmp_path, dict(reversed(old.items()))).resume() is not None
 
 
 def test_parts_share_a_folder(tmp_path: Path) -> None:
-    whole = Record(tmp_path, {"seed": 0})
+    whole = FolderRecord(tmp_path, {"seed": 0})
     first, second = whole.of("gradient", 0), whole.of("genetic", 2)
     first.steps(_lines(0))
     first.keep_part_result(Result(status="done", findings={"rate": 0.5}))
@@ -228,7 +228,7 @@ def test_parts_share_a_folder(tmp_path: Path) -> None:
     assert [line["contender"] for line in steps_of(tmp_path)] == ["gradient", "genetic", "genetic"]
     assert first.part_result() == Result(status="done", findings={"rate": 0.5})
     assert second.part_result() is None
-    assert Record(tmp_path, {"seed": 1}).of("gradient", 0).part_result() is None
+    assert FolderRecord(tmp_path, {"seed": 1}).of("gradient", 0).part_result() is None
     assert second.picture(0, torch.zeros(3, 8, 8), {}) == "images/002.png"
     # killed before its first checkpoint: its lines go, those of the first part stay
     assert second.resume() is None
@@ -252,7 +252,7 @@ def test_parts_share_a_folder(tmp_path: Path) -> None:
 def test_the_damaged_result_of_a_part_is_not_taken_over(
     damage: Callable[[str], str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    share = Record(tmp_path, {"seed": 0}).of("gradient", 0)
+    share = FolderRecord(tmp_path, {"seed": 0}).of("gradient", 0)
     share.keep_part_result(Result(status="done", findings={"rate": 0.5}))
     path = tmp_path / "checkpoint_gradient.json"
     path.write_text(damage(path.read_text()))
@@ -261,7 +261,7 @@ def test_the_damaged_result_of_a_part_is_not_taken_over(
 
 
 def test_a_part_whose_image_is_gone_runs_again(tmp_path: Path) -> None:
-    share = Record(tmp_path, {"seed": 0}).of("gradient", 0)
+    share = FolderRecord(tmp_path, {"seed": 0}).of("gradient", 0)
     file = share.picture(0, torch.zeros(3, 8, 8), {})
     share.keep_part_result(Result(status="done", items=[Item(file=file), Item()]))
     assert share.part_result() is not None
@@ -270,7 +270,7 @@ def test_a_part_whose_image_is_gone_runs_again(tmp_path: Path) -> None:
 
 
 def test_a_picture_of_another_format_is_not_read_back(tmp_path: Path) -> None:
-    record = Record(tmp_path)
+    record = FolderRecord(tmp_path)
     file = tmp_path / record.picture(0, torch.zeros(3, 8, 8), {})
     file.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n")
     with pytest.raises(InputError, match=r"images/000\.png: not a picture"):
@@ -280,7 +280,7 @@ def test_a_picture_of_another_format_is_not_read_back(tmp_path: Path) -> None:
 def test_an_unfinished_search_of_an_earlier_version_is_removed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    record = Record(tmp_path, {"seed": 0})
+    record = FolderRecord(tmp_path, {"seed": 0})
     record.steps(_lines(0))
     record.checkpoint({"genome": torch.zeros(2)}, {})
     share = record.of("gradient", 0)
@@ -289,19 +289,19 @@ def test_an_unfinished_search_of_an_earlier_version_is_removed(
     stay = {"checkpoint_mine.safetensors", "checkpoint.pt"}
     for name in stay:
         (tmp_path / name).touch()
-    Record.begin_anew(tmp_path, ["gradient"])
+    FolderRecord.begin_anew(tmp_path, ["gradient"])
     assert {path.name for path in tmp_path.iterdir()} == stay
     assert len(caplog.records) == 1
     assert "was begun by an earlier version of synth" in caplog.text
-    Record.begin_anew(tmp_path, ["gradient"])
+    FolderRecord.begin_anew(tmp_path, ["gradient"])
     assert len(caplog.records) == 1
     Checkpoint(tmp_path).save({}, {"training": {}})  # weeks of work
-    Record.begin_anew(tmp_path, [])
+    FolderRecord.begin_anew(tmp_path, [])
     assert (tmp_path / "checkpoint.safetensors").is_file()
 
 
 def test_a_file_name_that_is_no_utf8_is_json(tmp_path: Path) -> None:
-    record = Record(tmp_path)
+    record = FolderRecord(tmp_path)
     name = os.fsdecode(b"caf\xe9.png")
     record.picture(0, torch.zeros(3, 8, 8), {"image": name})
     record.finish(Result(status="done", findings={"image": name}))
@@ -313,13 +313,13 @@ def test_a_file_name_that_is_no_utf8_is_json(tmp_path: Path) -> None:
 def test_a_checkpoint_without_the_length_of_the_steps_is_refused(tmp_path: Path) -> None:
     Checkpoint(tmp_path).save({}, {"identity": {}, "steps_bytes": "5"})
     with pytest.raises(InputError, match="its checkpoint holds no state of this run"):
-        Record(tmp_path).resume()
+        FolderRecord(tmp_path).resume()
 
 
 def test_steps_that_were_deleted_are_missed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    record = Record(tmp_path)
+    record = FolderRecord(tmp_path)
     record.steps(_lines(0, 1))
     record.checkpoint({}, {})
     assert record.resume() is not None

@@ -20,7 +20,7 @@ from synth.errors import InputError
 from synth.objectives.alternatives import Alternatives
 from synth.objectives.scores import ClassScore
 from synth.objectives.untargeted import Untargeted
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches import deepfool
 from synth.searches._norms import NORMS
 from synth.searches.deepfool import DeepFool
@@ -146,7 +146,7 @@ def test_what_is_saved_fools(
         DeepFool(30, norm),
         monitor=Untargeted(images=images),
     )
-    result = experiment.run(Record(tmp_path / "out")).to_dict()
+    result = experiment.run(FolderRecord(tmp_path / "out")).to_dict()
     assert [item["success"] for item in result["items"]] == [True] * COUNT
 
 
@@ -160,7 +160,7 @@ def test_towards_a_class_there_is_one_score(
         ClassScore("teapot", "margin"),
         DeepFool(30),
     )
-    (item,) = experiment.run(Record(tmp_path / "out")).to_dict()["items"]
+    (item,) = experiment.run(FolderRecord(tmp_path / "out")).to_dict()["items"]
     assert (item["predicted"], item["success"]) == ("teapot", True)
 
 

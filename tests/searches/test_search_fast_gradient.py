@@ -14,7 +14,7 @@ from synth.encodings.perturbation import Perturbation
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.objectives.attack import attack
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.fast_gradient import FastGradient
 
 LENGTH, ITEMS = 6, 3
@@ -66,7 +66,7 @@ def test_it_is_the_equation_of_the_paper(
     encoding = Perturbation("china", epsilon=epsilon)
     result = (
         Experiment(loud_network, encoding, aim, FastGradient(epsilon))
-        .run(Record(tmp_path))
+        .run(FolderRecord(tmp_path))
         .to_dict()
     )
     (item,) = result["items"]
@@ -75,7 +75,7 @@ def test_it_is_the_equation_of_the_paper(
     index = scores.argmax(1) if target is None else torch.tensor([2])
     (gradient,) = torch.autograd.grad(functional.cross_entropy(scores, index), picture)
     moved = picture + (epsilon if target is None else -epsilon) * gradient.sign()
-    saved = Record(tmp_path).read_back(item["file"])
+    saved = FolderRecord(tmp_path).read_back(item["file"])
     torch.testing.assert_close(saved, moved[0].detach().clamp(0, 1), atol=1e-6, rtol=0)
     assert item["linf"] == pytest.approx(epsilon, abs=1e-6)
     assert (item["steps"], item["forwards"], item["backwards"]) == (1, 2, 1)
@@ -89,7 +89,7 @@ def test_a_budget_lets_it_go_on(loud_network: Network, tmp_path) -> None:
         FastGradient(),
         budget=9,
     )
-    (item,) = experiment.run(Record(tmp_path)).to_dict()["items"]
+    (item,) = experiment.run(FolderRecord(tmp_path)).to_dict()["items"]
     assert item["steps"] == 2
     with pytest.raises(
         InputError, match="budget=3: one step of fast_gradient can take 4 network passes"

@@ -21,7 +21,7 @@ from synth.errors import InputError
 from synth.objectives.alternatives import Alternatives
 from synth.objectives.scores import ClassScore
 from synth.objectives.untargeted import Untargeted
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches._norms import BEYOND, NORMS
 from synth.searches.minimal_norm import MinimalNorm
 
@@ -146,7 +146,7 @@ def test_what_is_saved_fools(
     norm: str, loud_network: Network, folder: Path, tmp_path: Path
 ) -> None:
     experiment = searched(loud_network, folder, MinimalNorm(30, norm), levels=True)
-    result = experiment.run(Record(tmp_path / "out")).to_dict()
+    result = experiment.run(FolderRecord(tmp_path / "out")).to_dict()
     assert [item["success"] for item in result["items"]] == [True] * COUNT
     for item in result["items"]:
         images = [

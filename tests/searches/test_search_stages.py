@@ -24,7 +24,7 @@ from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
 from synth.objectives.energy import Energy
 from synth.objectives.scores import ClassScore
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
 from synth.searches.lbfgs import LBFGS
@@ -195,14 +195,16 @@ def test_a_run_resumed_in_any_stage_is_the_run_undisturbed(
         climb = Gradient(3, rule, 0.02, noise=0.01)
         return Stages(climb, [Stage(3, 0.5), Stage(4, 0.75, Jitter(0.3)), Stage(3)])
 
-    whole = experiment_of(search(), Jitter(0.1)).run(Record(tmp_path / "whole")).to_dict()
+    whole = experiment_of(search(), Jitter(0.1)).run(FolderRecord(tmp_path / "whole")).to_dict()
 
     def killed() -> None:
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
-        at_step(experiment_of(search(), Jitter(0.1)), stop, killed).run(Record(tmp_path / "cut"))
-    resumed = experiment_of(search(), Jitter(0.1)).run(Record(tmp_path / "cut")).to_dict()
+        at_step(experiment_of(search(), Jitter(0.1)), stop, killed).run(
+            FolderRecord(tmp_path / "cut")
+        )
+    resumed = experiment_of(search(), Jitter(0.1)).run(FolderRecord(tmp_path / "cut")).to_dict()
     for name in ("images/000.png", "images/001.png"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
     keys = ("score", "forwards", "backwards", "steps")
@@ -223,7 +225,7 @@ def test_items_that_are_done_leave_in_any_stage(tmp_path: Path) -> None:
         until=0.9,
         seed=1,
     )
-    result = experiment.run(Record(tmp_path)).to_dict()
+    result = experiment.run(FolderRecord(tmp_path)).to_dict()
     assert all(item["success"] for item in result["items"])
     assert len({item["steps"] for item in result["items"]}) > 1
 
@@ -231,7 +233,9 @@ def test_items_that_are_done_leave_in_any_stage(tmp_path: Path) -> None:
 def test_a_budget_beyond_the_schedule_stays_in_the_last_stage(tmp_path: Path) -> None:
     budget = 3 * 9
     result = (
-        experiment_of(octaves(dreams(), 2, 1.5, 2), budget=budget).run(Record(tmp_path)).to_dict()
+        experiment_of(octaves(dreams(), 2, 1.5, 2), budget=budget)
+        .run(FolderRecord(tmp_path))
+        .to_dict()
     )
     assert [item["steps"] for item in result["items"]] == [9, 9]
     problem, rows = problem_of(transform=Jitter(0.2)), rows_of(1, "longer")

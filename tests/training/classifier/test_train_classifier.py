@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from synth.data.augmentation import Augmentation
 from synth.data.class_folders import read_class_folders
 from synth.errors import InputError
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.training.classifier.task import ClassifierTask, Normalisation, logits_of
 from synth.training.classifier.train_classifier import TrainClassifier, shuffle_labels
 from synth.training.classifier.weights import ClassName, read_weights
@@ -57,7 +57,7 @@ def test_it_learns_colours_and_leaves_weights_card_and_curves(
     table = tmp_path / "names.tsv"
     table.write_text("wnid\timagenet_index\tname\nred\t7\tcrimson, scarlet\nblue\t\tsky\n")
     folder = tmp_path / "run"
-    record = Record(folder)
+    record = FolderRecord(folder)
     result = TrainClassifier(train, val, names=table, **numbers).run(record)
     record.finish(result)
     findings = result.findings
@@ -121,7 +121,7 @@ def test_it_learns_colours_and_leaves_weights_card_and_curves(
 def test_into_a_record_it_leaves_the_checkpoint_until_the_result_is_written(
     colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path
 ) -> None:
-    record = Record(tmp_path / "run")
+    record = FolderRecord(tmp_path / "run")
     result = TrainClassifier(colour_folders(), early_stopping=6, **numbers).run(record)
     assert len(list((tmp_path / "run").glob("checkpoint*"))) == 3
     again = TrainClassifier(tmp_path / "train", early_stopping=6, **numbers).run(record)
@@ -136,7 +136,9 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(
 ) -> None:
     train = colour_folders()
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        TrainClassifier(train, seed=seed, **{**numbers, "epochs": 1}).run(Record(tmp_path / name))
+        TrainClassifier(train, seed=seed, **{**numbers, "epochs": 1}).run(
+            FolderRecord(tmp_path / name)
+        )
     (first, description), (same, other_description), (other, _) = (
         read_weights(tmp_path / name / "tiny.safetensors") for name in "abc"
     )
@@ -155,7 +157,7 @@ def test_low_precision_and_the_own_network(colour_folders: Folders, tmp_path: Pa
         "device": "cpu",
     }
     training = TrainClassifier(colour_folders(size=32), None, "mini_resnet", **small)
-    findings = training.run(Record(tmp_path / "run")).findings
+    findings = training.run(FolderRecord(tmp_path / "run")).findings
     assert findings["parameters_per_sample"] == findings["parameters"] / 30
     with safe_open(tmp_path / "run/mini_resnet.safetensors", "pt") as file:
         kinds = {file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118 - not a dict
@@ -169,11 +171,11 @@ def test_fine_tuning_with_another_head(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    TrainClassifier(colour_folders(), **numbers).run(Record(tmp_path / "three"))
+    TrainClassifier(colour_folders(), **numbers).run(FolderRecord(tmp_path / "three"))
     start = tmp_path / "three/tiny.safetensors"
     two = colour_folders("two", colours=("green", "red"))
     still = {**numbers, "epochs": 1, "rate": 1e-12}
-    TrainClassifier(two, weights=start, **still).run(Record(tmp_path / "two_run"))
+    TrainClassifier(two, weights=start, **still).run(FolderRecord(tmp_path / "two_run"))
     assert "its head is for other classes; a new one for 2" in caplog.text
     before, description = read_weights(start)
     after, other = read_weights(tmp_path / "two_run/tiny.safetensors")
@@ -183,7 +185,9 @@ def test_fine_tuning_with_another_head(
     assert after["fc.weight"].shape == (2, 24)
     assert (other.mean, other.std) == (description.mean, description.std)
     caplog.clear()
-    TrainClassifier(tmp_path / "train", weights=start, **still).run(Record(tmp_path / "again"))
+    TrainClassifier(tmp_path / "train", weights=start, **still).run(
+        FolderRecord(tmp_path / "again")
+    )
     assert "head" not in caplog.text
     assert torch.equal(
         read_weights(tmp_path / "again/tiny.safetensors")[0]["fc.weight"], before["fc.weight"]
@@ -265,7 +269,9 @@ def test_skipped_files_are_counted(
     train, val = colour_folders("train", each=4), colour_folders("val", each=4)
     for path in (train / "red/00.png", val / "red/01.png"):
         path.write_bytes(b"")
-    result = TrainClassifier(train, val, **{**numbers, "epochs": 1}).run(Record(tmp_path / "run"))
+    result = TrainClassifier(train, val, **{**numbers, "epochs": 1}).run(
+        FolderRecord(tmp_path / "run")
+    )
     assert result.findings["skipped_files"] == 2
 
 
@@ -300,26 +306,26 @@ def test_wrong_files_fail_before_the_first_step(
     table = tmp_path / "names.tsv"
     table.write_text("wnid\tname\nred\tcrimson\n")
     with pytest.raises(InputError, match=r"names=.*: no column imagenet_index"):
-        TrainClassifier(train, names=table, **numbers).run(Record(tmp_path / "run"))
+        TrainClassifier(train, names=table, **numbers).run(FolderRecord(tmp_path / "run"))
     table.write_text("wnid\timagenet_index\tname\nnobody\t1\tx\n")
     with pytest.raises(
         InputError, match="its wnid column has none of the class folders, such as blue"
     ):
-        TrainClassifier(train, names=table, **numbers).run(Record(tmp_path / "run"))
+        TrainClassifier(train, names=table, **numbers).run(FolderRecord(tmp_path / "run"))
     table.write_bytes(b"\xff\xd8 a photograph\0\r")
     with pytest.raises(InputError, match=r"names=.*names\.tsv: no UTF-8 text; give a TSV file\.$"):
-        TrainClassifier(train, names=table, **numbers).run(Record(tmp_path / "run"))
+        TrainClassifier(train, names=table, **numbers).run(FolderRecord(tmp_path / "run"))
     for word in ("weights", "names"):  # before the pictures are read
         trainer = TrainClassifier("nothere", **{word: tmp_path / "none"}, **numbers)
         with pytest.raises(InputError, match=rf"^{word}=.*none: no such file\.$"):
-            trainer.run(Record(tmp_path / "run"))
+            trainer.run(FolderRecord(tmp_path / "run"))
     with pytest.raises(InputError, match="size=16: mini_alexnet cannot take this size"):
         TrainClassifier(train, **{**numbers, "architecture": "mini_alexnet"}).run(
-            Record(tmp_path / "run")
+            FolderRecord(tmp_path / "run")
         )
     alone = colour_folders("one", colours=("red",))
     with pytest.raises(InputError, match="one class folder only"):
-        TrainClassifier(alone, **numbers).run(Record(tmp_path / "run"))
+        TrainClassifier(alone, **numbers).run(FolderRecord(tmp_path / "run"))
 
 
 def test_a_training_goes_on_only_with_what_it_was_made_with(
@@ -328,7 +334,7 @@ def test_a_training_goes_on_only_with_what_it_was_made_with(
     short = {**numbers, "epochs": 1}
     train, val = colour_folders(), colour_folders("val", each=4)
     other, other_val = colour_folders("others"), colour_folders("val_b", each=4)
-    TrainClassifier(train, **short).run(Record(tmp_path / "start"))
+    TrainClassifier(train, **short).run(FolderRecord(tmp_path / "start"))
     start = tmp_path / "start/tiny.safetensors"
     table = tmp_path / "names.tsv"
     table.write_text("wnid\timagenet_index\tname\nred\t7\tcrimson\n")
@@ -339,9 +345,9 @@ def test_a_training_goes_on_only_with_what_it_was_made_with(
         folder: str, made: Mapping[str, Any], changed: Mapping[str, Any], message: str
     ) -> None:
         with pytest.raises(InputError, match=message):
-            TrainClassifier(**{**made, **changed}).run(Record(tmp_path / folder))
+            TrainClassifier(**{**made, **changed}).run(FolderRecord(tmp_path / folder))
 
-    first = TrainClassifier(**held_out).run(Record(tmp_path / "held"))
+    first = TrainClassifier(**held_out).run(FolderRecord(tmp_path / "held"))
     refused(
         "held",
         held_out,
@@ -369,18 +375,18 @@ def test_a_training_goes_on_only_with_what_it_was_made_with(
     shutil.copytree(train, moved)
     shutil.copy(start, moved_start)
     again = TrainClassifier(**{**held_out, "images": moved, "weights": moved_start}).run(
-        Record(tmp_path / "held")
+        FolderRecord(tmp_path / "held")
     )
     assert again.findings == first.findings
 
-    TrainClassifier(**separate).run(Record(tmp_path / "given"))
+    TrainClassifier(**separate).run(FolderRecord(tmp_path / "given"))
     refused(
         "given",
         separate,
         {"validation": other_val},
         r"^validation=12 pictures, .* made with validation=12 pictures",
     )
-    TrainClassifier(**{**separate, "holdout": 5}).run(Record(tmp_path / "given"))
+    TrainClassifier(**{**separate, "holdout": 5}).run(FolderRecord(tmp_path / "given"))
     table.write_text("wnid\timagenet_index\tname\nred\t7\tscarlet\n")
     refused("given", separate, {}, r"^names=sha256 \w{12}: .* made with names=sha256")
 
@@ -392,17 +398,19 @@ def test_starting_weights_are_checked_and_may_be_a_torch_state_dict(
     tensors = numbers["architecture"](3, 0.0).state_dict()
     old = {key: value for key, value in tensors.items() if not key.endswith("num_batches_tracked")}
     torch.save(old, tmp_path / "start.pth")
-    TrainClassifier(train, weights=tmp_path / "start.pth", **still).run(Record(tmp_path / "run"))
+    TrainClassifier(train, weights=tmp_path / "start.pth", **still).run(
+        FolderRecord(tmp_path / "run")
+    )
     after, _ = read_weights(tmp_path / "run/tiny.safetensors")
     assert torch.equal(after["conv.weight"], tensors["conv.weight"].half().float())
     tensors["conv.weight"][0, 0, 0, 0] = float("nan")
     bad = tmp_path / "bad.safetensors"
     save_file(tensors, bad)
     with pytest.raises(InputError, match=r"^weights=.*: conv\.weight holds NaN"):
-        TrainClassifier(train, weights=bad, **still).run(Record(tmp_path / "bad"))
+        TrainClassifier(train, weights=bad, **still).run(FolderRecord(tmp_path / "bad"))
     bad.write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"^weights=.*: not a whole safetensors file"):
-        TrainClassifier(train, weights=bad, **still).run(Record(tmp_path / "bad"))
+        TrainClassifier(train, weights=bad, **still).run(FolderRecord(tmp_path / "bad"))
 
 
 def test_a_full_memory_is_not_blamed_on_the_size(
@@ -416,7 +424,7 @@ def test_a_full_memory_is_not_blamed_on_the_size(
 
     monkeypatch.setattr("synth.training.classifier.train_classifier.logits_of", full)
     with pytest.raises(torch.OutOfMemoryError):
-        TrainClassifier(colour_folders(), **numbers).run(Record(tmp_path / "run"))
+        TrainClassifier(colour_folders(), **numbers).run(FolderRecord(tmp_path / "run"))
 
 
 def test_names_of_class_folders_are_data_in_weights_and_card(
@@ -425,7 +433,9 @@ def test_names_of_class_folders_are_data_in_weights_and_card(
     names = [os.fsdecode(name) for name in (b"\x1b[31mred", b"caf\xe9", b"two\n## lines")]
     for name, colour in zip(names, COLOURS, strict=True):
         write_colour_folders(tmp_path / "images" / name, 4, 16, [colour])
-    TrainClassifier(tmp_path / "images", **{**numbers, "epochs": 1}).run(Record(tmp_path / "run"))
+    TrainClassifier(tmp_path / "images", **{**numbers, "epochs": 1}).run(
+        FolderRecord(tmp_path / "run")
+    )
     _, description = read_weights(tmp_path / "run/tiny.safetensors")
     assert description is not None
     assert [entry.name for entry in description.classes] == names

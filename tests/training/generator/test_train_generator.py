@@ -18,7 +18,7 @@ from torch import Tensor
 from synth.data.augmentation import Augmentation
 from synth.errors import InputError
 from synth.networks.generator import UpConvolution, read_generator
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.training.generator.discriminator import Discriminator
 from synth.training.generator.task import DECAY, GeneratorTask, Losses, relative_error
 from synth.training.generator.train_generator import TrainGenerator
@@ -204,7 +204,7 @@ def train(tmp_path: Path) -> Callable[..., TrainGenerator]:
 def test_it_leaves_weights_card_and_samples(
     layer: str, train: Callable[..., TrainGenerator], tmp_path: Path
 ) -> None:
-    record = Record(tmp_path / "run")
+    record = FolderRecord(tmp_path / "run")
     result = train(layer=layer).run(record)
     record.finish(result)
     module, origin = read_generator(tmp_path / "run/tiny.generator.safetensors", "cpu")
@@ -224,7 +224,7 @@ def test_it_leaves_weights_card_and_samples(
 def test_the_numbers_are_of_the_file_that_was_saved(
     train: Callable[..., TrainGenerator], tmp_path: Path
 ) -> None:
-    result = train(feature=0, adversarial=0).run(Record(tmp_path / "run"))
+    result = train(feature=0, adversarial=0).run(FolderRecord(tmp_path / "run"))
     module, _ = read_generator(tmp_path / "run/tiny.generator.safetensors", "cpu")
     training, validation, _ = train()._pictures()
     images = validation.float() / 255
@@ -273,7 +273,7 @@ def test_wrong_folders_and_weights_fail_before_the_first_step(
 ) -> None:
     def refused(message: str, **changes: Any) -> None:
         with pytest.raises(InputError, match=message):
-            train(**changes).run(Record(tmp_path / "refused"))
+            train(**changes).run(FolderRecord(tmp_path / "refused"))
 
     refused("^images=.*nothere: there is no such directory", images=tmp_path / "nothere")
     noisy_pictures(tmp_path / "few", 3)
@@ -284,7 +284,7 @@ def test_wrong_folders_and_weights_fail_before_the_first_step(
     # before the pictures are read
     refused("^weights=.*nothere: no such file", weights=tmp_path / "nothere", images="nothere")
     refused("^holdout=19: leaves 1 of 20 pictures to learn from", holdout=19)
-    train().run(Record(tmp_path / "run"))
+    train().run(FolderRecord(tmp_path / "run"))
     weights = tmp_path / "run/tiny.generator.safetensors"
     before, own = re.escape("[12, 8, 8]"), re.escape("[5]")
     refused(
@@ -296,10 +296,10 @@ def test_wrong_folders_and_weights_fail_before_the_first_step(
 def test_it_goes_on_from_weights_with_their_statistics(
     train: Callable[..., TrainGenerator], tmp_path: Path
 ) -> None:
-    train().run(Record(tmp_path / "first"))
+    train().run(FolderRecord(tmp_path / "first"))
     weights = tmp_path / "first/tiny.generator.safetensors"
     first, _ = read_generator(weights, "cpu")
-    train(weights=weights, epochs=1, rate=1e-9).run(Record(tmp_path / "second"))
+    train(weights=weights, epochs=1, rate=1e-9).run(FolderRecord(tmp_path / "second"))
     second, _ = read_generator(tmp_path / "second/tiny.generator.safetensors", "cpu")
     assert torch.equal(first.mean, second.mean)
     assert torch.allclose(first.colours.weight, second.colours.weight, atol=1e-3)
@@ -309,9 +309,9 @@ def test_a_training_that_was_over_is_measured_as_it_was(
     train: Callable[..., TrainGenerator], tmp_path: Path
 ) -> None:
     """Killed between last checkpoint and result: no epoch is trained, the findings are the same."""
-    first = train().run(Record(tmp_path / "run"))
+    first = train().run(FolderRecord(tmp_path / "run"))
     (tmp_path / "run/samples/epoch_002.png").unlink()
-    again = train().run(Record(tmp_path / "run"))
+    again = train().run(FolderRecord(tmp_path / "run"))
     assert again.findings == first.findings
     assert [figure.file for figure in again.figures] == ["curves.png"]
 
@@ -319,8 +319,8 @@ def test_a_training_that_was_over_is_measured_as_it_was(
 def test_a_killed_training_goes_on_only_with_its_settings(
     train: Callable[..., TrainGenerator], tmp_path: Path
 ) -> None:
-    train().run(Record(tmp_path / "run"))
+    train().run(FolderRecord(tmp_path / "run"))
     with pytest.raises(
         InputError, match=r"^adversarial=0.0: the checkpoint in .* was made with adversarial=0.1"
     ):
-        train(adversarial=0).run(Record(tmp_path / "run"))
+        train(adversarial=0).run(FolderRecord(tmp_path / "run"))

@@ -15,7 +15,7 @@ from torch import nn
 
 from synth.errors import InputError
 from synth.networks.stylizer import read_stylizer
-from synth.record.record import Record
+from synth.record.folder_record import FolderRecord
 from synth.training.loop import Loop
 from synth.training.plan import Plan
 from synth.training.stylizer.task import (
@@ -117,7 +117,7 @@ def test_a_resume_is_bit_equal(train: Train, tmp_path: Path) -> None:
 def test_it_leaves_weights_card_and_sheets(train: Train, tmp_path: Path) -> None:
     (tmp_path / "pictures" / "deeper").mkdir()
     (tmp_path / "pictures" / "deeper" / "bad.png").write_bytes(b"no picture")
-    record, trainer = Record(tmp_path / "run"), train()
+    record, trainer = FolderRecord(tmp_path / "run"), train()
     result = trainer.run(record)
     record.finish(result)
     stylizer, about = read_stylizer(tmp_path / "run/stylizer.safetensors", "cpu")
@@ -147,26 +147,26 @@ def test_it_leaves_weights_card_and_sheets(train: Train, tmp_path: Path) -> None
 
 
 def test_it_goes_on_from_weights_of_the_same_shape(train: Train, tmp_path: Path) -> None:
-    train().run(Record(tmp_path / "first"))
+    train().run(FolderRecord(tmp_path / "first"))
     weights = tmp_path / "first/stylizer.safetensors"
-    train(weights=weights, epochs=1, rate=1e-9).run(Record(tmp_path / "second"))
+    train(weights=weights, epochs=1, rate=1e-9).run(FolderRecord(tmp_path / "second"))
     first, second = (
         read_stylizer(tmp_path / run / "stylizer.safetensors", "cpu")[0]
         for run in ("first", "second")
     )
     assert torch.allclose(first.stem.conv.weight, second.stem.conv.weight, atol=1e-5)
     with pytest.raises(InputError, match="write width=4 blocks=1 norm=instance, as it has"):
-        train(weights=weights, width=6).run(Record(tmp_path / "third"))
+        train(weights=weights, width=6).run(FolderRecord(tmp_path / "third"))
 
 
 def test_a_killed_training_goes_on_only_with_its_settings(train: Train, tmp_path: Path) -> None:
-    train().run(Record(tmp_path / "run"))
+    train().run(FolderRecord(tmp_path / "run"))
     with pytest.raises(
         InputError, match=r"^content_weight=0.5: the checkpoint in .* with content_weight=0.3"
     ):
-        train(content_weight=0.5).run(Record(tmp_path / "run"))
+        train(content_weight=0.5).run(FolderRecord(tmp_path / "run"))
     with pytest.raises(InputError, match=r"^style="):
-        train(style="china").run(Record(tmp_path / "run"))
+        train(style="china").run(FolderRecord(tmp_path / "run"))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_wrong_words_fail_in_the_constructor(
 def test_folders_that_nothing_can_be_learned_from(train: Train, tmp_path: Path) -> None:
     def refused(message: str, **changes: Any) -> None:
         with pytest.raises(InputError, match=message):
-            train(**changes).run(Record(tmp_path / "refused"))
+            train(**changes).run(FolderRecord(tmp_path / "refused"))
 
     refused("^images=.*nothere: there is no such directory", images=tmp_path / "nothere")
     (tmp_path / "empty").mkdir()

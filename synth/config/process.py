@@ -1,4 +1,4 @@
-"""Settings of the process's memory: what tensors free stays for the next step, and a limit.
+"""Settings of the process, about memory: what tensors free stays for the next step, and a limit.
 
 By default glibc returns large blocks to the system as soon as they are free, and every step of a
 search maps the same pages again: on two CPU cores that takes about a tenth of a forward and

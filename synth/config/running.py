@@ -1,0 +1,89 @@
+"""Running what a configuration names, in a run folder or in memory."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from synth.config import process
+from synth.config.building import build
+from synth.config.command import Command
+from synth.config.earlier import is_same_command
+from synth.config.identity import digest, recorded_identity, written_identity
+from synth.config.recording import record_configuration, restored_after_mistake
+from synth.core import hardware
+from synth.errors import InputError
+from synth.gallery.page import build_run_page
+from synth.record.folder_record import FolderRecord
+from synth.record.job import Job
+from synth.record.record import Record, versions
+from synth.record.result import Result
+
+log = logging.getLogger("synth")
+
+
+def run_to_folder(command: Command, folder: Path, own_process: bool) -> str:
+    """Runs in a folder that holds no finished run, or resumes what was begun there.
+
+    Args:
+        command: what to run.
+        folder: the run folder.
+        own_process: whether the process is there for this run, so that its memory may be limited.
+
+    Returns:
+        The status of the result: ``done`` or ``interrupted``.
+
+    Raises:
+        InputError: for a mistake in the configuration, or a folder of another run.
+    """
+    if is_same_command(folder, command.recipe, command.overrides):
+        FolderRecord.begin_anew(folder, command.contenders)
+    else:
+        FolderRecord.refuse_other(
+            folder, written_identity(command.cfg, command.recipe), recorded_identity(folder)
+        )
+    process.keep_freed()
+    if own_process:
+        process.limit_to_machine()
+    job = _job(command)
+    record = FolderRecord(folder, command.identity)
+    with restored_after_mistake(folder):
+        record_configuration(command.cfg, command.hydra_cfg, folder)
+        log.info("%s -> %s", command.recipe, folder)
+        result = job.run(record)
+    result = _completed(command, result)
+    record.finish(result)
+    log.info("%s", build_run_page(folder))
+    return result.status
+
+
+def run_in_memory(command: Command, record: Record) -> Result:
+    """Runs with a record that is no run folder; the result is written nowhere.
+
+    Raises:
+        InputError: for a mistake in the configuration.
+    """
+    command.check()
+    process.keep_freed()
+    return _completed(command, _job(command).run(record))
+
+
+def _job(command: Command) -> Job:
+    """The object that the configuration names."""
+    job = build(command.settings, command.written)
+    if not isinstance(job, Job):
+        raise InputError("_target_: it is not for a recipe to run; leave it as the recipe has it.")
+    return job
+
+
+def _completed(command: Command, result: Result) -> Result:
+    """The result with what a job does not know: its recipe, its configuration, the hardware."""
+    return replace(
+        result,
+        recipe=command.recipe,
+        overrides=command.overrides,
+        configuration=digest(command.identity),
+        versions=result.versions or versions(),
+        hardware=hardware.description(),
+    )
