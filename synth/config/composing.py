@@ -13,7 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from synth.config import exchange
-from synth.config.types import Config
+from synth.config.types import Config, Settings
 
 exchange.install()
 
@@ -36,11 +36,13 @@ class Composition:
         keys: all keys, dotted.
         parts: the option chosen for each group (``search``, ``objective@monitor``).
         optional: keys that it lacks, and that its parts read where they are added.
+        tree: the settings, references as they are written.
     """
 
     keys: list[str]
     parts: dict[str, str]
     optional: set[str]
+    tree: Settings
 
 
 def composition(conf: Path, words: Sequence[str]) -> Composition:
@@ -68,7 +70,8 @@ def composition(conf: Path, words: Sequence[str]) -> Composition:
     tree.pop("hydra")
     optional = set(re.findall(r"\$\{oc\.select:(\w+)", str(tree))) - {str(key) for key in tree}
     parts = {str(group): str(option) for group, option in choices.items()}
-    return Composition(list(_dotted(tree)), parts, optional)
+    settings = {str(key): value for key, value in tree.items()}
+    return Composition(list(_dotted(tree)), parts, optional, settings)
 
 
 def _composed(words: Sequence[str]) -> Config:
