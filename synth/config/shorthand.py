@@ -112,9 +112,7 @@ def _keeps_shape(part: Settings) -> bool:
     return carried and picture is not None and part.get("images") is None
 
 
-def _expanded(
-    words: Sequence[str], keys: Sequence[str], tree: Settings, recipe: str
-) -> list[str]:
+def _expanded(words: Sequence[str], keys: Sequence[str], tree: Settings, recipe: str) -> list[str]:
     result: list[str] = []
     for word, key in zip(words, keys, strict=True):
         if key in WORDS and key not in tree:
@@ -152,7 +150,9 @@ def _written_out(word: str, keys: Sequence[str], tree: Settings, recipe: str) ->
 def _without_other_size(word: str, keys: Sequence[str], tree: Settings) -> list[str]:
     """What takes back the other of size and longest, where the recipe carries it."""
     key, _, value = word.partition("=")
-    other = key.replace("size", "longest") if key.endswith("size") else key.replace("longest", "size")
+    other = (
+        key.replace("size", "longest") if key.endswith("size") else key.replace("longest", "size")
+    )
     root = _root(key)
     part = dict(_parts(tree)).get(root, {})
     encoding = part.get("encoding")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from synth.errors import InputError, nearest
 
 Name = str | int
+MOST_NEAR = 8  # classes that an error names at most
 
 
 @dataclass(frozen=True)
@@ -65,22 +66,45 @@ class Classes:
         if text in self._exact:
             return self._exact[text]
         if _plain(text) not in self._index:
-            aliases = [part.strip() for name in self.names for part in name.split(",")]
-            hint = nearest(text, aliases) or " See its names with synth recipe=layers."
+            hint = self._near(text) or " synth list classes network=NAME lists them."
             raise InputError(f"{word}={text}: {network} has no such class.{hint}")
         return self._index[_plain(text)]
+
+    def _near(self, text: str) -> str:
+        """A sentence about the classes in whose names all words of `text` are; else the nearest."""
+        aliases = [part.strip() for name in self.names for part in name.split(",")]
+        typed = set(_plain(text).split())
+        matches = [alias for alias in aliases if typed and typed <= set(_plain(alias).split())]
+        matches = list(dict.fromkeys(matches))
+        if not matches:
+            return nearest(text, aliases)
+        more = len(matches) - MOST_NEAR
+        names = ", ".join(matches[:MOST_NEAR]) + (f" and {more} more" if more > 0 else "")
+        return f" It has {names}."
 
     def indices(
         self, names: Name | Sequence[Name], network: str = "the network", word: str = "target"
     ) -> list[int]:
-        """The indices of a class, a list of classes, or ``all``; arguments as for `index`."""
+        """The indices of a class, a list of classes, or ``all``; arguments as for `index`.
+
+        Raises:
+            InputError: naming all that are no classes, each with the nearest that are.
+        """
         if isinstance(names, (str, int)):
             if names == "all":
                 return list(range(len(self)))
             names = [names]
         if not names:
             raise InputError(f"{word}=[]: name at least one class, or write {word}=all.")
-        return [self.index(name, network, word) for name in names]
+        indices, mistakes = [], []
+        for name in names:
+            try:
+                indices.append(self.index(name, network, word))
+            except InputError as error:
+                mistakes.append(str(error))
+        if mistakes:
+            raise InputError(" ".join(dict.fromkeys(mistakes)))
+        return indices
 
     def counterpart(self, index: int, other: Classes) -> int | None:
         """The index in `other` of the class that is `index` here; None where it has no such class.

@@ -70,7 +70,8 @@ def test_several_and_all() -> None:
         ("goldfsh", r"target=goldfsh: box has no such class\. Did you mean goldfish\?"),
         ("king pengin", "king penguin"),
         ("scool_bus", "school bus"),
-        ("qqqqqq", "synth recipe=layers"),
+        ("qqqqqq", "synth list classes"),
+        ("penguin", r"no such class\. It has king penguin\."),
         ("bus", "school bus"),
         (6, "target=6: box has classes 0 to 5"),
         ("-1", "target=-1: box has classes 0 to 5"),
@@ -85,6 +86,18 @@ def test_mistakes_are_reported_in_one_line(name: str | int, message: str) -> Non
     with pytest.raises(InputError, match=message) as error:
         CLASSES.index(name, "box")
     assert "\n" not in str(error.value)
+
+
+def test_all_wrong_names_are_reported_at_once() -> None:
+    classes = Classes(["goldfish", *(f"dog, dog of kind {kind}" for kind in "ABCDEFGHIJ")])
+    with pytest.raises(InputError) as error:
+        classes.indices(["kind", "goldfish", "gold fsh", "gold fsh", 11], "box")
+    assert str(error.value) == (
+        "target=kind: box has no such class. It has dog of kind A, dog of kind B, dog of kind C, "
+        "dog of kind D, dog of kind E, dog of kind F, dog of kind G, dog of kind H and 2 more. "
+        "target=gold fsh: box has no such class. Did you mean goldfish? "
+        "target=11: box has classes 0 to 10."
+    )
 
 
 @given(st.text(max_size=12))
