@@ -1,6 +1,7 @@
 """Images in, and images side by side: reading, sizes, splits, training sets, animations, sheets.
 
 pictures.py        pictures by path, folder, glob, list or bundled name; re-exported here
+arrays.py          pictures from tensors, arrays and Pillow images
 sizes.py           sizes as a user writes them
 split.py           HeldOutSplit: a training set and a held-out set, by a hash of the names
 class_folders.py   training images of a directory, with labels by folder
@@ -16,6 +17,8 @@ from synth.data.pictures import (
     SMALLEST,
     SUFFIXES,
     Picture,
+    Source,
+    Sources,
     amplified,
     files_of,
     fitted,
@@ -34,6 +37,8 @@ __all__ = [
     "SMALLEST",
     "SUFFIXES",
     "Picture",
+    "Source",
+    "Sources",
     "amplified",
     "files_of",
     "fitted",

@@ -31,31 +31,43 @@ LARGEST = 120_000_000  # pixels in all; a larger image is a decompression bomb o
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # the mean colour of ImageNet's training images
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """One picture in full size.
 
     Args:
         name: its file's name, which records use.
         image: in RGB.
-        folder: name of the folder it is in, in a data set the class; empty where it is bundled.
+        folder: name of the folder it is in, in a data set the class; empty where it is in none.
+        values: float32 [3, h, w] in [0, 1] where the picture was given in finer steps than the 256
+            levels of `image`.
     """
 
     name: str
     image: Image.Image
     folder: str = ""
+    values: Tensor | None = None
+
+    def __str__(self) -> str:
+        return self.name
 
     def at(self, size: tuple[int, int]) -> Float[Tensor, "3 h w"]:
         """The picture at `size` (height, width), in [0, 1]: scaled to cover it, centre-cropped."""
+        if self.values is not None:
+            return _covering(self.values, size)
         return from_image(ImageOps.fit(self.image, (size[1], size[0]), Image.Resampling.BICUBIC))
+
+
+Source = str | Path | Picture  # of one picture
+Sources = Source | Sequence[Source]
 
 
 # pictures in use, by file: encoding, objective and metrics of a run share one in memory
 _IN_USE: WeakValueDictionary[tuple[str, int, int], Picture] = WeakValueDictionary()
 
 
-def picture(source: str | Path, word: str = "image") -> Picture:
-    """One picture from a path or a bundled name.
+def picture(source: Source, word: str = "image") -> Picture:
+    """One picture from a path or a bundled name; a `Picture` is given back as it is.
 
     Grey, palette, 16-bit and CMYK images become RGB, transparent ones get a white background, the
     camera's rotation is applied, and of an animation the first frame is read.
@@ -68,6 +80,8 @@ def picture(source: str | Path, word: str = "image") -> Picture:
         InputError: no such file, no permission, a folder, too small or too large an image, or one
             that cannot be read.
     """
+    if isinstance(source, Picture):
+        return source
     where = f"{word}={source}"
     bundled = _bundled(str(source))
     path = bundled or path_of(source, word)
@@ -115,7 +129,7 @@ def _check_size(image: Image.Image, where: str) -> None:
         )
 
 
-def pictures(source: str | Path | Sequence[str | Path], word: str = "images") -> list[Picture]:
+def pictures(source: Sources, word: str = "images") -> list[Picture]:
     """All pictures of a folder, a glob, a list, one path or one bundled name.
 
     Those of a folder (at any depth) or a glob are sorted by path, and files that cannot be read are
@@ -128,6 +142,8 @@ def pictures(source: str | Path | Sequence[str | Path], word: str = "images") ->
     Raises:
         InputError: no picture that can be read, or an unreadable one that is named itself.
     """
+    if isinstance(source, Picture):
+        return [source]
     if not isinstance(source, (str, Path)):
         if not source:
             raise InputError(f"{word}=[]: name at least one picture.")
@@ -201,6 +217,15 @@ def fitted(images: Float[Tensor, "n 3 h w"], size: tuple[int, int]) -> Float[Ten
     if tuple(images.shape[2:]) == size:
         return images
     return functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def _covering(values: Float[Tensor, "3 h w"], size: tuple[int, int]) -> Float[Tensor, "3 h2 w2"]:
+    """`values` scaled to cover `size` (height, width) and centre-cropped, as Pillow's ``fit``."""
+    height, width = values.shape[1:]
+    share = max(size[0] / height, size[1] / width)
+    crop = (round(size[0] / share), round(size[1] / share))  # of the picture, in its own pixels
+    top, left = (height - crop[0]) // 2, (width - crop[1]) // 2
+    return fitted(values[None, :, top : top + crop[0], left : left + crop[1]], size)[0]
 
 
 def amplified(difference: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:

@@ -19,8 +19,6 @@ from synth import data
 from synth.core.randomness import key_of
 from synth.errors import InputError
 
-Source = str | Sequence[str] | None
-
 
 @dataclass(frozen=True)
 class Split:
@@ -53,7 +51,7 @@ class HeldOutSplit:
 
     def __init__(
         self,
-        images: Source,
+        images: data.Sources | None,
         holdout: float = 0,
         seed: int = 0,
         word: str = "a universal perturbation",
@@ -64,8 +62,13 @@ class HeldOutSplit:
             raise InputError(
                 f"holdout={holdout}: write how many pictures to keep aside, or a share below 1."
             )
-        self.images: str | tuple[str, ...] = (
-            images if isinstance(images, str) else tuple(map(str, images))
+        # in a form by which `_read` can remember them
+        self.images: str | tuple[data.Source, ...] = (
+            tuple(images)
+            if isinstance(images, Sequence) and not isinstance(images, str)
+            else (images,)
+            if isinstance(images, data.Picture)
+            else str(images)
         )
         self.holdout = holdout
         self.seed = seed
@@ -91,7 +94,9 @@ class HeldOutSplit:
 
 
 @lru_cache(maxsize=2)
-def _read(images: str | tuple[str, ...], size: tuple[int, int]) -> tuple[Tensor, tuple[str, ...]]:
+def _read(
+    images: str | tuple[data.Source, ...], size: tuple[int, int]
+) -> tuple[Tensor, tuple[str, ...]]:
     """All pictures at `size`, uint8 [n, 3, h, w], and a unique name for each; cached."""
     pictures = data.pictures(images)
     pixels = torch.stack(

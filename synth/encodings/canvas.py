@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from synth import data
 from synth.core import Encoding
 from synth.data.sizes import Size, in_shape
@@ -13,16 +11,16 @@ from synth.errors import InputError, nearest
 
 
 def canvas(
-    start: str | None = "noise",
-    image: str | None = None,
-    images: str | Sequence[str] | None = None,
+    start: data.Source | None = "noise",
+    image: data.Source | None = None,
+    images: data.Sources | None = None,
     size: Size = None,
     noise: float = 0.15,
     epsilon: float | None = None,
     norm: str = "linf",
     longest: int | None = None,
     grey: bool = False,
-    content: str | None = None,
+    content: data.Source | None = None,
 ) -> Encoding:
     """A `Perturbation` of `image` or `images` where one is named, else `Pixels` from `start`.
 
@@ -71,7 +69,7 @@ def canvas(
     return Pixels(size, start, noise)
 
 
-def _start_image(start: str, image: str | None, images: str | Sequence[str] | None) -> str:
+def _start_image(start: str, image: data.Source | None, images: data.Sources | None) -> str:
     """`start`, none of the STARTS, as the image to perturb; InputError if it is not one."""
     if image is not None or images is not None:
         raise InputError(

@@ -8,7 +8,6 @@ facets of a class and start an ascent from each.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -53,7 +52,7 @@ class ClusterMeans(Encoding):
 
     def __init__(
         self,
-        images: str | Sequence[str] | None,
+        images: data.Sources | None,
         clusters: int = 4,
         layer: str | None = None,
         nearest: int = 15,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Sequence
 from contextlib import suppress
 
 import torch
@@ -63,8 +62,8 @@ class Generator(Encoding):
         self,
         weights: str | None = None,
         start: str = "random",
-        image: str | None = None,
-        images: str | Sequence[str] | None = None,
+        image: data.Source | None = None,
+        images: data.Sources | None = None,
         clip: float | None = 3.0,
         spread: float = 1.0,
         size: Size = None,
@@ -194,7 +193,7 @@ class Generator(Encoding):
             self.high = module.mean + self.clip * module.deviation
 
 
-def _start_image(start: str, image: str | None, images: str | Sequence[str] | None) -> str:
+def _start_image(start: str, image: data.Source | None, images: data.Sources | None) -> str:
     """`start`, none of the STARTS, as the image whose code is the start; InputError if not one."""
     if image is not None or images is not None:
         raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -53,8 +52,8 @@ class Perturbation(Encoding):
 
     def __init__(
         self,
-        image: str | None = None,
-        images: str | Sequence[str] | None = None,
+        image: data.Source | None = None,
+        images: data.Sources | None = None,
         epsilon: float | None = None,
         norm: str = "linf",
         start: str = "zeros",
@@ -156,7 +155,7 @@ class Perturbation(Encoding):
             self.clean_images = images.to(device)
 
 
-def _clean_pictures(image: str | None, images: str | Sequence[str] | None) -> list[data.Picture]:
+def _clean_pictures(image: data.Source | None, images: data.Sources | None) -> list[data.Picture]:
     """The pictures that one of `image` and `images` names."""
     if image is not None and images is not None:
         raise InputError(

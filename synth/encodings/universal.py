@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from synth import data
 from synth.core import Encoding, Genome, Images, Rows
 from synth.core.randomness import coins
 from synth.data.sizes import Size, size_of
-from synth.data.split import HeldOutSplit, Source, Split
+from synth.data.split import HeldOutSplit, Split
 from synth.encodings._ball import STARTS, Ball
 from synth.errors import InputError
 
@@ -55,7 +56,7 @@ class Universal(Encoding):
 
     def __init__(
         self,
-        images: Source = None,
+        images: data.Sources | None = None,
         holdout: float = 0,
         seed: int = 0,
         epsilon: float = 10 / 255,

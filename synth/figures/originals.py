@@ -28,7 +28,9 @@ class Originals(FigureMaker):
         InputError: where a picture cannot be read.
     """
 
-    def __init__(self, image: str | None = None, images: str | Sequence[str] | None = None) -> None:
+    def __init__(
+        self, image: data.Source | None = None, images: data.Sources | None = None
+    ) -> None:
         self.pictures: list[data.Picture] = []
         if images is not None:
             self.pictures = data.pictures(images)

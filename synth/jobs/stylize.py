@@ -84,8 +84,8 @@ class Stylize(Job):
 
     def __init__(
         self,
-        image: str | None = None,
-        images: str | Sequence[str] | None = None,
+        image: data.Source | None = None,
+        images: data.Sources | None = None,
         weights: str | None = None,
         longest: int = 1024,
         device: str = "auto",
@@ -107,17 +107,18 @@ class Stylize(Job):
         self.longest = longest
         self.film: Animation | None = None
         self.paths: list[Path] | None = None  # of a folder or glob, whose bad files are skipped
-        self.names: list[str] = []  # of pictures that must be readable
+        self.named: list[data.Source] = []  # pictures that must be readable
         if image is not None:
             data.picture(image)  # raises where it cannot be read
-            self.film = animation(path_of(image, "image"))
-            self.names = [image]
-        elif isinstance(images, str):
+            if not isinstance(image, data.Picture):
+                self.film = animation(path_of(image, "image"))
+            self.named = [image]
+        elif isinstance(images, str | Path):
             self.paths = data.files_of(images)
-            self.names = [images]
+            self.named = [images]
         else:
-            self.names = list(images or ())
-            data.pictures(self.names)
+            data.pictures(images or ())  # raises where one cannot be read
+            self.named = [images] if isinstance(images, data.Picture) else list(images or ())
         self.source = str(image or images)
 
     def run(self, record: Record) -> Result:
@@ -182,7 +183,7 @@ class Stylize(Job):
         self, record: Record, state: _Progress, saver: _Saver, interrupt: Interrupt
     ) -> bool:
         """Stylizes the pictures that are missing; False where Ctrl-C came first."""
-        sources: Sequence[str | Path] = self.names if self.paths is None else self.paths
+        sources: Sequence[data.Source] = self.named if self.paths is None else self.paths
         done = Counter(state.done)
         with progress.Steps("stylize", len(sources)) as bar:
             for place, source in enumerate(sources):
@@ -197,13 +198,13 @@ class Stylize(Job):
                     if self.paths is None:
                         raise
                     log.warning("skipped: %s", error)
-                    state.skipped.append(Path(source).name)
+                    state.skipped.append(Path(str(source)).name)
                 else:
                     item = self._item(record, len(state.items), picture.image, picture.name)
                     state.items.append(item)
                 state.done.append(str(source))
                 saver.save_sometimes()
-                bar.at(place + 1, Path(source).name)
+                bar.at(place + 1, Path(str(source)).name)
         return True
 
     def _stylize_film(

@@ -70,7 +70,7 @@ class TextureNearest(Job):
 
     def __init__(
         self,
-        style: str = "flower",
+        style: data.Source = "flower",
         size: Size = 128,
         neighbourhood: int = 9,
         levels: int = 3,

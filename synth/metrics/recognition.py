@@ -6,7 +6,7 @@ nearest candidate can be identified.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ class Recognition(Metric):
         InputError: where the pictures cannot be read.
     """
 
-    def __init__(self, images: str | Sequence[str] | None, layer: str | None = None) -> None:
+    def __init__(self, images: data.Sources | None, layer: str | None = None) -> None:
         self.pictures: list[data.Picture] = []
         if images is not None:
             self.pictures = data.pictures(images)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from synth import data
 from synth.core import BoundObjective, Objective, Readout
 from synth.core.network import OUTPUT, Network
 from synth.errors import InputError
@@ -43,8 +44,8 @@ class Alternatives(Objective):
 
     def __init__(
         self,
-        image: str | None = None,
-        images: str | Sequence[str] | None = None,
+        image: data.Source | None = None,
+        images: data.Sources | None = None,
         label: str | int | Sequence[str | int] | None = None,
         target: Names | None = None,
         count: int = 9,

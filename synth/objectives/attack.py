@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from synth import data
 from synth.core import Objective
 from synth.errors import InputError
 from synth.objectives.scores import ClassScore, Names, check_score
@@ -15,8 +16,8 @@ SCORES = {"margin": "margin", "cross_entropy": "log_probability", "probability":
 
 def attack(
     target: Names | None = None,
-    image: str | None = None,
-    images: str | Sequence[str] | None = None,
+    image: data.Source | None = None,
+    images: data.Sources | None = None,
     label: str | int | Sequence[str | int] | None = None,
     score: str = "margin",
     weight: float = 1.0,

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from synth import data
 from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import OUTPUT, Network
-from synth.data.split import HeldOutSplit, Source
+from synth.data.split import HeldOutSplit
 from synth.errors import InputError
 from synth.objectives._layers import clean_labels, select_index
 from synth.objectives.scores import Names, check_score, margin_of
@@ -53,7 +54,7 @@ class EveryPicture(Objective):
 
     def __init__(
         self,
-        images: Source = None,
+        images: data.Sources | None = None,
         holdout: float = 0,
         seed: int = 0,
         target: Names | None = None,

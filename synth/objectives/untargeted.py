@@ -52,8 +52,8 @@ class Untargeted(Objective):
 
     def __init__(
         self,
-        image: str | None = None,
-        images: str | Sequence[str] | None = None,
+        image: data.Source | None = None,
+        images: data.Sources | None = None,
         label: str | int | Sequence[str | int] | None = None,
         score: str = "margin",
         weight: float = 1.0,

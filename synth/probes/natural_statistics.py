@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 
+from synth import data
 from synth.core.network import Network
 from synth.metrics.naturalness import SUFFIX, fit
 from synth.probes.probe import Measurement, Probe
@@ -30,7 +29,7 @@ class MeasureNaturalStatistics(Probe):
 
     needs_pictures = True
 
-    def __init__(self, network: Network, images: str | Sequence[str]) -> None:
+    def __init__(self, network: Network, images: data.Sources) -> None:
         super().__init__(network, images)
 
     def measure(self, record: Record) -> Measurement:

@@ -56,7 +56,7 @@ class Probe(Job):
     def __init__(
         self,
         network: Network,
-        images: str | Sequence[str] | None = None,
+        images: data.Sources | None = None,
         layers: str | Sequence[str] | None = None,
     ) -> None:
         if images is None and self.needs_pictures:
