@@ -173,7 +173,8 @@ class Readout:
     times under different draws of the transform.
 
     Args:
-        activations: outputs of the objective's layers on the transformed images, by layer name.
+        activations: outputs of the objective's layers on the transformed images, by layer name;
+            at least those that the rows' items need.
         images: the images before the transform, [n, 3, h, w]; image priors read these.
         rows: item and random key of each image.
         picture_index: index of the source picture of each image among the encoding's, int64 [n];
@@ -223,6 +224,13 @@ class BoundObjective(ABC):
     @abstractmethod
     def __call__(self, readout: Readout) -> Mapping[str, Scores]:
         """Named terms, each [r, columns], higher is better, never reduced over rows."""
+
+    def layers_of(self, item: int) -> tuple[str, ...]:
+        """Those of `layers` that the rows of `item` need; by default all.
+
+        Where items need different ones, a readout may lack those that none of its rows needs.
+        """
+        return self.layers
 
     def at(self, size: tuple[int, int]) -> BoundObjective:
         """This objective for images of `size` (height, width); by default itself.

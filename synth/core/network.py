@@ -166,14 +166,19 @@ class Network(nn.Module):
         """
         return self._shapes
 
-    @property
-    def bytes_per_pixel(self) -> float:
-        """About how many bytes a forward and backward pass keep for each pixel of the input.
+    def bytes_per_image(self, size: tuple[int, int]) -> float:
+        """About how many bytes a forward and backward pass keep for an image.
 
-        The sum of all layers' outputs in float32.
+        64 for each of its pixels, and all layers' outputs in float32 at the size that they are
+        read at: with `fit` the network's own.
+
+        Args:
+            size: height and width of the image.
         """
+        height, width = self.size if self.fit else size
         values = sum(torch.Size(shape).numel() for shape in self._shapes.values())
-        return 4.0 * values / (self.size[0] * self.size[1]) + 64.0
+        values *= height * width / (self.size[0] * self.size[1])
+        return 4.0 * values + 64.0 * size[0] * size[1]
 
     @property
     def precision(self) -> str:

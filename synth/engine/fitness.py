@@ -6,7 +6,7 @@ memory budget. The gradient is taken inside each chunk, so that no graph outlive
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -28,6 +28,10 @@ from synth.core import (
 )
 from synth.core.network import Network
 
+# bytes of activations of the rows of one depth, from which a pass of their own saves time; measured
+# on a CPU (benchmarks/gradient/depth.py), estimated for a GPU, where small passes wait for launches
+LEAST_CPU_PASS = 8 << 20
+LEAST_GPU_PASS = 256 << 20
 EXACT_WIDTH = 16  # rows of a padded chunk; convolutions differ in the last bits between batch sizes
 
 
@@ -229,14 +233,15 @@ class ImageProblem(Problem):
         with torch.inference_mode() if cotangents is None else torch.enable_grad():
             if cotangents is not None:
                 genome = genome.detach().requires_grad_()
-            readout = self._read(genome, rows)
-            terms = self.objective(readout)
+            readouts, places = self._read(genome, rows)
+            terms = _in_order([self.objective(readout) for readout in readouts], places)
             scores = self._mean(total(terms))
             gradient = None if cotangents is None else _gradient(scores, genome, cotangents)
             with torch.no_grad():
                 monitored = scores
                 if self.monitor is not self.objective:
-                    monitored = self._mean(total(self.monitor(readout)))
+                    values = [self.monitor(readout) for readout in readouts]
+                    monitored = self._mean(total(_in_order(values, places)))
                 monitor = own(monitored.detach(), rows)
                 means = {name: self._mean(value.detach()) for name, value in terms.items()}
         # clones made outside of inference mode are ordinary tensors, which autograd may use
@@ -249,8 +254,15 @@ class ImageProblem(Problem):
             backwards=0,
         )
 
-    def _read(self, genome: Genome, rows: Rows) -> Readout:
-        """Images of the genomes, each under `views` transforms, and the network's activations."""
+    def _read(self, genome: Genome, rows: Rows) -> tuple[list[Readout], Tensor | None]:
+        """Images of the genomes, each under `views` transforms, and the network's activations.
+
+        Rows whose items need the same depth of the network are one readout.
+
+        Returns:
+            The readouts, and the place of each image in their concatenation; None where there is
+            one readout.
+        """
         images = self._decoder.decode(genome, rows)
         image_rows = self._image_rows(rows)
         picture_index = self.encoding.picture_index(rows)
@@ -258,16 +270,60 @@ class ImageProblem(Problem):
             images = images.repeat_interleave(self.views, 0)
             image_rows = image_rows.split(self.views)
             picture_index = picture_index.repeat_interleave(self.views)
-        return Readout(
-            self.network.read(
-                self.transform(images, image_rows), self.layers, fast=not self.precise
-            ),
-            images,
-            image_rows,
-            picture_index,
-            self.encoding.images_per_genome,
-            self.views,
+        parts = [self.transform(images, image_rows), images, picture_index]
+        if not self._passes_by_depth(images):
+            return [self._readout(self.layers, image_rows, *parts)], None
+        layers, depth_of_item = self._depths
+        depth = depth_of_item[image_rows.item]
+        order = depth.argsort(stable=True)
+        counts = depth.bincount(minlength=len(layers)).tolist()
+        groups = zip(
+            layers,
+            map(image_rows.select, order.split(counts)),
+            *(part.index_select(0, order).split(counts) for part in parts),
+            strict=True,
         )
+        return [self._readout(*group) for group in groups if len(group[1])], order.argsort()
+
+    def _passes_by_depth(self, images: Images) -> bool:
+        """Whether rows pass the network apart, each to the deepest layer of its own item."""
+        depths = len(self._depths[0])
+        if depths == 1 or self.exact:  # padding would cost more than depth
+            return False
+        size = (images.shape[2], images.shape[3])
+        least = LEAST_CPU_PASS if images.device.type == "cpu" else LEAST_GPU_PASS
+        return len(images) * self.network.bytes_per_image(size) >= least * depths
+
+    def _readout(
+        self,
+        layers: Sequence[str],
+        rows: Rows,
+        transformed: Images,
+        images: Images,
+        picture_index: Tensor,
+    ) -> Readout:
+        activations = self.network.read(transformed, layers, fast=not self.precise)
+        size = self.encoding.images_per_genome
+        return Readout(activations, images, rows, picture_index, size, self.views)
+
+    @cached_property
+    def _depths(self) -> tuple[list[tuple[str, ...]], Tensor]:
+        """The layers that items read, together for those whose deepest layer is the same.
+
+        Returns:
+            The layers at each depth, and the index of each item's depth, int64 [items].
+        """
+        place = list(self.network.layers).index
+        bounds = (self.objective, self.monitor)
+        items = range(max(1, *(len(bound.items or ()) for bound in bounds)))
+        needs = [[name for bound in bounds for name in bound.layers_of(item)] for item in items]
+        deepest = [max(map(place, names), default=-1) for names in needs]
+        layers: dict[int, dict[str, None]] = {}
+        for depth, names in zip(deepest, needs, strict=True):
+            layers.setdefault(depth, {}).update(dict.fromkeys(names))
+        index = [list(layers).index(depth) for depth in deepest]
+        device = self.network.device
+        return [tuple(names) for names in layers.values()], torch.tensor(index, device=device)
 
     def _image_rows(self, rows: Rows) -> Rows:
         """The rows of the decoded images."""
@@ -291,8 +347,7 @@ class ImageProblem(Problem):
                 yield torch.arange(first, first + EXACT_WIDTH).clamp_(max=count - 1)
             return
         assert encoding.size is not None
-        height, width = encoding.size
-        network_bytes = self.network.bytes_per_pixel * height * width * self.views
+        network_bytes = self.network.bytes_per_image(encoding.size) * self.views
         image_bytes = network_bytes + encoding.bytes_per_image
         most = max(1, int(self.memory // (image_bytes * encoding.images_per_genome)))
         pieces = -(-count // most)
@@ -302,6 +357,13 @@ class ImageProblem(Problem):
         length = -(-count // pieces)  # even pieces: no chunk of one row at the end
         for first in range(0, count, length):
             yield slice(first, min(first + length, count))
+
+
+def _in_order(parts: Sequence[Mapping[str, Tensor]], places: Tensor | None) -> Mapping[str, Tensor]:
+    """The terms of readouts as those of one, whose rows are at `places` in the concatenation."""
+    if places is None:
+        return parts[0]
+    return {name: torch.cat([part[name] for part in parts])[places] for name in parts[0]}
 
 
 def own(scores: Tensor, rows: Rows) -> Tensor:

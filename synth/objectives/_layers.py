@@ -45,17 +45,20 @@ def clean_labels(network: Network, images: reading.Source) -> Tensor:
     return labels
 
 
-def select_item(values: Sequence[Tensor], item: Tensor) -> Tensor:
+def select_item(values: Sequence[Tensor | None], item: Tensor) -> Tensor:
     """The value of each row's item: [r, 1].
 
     Args:
-        values: one tensor [r] for each item, or a single one that holds for all items.
+        values: one tensor [r] for each item, None for an item without a row, or a single one that
+            holds for all items.
         item: the item of each row, int64 [r].
     """
+    some = next(value for value in values if value is not None)
     if len(values) == 1:
-        return values[0][:, None]
+        return some[:, None]
     # a gather on the device, which does not wait for the host
-    return torch.stack(list(values), dim=1).gather(1, item[:, None])
+    columns = [torch.zeros_like(some) if value is None else value for value in values]
+    return torch.stack(columns, dim=1).gather(1, item[:, None])
 
 
 def select_index(index: Tensor, item: Tensor) -> Tensor:

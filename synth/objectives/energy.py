@@ -79,8 +79,15 @@ class _BoundEnergy(BoundObjective):
         ]
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
-        values = [self._energy(readout.activations[name], unit) for name, unit in self.parts]
+        activations = readout.activations
+        values = [
+            self._energy(activations[name], unit) if name in activations else None
+            for name, unit in self.parts
+        ]
         return {"energy": select_item(values, readout.rows.item)}
+
+    def layers_of(self, item: int) -> tuple[str, ...]:
+        return (self.parts[item if len(self.parts) > 1 else 0][0],)
 
     def _energy(self, values: Tensor, unit: int | None) -> Tensor:
         """The energy [r] of activations [r, c, ...]."""

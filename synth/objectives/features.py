@@ -45,9 +45,9 @@ class FeatureMatch(Objective):
     def __init__(
         self,
         layer: str | Sequence[str] | None = None,
-        image: str | None = None,
-        images: str | Sequence[str] | None = None,
-        content: str | None = None,
+        image: data.Source | None = None,
+        images: data.Sources | None = None,
+        content: data.Source | None = None,
         rectified: bool = True,
         weight: float = 1.0,
     ) -> None:
@@ -107,10 +107,15 @@ class _BoundFeatures(ReferenceObjective):
     def compare(self, readout: Readout) -> Mapping[str, Tensor]:
         picture = None if len(self.pictures) == 1 else readout.picture_index
         distances = {
-            name: self._distance(name, readout.activations[name], picture) for name in self.layers
+            name: self._distance(name, readout.activations[name], picture)
+            for name in self.layers
+            if name in readout.activations
         }
-        values = [distances[name] for name in self.item_layers]
+        values = [distances.get(name) for name in self.item_layers]
         return {"features": -select_item(values, readout.rows.item)}
+
+    def layers_of(self, item: int) -> tuple[str, ...]:
+        return (self.item_layers[item if len(self.item_layers) > 1 else 0],)
 
     def _distance(self, name: str, values: Tensor, picture: Tensor | None) -> Tensor:
         """The relative distance [r] of `values` at layer `name`; `picture` [r] is each row's."""

@@ -100,14 +100,14 @@ class GramMatch(Objective):
 
     def __init__(
         self,
-        style: str | Sequence[str] | None,
+        style: data.Sources | None,
         weights: Sequence[float] | None = None,
         layers: str | Sequence[str] | None = None,
         depth: int | Sequence[int] | None = None,
         statistic: str = "gram",
         style_scale: float = 1.0,
         colours: str = "style",
-        content: str | None = None,
+        content: data.Source | None = None,
         rectified: bool = True,
         weight: float = 1.0,
     ) -> None:
@@ -115,9 +115,11 @@ class GramMatch(Objective):
             raise InputError(
                 "style: whose style? Write style=PATH, or style='[PATH,PATH]' for several."
             )
-        names = [style] if isinstance(style, str) else list(style)
-        self.styles = [data.picture(name, "style") for name in names]
-        self.shares = _shares(weights, len(names))
+        sources = (
+            list(style) if isinstance(style, Sequence) and not isinstance(style, str) else [style]
+        )
+        self.styles = [data.picture(source, "style") for source in sources]
+        self.shares = _shares(weights, len(sources))
         _check_choice("statistic", statistic, STATISTICS)
         _check_choice("colours", colours, COLOURS)
         self.content = None
@@ -173,12 +175,14 @@ class _BoundGram(ReferenceObjective):
         self.network = network
         self.layers = tuple(layers)
         self.statistic = STATISTICS[match.statistic]
-        depths = match.depth or [len(layers)]
-        shares = [[(place < depth) / depth for place in range(len(layers))] for depth in depths]
+        self.depths = match.depth or [len(layers)]
+        shares = [
+            [(place < depth) / depth for place in range(len(layers))] for depth in self.depths
+        ]
         self.shares = torch.tensor(shares, device=network.device)  # [items, layers]
         styles = " + ".join(picture.name for picture in match.styles)
         self.items = [
-            Target(f"to {layers[depth - 1]}" if match.by_depth else styles) for depth in depths
+            Target(f"to {layers[depth - 1]}" if match.by_depth else styles) for depth in self.depths
         ]
         self.targets: list[list[Tensor]] = []  # of each layer, the parts of its statistic
         self.norms: list[list[Tensor]] = []  # their squared norms
@@ -200,6 +204,9 @@ class _BoundGram(ReferenceObjective):
     def compare(self, readout: Readout) -> Mapping[str, Tensor]:
         distances = []
         for name, targets, norms in zip(self.layers, self.targets, self.norms, strict=True):
+            if name not in readout.activations:  # no row's share of it is above 0
+                distances.append(readout.images.new_zeros(len(readout.images)))
+                continue
             parts = zip(self.statistic(readout.activations[name]), targets, norms, strict=True)
             errors = [
                 (value - target).square().flatten(1).sum(1) / norm for value, target, norm in parts
@@ -207,6 +214,9 @@ class _BoundGram(ReferenceObjective):
             distances.append(torch.stack(errors).mean(0))
         shares = self.shares if len(self.shares) == 1 else self.shares[readout.rows.item]
         return {"style": -(torch.stack(distances, dim=1) * shares).sum(1, keepdim=True)}
+
+    def layers_of(self, item: int) -> tuple[str, ...]:
+        return self.layers[: self.depths[item if len(self.depths) > 1 else 0]]
 
     def _statistics(
         self, picture: data.Picture, size: tuple[int, int], content: Tensor | None

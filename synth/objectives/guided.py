@@ -43,7 +43,7 @@ class Guided(Objective):
 
     def __init__(
         self,
-        guide: str | None,
+        guide: data.Source | None,
         layer: str | Sequence[str],
         longest: int | None = None,
         rectified: bool = True,
@@ -103,12 +103,22 @@ class _BoundGuided(BoundObjective):
                 )
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
-        scores = []
-        for name in self.item_layers:
-            values = self._flat(readout.activations[name])
-            matches = best_matches(values.detach(), self.features[name])
-            scores.append((values * matches).sum((1, 2)) / values[0].numel())
-        return {"guided": select_item(scores, readout.rows.item)}
+        scores = {
+            name: self._match(name, readout.activations[name])
+            for name in self.layers
+            if name in readout.activations
+        }
+        values = [scores.get(name) for name in self.item_layers]
+        return {"guided": select_item(values, readout.rows.item)}
+
+    def layers_of(self, item: int) -> tuple[str, ...]:
+        return (self.item_layers[item if len(self.item_layers) > 1 else 0],)
+
+    def _match(self, name: str, activations: Tensor) -> Tensor:
+        """The score [r] of activations [r, c, h, w] at layer `name`."""
+        values = self._flat(activations)
+        matches = best_matches(values.detach(), self.features[name])
+        return (values * matches).sum((1, 2)) / values[0].numel()
 
     def _flat(self, values: Tensor) -> Tensor:
         return (values.clamp_min(0) if self.rectified else values).flatten(2)

@@ -70,5 +70,9 @@ class _BoundSum(BoundObjective):
             terms[name] = value if weight == 1.0 else value * weight
         return terms
 
+    def layers_of(self, item: int) -> tuple[str, ...]:
+        needs = [bound.layers_of(item) for bound, _ in self.terms.values()]
+        return tuple(dict.fromkeys(layer for layers in needs for layer in layers))
+
     def target(self, rows: Rows) -> list[Target | None]:
         return self.first.target(rows)

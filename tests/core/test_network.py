@@ -229,7 +229,7 @@ def test_layers_stand_in_the_order_they_run() -> None:
     assert network.layers["conv2"] == (6, 12, 12)
     assert network.layers[OUTPUT] == (5,)
     values = 6 * 144 * 6 + 5 + 5
-    assert network.bytes_per_pixel == pytest.approx(4 * values / 144, abs=64.001)
+    assert network.bytes_per_image((12, 12)) == pytest.approx(4 * values, abs=64.001 * 144)
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def test_several_images_of_codes(file: Path) -> None:
 def test_memory_includes_the_activations_of_the_generator(file: Path, network: Network) -> None:
     encoding = Generator(str(file)).at((16, 16))
     bound = ClassScore("lemon").bind(network)
-    a_row = network.bytes_per_pixel * 256 + encoding.bytes_per_image
+    a_row = network.bytes_per_image((16, 16)) + encoding.bytes_per_image
     problem = ImageProblem(network, encoding, Chain(), bound, bound, int(4.5 * a_row))
     chunks = problem._chunks(12, problem.encoding)
     assert [chunk.stop - chunk.start for chunk in chunks] == [4, 4, 4]

@@ -137,7 +137,7 @@ def test_any_chunk_size_gives_the_same_numbers(
 
 
 def test_chunks_fit_the_memory_and_are_even(network: Network, forwards: list[int]) -> None:
-    row = network.bytes_per_pixel * 16 * 16
+    row = network.bytes_per_image((16, 16))
     for most, count, expected in (
         (7, 7, [7]),
         (3, 7, [3, 3, 1]),
@@ -158,7 +158,26 @@ def test_chunks_fit_the_memory_and_are_even(network: Network, forwards: list[int
 
 def test_the_estimate_of_memory_is_that_of_the_layers(network: Network) -> None:
     values = 8 * 256 * 2 + 8 * 64 + 12 * 64 * 3 + 12 * 16 * 2 + 5 * 2
-    assert network.bytes_per_pixel * 256 == pytest.approx(4 * values + 64 * 256)
+    assert network.bytes_per_image((16, 16)) == pytest.approx(4 * values + 64 * 256)
+    assert network.bytes_per_image((64, 16)) == pytest.approx(4 * (4 * values + 64 * 256))
+    network.fit = True  # read at its own size, whatever the image's
+    for size in ((16, 16), (64, 16), (8, 8)):
+        expected = 4 * values + 64 * size[0] * size[1]
+        assert network.bytes_per_image(size) == pytest.approx(expected)
+
+
+def test_fitted_images_are_charged_at_the_size_that_they_are_read_at(
+    network: Network, forwards: list[int]
+) -> None:
+    network.fit = True
+    score = ClassScore("lemon").bind(network)
+    parts = {"objective": score, "monitor": score, "encoding": Pixels(64)}
+    memory = int(network.bytes_per_image((64, 64)) * 5 + 1)
+    genome = rows_of(5).uniform(3, 64, 64)
+    problem(network, memory=memory, **parts).evaluate(genome, rows_of(5))
+    assert forwards == [5]
+    unfitted = network.bytes_per_image((16, 16)) * 16 * 5
+    assert memory < 0.7 * unfitted
 
 
 def test_exact_is_bit_equal_alone_in_any_batch_and_at_any_place(network: Network) -> None:
