@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from benchmarks import parts
 
-PARTS = ("projected", "minimal", "universal", "ascent", "inversion", "style", "dream")
+PARTS = ("projected", "minimal", "universal", "ascent", "inversion", "style", "dream", "depth")
 
 if __name__ == "__main__":
     parts.run("benchmarks.gradient", PARTS)
