@@ -63,7 +63,7 @@ def step() -> list[tuple[str, str]]:
     from synth.networks.torchvision import torchvision
     from synth.objectives.priors import L2, TotalVariation
     from synth.objectives.scores import ClassScore
-    from synth.objectives.weighted import WeightedSum
+    from synth.core.weighted_sum import WeightedSum
     from synth.searches.gradient import Gradient
 
     memory.keep_freed()  # as the command line does, for both sides

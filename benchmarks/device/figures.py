@@ -25,7 +25,7 @@ from synth.networks.bundled import bundled
 from synth.objectives.every_class import EveryClass
 from synth.objectives.priors import L2, TotalVariation
 from synth.objectives.scores import ClassScore
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
 from synth.searches.map_elites import MapElites

@@ -28,7 +28,7 @@ from synth.networks.stylizer import SHIPPED, read_stylizer
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.searches.gradient import Gradient
 from synth.training.stylizer.perceptual import PerceptualLoss
 from synth.transforms.affine import Jitter

@@ -32,7 +32,7 @@ from synth.engine.experiment import Experiment
 from synth.networks.torchvision import torchvision
 from synth.objectives.priors import TotalVariation
 from synth.objectives.scores import ClassScore
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.searches.gradient import Gradient
 from synth.transforms.affine import Chain, Jitter, Rotate, Scale
 

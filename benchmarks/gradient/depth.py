@@ -28,7 +28,7 @@ from synth.objectives.energy import Energy
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import AlphaNorm, TotalVariation
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.transforms.affine import Chain, Jitter
 
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))

@@ -31,7 +31,7 @@ from synth.engine.experiment import Experiment
 from synth.networks.torchvision import torchvision
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.searches.gradient import Gradient
 
 SYNTH = str(Path(sys.executable).parent / "synth")

@@ -7,6 +7,7 @@ interfaces.py   Encoding, Transform, Objective, BoundObjective, Problem, Search,
                 they exchange: Target, Readout, Evaluation, StepReport
 operators.py    Selection, Crossover, Mutation, Survival: the operators of evolution
 types.py        types of tensors: Images, Genome, Scores, PerRow, State, Cotangents
+weighted_sum.py the weighted sum of objectives, which adding them gives
 part.py         Part: the base class of all parts and jobs, whose numbers are finite
 network.py      Network: a frozen classifier whose layers can be read
 inference.py    the copy of a network that searches read: folded, in bfloat16

@@ -250,6 +250,9 @@ class BoundObjective(ABC):
 class Objective(Part):
     """What a search maximises: names of classes and layers, and weights, before a network is known.
 
+    Objectives add, subtract and multiply by numbers: ``ClassScore("lemon") - 0.1 * L2()`` is a
+    `WeightedSum`, whose first term names the items.
+
     Attributes:
         weight: its factor where it is one term of a sum.
         needs_original: whether it is about a clean image, which the encoding has to start from.
@@ -265,6 +268,24 @@ class Objective(Part):
         Raises:
             InputError: the network has no such class or layer; the message names the nearest.
         """
+
+    def __add__(self, other: Objective) -> Objective:
+        from synth.core.weighted_sum import summed
+
+        return summed(self, other)
+
+    def __sub__(self, other: Objective) -> Objective:
+        return self + (-1.0) * other
+
+    def __mul__(self, factor: float) -> Objective:
+        from synth.core.weighted_sum import scaled
+
+        return scaled(self, factor)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Objective:
+        return self * -1.0
 
 
 @dataclass

@@ -19,6 +19,7 @@ from torch import Tensor
 from synth.core import Encoding, Objective, Rows, Search, StepReport, Transform, ones
 from synth.core.network import Network
 from synth.core.part import check_parts
+from synth.core.weighted_sum import WeightedSum
 from synth.engine.compatibility import Parts, check_compatible, items_rows, refuse_already_met
 from synth.engine.fitness import ImageProblem
 from synth.engine.memory import check_memory
@@ -36,7 +37,6 @@ from synth.engine.writing import (
     save_strips,
 )
 from synth.errors import InputError
-from synth.objectives.weighted import WeightedSum
 from synth.record import progress
 from synth.record.interrupt import Interrupt
 from synth.record.job import Job

@@ -36,7 +36,10 @@ Each YAML of ``conf/objective/`` with its class and file:
     niches                 Niches in niches.py: class scores in a grid of behaviour descriptors
     total_variation        TotalVariation in priors.py: total variation of the image
     untargeted             Untargeted in untargeted.py: untargeted adversarial objective
-    weighted               WeightedSum in weighted.py: weighted sum of objectives
+    weighted               WeightedSum in core/weighted_sum.py: weighted sum of objectives
+
+From Python also: `Each` in each.py, an objective of its own for each item, and `Function` in
+function.py, any function of activations.
 """
 
 __all__ = [
@@ -44,15 +47,16 @@ __all__ = [
     "attack",
     "diversity",
     "dream",
+    "each",
     "energy",
     "every_class",
     "every_picture",
     "features",
+    "function",
     "gram",
     "guided",
     "niches",
     "priors",
     "scores",
     "untargeted",
-    "weighted",
 ]

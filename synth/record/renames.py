@@ -29,6 +29,7 @@ CLASSES = {
     "synth.measures.walk.Walk": "synth.figures.walk.Walk",
     "synth.networks.trained.trained": "synth.networks.bundled.bundled",
     "synth.objectives.rivals.Rivals": "synth.objectives.alternatives.Alternatives",
+    "synth.objectives.weighted.WeightedSum": "synth.core.weighted_sum.WeightedSum",
     "synth.onemax.OneMax": "synth.jobs.onemax.OneMax",
     "synth.probes.natural_statistics.NaturalStatistics": (
         "synth.probes.natural_statistics.MeasureNaturalStatistics"

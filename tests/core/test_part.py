@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import pytest
 
 from synth.core.part import Part, check_parts
+from synth.core.weighted_sum import WeightedSum
 from synth.errors import InputError
 from synth.objectives.priors import L2
-from synth.objectives.weighted import WeightedSum
 from synth.searches.gradient import Gradient
 from synth.searches.operators.mutation import GaussianMutation
 

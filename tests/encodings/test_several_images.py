@@ -16,7 +16,7 @@ from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.objectives.diversity import Diversity
 from synth.objectives.scores import Channel
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 

@@ -21,7 +21,7 @@ from synth.objectives.gram import GramMatch
 from synth.objectives.guided import Guided
 from synth.objectives.priors import TotalVariation
 from synth.objectives.scores import ClassScore
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.transforms.affine import Chain, Jitter
 
 LAYERS = ["conv2", "conv1", "pool2", "conv1"]  # read at relu2, relu1, pool2, relu1

@@ -31,7 +31,7 @@ from synth.errors import InputError
 from synth.jobs.comparison import Comparison
 from synth.objectives.priors import TotalVariation
 from synth.objectives.scores import Channel, ClassScore
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.record.folder_record import FolderRecord
 from synth.record.result import read_result
 from synth.searches.genetic import Genetic

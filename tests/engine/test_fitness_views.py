@@ -15,7 +15,7 @@ from synth.core.network import OUTPUT, Network
 from synth.encodings.pixels import Pixels
 from synth.engine.fitness import EXACT_WIDTH, ImageProblem
 from synth.objectives.scores import ClassScore
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.transforms.affine import Chain, Jitter
 
 TARGETS = ["teapot", "lemon", "goldfish", 4, 1]

@@ -18,7 +18,7 @@ from synth.metrics.term_error import TermError
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 

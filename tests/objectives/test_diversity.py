@@ -15,7 +15,7 @@ from synth.encodings.several_images import SeveralImages
 from synth.engine.experiment import Experiment
 from synth.objectives.diversity import Diversity
 from synth.objectives.scores import Channel
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 from synth.transforms.affine import Jitter

@@ -15,7 +15,7 @@ from synth.errors import InputError
 from synth.objectives.dream import dream
 from synth.objectives.energy import Energy
 from synth.objectives.guided import Guided
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 
 
 @pytest.fixture(scope="module")

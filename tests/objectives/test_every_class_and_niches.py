@@ -26,7 +26,7 @@ from synth.objectives.niches import (
     detail,
     symmetry,
 )
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 
 
 def readout(network: Network, images: Tensor) -> Readout:

@@ -18,7 +18,7 @@ from synth.encodings.pixels import Pixels
 from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
 from synth.objectives.features import FeatureMatch
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.searches.gradient import Gradient
 from synth.transforms.affine import Chain
 from synth.transforms.crop import Crop

@@ -19,7 +19,7 @@ from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch, covariance, gram
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.searches.gradient import Gradient
 from synth.searches.lbfgs import LBFGS
 from synth.searches.stages import octaves

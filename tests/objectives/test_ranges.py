@@ -13,7 +13,7 @@ from synth.core.network import OUTPUT, Network
 from synth.objectives.every_class import EveryClass
 from synth.objectives.scores import SCORES, ClassScore
 from synth.objectives.untargeted import Untargeted
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 
 
 def scores_of(bound: BoundObjective, network: Network) -> torch.Tensor:

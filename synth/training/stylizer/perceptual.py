@@ -12,11 +12,11 @@ from torch import Tensor
 
 from synth.core import BoundObjective, Images, Readout, Rows
 from synth.core.network import Network
+from synth.core.weighted_sum import WeightedSum
 from synth.errors import InputError
 from synth.objectives.features import content_layer, relative_distance, squared_norms
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
-from synth.objectives.weighted import WeightedSum
 
 
 class PerceptualLoss:

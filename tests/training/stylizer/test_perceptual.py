@@ -16,7 +16,7 @@ from synth.errors import InputError
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
-from synth.objectives.weighted import WeightedSum
+from synth.core.weighted_sum import WeightedSum
 from synth.training.stylizer.perceptual import PerceptualLoss
 
 SIZE, LAYERS = (24, 16), ["conv1", "conv2"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -35,6 +37,34 @@ class WeightedSum(Objective):
         return _BoundSum(
             {name: (term.bind(network), term.weight) for name, term in self.terms.items()}
         )
+
+
+def summed(first: Objective, second: Objective) -> WeightedSum:
+    """The sum of two objectives; the terms of sums stay terms."""
+    terms: dict[str, Objective] = {}
+    for objective in (first, second):
+        for name, term in _terms(objective).items():
+            number = 1 + sum(other.rstrip("0123456789_") == name for other in terms)
+            terms[name if number == 1 else f"{name}_{number}"] = term
+    return WeightedSum(terms)
+
+
+def scaled(objective: Objective, factor: float) -> Objective:
+    """An objective `factor` times as large; of a sum each term is."""
+    if not math.isfinite(factor):
+        raise InputError(f"objective: a factor of {factor}; write a finite number.")
+    if isinstance(objective, WeightedSum):
+        return WeightedSum({name: scaled(term, factor) for name, term in objective.terms.items()})
+    other = copy.copy(objective)
+    other.weight = objective.weight * factor
+    return other
+
+
+def _terms(objective: Objective) -> Mapping[str, Objective]:
+    """The terms of a sum; of another objective itself, under the name of its class."""
+    if isinstance(objective, WeightedSum):
+        return objective.terms
+    return {type(objective).__name__.lower(): objective}
 
 
 class _BoundSum(BoundObjective):

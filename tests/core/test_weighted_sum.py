@@ -8,10 +8,10 @@ from small_worlds import rows_of
 
 from synth.core import Readout
 from synth.core.network import Network
+from synth.core.weighted_sum import WeightedSum
 from synth.errors import InputError
 from synth.objectives.priors import L2, TotalVariation
 from synth.objectives.scores import Channel, ClassScore
-from synth.objectives.weighted import WeightedSum
 
 
 def test_terms_are_the_parts_times_their_weights(network: Network) -> None:
