@@ -24,6 +24,7 @@ from synth.core.randomness import key_of
 from synth.engine.memory import check_fits
 from synth.errors import InputError
 from synth.record.atomic import write_atomically
+from synth.record import progress
 from synth.record.job import Job
 from synth.record.record import Record, versions
 from synth.record.result import Figure, Result
@@ -96,7 +97,7 @@ class OneMax(Job):
         """Evolves and prints; leaves steps.jsonl and a picture of all populations."""
         start = time.perf_counter()
         record.resume()  # a run this short begins again where it was killed
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=progress.silent)
         key = torch.tensor([key_of(self.seed, "onemax")], device=self.device)
         rows = Rows(torch.zeros_like(key), key)
         bits = (rows.uniform(self.population, self.length) < 0.5).float()

@@ -1,30 +1,45 @@
-"""Progress of a run: a live bar on a terminal, periodic log lines where the output is piped."""
+"""Progress of a run: a live bar on a terminal or in a notebook, log lines where it is piped."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from synth.errors import printable
+from synth.record.notebook import NotebookBar, in_notebook
 
 log = logging.getLogger(__name__)
 
 EVERY = 10.0  # seconds between log lines; a training, which takes hours, has fewer
 live = True  # switched off in a sweep, where bars of many runs would fill the screen
+silent = False  # switched on where nothing is to be printed at all
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """A block in which nothing is printed: no bar, no table."""
+    global silent
+    before, silent = silent, True
+    try:
+        yield
+    finally:
+        silent = before
 
 
 def plain_console(stderr: bool = False, piped_width: int | None = None) -> Console:
-    """A console that prints what looks like rich's markup as it is.
+    """A console that prints what looks like rich's markup as it is; nothing while `silenced`.
 
     Args:
         stderr: whether it prints to standard error instead of standard output.
         piped_width: columns where the output is piped; rich's default where None.
     """
-    console = Console(stderr=stderr, markup=False, emoji=False)
+    console = Console(stderr=stderr, markup=False, emoji=False, quiet=silent)
     if piped_width is not None and not console.is_terminal:
         console.width = piped_width
     return console
@@ -48,8 +63,11 @@ class Steps:
         self.every = every
         console = console or plain_console(stderr=True)
         self._bar: Progress | None = None
+        self._notebook: NotebookBar | None = None
         self._last = time.monotonic()
-        if live and console.is_terminal:
+        if live and not silent and in_notebook():
+            self._notebook = NotebookBar(self.title, total)
+        elif live and not silent and console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
@@ -75,11 +93,15 @@ class Steps:
     ) -> None:
         if self._bar:
             self._bar.stop()
+        if self._notebook:
+            self._notebook.close()
 
     def at(self, step: int, status: str) -> None:
         """Shows that `step` steps are done, and the `status` in a few words."""
         if self._bar:
             self._bar.update(self._task, completed=step, status=printable(status))
+        elif self._notebook:
+            self._notebook.at(step, printable(status))
         elif time.monotonic() - self._last > self.every:
             self._last = time.monotonic()
             log.info("%s: step %d of %d, %s", self.title, step, self.total, status)
