@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from synth.core.hardware import is_out_of_memory
+from synth.core.outputs import logits_of
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def inference_copy(
     copy = InferenceCopy(module)
     pairs = _pairs(calls) if fold else {}
     if pairs:
-        expected = module(example)
+        expected = logits_of(module(example))
         candidate = deepcopy(module)
         for layer, norm in pairs.items():
             _fold(candidate, layer, norm)
@@ -193,7 +194,7 @@ def _changed(pairs: Mapping[str, str]) -> frozenset[str]:
 def _close(module: nn.Module, example: Tensor, expected: Tensor) -> bool:
     """Whether the outputs are those `expected`, up to rounding."""
     try:
-        error = (module(example) - expected).abs().amax()
+        error = (logits_of(module(example)) - expected).abs().amax()
     except Exception as problem:  # the module's own code decides what it raises
         if is_out_of_memory(problem):
             raise
@@ -204,7 +205,7 @@ def _close(module: nn.Module, example: Tensor, expected: Tensor) -> bool:
 def _failure(module: nn.Module, example: Tensor) -> str:
     """Why `module` cannot be used on inputs like `example`; empty where it can."""
     try:
-        output = module(example)
+        output = logits_of(module(example))
     except Exception as problem:  # the module's own code decides what it raises
         if is_out_of_memory(problem):
             raise

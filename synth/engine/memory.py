@@ -62,9 +62,9 @@ def _gradient_bytes(network: Network, layers: Sequence[str], size: tuple[int, in
         torch.Size(network.layers[name]).numel()
         for name in names[:depth]
         if name != OUTPUT
-        and isinstance(network.module.get_submodule(name), (*CONVOLUTIONS, nn.Linear))
+        and isinstance(network.part(name), (*CONVOLUTIONS, nn.Linear))
     )
-    height, width = network.size if network.fit else size
+    height, width = network.size_read(size)
     return values * height * width / (network.size[0] * network.size[1])
 
 

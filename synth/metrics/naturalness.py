@@ -24,7 +24,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from synth import data
-from synth.core.network import OUTPUT, Network, over_places
+from synth.core.network import Network, over_places
 from synth.errors import InputError
 from synth.files import path_of
 from synth.networks import reading, weights_io
@@ -135,7 +135,8 @@ def fit(network: Network, pictures: Sequence[data.Picture]) -> NaturalStatistics
 
 def _layers(network: Network) -> tuple[str, ...]:
     """Every ReLU; in a network without ReLU modules, every layer with weights but the last."""
-    parts = {name: network.module.get_submodule(name) for name in network.layers if name != OUTPUT}
+    modules = dict(network.module.named_modules())
+    parts = {name: modules[name] for name in network.layers if name in modules}
     layers = [name for name, part in parts.items() if isinstance(part, nn.ReLU)]
     if not layers:
         layers = [name for name, part in parts.items() if isinstance(part, nn.Conv2d | nn.Linear)]

@@ -1,7 +1,7 @@
-"""Default layers of a network, by what they do: one for each resolution, and the penultimate layer.
+"""Default layers of a network, by what they do: for style, content, a dream, the code of an image.
 
-Architectures name their layers differently. From which layers style is read, and from which the
-code of an image, is derived here from the structure of the network.
+Architectures name their layers differently. Which are read where a user names none is derived here
+from the structure of the network.
 """
 
 from __future__ import annotations
@@ -14,34 +14,80 @@ from synth.core.network import ACTIVATIONS, OUTPUT, Network
 from synth.errors import InputError
 
 FEWEST = 4  # resolutions; networks with fewer have several depths at one resolution
+MOST = 5  # depths that such a network gives
+PLACES = 8  # rows and columns that a layer to dream at has at least, where the network has such
 
 
 def style_layers(network: Network) -> list[str]:
     """The first activation function or block of each resolution, from shallow to deep.
 
     Gram matrices of style are read there. A block is a module whose children do not simply run one
-    after the other: a Fire module, a residual block. In a VGG these are relu1_1, relu2_1, ...,
-    relu5_1, as in Gatys et al. 2016; in SqueezeNet 1.1 features.1, .3, .6 and .9; in a ResNet the
-    first ReLU and the first block of each stage. A network of fewer than four resolutions, such as
-    AlexNet, gives all its activation functions and blocks.
+    after the other: a Fire module, a residual block, a block of a transformer. In a VGG these are
+    relu1_1, relu2_1, ..., relu5_1, as in Gatys et al. 2016; in SqueezeNet 1.1 features.1, .3, .6
+    and .9; in a ResNet the first ReLU and the first block of each stage; in a Swin transformer the
+    first block of each stage. A network of fewer than four resolutions, such as AlexNet or a ViT,
+    gives its activation functions and blocks, five of them, evenly spread, where there are more.
 
     Raises:
         InputError: the network has no spatial layers.
     """
-    sizes: dict[str, tuple[int, ...]] = {}
-    for name, part in _chain(network.module):
-        shape = network.layers.get(name, ())
-        spatial = len(shape) == 3 and min(shape[1:]) > 1
-        if spatial and (isinstance(part, ACTIVATIONS) or _is_block(part)):
-            sizes[name] = shape[1:]
-    if not sizes:
-        raise InputError(
-            f"layers: {network.name} has no activation with places to choose from; name "
-            "layers=[...]."
-        )
+    sizes = _sizes(network)
     # in reverse, so that of several layers of a size the first one remains
     first = {size: name for name, size in reversed(sizes.items())}
-    return [name for name in sizes if len(first) < FEWEST or first[sizes[name]] == name]
+    if len(first) >= FEWEST:
+        return [name for name in sizes if first[sizes[name]] == name]
+    names = list(sizes)
+    count = min(len(names), MOST)
+    return [names[round(place * (len(names) - 1) / max(count - 1, 1))] for place in range(count)]
+
+
+def content_layer(network: Network) -> str:
+    """The layer whose features are a picture's content: the penultimate of `style_layers`."""
+    return style_layers(network)[-2:][0]
+
+
+def dream_layer(network: Network) -> str:
+    """The layer that a dream amplifies, at middle depth, where motifs are largest.
+
+    It is the deepest activation function or block with 8 x 8 places or more: relu5 of the network
+    in the package, relu5_3 of a VGG, the last block of the third stage of a ResNet or a Swin
+    transformer. Where all have the same resolution, as in a ViT, it is the one at two thirds of the
+    depth.
+
+    Raises:
+        InputError: the network has no spatial layers.
+    """
+    sizes = _sizes(network)
+    names = [name for name, size in sizes.items() if min(size) >= PLACES] or list(sizes)
+    if len(names) > 2 and len(set(sizes.values())) == 1:
+        return names[2 * len(names) // 3 - 1]
+    return names[-1]
+
+
+def unit_layer(network: Network) -> str:
+    """The layer whose units' preferred images are drawn: `dream_layer` before its activation.
+
+    Behind a ReLU a unit that is not active has no gradient.
+    """
+    behind = dream_layer(network)
+    return next((name for name in network.layers if network.rectified(name) == behind), behind)
+
+
+def code_layer(network: Network) -> str:
+    """The layer whose activations are the code of a picture, from which a generator draws it.
+
+    It is the first fully connected layer that others follow (fc6 of AlexNet and VGG, after
+    Dosovitskiy & Brox 2016), else the penultimate layer.
+
+    Raises:
+        InputError: the network has a single layer of weights, or none.
+    """
+    linear = [
+        name
+        for name, shape in network.layers.items()
+        if len(shape) == 1 and isinstance(network.part(name), nn.Linear)
+    ]
+    return linear[0] if len(linear) > 1 else penultimate_layer(network)
 
 
 def penultimate_layer(network: Network) -> str:
@@ -54,7 +100,7 @@ def penultimate_layer(network: Network) -> str:
     weighted = [
         place
         for place, name in enumerate(order)
-        if isinstance(network.module.get_submodule(name), nn.Linear | nn.Conv2d)
+        if isinstance(network.part(name), nn.Linear | nn.Conv2d)
     ]
     if not weighted or weighted[-1] == 0:
         raise InputError(
@@ -63,13 +109,30 @@ def penultimate_layer(network: Network) -> str:
     return order[weighted[-1] - 1]
 
 
-def _chain(part: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
+def _sizes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Rows and columns of the activation functions and blocks that have any, in order."""
+    sizes: dict[str, tuple[int, ...]] = {}
+    for name, part in _chain(network, network.module):
+        shape = network.layers.get(name, ())
+        spatial = len(shape) == 3 and min(shape[1:]) > 1
+        if spatial and (isinstance(part, ACTIVATIONS) or _is_block(part)):
+            sizes[name] = shape[1:]
+    if not sizes:
+        raise InputError(
+            f"layers: {network.name} has no activation with places to choose from; name "
+            "layers=[...]."
+        )
+    return sizes
+
+
+def _chain(network: Network, part: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
     """The modules that run one after the other, by name; a block counts as one."""
     for name, child in part.named_children():
-        if isinstance(child, nn.Sequential):
-            yield from _chain(child, f"{path}{name}.")
+        inner = path + name
+        if isinstance(child, nn.Sequential | nn.ModuleList) or inner in network.chains:
+            yield from _chain(network, child, f"{inner}.")
         else:
-            yield path + name, child
+            yield inner, child
 
 
 def _is_block(part: nn.Module) -> bool:

@@ -34,7 +34,7 @@ class Layers(Probe):
         for name, shape in network.layers.items():
             kind, parameters = "logits", 0
             if name != OUTPUT:
-                module = network.module.get_submodule(name)
+                module = network.part(name)
                 kind = type(module).__name__
                 parameters = sum(value.numel() for value in module.parameters())
             rows.append(

@@ -62,7 +62,10 @@ def expected(
     mean: Sequence[float],
     std: Sequence[float],
 ) -> dict[str, Tensor]:
-    """Outputs of the layers, by hooks that copy, on a module without in-place activations."""
+    """Outputs of the layers, by hooks that copy, on a module without in-place activations.
+
+    ``NAME_1`` is the second call of ``NAME``.
+    """
     for part in module.modules():
         if hasattr(part, "inplace"):
             part.inplace = False
@@ -70,12 +73,19 @@ def expected(
     outputs: dict[str, Tensor] = {}
     handles = []
     for name in names:
+        path, _, second = name.rpartition("_")
+        path, call = (path, int(second)) if second == "1" else (name, 0)
 
-        def keep(_: nn.Module, __: object, out: Tensor, name: str = name) -> None:
-            outputs.setdefault(name, out.detach().clone())
+        def keep(
+            _: nn.Module, __: object, out: Tensor, name: str = name, left: list = [None] * call
+        ) -> None:
+            if left:
+                left.pop()
+            else:
+                outputs.setdefault(name, out.detach().clone())
 
         if name != OUTPUT:
-            handles.append(module.get_submodule(name).register_forward_hook(keep))
+            handles.append(module.get_submodule(path).register_forward_hook(keep))
     normal = torch.stack([(images[:, c] - mean[c]) / std[c] for c in range(3)], dim=1)
     with torch.no_grad():
         outputs[OUTPUT] = module(normal)
@@ -223,6 +233,7 @@ def test_layers_stand_in_the_order_they_run() -> None:
         "conv2",
         "drop",
         "conv3",
+        "relu_1",
         "head",
         OUTPUT,
     ]

@@ -108,7 +108,7 @@ class Pair(nn.Module):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Pair(), "network: pair returns a tuple; give a module that returns logits"),
+        (Pair(), r"network: pair returns a tuple without a tensor \[n, classes\]; give a module"),
         (nn.Conv2d(3, 5, 3), "network: conv2d returns a tensor of 4 axes; give a module"),
     ],
 )
@@ -153,6 +153,7 @@ def test_memory_that_runs_out_is_not_the_size_s_fault(monkeypatch: pytest.Monkey
 
 def test_far_too_large_images_are_refused_by_shapes_alone() -> None:
     network = network_of(tiny_module())
+    assert not network.one_size  # tried once, at twice the size
     passed = []
     network.module.register_forward_pre_hook(lambda _, inputs: passed.append(inputs[0].device.type))
     assert network.reads((40, 40))  # pooled to a fixed size before the last layer
