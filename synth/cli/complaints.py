@@ -11,13 +11,15 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 
 from synth.cli.unknown_keys import no_such_choice, not_a_name, unknown_key, unknown_option
 from synth.cli.wrong_types import wrong_type
+from synth.config.definitions import BrokenModule
 from synth.errors import InputError
 from synth.record.atomic import DISK_FULL
 
-COMMAND = "synth.cli.command"
+COMMAND = ("synth.cli.command", "synth.cli.jobs")
 LOADER = "synth.config.exchange"  # which Hydra calls while it composes
 LONGEST_VALUE = 200  # characters of a value that a line repeats
 _INTERPOLATION = (
@@ -46,6 +48,25 @@ def line(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
     return message
 
 
+def trace(error: BaseException) -> str:
+    """The traceback of a module of the user's or of a plug-in's that cannot be imported, or empty.
+
+    It begins in that module.
+    """
+    broken = next((cause for cause in _causes(error) if isinstance(cause, BrokenModule)), None)
+    cause = broken.__cause__ if broken else None
+    if cause is None:
+        return ""
+    frames = cause.__traceback__
+    while frames and re.search(r"importlib|[\\/]hydra[\\/]|[\\/]synth[\\/]config", _file(frames)):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(cause.with_traceback(frames)))
+
+
+def _file(frames: TracebackType) -> str:
+    return frames.tb_frame.f_code.co_filename
+
+
 def _line(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
     chain = list(_causes(error))
     for cause in chain:
@@ -64,7 +85,8 @@ def _is_of_hydra(error: BaseException) -> bool:
     ours = [module for module in modules if module.startswith("synth.") and module != LOADER]
     first = next((place for place, name in enumerate(modules) if name.startswith("hydra")), None)
     # the command has called Hydra, and Hydra nothing of ours
-    return bool(str(error)) and first is not None and ours == modules[:first] == [COMMAND] * first
+    called = first is not None and bool(ours) and ours == modules[:first]
+    return bool(str(error)) and called and {*ours} <= {*COMMAND}
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

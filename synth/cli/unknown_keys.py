@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from synth.config import plugins
 from synth.config.composing import Composition, composition, key_of
 from synth.config.networks import GROUP, classifiers
 from synth.errors import nearest
@@ -177,7 +178,8 @@ def _has_key(conf: Path, recipe: str, key: str) -> bool:
 
 
 def _text(conf: Path, name: str) -> str:
-    return (conf / f"{name}.yaml").read_text(encoding="utf-8")
+    files = [folder / f"{name}.yaml" for folder in plugins.folders(conf)]
+    return next(file for file in files if file.is_file()).read_text(encoding="utf-8")
 
 
 def _group_of(word: str) -> str:
@@ -185,12 +187,12 @@ def _group_of(word: str) -> str:
 
 
 def _is_group(name: str, conf: Path) -> bool:
-    return (conf / name).is_dir()
+    return any((folder / name).is_dir() for folder in plugins.folders(conf))
 
 
 def options_of(conf: Path, group: str) -> list[str]:
-    """The names of the YAML files of a group."""
-    return sorted(path.stem for path in (conf / group).glob("*.yaml"))
+    """The names of the YAML files of a group, those of the user's and of plug-ins too."""
+    return sorted(plugins.options(conf, group))
 
 
 def listed(names: Sequence[str], most: int = 30) -> str:

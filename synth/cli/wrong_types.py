@@ -8,18 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synth.config.composing import key_of
+from synth.config.hints import in_words
+from synth.config.plugins import folders
 
-WORDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "a word",
-    "None": "null",
-    "NoneType": "null",
-    "Sequence[int]": "a list of whole numbers",
-    "Sequence[float]": "a list of numbers",
-    "Sequence[str]": "a list of words",
-}
 # beartype's message, of a constructor and of a function
 _MESSAGES = (
     r"(\w+)\.__init__\(\) parameter (\w+)=(.*?) violates type hint (.*?), as",
@@ -56,10 +47,11 @@ def wrong_type(
     key = f"{where}.{parameter}".lstrip(".")
     is_object = " object at 0x" in value
     entry = next((word for word in typed if key_of(word).startswith(f"{key}.")), None)
-    option = entry and next(conf.glob(f"*/{entry.partition('=')[2] or '-'}.yaml"), None)
+    files = f"*/{entry.partition('=')[2] or '-'}.yaml" if entry else "-"
+    option = next((path for folder in folders(conf) for path in folder.glob(files)), None)
     if entry and (option or is_object):  # an entry of a dictionary
         hint = re.sub(r".*Mapping\[str, (.*)\]$", r"\1", hint)
-    takes = f"{name} takes {_in_words(hint)} here."
+    takes = f"{name} takes {in_words(hint)} here."
     if entry and option:
         plus = "+" if entry.startswith("+") else ""
         return f"{entry}: {takes} Write {plus}{option.parent.name}@{entry.lstrip('+')}"
@@ -67,19 +59,9 @@ def wrong_type(
         return f"{entry}: {takes}"
     if value.strip("'\"") == "None" and not any(key_of(word) == key for word in typed):
         # the part reads a key of the recipe, which has none of it
-        return f"{parameter}: {name} needs {_in_words(hint)} here; write {parameter}=..."
+        return f"{parameter}: {name} needs {in_words(hint)} here; write {parameter}=..."
     value = re.sub(r"<[\w.]*?(\w+) object at 0x[0-9a-f]+>?", r"\1", value)
     return f"{key}={value}: {takes}"
-
-
-def _in_words(hint: str) -> str:
-    """A type hint in words: ``int | None`` is "a whole number or null"."""
-    hint = re.sub(r"<class '([\w.]*)'>", r"\1", hint)
-    names = dict.fromkeys(re.sub(r"\w+\.(?=\w)", "", hint).split(" | "))
-    kinds = [WORDS.get(name, name) for name in names]
-    if "a number" in kinds and "a whole number" in kinds:  # a whole number is a number
-        kinds.remove("a whole number")
-    return " or ".join(kinds)
 
 
 def _called_by_hydra(error: BaseException, chain: Sequence[BaseException], name: str) -> bool:

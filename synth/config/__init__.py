@@ -6,7 +6,10 @@ Only this folder and ``synth/cli`` import Hydra and OmegaConf.
     networks.py    the classifiers of torchvision as options of the group ``network``
     exchange.py    without a recipe's settings of a part that the user exchanged
     sharing.py     settings that all contenders of a comparison have in common
-    building.py    objects from the ``_target_`` names of a configuration
+    plugins.py     parts from outside: the user's own folders, and installed packages
+    definitions.py the classes and functions that ``_target_`` names
+    hints.py       type hints, in words and against plain values
+    building.py    objects from a configuration
     early.py       mistakes that are refused before torch is imported
     unread.py      keys that the user wrote and nothing reads
     identity.py    what makes two runs runs of the same configuration

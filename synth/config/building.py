@@ -3,142 +3,172 @@
 from __future__ import annotations
 
 import inspect
-import re
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 
+from synth import core
+from synth.config.definitions import definition, is_own, parameter_names, signature_of
+from synth.config.exchange import COMMON
+from synth.config.hints import accepts, hints_of, in_words, is_part, kinds_in
 from synth.config.types import Settings
 from synth.errors import InputError, check_numbers, nearest
-from synth.record.renames import CLASSES, KEYS
+from synth.record.renames import KEYS
 
 
-def build(settings: Settings, written: Sequence[str]) -> Any:
+def build(settings: Settings, written: Sequence[str], kind: type | None = None) -> Any:
     """The object that `settings` describes.
 
-    Keys that a class does not take are left out: a recipe's own, to which its parts refer, and
-    numbers for a part which the user exchanged. What the user wrote never is: a key that its part
-    does not take is an error.
+    Keys that a class of ours does not take are left out: a recipe's own, to which its parts refer,
+    and numbers for a part which the user exchanged. What the user wrote never is: a key that its
+    part does not take is an error.
 
     Args:
         settings: a resolved configuration with a ``_target_``.
         written: the keys that the user wrote.
+        kind: the class that the object has to be of.
 
     Raises:
-        InputError: naming a key that its class does not take, or a class that does not exist.
+        InputError: naming a key that its class does not take, or a class that does not exist or is
+            of another kind.
     """
-    fitting = _fitting(dict(settings), "", written)
+    fitting = _fitting(dict(settings), "", written, [kind] if kind else [])
     return instantiate(fitting, _convert_="all")
 
 
-def parameters_of(target: str, path: str = "") -> list[str] | None:
-    """The parameters that a class or function takes by name; None where it takes any name.
+def _fitting(node: object, path: str, written: Sequence[str], kinds: Sequence[type]) -> object:
+    """`node` with the keys that the classes in it take.
 
     Args:
-        target: dotted path, the one by which it is defined, within the package ``synth``.
-        path: key of the configuration that `target` stands under, for the error.
+        node: a value of the configuration.
+        path: its key.
+        written: the keys that the user wrote.
+        kinds: the classes of ours of which one is expected here; empty where any will do.
     """
-    signature = inspect.signature(definition(target, f"{path}._target_".lstrip(".")))
-    parameters = signature.parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    return [parameter.name for parameter in parameters]
-
-
-def definition(target: str, key: str) -> Callable[..., object]:
-    """The class or function of that path. What a module merely imports is not built from it.
-
-    Args:
-        target: dotted path within the package ``synth``.
-        key: of the configuration that it stands under, for the error.
-
-    Raises:
-        InputError: where there is no such thing, or it is defined elsewhere.
-    """
-    if target in CLASSES:
-        raise InputError(f"{key}={target}: it is called {CLASSES[target]} now; write that.")
-    if not target.startswith("synth."):
-        raise InputError(f"{key}={target}: only names that begin with synth. are built.")
-    missing = InputError(f"{key}={target}: there is no such thing in synth.")
-    try:
-        value: object = get_object(target)
-    except ValueError as error:  # two dots, or one at the end
-        raise missing from error
-    except ImportError as error:
-        cause = error.__cause__
-        if cause is None or _is_missing(cause, target):
-            raise missing from error
-        raise cause from None  # a mistake inside the module
-    module = getattr(value, "__module__", None)
-    name = getattr(value, "__qualname__", None)
-    if f"{module}.{name}" != target or not callable(value):
-        raise missing
-    return value
-
-
-def _is_missing(cause: BaseException, target: str) -> bool:
-    """Whether an import failed because of the name `target` itself."""
-    if isinstance(cause, ModuleNotFoundError):
-        return f"{target}.".startswith(f"{cause.name}.")
-    traceback = cause.__traceback__
-    return isinstance(cause, AttributeError) and bool(traceback and not traceback.tb_next)
-
-
-def _fitting(node: object, path: str, written: Sequence[str]) -> object:
-    """`node` with the keys that the classes in it take."""
     if isinstance(node, list):
-        return [_fitting(entry, f"{path}.{place}", written) for place, entry in enumerate(node)]
+        return [
+            _fitting(entry, f"{path}.{place}", written, kinds) for place, entry in enumerate(node)
+        ]
     if not isinstance(node, dict):
         return node
-    node = {
-        key: _fitting(value, f"{path}.{key}".lstrip("."), written) for key, value in node.items()
-    }
-    if "_target_" not in node:
-        return node
-    target = str(node["_target_"])
-    takes = parameters_of(target, path)
-    if takes is None:  # any name, as the steps of a chain; a number belonged to the part before it
-        takes = [key for key, value in node.items() if value is None or isinstance(value, Mapping)]
+    target = node.get("_target_")
+    value = definition(str(target), f"{path}._target_".lstrip(".")) if target else None
+    if value and not is_own(str(target)) and not node.get("_partial_"):
+        _check_kind(value, f"{path}._target_={target}".lstrip("."), kinds)
+    if value:
+        node = _taken(node, value, path, written)
+        _check_arguments(node, value, path)
+    hints = hints_of(value) if value else {}
     fitting = {}
-    for key, value in node.items():
-        if key in takes or str(key).startswith("_"):
-            fitting[key] = value
-        else:
-            _refuse_dropped(key, takes, target, path, written)
-    _check_arguments(fitting, target, path)
+    for key, entry in node.items():
+        inner = list(kinds_in(hints.get(key))) if value else kinds
+        fitting[key] = _fitting(entry, f"{path}.{key}".lstrip("."), written, inner)
     return fitting
 
 
-def _check_arguments(arguments: Settings, target: str, path: str) -> None:
-    """Refuses what beartype does not: numbers that are not finite, and parts that are missing."""
-    signature = inspect.signature(definition(target, path))
+def _check_kind(value: Callable[..., object], word: str, kinds: Sequence[type]) -> None:
+    """Refuses a class of another kind before it is built, and a function that says it returns one.
+
+    What a function without such a hint returns is checked by the part that takes it.
+    """
+    is_type = inspect.isclass(value) or inspect.isbuiltin(value)
+    result = value if is_type else hints_of(value).get("return", typing.Any)
+    if not kinds or result is typing.Any:
+        return
+    if not (inspect.isclass(result) and issubclass(result, tuple(kinds))):
+        bases = " or ".join(map(_public, kinds))
+        raise InputError(
+            f"{word}: it is no {kinds[0].__name__}; write a class derived from {bases}, or a "
+            "function that returns one."
+        )
+
+
+def _public(kind: type) -> str:
+    """The path by which a class is imported."""
+    module = "synth.core" if kind.__name__ in core.__all__ else kind.__module__
+    return f"{module}.{kind.__name__}"
+
+
+def _taken(
+    node: Settings, value: Callable[..., object], path: str, written: Sequence[str]
+) -> dict[str, Any]:
+    """Those entries of `node` that its class takes. What is left out must be another's."""
+    target, takes = str(node["_target_"]), parameter_names(value)
+    own, renamed = is_own(target), f"{path}._target_" in written
+    if takes is None and own:  # as the steps of a chain; a number belonged to the part before it
+        takes = [key for key, entry in node.items() if entry is None or isinstance(entry, Mapping)]
+    fitting = {}
+    for key, entry in node.items():
+        full = f"{path}.{key}".lstrip(".")
+        is_written = any(f"{word}.".startswith(f"{full}.") for word in written)
+        is_taken = key in takes if takes is not None else not renamed or is_written
+        if is_taken or str(key).startswith("_"):
+            fitting[key] = entry
+        elif not own:
+            if (path and is_written) or not (renamed or _may_have(value, path, key)):
+                raise _not_taken(key, takes or [], target, path)
+        else:
+            _refuse_dropped(key, takes or [], target, path, is_written)
+    return fitting
+
+
+def _may_have(value: Callable[..., object], path: str, key: str) -> bool:
+    """Whether a recipe may have a key at that place which the foreign class there does not take.
+
+    Where the user wrote another class over the settings of a part, any of these may stay.
+    """
+    from synth.record.job import Job  # imports torch
+
+    is_job = inspect.isclass(value) and issubclass(value, Job)  # a recipe, whose parts refer to it
+    return not path or is_job or COMMON.get(path.rpartition(".")[2]) == key
+
+
+def _check_arguments(arguments: Settings, value: Callable[..., object], path: str) -> None:
+    """Refuses what beartype does not: numbers that are not finite, and parts that are missing.
+
+    Of a foreign class it refuses wrong types as well, which beartype does for ours.
+    """
+    signature, target = signature_of(value), str(arguments["_target_"])
     check_numbers(path, signature, arguments)
+    hints = hints_of(value)
     name = target.rsplit(".", 1)[-1]
     for parameter in signature.parameters.values():
         key = f"{path}.{parameter.name}".lstrip(".")
         if parameter.name in arguments:
-            value = arguments[parameter.name]
-            if isinstance(value, dict) and "_target_" not in value and _is_part(parameter):
+            entry, hint = arguments[parameter.name], hints.get(parameter.name, typing.Any)
+            if isinstance(entry, dict) and "_target_" not in entry and is_part(hint):
                 raise InputError(f"{key}: settings of no part; choose one, or leave ~{key} out.")
-        elif parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
+            if not is_own(target) and not accepts(hint, entry):
+                raise InputError(f"{key}={_text(entry)}: {name} takes {in_words(str(hint))} here.")
+        elif _is_needed(parameter) and not arguments.get("_partial_"):
             raise InputError(f"{key}: {name} needs it; write {key}=..., or leave ~{key} out.")
 
 
-def _is_part(parameter: inspect.Parameter) -> bool:
-    """Whether the parameter takes an object that has a ``_target_`` of its own."""
-    return bool(re.fullmatch(r"(<class ')?synth\.[\w.]+('>| \| None)?", str(parameter.annotation)))
+def _is_needed(parameter: inspect.Parameter) -> bool:
+    several = parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL
+    return parameter.default is parameter.empty and parameter.kind not in several
+
+
+def _text(value: object) -> str:
+    return "null" if value is None else str(value)
 
 
 def _refuse_dropped(
-    key: str, takes: Sequence[str], target: str, path: str, written: Sequence[str]
+    key: str, takes: Sequence[str], target: str, path: str, is_written: bool
 ) -> None:
     """Refuses a key that the class does not take, if the user wrote it or it is an old name."""
-    full = f"{path}.{key}".lstrip(".")
     names = [name for name in KEYS.get(key, ()) if name in takes]
     if names:
-        raise InputError(f"{full}: it is called {' or '.join(names)} now; write that.")
-    if path and full in written:
-        hint = nearest(key, takes) or (takes and f" It takes {', '.join(takes)}.") or ""
-        name = target.rsplit(".", 1)[-1]
-        raise InputError(f"{full}: {name} takes no such value.{hint}")
+        raise InputError(
+            f"{path}.{key}".lstrip(".") + f": it is called {' or '.join(names)} now; write that."
+        )
+    if path and is_written:
+        raise _not_taken(key, takes, target, path)
+
+
+def _not_taken(key: str, takes: Sequence[str], target: str, path: str) -> InputError:
+    hint = nearest(key, takes) or (takes and f" It takes {', '.join(takes)}.") or ""
+    name = target.rsplit(".", 1)[-1]
+    return InputError(f"{path}.{key}: {name} takes no such value.{hint}")

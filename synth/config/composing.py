@@ -12,10 +12,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from synth.config import exchange
+from synth.config import exchange, plugins
 from synth.config.types import Config, Settings
 
 exchange.install()
+plugins.install()
 
 
 PACKAGE = Path(__file__).parents[1]

@@ -14,8 +14,8 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from synth.config import references
-from synth.config.building import definition, parameters_of
 from synth.config.composing import key_of
+from synth.config.definitions import is_own, own_definition, parameters_of
 from synth.config.identity import NOT_IDENTITY
 from synth.config.references import UNREADABLE
 from synth.config.sharing import resolved
@@ -60,6 +60,12 @@ def _current(node: object, folder: str) -> object:
     if "_target_" not in node:
         return node
     target = CLASSES.get(str(node["_target_"]), str(node["_target_"]))
+    if not is_own(target):
+        raise InputError(
+            f"run={folder}: its encoding names {target}, which is no part of synth, and nothing "
+            "that a run folder names is imported; where you trust it, write it yourself: "
+            f"'encoding={{_target_: {target}, ...}}', with the settings in .hydra/config.yaml."
+        )
     if not _is_encoding(target):
         raise InputError(f"run={folder}: its encoding names {target}, which is no encoding.")
     takes = parameters_of(target, "encoding") or []
@@ -77,7 +83,7 @@ def _is_encoding(target: str) -> bool:
     from synth.core import Encoding  # imports torch
 
     try:
-        value = definition(target, "encoding._target_")
+        value = own_definition(target, "encoding._target_")
     except InputError:
         return False
     if inspect.isfunction(value) and value.__qualname__ == value.__name__:  # no method

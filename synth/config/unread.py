@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from omegaconf import OmegaConf
 
-from synth.config.building import parameters_of
+from synth.config.definitions import parameters_of
 from synth.config.identity import NOT_IDENTITY
 from synth.config.types import Config, Settings
 from synth.errors import InputError, nearest

@@ -89,10 +89,9 @@ TYPED = {
     "search=genetic search.rate=3": ["search.rate", "no such key", "mate"],
     "search=genetic +search.rate=3": ["search.rate"],
     "+search.regularisers.decai=3": ["search.regularisers.decai", "decay"],
-    "search._target_=os.system": ["search._target_=os.system", "begin with synth."],
+    "search._target_=os.system": ["search._target_=os.system", "no Search"],
     "+search.regularisers._target_=subprocess.Popen search=genetic": [
-        "subprocess.Popen",
-        "begin with synth.",
+        "search.regularisers: Genetic takes no such value",
     ],
     "search._target_=synth.searches.gradient.Gradiant": [
         "synth.searches.gradient.Gradiant",

@@ -1,0 +1,153 @@
+"""Parts from outside of this package: folders of configuration, and who brings them.
+
+A folder of the user's own (``--config-dir DIR``, ``hydra.searchpath=[file://DIR]``) and the folder
+``conf/`` of an installed package hold YAML files as ours does; each becomes an option beside ours.
+A package says so by an entry point of the group ``synth.plugins``, whose value is its name. Nothing
+of it is imported here, but only where a configuration of the user's names it (``building.py``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from synth.errors import InputError
+
+GROUP = "synth.plugins"
+_own: list[Path] = []  # the user's folders for this command
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An installed package with parts.
+
+    Attributes:
+        name: of the entry point.
+        package: dotted path of the package.
+        distribution: name and version, ``halftone 1.2``.
+        conf: its folder of configuration; None where the package or the folder is not there.
+    """
+
+    name: str
+    package: str
+    distribution: str
+    conf: Path | None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.distribution})"
+
+
+def plugins() -> list[Plugin]:
+    """What is installed, by name. Importing nothing of it."""
+    points = sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
+    return [
+        Plugin(
+            point.name,
+            point.module,
+            f"{point.dist.name} {point.dist.version}" if point.dist else "",
+            _conf(point.module),
+        )
+        for point in points
+    ]
+
+
+def plugin_of(target: str) -> Plugin | None:
+    """The plug-in that a class or function belongs to; None where it is of none.
+
+    Args:
+        target: dotted path.
+    """
+    return next((each for each in plugins() if f"{target}.".startswith(f"{each.package}.")), None)
+
+
+def _conf(package: str) -> Path | None:
+    """The folder ``conf/`` of a package, which is looked up without importing it."""
+    root, *inner = package.split(".")
+    spec = None
+    with suppress(ImportError, ValueError):  # not there, or half installed
+        spec = find_spec(root)
+    places = (spec.submodule_search_locations if spec else None) or ()
+    folders = [Path(place, *inner, "conf") for place in places]
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def folders(conf: Path) -> list[Path]:
+    """All folders of configuration, in the order in which an option is looked for.
+
+    Args:
+        conf: ours, which comes first.
+    """
+    return list(dict.fromkeys([conf, *_own, *(each.conf for each in plugins() if each.conf)]))
+
+
+def options(conf: Path, group: str) -> dict[str, Path]:
+    """The options of a group and their files, ours first.
+
+    Args:
+        conf: our folder of configuration.
+        group: ``recipe``, ``search/mutate``.
+    """
+    files: dict[str, Path] = {}
+    for folder in folders(conf):
+        for path in sorted((folder / group).glob("*.yaml")):
+            files.setdefault(path.stem, path)
+    return files
+
+
+def use_folders(conf: Path, words: Sequence[str]) -> None:
+    """Makes the folders of a command line options, in place of those of the command before.
+
+    Args:
+        conf: our folder of configuration.
+        words: ``--config-dir DIR``, ``hydra.searchpath=[file://DIR]``.
+
+    Raises:
+        InputError: where a file in them has the name of an option that exists, which would be the
+            one that is read.
+    """
+    _own.clear()
+    chosen = [Path(place).absolute() for place in _places(words)]
+    for taken in folders(conf):
+        for path in taken.glob("*/**/*.yaml"):
+            option = path.relative_to(taken)
+            group, name = option.parent.as_posix(), option.stem
+            for own in (folder / option for folder in chosen):
+                if own.is_file() and not own.samefile(path):
+                    raise InputError(
+                        f"{own}: there is a {group}={name} already, {path}; call yours otherwise."
+                    )
+    _own.extend(chosen)
+
+
+def _places(words: Sequence[str]) -> list[str]:
+    """The folders that a command line names."""
+    places = []
+    for word, following in zip(words, [*words, ""][1:], strict=True):
+        option, equals, value = word.partition("=")
+        if option in ("--config-dir", "-cd"):
+            places.append(value if equals else following)
+        elif option.lstrip("+") == "hydra.searchpath":
+            places += re.findall(r"file://([^,\]'\"]+)", value)
+    return places
+
+
+class _Folders(SearchPathPlugin):
+    """Adds the folders to those in which Hydra looks for a file."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for folder in folders(Path())[1:]:
+            search_path.append(GROUP, f"file://{folder}")
+
+
+def install() -> None:
+    """From here on Hydra finds the options of those folders too."""
+    Plugins.instance().register(_Folders)
