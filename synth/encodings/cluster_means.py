@@ -21,6 +21,7 @@ from synth.data.sizes import Size, size_of
 from synth.encodings.fourier import Fourier
 from synth.errors import InputError
 from synth.networks import reading
+from synth.networks.style_layers import fully_connected
 
 COMPONENTS = 50  # principal components of the activations that are clustered, as in the paper
 THUMBNAIL = (16, 16)  # size at which pixels are clustered before a network is bound
@@ -38,8 +39,8 @@ class ClusterMeans(Encoding):
     Args:
         images: a folder, a glob or a list of images, of one class as a rule; at least `clusters`.
         clusters: number of clusters, 1 or more.
-        layer: the layer whose activations are clustered; where None ``fc7``, if the network has it,
-            else its deepest spatial layer.
+        layer: the layer whose activations are clustered; where None the last fully connected one
+            before the scores (fc7 of AlexNet), if there is one, else the deepest spatial layer.
         nearest: how many images nearest to a centroid are averaged, 1 or more.
         size: height and width; those that the network reads where None.
 
@@ -157,8 +158,9 @@ class ClusterMeans(Encoding):
 
 
 def _deepest_layer(network: Network) -> str:
-    """``fc7``, or the deepest layer that has more than one position."""
-    if "fc7" in network.layers:
-        return "fc7"
+    """The last hidden fully connected layer, or the deepest that has more than one position."""
+    connected = fully_connected(network)
+    if len(connected) > 1:
+        return connected[-2]
     spatial = [name for name, shape in network.layers.items() if len(shape) == 3 and shape[1] > 1]
     return spatial[-1] if spatial else list(network.layers)[-1]

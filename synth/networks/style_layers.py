@@ -82,12 +82,17 @@ def code_layer(network: Network) -> str:
     Raises:
         InputError: the network has a single layer of weights, or none.
     """
-    linear = [
+    linear = fully_connected(network)
+    return linear[0] if len(linear) > 1 else penultimate_layer(network)
+
+
+def fully_connected(network: Network) -> list[str]:
+    """The linear layers that give a vector an image, in order: fc6, fc7 and fc8 of AlexNet."""
+    return [
         name
         for name, shape in network.layers.items()
         if len(shape) == 1 and isinstance(network.part(name), nn.Linear)
     ]
-    return linear[0] if len(linear) > 1 else penultimate_layer(network)
 
 
 def penultimate_layer(network: Network) -> str:

@@ -13,8 +13,10 @@ from synth.errors import InputError
 from synth.networks import reading
 
 
-def layer_names(layer: str | Sequence[str]) -> list[str]:
-    """`layer` as a list of names; InputError where it is empty."""
+def layer_names(layer: str | Sequence[str] | None) -> list[str] | None:
+    """`layer` as a list of names, None for the network's own; InputError where it is empty."""
+    if layer is None:
+        return None
     layers = [layer] if isinstance(layer, str) else list(layer)
     if not layers:
         raise InputError("layer=[]: name at least one layer.")

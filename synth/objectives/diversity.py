@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from synth.core import BoundObjective, Objective, Readout
 from synth.core.network import Network
+from synth.networks.style_layers import dream_layer
 from synth.objectives.gram import gram
 
 
@@ -26,16 +27,16 @@ class Diversity(Objective):
     Schubert 2017.
 
     Args:
-        layer: the layer whose Gram matrices are compared.
+        layer: the layer whose Gram matrices are compared; by default the network's `dream_layer`.
         weight: factor of this term in a weighted sum.
     """
 
-    def __init__(self, layer: str, weight: float = 1.0) -> None:
+    def __init__(self, layer: str | None = None, weight: float = 1.0) -> None:
         self.layer = layer
         self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
-        return _BoundDiversity(network.rectified(self.layer))
+        return _BoundDiversity(network.rectified(self.layer or dream_layer(network)))
 
 
 class _BoundDiversity(BoundObjective):

@@ -11,7 +11,7 @@ from synth.objectives.guided import Guided
 
 
 def dream(
-    layer: str | Sequence[str],
+    layer: str | Sequence[str] | None = None,
     unit: int | Sequence[int] | None = None,
     guide: str | None = None,
     longest: int | None = None,
@@ -21,7 +21,7 @@ def dream(
     """`Guided` where a `guide` is named, else `Energy`.
 
     Args:
-        layer: a layer, or a list of layers (an item each).
+        layer: a layer, or a list of layers (an item each); by default the network's `dream_layer`.
         unit: a channel, or a list of them, of a dream without a guide; None for the whole layer.
         guide: a path or the name of a bundled picture; None for a dream without a guide.
         longest: the longer side of the guide in pixels; by default that of the network's size.

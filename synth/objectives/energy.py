@@ -10,6 +10,7 @@ from torch import Tensor
 from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import Network
 from synth.errors import InputError
+from synth.networks.style_layers import dream_layer
 from synth.objectives._layers import layer_names, resolve_layer, select_item
 
 
@@ -23,7 +24,8 @@ class Energy(Objective):
     the same.
 
     Args:
-        layer: a layer, or a list of layers (an item each: one image dreamed at every layer).
+        layer: a layer, or a list of layers (an item each: one image dreamed at every layer). By
+            default the network's `dream_layer`.
         unit: None for the whole layer, a channel, or a list of channels (an item each, or one for
             each layer).
         rectified: read the layer behind the normalisation and ReLU that follow `layer`, with 0 as
@@ -37,7 +39,7 @@ class Energy(Objective):
 
     def __init__(
         self,
-        layer: str | Sequence[str],
+        layer: str | Sequence[str] | None = None,
         unit: int | Sequence[int] | None = None,
         rectified: bool = True,
         weight: float = 1.0,
@@ -50,7 +52,7 @@ class Energy(Objective):
             return
         if not self.units:
             raise InputError("unit=[]: name at least one channel, or null for the whole layer.")
-        several = min(len(self.units), len(self.layers)) > 1
+        several = self.layers is not None and min(len(self.units), len(self.layers)) > 1
         if several and len(self.units) != len(self.layers):
             raise InputError(
                 f"unit={self.units}: {len(self.units)} channels and {len(self.layers)} layers; "
@@ -64,8 +66,9 @@ class Energy(Objective):
 class _BoundEnergy(BoundObjective):
     def __init__(self, energy: Energy, network: Network) -> None:
         units = energy.units or [None]
-        count = max(len(energy.layers), len(units))
-        names = [resolve_layer(network, name, energy.rectified) for name in energy.layers]
+        layers = [dream_layer(network)] if energy.layers is None else energy.layers
+        count = max(len(layers), len(units))
+        names = [resolve_layer(network, name, energy.rectified) for name in layers]
         names = names * (count // len(names))
         self.rectified = energy.rectified
         self.parts = list(zip(names, units * (count // len(units)), strict=True))

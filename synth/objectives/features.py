@@ -12,7 +12,7 @@ from synth.core import BoundObjective, Objective, Readout, Target
 from synth.core.network import Network
 from synth.errors import InputError
 from synth.networks import reading
-from synth.networks.style_layers import style_layers
+from synth.networks.style_layers import content_layer
 from synth.objectives._layers import layer_names, resolve_layer, select_item
 from synth.objectives._reference import ReferenceObjective
 
@@ -130,14 +130,6 @@ class _BoundFeatures(ReferenceObjective):
                 "place; write transform=none, or one that keeps the size."
             )
         return relative_distance(values, target, norm)
-
-
-def content_layer(network: Network) -> str:
-    """The layer whose features are a picture's content by default.
-
-    It is the penultimate of the network's `style_layers`.
-    """
-    return style_layers(network)[-2:][0]
 
 
 def squared_norms(values: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from synth.core import BoundObjective, Images, Objective, Readout, Target
 from synth.core.network import Network
 from synth.errors import InputError
 from synth.networks import reading
+from synth.networks.style_layers import dream_layer
 from synth.objectives._layers import layer_names, resolve_layer, select_item
 
 CHUNK = 1 << 24  # dot products that are in memory at a time, 64 MiB
@@ -30,7 +31,8 @@ class Guided(Objective):
 
     Args:
         guide: a path or the name of a bundled picture.
-        layer: a spatial layer, or a list of layers (an item each).
+        layer: a spatial layer, or a list of layers (an item each); by default the network's
+            `dream_layer`.
         longest: the longer side of the guide in pixels, 8 to 8192; by default that of the network's
             own size, at which its features were trained.
         rectified: read a layer after its normalisation and ReLU.
@@ -44,7 +46,7 @@ class Guided(Objective):
     def __init__(
         self,
         guide: data.Source | None,
-        layer: str | Sequence[str],
+        layer: str | Sequence[str] | None = None,
         longest: int | None = None,
         rectified: bool = True,
         weight: float = 1.0,
@@ -83,7 +85,8 @@ class Guided(Objective):
 class _BoundGuided(BoundObjective):
     def __init__(self, guided: Guided, network: Network) -> None:
         self.rectified = guided.rectified
-        self.item_layers = [resolve_layer(network, name, self.rectified) for name in guided.layers]
+        layers = [dream_layer(network)] if guided.layers is None else guided.layers
+        self.item_layers = [resolve_layer(network, name, self.rectified) for name in layers]
         for name in self.item_layers:
             if len(network.layers[name]) != 3:
                 raise InputError(

@@ -15,6 +15,7 @@ from torch.nn import functional
 from synth.core import BoundObjective, Objective, Readout, Rows, Target
 from synth.core.network import OUTPUT, Network
 from synth.errors import InputError, nearest
+from synth.networks.style_layers import penultimate_layer, unit_layer
 from synth.objectives._layers import select_index
 
 SCORES = ("logit", "log_probability", "probability", "margin")
@@ -121,7 +122,7 @@ class Neuron(Objective):
     """The activation of a single unit; of a spatial layer, at one place.
 
     Args:
-        layer: the layer.
+        layer: the layer; None for the network's `unit_layer`.
         unit: the unit (channel) of the layer, or a list of units (an item each).
         at: the place (y, x) in a spatial layer at the network's own size; by default its middle. In
             an image of another size it is the corresponding place.
@@ -133,7 +134,7 @@ class Neuron(Objective):
 
     def __init__(
         self,
-        layer: str,
+        layer: str | None,
         unit: int | Sequence[int],
         at: Sequence[int] | None = None,
         weight: float = 1.0,
@@ -144,24 +145,25 @@ class Neuron(Objective):
         self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
-        shape = network.layers[network.layer(self.layer)]
-        _check_units(self.units, self.layer, shape)
-        if len(shape) == 1:
-            return _BoundUnits(self.layer, self.units, network, None, self.layer)
+        layer = unit_layer(network) if self.layer is None else network.layer(self.layer)
+        shape = network.layers[layer]
+        _check_units(self.units, layer, shape)
+        if len(shape) != 3:
+            return _BoundUnits(layer, self.units, network, None, layer)
         place = tuple(self.place) if self.place is not None else (shape[1] // 2, shape[2] // 2)
         if len(place) != 2 or not (0 <= place[0] < shape[1] and 0 <= place[1] < shape[2]):
             raise InputError(
-                f"at={list(place)}: {self.layer} is {shape[1]}x{shape[2]}; write [y, x] inside it."
+                f"at={list(place)}: {layer} is {shape[1]}x{shape[2]}; write [y, x] inside it."
             )
-        name = f"{self.layer}@{place[0]},{place[1]}"
-        return _BoundUnits(self.layer, self.units, network, place, name)
+        name = f"{layer}@{place[0]},{place[1]}"
+        return _BoundUnits(layer, self.units, network, place, name)
 
 
 class Channel(Objective):
     """The mean activation of a channel over all places of a layer.
 
     Args:
-        layer: the layer.
+        layer: the layer; None for the network's `unit_layer`.
         unit: the channel of the layer, or a list of channels (an item each).
         weight: factor of this term in a weighted sum.
 
@@ -169,15 +171,15 @@ class Channel(Objective):
         InputError: for an empty list; in `bind`, for a layer or channel that the network lacks.
     """
 
-    def __init__(self, layer: str, unit: int | Sequence[int], weight: float = 1.0) -> None:
+    def __init__(self, layer: str | None, unit: int | Sequence[int], weight: float = 1.0) -> None:
         self.layer = layer
         self.units = _unit_list(unit)
         self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
-        shape = network.layers[network.layer(self.layer)]
-        _check_units(self.units, self.layer, shape)
-        return _BoundUnits(self.layer, self.units, network, None, self.layer)
+        layer = unit_layer(network) if self.layer is None else network.layer(self.layer)
+        _check_units(self.units, layer, network.layers[layer])
+        return _BoundUnits(layer, self.units, network, None, layer)
 
 
 class _BoundUnits(BoundObjective):
@@ -223,7 +225,7 @@ class Direction(Objective):
     lower bound of 0.1 for the cosine.
 
     Args:
-        layer: the layer.
+        layer: the layer; None for the network's penultimate layer.
         vector: the direction, one number for each channel.
         cosine: the power of the cosine; 0 for the plain dot product.
         weight: factor of this term in a weighted sum.
@@ -234,7 +236,7 @@ class Direction(Objective):
     """
 
     def __init__(
-        self, layer: str, vector: Sequence[float], cosine: float = 1.0, weight: float = 1.0
+        self, layer: str | None, vector: Sequence[float], cosine: float = 1.0, weight: float = 1.0
     ) -> None:
         self.layer = layer
         self.vector = list(vector)
@@ -242,23 +244,24 @@ class Direction(Objective):
         self.weight = weight
 
     def bind(self, network: Network) -> BoundObjective:
-        shape = network.layers[network.layer(self.layer)]
+        layer = penultimate_layer(network) if self.layer is None else network.layer(self.layer)
+        shape = network.layers[layer]
         if len(self.vector) != shape[0]:
             raise InputError(
-                f"vector: {len(self.vector)} numbers, but {self.layer} has {shape[0]} channels."
+                f"vector: {len(self.vector)} numbers, but {layer} has {shape[0]} channels."
             )
         if not any(self.vector):
             raise InputError("vector: all zeros point nowhere.")
-        return _BoundDirection(self, network)
+        return _BoundDirection(self, layer, network)
 
 
 class _BoundDirection(BoundObjective):
-    def __init__(self, direction: Direction, network: Network) -> None:
-        self.layer = direction.layer
-        self.layers = (direction.layer,)
+    def __init__(self, direction: Direction, layer: str, network: Network) -> None:
+        self.layer = layer
+        self.layers = (layer,)
         self.power = direction.power
         self.vector = torch.tensor(direction.vector, dtype=torch.float32, device=network.device)
-        self.items = [Target(f"{direction.layer}:direction")]
+        self.items = [Target(f"{layer}:direction")]
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
         activations = readout.activations[self.layer]

@@ -15,7 +15,7 @@ from synth.errors import InputError
 from synth.files import path_of
 from synth.networks import reading, weights_io
 from synth.networks.generator import Origin, UpConvolution, read_generator, write_generator
-from synth.networks.style_layers import style_layers
+from synth.networks.style_layers import code_layer, style_layers
 from synth.record.atomic import report_full_disk, write_atomically
 from synth.record.record import Record
 from synth.record.result import Result
@@ -51,7 +51,7 @@ class TrainGenerator(Trainer):
         images: folder of pictures, at any depth; labels are not needed.
         validation: another such folder; None holds out `holdout` of `images` instead.
         layer: where codes are read, after normalisation and ReLU where these follow; flat or
-            spatial.
+            spatial. By default the network's `code_layer`: fc6 of AlexNet.
         size: side of the pictures in pixels; None for the network's own.
         comparator: a second network whose features are compared; None for `network` alone.
         layers: where `network` compares; None for the first activation of each resolution, `layer`
@@ -84,7 +84,7 @@ class TrainGenerator(Trainer):
         network: Network,
         images: str | Path,
         validation: str | Path | None = None,
-        layer: str = "fc6",
+        layer: str | None = None,
         size: int | None = None,
         comparator: Network | None = None,
         layers: Sequence[str] | None = None,
@@ -122,7 +122,7 @@ class TrainGenerator(Trainer):
         check_range("width", width, 4, 256)
         self.check_device(network)
         self.network = network
-        self.layer = network.rectified(layer)
+        self.layer = network.rectified(code_layer(network) if layer is None else layer)
         self.images = path_of(images, "images")
         self.validation = optional_path(validation, "validation")
         self.holdout = holdout

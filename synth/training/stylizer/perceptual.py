@@ -14,7 +14,8 @@ from synth.core import BoundObjective, Images, Readout, Rows
 from synth.core.network import Network
 from synth.core.weighted_sum import WeightedSum
 from synth.errors import InputError
-from synth.objectives.features import content_layer, relative_distance, squared_norms
+from synth.networks.style_layers import content_layer
+from synth.objectives.features import relative_distance, squared_norms
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
 
