@@ -31,6 +31,7 @@ FLOORS: list[set[str]] = [
     {"gallery"},
     {"config"},
     {"cli"},
+    {"api"},
 ]
 HYDRA = {"config", "cli"}  # the folders that may import it
 BANNED_NAMES = {"found", "told", "said", "seen", "one", "now", "who", "away"}

@@ -10,6 +10,12 @@ Only this folder and ``synth/cli`` import Hydra and OmegaConf.
     definitions.py the classes and functions that ``_target_`` names
     hints.py       type hints, in words and against plain values
     building.py    objects from a configuration
+    literals.py    Python values in the grammar of the command line
+    live.py        objects of a Python program in a configuration
+    calls.py       commands from Python
+    command.py     what a command line or a call asks for
+    running.py     running it, in a folder or in memory
+    process.py     settings of the process, about memory
     early.py       mistakes that are refused before torch is imported
     unread.py      keys that the user wrote and nothing reads
     identity.py    what makes two runs runs of the same configuration
@@ -18,5 +24,5 @@ Only this folder and ``synth/cli`` import Hydra and OmegaConf.
     earlier.py     what an earlier run was, in the names of this version
     types.py       types of configurations
 
-Importing any of these modules does not import torch.
+Importing these modules, but for live, calls and running, does not import torch.
 """

@@ -189,22 +189,25 @@ def items_rows(
 
 
 def refuse_already_met(problem: ImageProblem, rows: Rows) -> None:
-    """Raises InputError where every clean image meets its target already."""
-    originals, targets = problem.encoding.originals(rows), problem.objective.target(rows)
-    if originals is None or not any(target and target.index is not None for target in targets):
+    """Raises InputError where the only clean image meets its target already.
+
+    Of several, those that do are marked in the result, be it all of them.
+    """
+    originals, target = problem.encoding.originals(rows), problem.objective.target(rows)[0]
+    if originals is None or len(rows) > 1 or target is None or target.index is None:
         return
-    logits = reading.logits(problem.network, originals, cached=True)
-    if not all(is_hit(row, target) for row, target in zip(logits, targets, strict=True)):
+    network = problem.network
+    logits = reading.logits(network, originals, cached=True)
+    if not is_hit(logits[0], target):
         return
-    network, target = problem.network, targets[0]
     predicted = network.classes.label(int(logits[0].argmax()))
-    if target is not None and target.untargeted and target.index is not None:
+    if target.untargeted:
         label = network.classes.label(target.index)
         raise InputError(
             f"label={label}: {network.name} predicts {predicted} for the clean image, so there is "
             "nothing to fool; name another picture, or leave label= out."
         )
     raise InputError(
-        f"target={target.name if target else ''}: {network.name} already predicts {predicted} for "
+        f"target={target.name}: {network.name} already predicts {predicted} for "
         "the clean image; name another target, or another picture."
     )

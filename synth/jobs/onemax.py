@@ -23,7 +23,6 @@ from synth.core.hardware import device_of
 from synth.core.randomness import key_of
 from synth.engine.memory import check_fits
 from synth.errors import InputError
-from synth.record.atomic import write_atomically
 from synth.record import progress
 from synth.record.job import Job
 from synth.record.record import Record, versions
@@ -128,7 +127,7 @@ class OneMax(Job):
         if solved:
             end = f"All ones after {generation}"
         console.print(Text(f"\n{end} generations.", "bold"))
-        write_atomically(record.folder / FIGURE, draw(populations))
+        record.keep(FIGURE, draw(populations))
         caption = "The populations, generation by generation: a row is a string, black is 1."
         return Result(
             status="done",

@@ -1,4 +1,4 @@
-"""The progress bar in a Jupyter notebook: one line of HTML that is updated, and removed at the end."""
+"""The progress bar of a Jupyter notebook: a line of HTML, updated and at the end removed."""
 
 from __future__ import annotations
 

@@ -32,6 +32,11 @@ def silenced() -> Iterator[None]:
         silent = before
 
 
+def is_live() -> bool:
+    """Whether a running job shows a bar."""
+    return live and not silent and (in_notebook() or plain_console(stderr=True).is_terminal)
+
+
 def plain_console(stderr: bool = False, piped_width: int | None = None) -> Console:
     """A console that prints what looks like rich's markup as it is; nothing while `silenced`.
 

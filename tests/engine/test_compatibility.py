@@ -270,16 +270,17 @@ def test_a_shared_population_starts_from_one_picture(
         Experiment(network, encoding, EveryClass(["lemon", "teapot"]), SharedPopulation(2))
 
 
-def test_targets_that_are_met_are_refused_only_where_all_are(
+def test_a_target_that_is_met_is_refused_only_where_there_is_no_other_image(
     network: Network, photographs: list[str]
 ) -> None:
     encoding = Perturbation(images=photographs, epsilon=0.5, size=16)
     predictions = network(encoding.clean_images).argmax(1).tolist()
     others = [network.classes.names[(index + 1) % 5] for index in predictions]
     predicted = [network.classes.names[index] for index in predictions]
-    for names in ([predicted[0], others[1]], [others[0], predicted[1]], others):
+    for names in ([predicted[0], others[1]], [others[0], predicted[1]], others, predicted):
         Experiment(network, encoding, ClassScore(names), Gradient(2))
+    single = Perturbation(image=photographs[0], epsilon=0.5, size=16)
     with pytest.raises(InputError, match="already predicts"):
-        Experiment(network, encoding, ClassScore(predicted), Gradient(2))
+        Experiment(network, single, ClassScore(predicted[0]), Gradient(2))
     # the untargeted objective is not met by the clean image
     Experiment(network, encoding, Untargeted(images=photographs), Gradient(2))

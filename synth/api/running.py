@@ -1,0 +1,183 @@
+"""Running a recipe from Python: `run` and `probe`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from synth.api.objectives import objective_of
+from synth.api.result import Result
+from synth.api.settings import split
+from synth.cli import complaints
+from synth.config import live, running
+from synth.config.building import build
+from synth.config.calls import command_from, own_hydra
+from synth.config.command import run_in_folder
+from synth.config.composing import CONF
+from synth.config.definitions import definition
+from synth.core.network import Network
+from synth.errors import InputError
+from synth.probes.probe import Probe
+from synth.record import progress
+from synth.record.memory_record import MemoryRecord
+
+log = logging.getLogger("synth")
+log.addHandler(logging.NullHandler())  # what a library logs is printed where its user wants it
+
+
+def run(
+    recipe: str,
+    *,
+    network: Network | str | None = None,
+    folder: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    progress: bool = True,
+    **settings: Any,
+) -> Result:
+    """Runs a recipe; the same settings give the same pictures as on the command line.
+
+    Args:
+        recipe: its name, as ``synth list recipes`` shows them.
+        network: of `synth.wrap` or `synth.network`, or a name; the recipe's own by default.
+        folder: the run folder, in which a finished run is not repeated and a killed one goes on.
+            By default nothing is written, and the result is in memory.
+        overrides: more settings in the words of the command line: ``search=genetic``,
+            ``search.rate=0.1``, ``+objective@objective.terms.tv=total_variation``.
+        progress: whether a bar and the warnings are shown while it runs.
+        settings: keys of the recipe: ``target="goldfish"``, ``steps=64``. A dictionary stands for
+            the keys below (``search={"rate": 0.1}``), a text under a kind of part chooses another
+            (``encoding="fourier"``). Pictures (``image=``, ``images=``, ``style=``) are paths,
+            names, tensors [3, h, w] or [n, 3, h, w] with RGB in [0, 1], uint8 arrays or Pillow
+            images. Parts may be objects; ``objective=`` may also be ``"layer:unit"``, a list of
+            these, or a function of activations (see `synth.visualise`).
+
+    Returns:
+        The result: ``.images``, ``.items``, ``.findings``, ``.tensors``, ``.frame()``, ``.save()``.
+
+    Raises:
+        InputError: for anything that cannot be used; one line that says what to write instead.
+
+    Example:
+        >>> result = synth.run("class_ascent_fourier", target=["goldfish", "teapot"], steps=128)
+        >>> result.images.shape
+        torch.Size([2, 3, 64, 64])
+    """
+    if network is not None:
+        settings["network"] = network
+    if "objective" in settings:
+        settings = _with_objective(settings)
+    words, objects = split(settings)
+    words = [f"recipe={recipe}", *words, *overrides]
+    with own_hydra(), _readable_errors(words):
+        command, by_key = command_from(words, objects)
+        with live.objects(by_key), _shown(progress):
+            if folder is not None:
+                run_in_folder(command, Path(folder), own_process=False)
+                return Result.of_folder(Path(folder))
+            record = MemoryRecord()
+            result = running.run_in_memory(command, record)
+            return Result(result, record, command)
+
+
+def probe(
+    name: str,
+    *,
+    network: Network | str | None = None,
+    folder: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    progress: bool = True,
+    **settings: Any,
+) -> Result:
+    """Runs a probe, a recipe that measures a network without a search.
+
+    Args:
+        name: of the probe, such as ``layers`` or ``natural_statistics``.
+        network: as for `run`.
+        folder: as for `run`.
+        overrides: as for `run`.
+        progress: as for `run`.
+        settings: keys of the probe, such as ``images="photographs/"``.
+
+    Raises:
+        InputError: as `run`; also where the recipe is no probe.
+    """
+    words = [f"recipe={name}"]
+    with own_hydra(), _readable_errors(words):
+        target = str(command_from(words, {})[0].settings.get("_target_"))
+        is_probe = isinstance(kind := definition(target, "recipe"), type) and issubclass(
+            kind, Probe
+        )
+    if not is_probe:
+        raise InputError(f"{name}: a recipe, but no probe; write synth.run({name!r}, ...).")
+    return run(
+        name, network=network, folder=folder, overrides=overrides, progress=progress, **settings
+    )
+
+
+def network(name: str, **settings: Any) -> Network:
+    """A network by its name.
+
+    Args:
+        name: of an option of the group ``network`` (``mini_alexnet``, ``squeezenet1_1``), or of any
+            classifier of torchvision or timm.
+        settings: of that option: ``weights=``, ``device=``, ``precision=``, ``num_classes=``.
+
+    Returns:
+        The network: ``network(images)`` gives logits, ``network.classes.names`` the names of its
+        outputs, ``network.layers`` its layers and their shapes.
+
+    Raises:
+        InputError: no such network, or weights that cannot be had.
+    """
+    words, objects = split({"network": settings})
+    words = ["recipe=layers", f"network={name}", *words]
+    with own_hydra(), _readable_errors(words):
+        command, _ = command_from(words, objects)
+        return build(command.settings["network"], command.written)
+
+
+def _with_objective(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with an objective in place of what stands for one.
+
+    The recipe's monitor goes, which is about a class: what is maximised is monitored.
+    """
+    spec = settings["objective"]
+    is_option = isinstance(spec, Mapping) or (isinstance(spec, str) and ":" not in spec)
+    if is_option:
+        return dict(settings)
+    return {"monitor": None, **settings, "objective": objective_of(spec)}
+
+
+@contextmanager
+def _readable_errors(words: Sequence[str]) -> Iterator[None]:
+    """Mistakes as the one line that the command line has for them."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        line = complaints.line(error, CONF, words)
+        if line is None:
+            raise
+        raise InputError(line) from error
+
+
+@contextmanager
+def _shown(progress_shown: bool) -> Iterator[None]:
+    """A block that shows bars and warnings; nothing at all otherwise."""
+    if not progress_shown:
+        with progress.silenced():
+            yield
+        return
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING if progress.is_live() else logging.INFO)
+    log.addHandler(handler)
+    before, log.propagate = log.propagate, False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = before

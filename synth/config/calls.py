@@ -1,0 +1,60 @@
+"""Commands from Python: composed without a command line, with objects in place of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import lru_cache
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import open_dict
+
+from synth.config import live
+from synth.config.command import Command, command_of
+from synth.config.composing import CONF
+from synth.config.networks import offer_classifiers
+from synth.config.plugins import use_folders
+from synth.config.shorthand import expanded
+from synth.config.types import Config
+
+
+def command_from(
+    words: Sequence[str], objects: Mapping[str, object]
+) -> tuple[Command, dict[str, object]]:
+    """A command, and the objects by the keys that stand for them in its configuration.
+
+    Args:
+        words: overrides in the words of the command line.
+        objects: by dotted key; see `live`.
+
+    Raises:
+        InputError: for a mistake in the words.
+    """
+    use_folders(CONF, words)
+    offer_classifiers(CONF, words)
+    cfg = deepcopy(_composed(tuple(expanded(words))))
+    hydra_cfg = cfg.hydra
+    with open_dict(cfg):
+        del cfg["hydra"]
+    by_key = live.place(cfg, objects)
+    hydra_cfg.overrides.task += [f"{path}={live.named(value)}" for path, value in objects.items()]
+    return command_of(cfg, hydra_cfg), by_key
+
+
+@contextmanager
+def own_hydra() -> Iterator[None]:
+    """A block in which Hydra is ours; before and after it the caller may use Hydra for itself."""
+    instance = GlobalHydra.instance()
+    before, instance.hydra = instance.hydra, None
+    try:
+        yield
+    finally:
+        instance.hydra = before
+
+
+@lru_cache(maxsize=64)  # composing takes a third of a second
+def _composed(words: tuple[str, ...]) -> Config:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", overrides=list(words), return_hydra_config=True)
