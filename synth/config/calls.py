@@ -9,11 +9,12 @@ from functools import lru_cache
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import open_dict
+from omegaconf import OmegaConf, open_dict
 
 from synth.config import live
 from synth.config.command import Command, command_of
 from synth.config.composing import CONF
+from synth.config.earlier import encoding_of
 from synth.config.networks import offer_classifiers
 from synth.config.plugins import use_folders
 from synth.config.shorthand import expanded
@@ -32,6 +33,7 @@ def command_from(
     Raises:
         InputError: for a mistake in the words.
     """
+    OmegaConf.register_new_resolver("synth.encoding_of", encoding_of, replace=True)
     use_folders(CONF, words)
     offer_classifiers(CONF, words)
     cfg = deepcopy(_composed(tuple(expanded(words))))

@@ -100,14 +100,6 @@ def webp(
     return buffer.getvalue()
 
 
-def opened(paths: Iterable[Path]) -> Iterator[Image.Image]:
-    """The images in the files `paths`, one in memory at a time."""
-    for path in paths:
-        with open_image(path, str(path)) as image:
-            image.load()
-            yield image
-
-
 class _Film(Image.Image):
     """An animated Pillow image over an iterator of `count` frames.
 

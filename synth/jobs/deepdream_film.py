@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import torch
 from PIL import Image
@@ -18,7 +17,7 @@ from torch import Tensor
 from synth import data
 from synth.core import Encoding, Objective, Search, Transform
 from synth.core.network import Network
-from synth.data.animation import opened, webp
+from synth.data.animation import webp
 from synth.encodings.perturbation import Perturbation
 from synth.engine.experiment import Experiment, network_info
 from synth.engine.fitness import ImageProblem
@@ -192,7 +191,7 @@ class DeepDreamFilm(Job):
             evaluation = problem.evaluate(genome, rows)
             self._save(record, 0, problem.images(genome, rows)[0])
             return _Frame(float(evaluation.scores[0, 0]), evaluation.forwards, 0)
-        last = data.picture(self._path(record, number - 1), FRAMES).image
+        last = self._saved(record, number - 1)
         problem = self._around(record, magnified(last, self.zoom))
         rows = rows.fold_in(number)
         state = self.search.init(problem, rows)
@@ -211,7 +210,7 @@ class DeepDreamFilm(Job):
         problem = self.start.problem
         encoding = problem.encoding
         if not isinstance(encoding, Perturbation):  # a film that began with noise
-            first = str(self._path(record, 0))
+            first = data.Picture("frame", self._saved(record, 0))
             encoding = Perturbation(first, size=[image.height, image.width])
             encoding = encoding.to(problem.network.device)
         return replace(problem, encoding=encoding.around(data.Picture("frame", image)))
@@ -219,8 +218,8 @@ class DeepDreamFilm(Job):
     def _save(self, record: Record, number: int, image: Tensor) -> None:
         record.picture(number, image, {"frame": number}, FRAMES)
 
-    def _path(self, record: Record, number: int) -> Path:
-        return record.folder / FRAMES / f"{number:03d}.png"
+    def _saved(self, record: Record, number: int) -> Image.Image:
+        return data.to_image(record.read_back(_name(number)))
 
     def _resumed(self, record: Record) -> _Progress:
         """The progress of the film in the folder; InputError where a frame is missing."""
@@ -232,9 +231,9 @@ class DeepDreamFilm(Job):
         except MALFORMED as error:
             raise record.malformed() from error
         for number in range(state.frames):
-            if not self._path(record, number).is_file():
+            if not (record.folder / _name(number)).is_file():
                 raise InputError(
-                    f"folder={record.folder}: {FRAMES}/{number:03d}.png is gone; name another "
+                    f"folder={record.folder}: {_name(number)} is gone; name another "
                     "folder, or delete this."
                 )
         log.info("resumed at frame %d of %d", state.frames, self.frames)
@@ -242,19 +241,17 @@ class DeepDreamFilm(Job):
 
     def _film(self, record: Record, count: int) -> None:
         """Writes the first `count` frames as an animation."""
-        frames = opened(self._path(record, number) for number in range(count))
+        frames = (self._saved(record, number) for number in range(count))
         record.keep(FILM, webp(frames, [round(1000 / self.fps)] * count))
 
     def _items(self, record: Record, state: _Progress) -> list[Item]:
         """The item of the last frame, saved as any image is; its original is the first frame."""
-        first, last = (
-            data.picture(self._path(record, number), FRAMES) for number in (0, state.frames - 1)
-        )
-        problem = self._around(record, first.image)
+        problem = self._around(record, self._saved(record, 0))
         device = problem.network.device
-        difference = data.from_image(last.image).to(device) - data.from_image(first.image).to(
-            device
+        first, last = (
+            record.read_back(_name(number)).to(device) for number in (0, state.frames - 1)
         )
+        difference = last - first
         run_state = RunState(
             genome=difference[None],
             search_state={},
@@ -272,6 +269,11 @@ class DeepDreamFilm(Job):
         judge_items(items, result, places, saved, until=None)
         compare_with_clean(record, items, result, places, saved)
         return items
+
+
+def _name(number: int) -> str:
+    """The file of a frame within the run folder."""
+    return f"{FRAMES}/{number:03d}.png"
 
 
 def magnified(image: Image.Image, zoom: float) -> Image.Image:

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from synth import data
-from synth.data.animation import Animation, animation, opened, webp
+from synth.data.animation import Animation, animation, webp
 from synth.errors import InputError
 from synth.files import path_of
 from synth.networks import weights_io
@@ -228,8 +228,9 @@ class Stylize(Job):
                 state.durations.append(milliseconds)
                 saver.save_sometimes()
                 bar.at(len(state.durations), "")
-        frames = opened(
-            record.folder / FRAMES / f"{number:03d}.png" for number in range(len(state.durations))
+        frames = (
+            data.to_image(record.read_back(f"{FRAMES}/{number:03d}.png"))
+            for number in range(len(state.durations))
         )
         record.keep(FILM, webp(frames, state.durations, film.loop, QUALITY))
         return True

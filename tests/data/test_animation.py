@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synth.data.animation import MOST_LOOPS, animation, opened, webp
+from synth.data.animation import MOST_LOOPS, animation, webp
 
 
 def frames(count: int) -> list[Image.Image]:
@@ -51,17 +51,6 @@ def test_a_film_holds_one_frame_at_a_time() -> None:
 
     assert webp(one_by_one(), [50] * 30)
     assert most <= 2, "the one that is shown, and the one that comes"
-
-
-def test_one_file_is_open_at_a_time(tmp_path: Path) -> None:
-    paths = [tmp_path / f"{place}.png" for place in range(5)]
-    for path, frame in zip(paths, frames(5), strict=True):
-        frame.save(path)
-    before = None
-    for image, frame in zip(opened(paths), frames(5), strict=True):
-        assert np.array_equal(np.asarray(image), np.asarray(frame))
-        assert before is None or before.fp is None or before.fp.closed
-        before = image
 
 
 # a GIF states how often it is repeated, the others how often it is played; 0 is for ever
