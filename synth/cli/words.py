@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -20,8 +21,10 @@ from hydra.errors import HydraException
 
 from synth.cli.unknown_keys import listed, options_of
 from synth.config.identity import NOT_IDENTITY
+from synth.config.shorthand import expanded
 from synth.errors import InputError, nearest
 
+COMMANDS = ("help", "list", "rerun")
 TEXTS = ("folder", "sweep")  # keys whose value is a name even where it looks like a number
 LONGEST_NUMBER = 1000  # digits
 _FUNCTION = re.compile(r"(choice|shuffle|sort|glob|extend_list|str)\((.*)\)", re.DOTALL)
@@ -44,9 +47,7 @@ def prepared(words: Sequence[str], conf: Path) -> list[str]:
         InputError: for an unknown option, one that runs code from a file, and for sweeps that
             would run nothing, or the same thing several times.
     """
-    parser = get_args_parser()
-    parser.error = _refuse_option  # type: ignore[method-assign]
-    options = parser.parse_intermixed_args(words)
+    options = _options(words)
     if options.experimental_rerun:
         raise InputError(
             f"--experimental-rerun={options.experimental_rerun}: such a file can run code when it "
@@ -55,10 +56,54 @@ def prepared(words: Sequence[str], conf: Path) -> list[str]:
     rest = list(words)
     for word in options.overrides:
         rest.remove(word)
-    overrides = [quoted(word) for word in options.overrides]
+    overrides = expanded([quoted(word) for word in options.overrides], conf)
     if options.multirun:
-        _check_sweep(overrides, [conf, *map(Path, filter(None, [options.config_dir]))])
+        _check_sweep(overrides, conf)
     return [*rest, *overrides]
+
+
+def with_recipe(words: Sequence[str], conf: Path) -> list[str]:
+    """The words with ``deepdream`` written out as ``recipe=deepdream``.
+
+    Args:
+        words: as they were typed.
+        conf: the folder of the configuration.
+
+    Raises:
+        InputError: where there are two recipes, or one that does not exist.
+    """
+    overrides = _options(words).overrides
+    bare = [word for word in overrides if _is_bare(word)]
+    recipes = [*bare, *(word for word in overrides if word.startswith("recipe="))]
+    if not bare:
+        return list(words)
+    names = options_of(conf, "recipe")
+    unknown = next((name for word in bare for name in word.split(",") if name not in names), None)
+    if unknown is not None:
+        before = overrides[max(0, overrides.index(bare[-1]) - 1)]
+        hint = nearest(unknown, [*names, *COMMANDS]) if len(recipes) == 1 else ""
+        if "=" in before and not hint:
+            hint = f" Quote a value that has spaces: '{before} {bare[-1]}'."
+        fault = "no such recipe" if len(recipes) == 1 else "not of the form key=value"
+        raise InputError(f"{unknown}: {fault}.{hint or ' synth list recipes has them.'}")
+    if len(recipes) > 1:
+        raise InputError(
+            f"{' '.join(recipes)}: several recipes; write one, or a sweep: synth -m "
+            f"{','.join(word.removeprefix('recipe=') for word in recipes)}"
+        )
+    result = list(words)
+    result[result.index(bare[0])] = f"recipe={bare[0]}"
+    return result
+
+
+def _is_bare(word: str) -> bool:
+    return "=" not in word and not word.startswith(("~", "+"))
+
+
+def _options(words: Sequence[str]) -> Namespace:
+    parser = get_args_parser()
+    parser.error = _refuse_option  # type: ignore[method-assign]
+    return parser.parse_intermixed_args(words)
 
 
 def _refuse_option(message: str) -> NoReturn:
@@ -68,10 +113,10 @@ def _refuse_option(message: str) -> NoReturn:
     raise InputError(f"{message}.{hint or ' The options are listed by synth --hydra-help.'}")
 
 
-def _check_sweep(overrides: Sequence[str], folders: Sequence[Path]) -> None:
+def _check_sweep(overrides: Sequence[str], conf: Path) -> None:
     """Refuses a pattern that matches no option, and an axis along which no result differs."""
     for word in overrides:
-        override = _parsed(word)
+        override = parsed(word)
         if override is None or not override.is_sweep_override():
             continue
         key, value = override.key_or_group, override.value()
@@ -79,7 +124,7 @@ def _check_sweep(overrides: Sequence[str], folders: Sequence[Path]) -> None:
             raise InputError(
                 f"{word}: no result depends on it, so all its runs are one; write one."
             )
-        options = [option for folder in folders for option in options_of(folder, key)]
+        options = options_of(conf, key)
         if isinstance(value, Glob) and not value.filter(options):
             hint = f" There are {listed(options)}." if options else " Only parts have patterns."
             raise InputError(f"{word}: matches nothing.{hint}")
@@ -93,17 +138,17 @@ def quoted(word: str) -> str:
     key, equals, value = word.partition("=")
     if re.fullmatch(rf"\s*[+-]?[0-9_]{{{LONGEST_NUMBER},}}\s*", value):
         raise InputError(f"{key}={value[:12]}...: a number of {len(value)} digits is too long.")
-    override = _parsed(word)
+    override = parsed(word)
     if override is not None:
         is_text = not isinstance(override.value(), int | float)
         return word if is_text or key not in TEXTS else f"{key}={_quotes(value)}"
     versions = [f"{key}={_with_quotes(value)}"]
     if os.path.exists(os.path.expanduser(value)):  # a name with brackets or commas
         versions.append(f"{key}={_quotes(os.path.expanduser(value))}")
-    return next((version for version in versions if equals and _parsed(version)), word)
+    return next((version for version in versions if equals and parsed(version)), word)
 
 
-def _parsed(word: str) -> Override | None:
+def parsed(word: str) -> Override | None:
     """The override; None where it is not in Hydra's grammar."""
     try:
         return OverridesParser.create().parse_override(word)
@@ -130,7 +175,7 @@ def _with_quotes(value: str) -> str:
 def _entry(text: str) -> str:
     """One entry, with quotes where it needs them."""
     plain = text.strip()
-    if plain in ("", *"[]{},") or _parsed(f"key={plain}") is not None:
+    if plain in ("", *"[]{},") or parsed(f"key={plain}") is not None:
         return text
     if _HOME.match(plain):
         plain = os.path.expanduser(plain)

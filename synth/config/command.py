@@ -14,13 +14,13 @@ from typing import Any
 from synth.config.composing import key_of
 from synth.config.earlier import is_same_command
 from synth.config.early import refuse_early
-from synth.config.identity import digest, identity_of
+from synth.config.identity import NOT_IDENTITY, digest, identity_of
 from synth.config.sharing import resolved
 from synth.config.types import Config, Settings
 from synth.config.unread import refuse_unread
 from synth.errors import InputError
 from synth.record import lock
-from synth.record.result import read_result
+from synth.record.result import Json, read_result
 
 log = logging.getLogger("synth")
 
@@ -58,6 +58,12 @@ class Command:
     def identity(self) -> Settings:
         """What makes two runs the same."""
         return identity_of(self.cfg, self.recipe)
+
+    @property
+    def provenance(self) -> dict[str, Json]:
+        """What a picture says of its run, so that it can be made again from the picture alone."""
+        words = [word for word in self.overrides if key_of(word) not in (*NOT_IDENTITY, "recipe")]
+        return {"recipe": self.recipe, "overrides": words}
 
     def check(self) -> None:
         """Raises InputError for keys that nothing reads."""

@@ -111,11 +111,14 @@ def use_folders(conf: Path, words: Sequence[str]) -> None:
         words: ``--config-dir DIR``, ``hydra.searchpath=[file://DIR]``.
 
     Raises:
-        InputError: where a file in them has the name of an option that exists, which would be the
+        InputError: where there is no such folder, or a file in them has the name of an option that exists, which would be the
             one that is read.
     """
     _own.clear()
     chosen = [Path(place).absolute() for place in _places(words)]
+    for folder in chosen:
+        if not folder.is_dir():
+            raise InputError(f"'{folder}' not found; name a folder that has YAML files of parts.")
     for taken in folders(conf):
         for path in taken.glob("*/**/*.yaml"):
             option = path.relative_to(taken)

@@ -48,6 +48,7 @@ def run_to_folder(command: Command, folder: Path, own_process: bool) -> str:
         process.limit_to_machine()
     job = _job(command)
     record = FolderRecord(folder, command.identity)
+    record.provenance = command.provenance
     with restored_after_mistake(folder):
         record_configuration(command.cfg, command.hydra_cfg, folder)
         log.info("%s -> %s", command.recipe, folder)

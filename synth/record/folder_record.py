@@ -29,6 +29,7 @@ from synth.record.result import MALFORMED, RESULT, Json, Result, read_result
 log = logging.getLogger(__name__)
 
 STEPS, CHECKPOINT = "steps.jsonl", "checkpoint"
+IMAGES = "images"
 # the weights of the best epoch of a training with early stopping
 BEST = "checkpoint.best.safetensors"
 
@@ -55,6 +56,7 @@ class FolderRecord(Record):
         part: str | None = None,
         first: int = 0,
     ) -> None:
+        self.provenance: dict[str, Json] = {}  # of the run, in the text of each image
         self._folder = folder
         self.identity = dict(identity or {})
         self.part = part
@@ -81,7 +83,9 @@ class FolderRecord(Record):
 
     def of(self, part: str, first: int) -> FolderRecord:
         self._parts.append(part)
-        return FolderRecord(self.folder, self.identity, part, first)
+        share = FolderRecord(self.folder, self.identity, part, first)
+        share.provenance = self.provenance
+        return share
 
     # -- steps -----------------------------------------------------------------------------------
 
@@ -99,15 +103,27 @@ class FolderRecord(Record):
     def picture(
         self, number: int, image: Tensor, about: Mapping[str, Json], folder: str = "images"
     ) -> str:
+        name = f"{folder}/{self.first + number:03d}.png"
+        self.save_picture(name, image, about)
+        return name
+
+    def save_picture(self, name: str, image: Tensor, about: Mapping[str, Json]) -> None:
+        """Saves an image as 8-bit PNG, its provenance as JSON in the text key ``synth``.
+
+        Args:
+            name: the path within the run folder.
+            image: float32 [3, h, w], RGB in [0, 1].
+            about: its provenance.
+        """
+        if Path(name).parent == Path(IMAGES):
+            about = {**about, **self.provenance, "item": int(Path(name).stem)}
         text = PngInfo()
         text.add_text("synth", dumps(about), zip=True)
         buffer = io.BytesIO()
         data.to_image(image).save(buffer, "PNG", pnginfo=text)
-        name = f"{folder}/{self.first + number:03d}.png"
         with self._disk():
-            (self.folder / folder).mkdir(exist_ok=True)
+            (self.folder / name).parent.mkdir(exist_ok=True)
             write_atomically(self.folder / name, buffer.getvalue())
-        return name
 
     def read_back(self, name: str) -> Tensor:
         with open_image(self.folder / name, f"folder={self.folder}: {name}") as image:

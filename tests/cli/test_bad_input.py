@@ -158,7 +158,7 @@ PARTS = {
 OPTIONS = {
     "--config-dir=/nope": "'/nope' not found",
     "--config-name=nope": "'nope'",
-    "--shell-completion": "one subcommand",
+    "--shell-completion": "write --shell-completion install=bash",
     "--resolve": "--cfg",
     "--cfg=nope": "invalid choice: 'nope'",
     "--multirum": "Did you mean --multirun?",

@@ -93,7 +93,7 @@ class Finder:
         if name == sys.argv[1]:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Finder)
-from synth.cli.command import main
+from synth.cli.jobs import run_command
 """
 
 
