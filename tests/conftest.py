@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import settings
 from small_worlds import tiny_module, wrapped
 
+from synth.contract.fixtures import one_thread_for_all, the_same_draws
 from synth.core.network import Network
 from synth.engine import experiment, observer
+
+__all__ = ["one_thread_for_all", "the_same_draws"]
 
 settings.register_profile("synth", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("synth")
@@ -24,21 +25,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """
     paths = [Path(word.partition("::")[0]) for word in config.args]
     return 0 if paths and all(path.is_file() for path in paths) else None
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread_for_all() -> Iterator[None]:
-    """Threads that wait for each other over a few hundred numbers cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def the_same_draws() -> None:
-    """A test that draws from torch draws the same alone and after any other."""
-    torch.manual_seed(0)
 
 
 @pytest.fixture

@@ -32,8 +32,9 @@ FLOORS: list[set[str]] = [
     {"config"},
     {"cli"},
     {"api"},
+    {"contract"},
 ]
-HYDRA = {"config", "cli"}  # the folders that may import it
+HYDRA = {"config", "cli", "contract"}  # the folders that may import it
 BANNED_NAMES = {"found", "told", "said", "seen", "one", "now", "who", "away"}
 BANNED_NAMES |= {"kept", "there", "known"}
 BANNED_MODULES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
