@@ -20,8 +20,8 @@ from synth.cli.words import parsed
 from synth.config import references
 from synth.config.composing import key_of
 from synth.config.identity import NOT_IDENTITY
-from synth.config.networks import GROUP, classifiers
-from synth.config.plugins import folders, options
+from synth.config.networks import GROUP, loader_of
+from synth.config.plugins import folders, foreign_options, own_options
 from synth.config.references import UNREADABLE
 from synth.errors import InputError, nearest
 from synth.files import open_image, read_text
@@ -104,8 +104,8 @@ def prepared(words: Sequence[str], conf: Path) -> Rerun:
     again = _of_folder(source, conf) if source.is_dir() else _of_picture(source, conf)
     if item:
         again = _of_item(again, item)
-    kept = [word for word in again.words if key_of(word) not in own]
-    return replace(again, words=[*kept, *own.values()])
+    others = [word for word in again.words if key_of(word) not in own]
+    return replace(again, words=[*others, *own.values()])
 
 
 def _of_folder(folder: Path, conf: Path) -> Rerun:
@@ -189,7 +189,12 @@ def checked(words: object, recipe: object, source: Path, conf: Path) -> list[str
     """
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise InputError(f"{source}: its record has no list of words.")
-    recipes = options(conf, "recipe")
+    recipes = own_options(conf, "recipe")
+    if recipe in foreign_options(conf, "recipe"):
+        raise InputError(
+            f"{source}: its recipe {recipe} is not of synth, and nothing that a file names is "
+            f"imported; where you trust it, give its command yourself: synth recipe={recipe} ..."
+        )
     if not isinstance(recipe, str) or recipe not in recipes:
         hint = nearest(recipe, recipes) if isinstance(recipe, str) else ""
         raise InputError(f"{source}: its recipe {str(recipe)[:60]} is not there.{hint}")
@@ -225,8 +230,12 @@ def _reason(word: str, conf: Path) -> str:
     if any(name in NAMES_CODE for name in names) or (group == GROUP and value == "module"):
         return "it names code"
     chosen = any((folder / group).is_dir() for folder in folders(conf))
-    allowed = [*options(conf, group), *(classifiers() if group == GROUP else ())]
-    if chosen and value is not None and value not in allowed and not word.startswith("~"):
+    if value in foreign_options(conf, group):
+        return "it is not of synth, and nothing that a file names is imported"
+    available = value in own_options(conf, group) or (
+        group == GROUP and loader_of(str(value)) is not None
+    )
+    if chosen and value is not None and not available and not word.startswith("~"):
         return f"there is no such {group}"
     return ""
 

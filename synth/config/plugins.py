@@ -103,6 +103,21 @@ def options(conf: Path, group: str) -> dict[str, Path]:
     return files
 
 
+def own_options(conf: Path, group: str) -> list[str]:
+    """The options of a group that come with this package: all that a file of others may choose.
+
+    Args:
+        conf: our folder of configuration.
+        group: ``recipe``, ``search/mutate``.
+    """
+    return sorted(path.stem for path in (conf / group).glob("*.yaml"))
+
+
+def foreign_options(conf: Path, group: str) -> list[str]:
+    """The options of a group that others have added: the user, or plug-ins."""
+    return sorted(options(conf, group).keys() - own_options(conf, group))
+
+
 def use_folders(conf: Path, words: Sequence[str]) -> None:
     """Makes the folders of a command line options, in place of those of the command before.
 
