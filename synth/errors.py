@@ -29,6 +29,13 @@ class InputError(Exception):
         super().__init__(printable(message))
 
 
+class BrokenModule(InputError):
+    """Code that a configuration names failed while it was imported or called.
+
+    Its ``__cause__`` is what it raised, whose traceback says where.
+    """
+
+
 def printable(text: str) -> str:
     """`text`, which may hold a file's name, on one line and without codes that a terminal obeys.
 

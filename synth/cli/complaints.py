@@ -15,8 +15,7 @@ from types import TracebackType
 
 from synth.cli.unknown_keys import no_such_choice, not_a_name, unknown_key, unknown_option
 from synth.cli.wrong_types import wrong_type
-from synth.config.definitions import BrokenModule
-from synth.errors import InputError
+from synth.errors import BrokenModule, InputError
 from synth.record.atomic import DISK_FULL
 
 COMMAND = ("synth.cli.command", "synth.cli.jobs")

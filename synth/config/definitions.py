@@ -17,15 +17,8 @@ from pkgutil import iter_modules
 from hydra.utils import get_object
 
 from synth.config.plugins import plugin_of
-from synth.errors import InputError, nearest
+from synth.errors import BrokenModule, InputError, nearest
 from synth.record.renames import CLASSES
-
-
-class BrokenModule(InputError):
-    """A module that a configuration names failed while it was imported.
-
-    Its ``__cause__`` is what it raised, whose traceback says where.
-    """
 
 
 def parameters_of(target: str, path: str = "") -> list[str] | None:

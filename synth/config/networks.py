@@ -1,7 +1,8 @@
-"""The classifiers of torchvision as options of the group ``network``, beside those of ``conf/``.
+"""The networks of torchvision and timm as options of the group ``network``, beside ``conf/``'s.
 
-``network=vgg19`` is ``network=torchvision network.name=vgg19``. The names are read from
-torchvision's sources, because importing it imports torch.
+``network=vgg19`` is ``network=torchvision network.name=vgg19``; a name that torchvision does not
+have, ``network=deit_tiny_patch16_224``, is timm's. They are read from the sources, because
+importing either imports torch.
 """
 
 from __future__ import annotations
@@ -21,18 +22,36 @@ GROUP = "network"
 @lru_cache(maxsize=1)
 def classifiers() -> tuple[str, ...]:
     """Names of torchvision's classifiers, in alphabetical order; empty where it is not there."""
-    spec = find_spec("torchvision")
+    return _registered("torchvision")
+
+
+@lru_cache(maxsize=1)
+def timm_models() -> tuple[str, ...]:
+    """Names of timm's models, likewise, without the tags of weights that may follow a dot."""
+    return _registered("timm")
+
+
+def _registered(package: str) -> tuple[str, ...]:
+    """The functions in ``models/`` of a package that are decorated as models."""
+    spec = find_spec(package)
     if spec is None or spec.origin is None:
         return ()
     names: list[str] = []
     for path in (Path(spec.origin).parent / "models").glob("*.py"):
-        parts = path.read_text(encoding="utf-8").split("\n@register_model()")[1:]
+        parts = re.split(r"\n@register_model\b", path.read_text(encoding="utf-8"))[1:]
         names += [name for part in parts for name in re.findall(r"\ndef (\w+)\(", part)[:1]]
     return tuple(sorted(names))
 
 
+def loader_of(name: str) -> str | None:
+    """The option of the group that loads the network `name` by its name; None where none does."""
+    if name in classifiers():
+        return "torchvision"
+    return "timm" if name.partition(".")[0] in timm_models() else None
+
+
 def offer_classifiers(conf: Path, words: Sequence[str]) -> None:
-    """Makes those classifiers of torchvision options that `words` of a command line choose.
+    """Makes those networks of torchvision and timm options that `words` of a command line choose.
 
     Args:
         conf: the folder of the configuration; its own options come first.
@@ -43,7 +62,10 @@ def offer_classifiers(conf: Path, words: Sequence[str]) -> None:
         if key.lstrip("+").partition("@")[0] != GROUP:
             continue
         for name in values.split(","):
-            if not (conf / GROUP / f"{name}.yaml").exists() and name in classifiers():
-                node = OmegaConf.load(conf / GROUP / "torchvision.yaml")
+            if (conf / GROUP / f"{name}.yaml").exists():
+                continue
+            loader = loader_of(name)
+            if loader is not None:
+                node = OmegaConf.load(conf / GROUP / f"{loader}.yaml")
                 node.name = name
                 ConfigStore.instance().store(name, node, group=GROUP)

@@ -151,9 +151,12 @@ def layers_of(calls: Sequence[Call], size: Size, names: frozenset[str]) -> dict[
     """
     last = any(map(_ends_in_channels, calls))
     grids: list[Size] = []
+    maps: set[tuple[int, ...]] = set()  # shapes of maps with the channels first
     layers = {}
     for call in calls:
-        layer = _layer(call, size, grids, last)
+        shape = tuple(call.output.shape[1:])
+        turned = last or shape[2:] + shape[:2] in maps
+        layer = _layer(call, size, grids, turned)
         name = f"{call.path}_{call.number}" if call.number else call.path
         if call.number and name in names:
             continue
@@ -162,13 +165,18 @@ def layers_of(calls: Sequence[Call], size: Size, names: frozenset[str]) -> dict[
         if layer.extra and apart not in names:
             shape = (layer.shape[0], layer.extra, 1)
             layers[apart] = replace(layer, shape=shape, apart=True)
+        if layer.layout == "maps":
+            maps.add(shape)
         if len(layer.shape) == 3:
             grids.append((layer.shape[1], layer.shape[2]))
     return layers
 
 
 def _layer(call: Call, size: Size, grids: Sequence[Size], last: bool) -> Layer:
-    """The layer of one call, by the places `grids` of the layers before it."""
+    """The layer of one call, by the places `grids` of the layers before it.
+
+    `last` says whether its channels may come last.
+    """
     shape = tuple(call.output.shape[1:])
     plain = Layer(call.path, shape, call.number)
     if len(shape) == 3 and last and _is_channels_last(call, size):

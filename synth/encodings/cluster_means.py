@@ -21,7 +21,7 @@ from synth.data.sizes import Size, size_of
 from synth.encodings.fourier import Fourier
 from synth.errors import InputError
 from synth.networks import reading
-from synth.networks.style_layers import fully_connected
+from synth.networks.style_layers import hidden_linear_layers
 
 COMPONENTS = 50  # principal components of the activations that are clustered, as in the paper
 THUMBNAIL = (16, 16)  # size at which pixels are clustered before a network is bound
@@ -159,8 +159,8 @@ class ClusterMeans(Encoding):
 
 def _deepest_layer(network: Network) -> str:
     """The last hidden fully connected layer, or the deepest that has more than one position."""
-    connected = fully_connected(network)
-    if len(connected) > 1:
-        return connected[-2]
+    hidden = hidden_linear_layers(network)
+    if hidden:
+        return hidden[-1]
     spatial = [name for name, shape in network.layers.items() if len(shape) == 3 and shape[1] > 1]
     return spatial[-1] if spatial else list(network.layers)[-1]

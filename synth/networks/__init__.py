@@ -1,7 +1,7 @@
 """Networks: the classifiers that are visualised and attacked, and the networks that draw images.
 
 A network is a `synth.core.network.Network`, which a loader makes from a name or a weights file. Any
-``nn.Module`` that maps images to logits can be one: ``Network(module, size=(224, 224))``.
+``nn.Module`` that maps images to logits can be one: ``synth.wrap(module)``.
 
 To add one, write a function that returns a `Network` in one file of this folder and name it by
 ``_target_`` in ``conf/network/NAME.yaml``; the contract tests pick the YAML up. It takes `device`,
@@ -13,8 +13,11 @@ To add one, write a function that returns a `Network` in one file of this folder
     googlenet       torchvision in torchvision.py: GoogLeNet (Inception v1), ImageNet
     mini_alexnet    bundled in bundled.py: AlexNet for 64x64 images, trained weights in the package
     mini_resnet     bundled in bundled.py: a small ResNet for 64x64 images
+    module          module in module.py: a module of your own, by network.path=my_package.nets:make
     resnet50        torchvision in torchvision.py: ResNet-50, ImageNet
     squeezenet1_1   torchvision in torchvision.py: SqueezeNet 1.1, ImageNet
+    timm            timm in timm.py: any model of timm, by network.name; network=NAME is short for
+                    that where torchvision has no such name
     torchvision     torchvision in torchvision.py: any classifier of torchvision, by network.name;
                     network=vgg19 is short for network=torchvision network.name=vgg19
     vgg16           torchvision in torchvision.py: VGG-16, ImageNet
@@ -23,6 +26,8 @@ Beside the loaders:
 
     architectures/     the bundled architectures, untrained
     weights/           the bundled weights
+    class_names.py     names of classes, from a file or ImageNet's
+    random_weights.py  weights=random, the sanity control
     weights_io.py      safetensors and torch state dicts, read without executing what they hold
     metadata.py        what a classifier's weights file says of classes, size and normalisation
     module.py          any nn.Module, given in Python or by a path to code
@@ -35,12 +40,15 @@ Beside the loaders:
 __all__ = [
     "architectures",
     "bundled",
+    "class_names",
     "generator",
     "metadata",
     "module",
+    "random_weights",
     "reading",
     "style_layers",
     "stylizer",
+    "timm",
     "torchvision",
     "weights_io",
 ]

@@ -1,17 +1,32 @@
-"""Any ``nn.Module`` that maps [n, 3, h, w] to scores as a network: an object, or a path to code."""
+"""Any ``nn.Module`` that maps [n, 3, h, w] to scores as a network: an object, or a path to code.
+
+The path is code that is imported and run. It is the user's own, on the command line or in a file of
+his: what comes out of a run folder, a picture or weights never reaches `module`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from synth.core.classes import Classes
+from synth.core.hardware import is_out_of_memory
 from synth.core.network import Network
 from synth.data.sizes import Size, size_of
-from synth.errors import InputError
+from synth.errors import BrokenModule, InputError, first_line, nearest
+from synth.files import path_of
+from synth.networks import weights_io
+from synth.networks.class_names import classes_of
+from synth.networks.random_weights import RANDOM, seeded
 
+WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 SIZE = 224  # that most classifiers of photographs read
 
 
@@ -20,7 +35,7 @@ def wrap(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     size: Size = None,
-    classes: Classes | Sequence[str] | None = None,
+    classes: Classes | Sequence[str] | str | None = None,
     *,
     name: str | None = None,
     device: str = "auto",
@@ -39,7 +54,8 @@ def wrap(
         std: their standard deviation, likewise; 1 by default.
         size: height and width in pixels that it was trained at: a number, or [height, width]. By
             default the size that the module carries, else 224.
-        classes: names of the outputs, in order; "0", "1", ... by default.
+        classes: names of the outputs, in order, as a list or a file with a name a line; "0", "1",
+            ... by default.
         name: what records, pages and messages call it; the module's class name by default.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda:0``.
         precision: of what searches read: ``auto``, ``float32`` or ``bfloat16``.
@@ -48,19 +64,14 @@ def wrap(
     Raises:
         InputError: no module, or one that gives no scores [n, classes] for images of that size.
     """
-    if not isinstance(module, nn.Module):
-        raise InputError(
-            f"network: a {type(module).__name__} is no module; give a torch nn.Module."
-        )
+    module = _unwrapped(module)
     own = carried(module)
-    shape = size_of(own.get("size", SIZE) if size is None else size, "size")
+    shape = size_of(own.get("size", SIZE) if size is None else size, "network size")
     assert shape is not None
-    if classes is not None and not isinstance(classes, Classes):
-        classes = Classes([str(label) for label in classes])
-    return Network(
+    network = Network(
         module,
         name=name,
-        classes=classes,
+        classes=classes_of(classes),
         size=shape,
         mean=tuple(own.get("mean", (0.0, 0.0, 0.0)) if mean is None else mean),
         std=tuple(own.get("std", (1.0, 1.0, 1.0)) if std is None else std),
@@ -68,6 +79,142 @@ def wrap(
         precision=precision,
         fit=fit,
     )
+    _check_answer(network)
+    return network
+
+
+def module(
+    path: str,
+    arguments: Mapping[str, Any] | None = None,
+    weights: str | None = None,
+    classes: str | Sequence[str] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    size: Size = None,
+    name: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    fit: bool = False,
+) -> Network:
+    """The module that a function or class gives, as `wrap` makes it a network.
+
+    Args:
+        path: ``package.file:name``, of a function or class that gives the module. The file may be
+            in the current folder.
+        arguments: what it is called with, by name.
+        weights: a file with its state dict, alone or in a checkpoint beside other things (see
+            `synth.networks.weights_io`); ``random`` for freshly drawn ones; by default the module
+            is taken as it is given.
+        classes: names of the outputs, a list or a file (`synth.networks.class_names`); by default
+            those in the weights file, else "0", "1", ...
+        mean: as of `wrap`.
+        std: as of `wrap`.
+        size: as of `wrap`.
+        name: as of `wrap`.
+        seed: of the random numbers that are drawn while it is made.
+        device: ``auto``, ``cpu``, ``cuda:0``.
+        precision: of what searches read: ``auto``, ``float32`` or ``bfloat16``.
+        fit: whether images of another size are always scaled to the network's.
+
+    Raises:
+        InputError: no such function, one that fails or gives no module, a damaged file, weights of
+            another module, and as `wrap`.
+    """
+    build = _function(path)
+    made = seeded(lambda: _made(build, path, arguments or {}, weights == RANDOM), seed)
+    names = None
+    if weights not in (None, RANDOM):
+        file = path_of(str(weights), "network.weights")
+        contents = weights_io.checkpoint(file)
+        names = contents.names
+        weights_io.fill(made, contents.state, file, name or type(made).__name__.lower())
+    labels = classes_of(classes, names)
+    return wrap(
+        made, mean, std, size, labels, name=name, device=device, precision=precision, fit=fit
+    )
+
+
+def _function(path: str) -> Callable[..., object]:
+    """The function or class of ``package.file:name``."""
+    where = f"network.path={path}"
+    place, _, attribute = path.partition(":") if ":" in path else path.rpartition(".")
+    if not place or not attribute:
+        raise InputError(f"{where}: write package.file:function.")
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.append(os.getcwd())  # last, so that nothing in it hides what is installed
+        importlib.invalidate_caches()
+    try:
+        file = importlib.import_module(place)
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{place}.".startswith(f"{missing}."):
+            raise InputError(
+                f"{where}: there is no module {missing}, neither installed nor in this folder."
+            ) from error
+        kind = type(error).__name__
+        raise BrokenModule(
+            f"{where}: {place} failed while it was imported: {kind}: {first_line(error)}"
+        ) from error
+    value = getattr(file, attribute, None)
+    if not callable(value):
+        hint = nearest(attribute, [key for key in vars(file) if not key.startswith("_")])
+        raise InputError(f"{where}: {place} has no function or class {attribute}.{hint}")
+    return value
+
+
+def _made(
+    build: Callable[..., object], path: str, arguments: Mapping[str, Any], drawn: bool
+) -> nn.Module:
+    """The module that `build` gives; with fresh weights where they are to be `drawn`."""
+    try:
+        result = build if isinstance(build, nn.Module) else build(**arguments)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        kind = type(error).__name__
+        raise BrokenModule(
+            f"network.path={path}: it failed: {kind}: {first_line(error)}"
+        ) from error
+    if not isinstance(result, nn.Module):
+        raise InputError(
+            f"network.path={path}: it gives a {type(result).__name__}, and a torch nn.Module is "
+            "wanted."
+        )
+    for part in result.modules() if drawn else ():
+        if callable(reset := getattr(part, "reset_parameters", None)):
+            reset()
+    return result
+
+
+def _unwrapped(module: object) -> nn.Module:
+    """The module itself, where it is wrapped to train on several devices, or compiled."""
+    if not isinstance(module, nn.Module):
+        kind = type(module).__name__
+        raise InputError(f"network: a {kind} is no module; give a torch nn.Module.")
+    if isinstance(module, Network):
+        raise InputError(f"network: {module.name} is a network already; use it as it is.")
+    while isinstance(module, WRAPPERS) or hasattr(module, "_orig_mod"):
+        module = getattr(module, "_orig_mod", None) or module.module
+        assert isinstance(module, nn.Module)
+    for key, value in (*module.named_parameters(), *module.named_buffers()):
+        if is_lazy(value) or value.is_meta:
+            raise InputError(
+                f"network: {key} has no numbers yet; load the weights, or call the module once."
+            )
+    return module
+
+
+def _check_answer(network: Network) -> None:
+    """Raises InputError where a grey image is answered with NaN, naming the weights at fault."""
+    with torch.inference_mode():
+        answer = network(torch.full((1, 3, *network.size), 0.5, device=network.device))
+    if bool(answer.isfinite().all()):
+        return
+    tensors = (*network.module.named_parameters(), *network.module.named_buffers())
+    bad = [name for name, value in tensors if not bool(value.isfinite().all())]
+    reason = f"; {bad[0]} holds NaN or infinity" if bad else ", though its weights are finite"
+    raise InputError(f"network: {network.name} answers a grey image with NaN{reason}.")
 
 
 def carried(module: nn.Module) -> dict[str, Any]:

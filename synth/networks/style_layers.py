@@ -82,17 +82,23 @@ def code_layer(network: Network) -> str:
     Raises:
         InputError: the network has a single layer of weights, or none.
     """
-    linear = fully_connected(network)
-    return linear[0] if len(linear) > 1 else penultimate_layer(network)
+    hidden = hidden_linear_layers(network)
+    return hidden[0] if hidden else penultimate_layer(network)
 
 
-def fully_connected(network: Network) -> list[str]:
-    """The linear layers that give a vector an image, in order: fc6, fc7 and fc8 of AlexNet."""
-    return [
+def hidden_linear_layers(network: Network) -> list[str]:
+    """The linear layers that give a vector an image, before those that give the scores, in order.
+
+    They are fc6 and fc7 of AlexNet.
+    """
+    linear = [
         name
         for name, shape in network.layers.items()
         if len(shape) == 1 and isinstance(network.part(name), nn.Linear)
     ]
+    while linear and network.layers[linear[-1]] == network.layers[OUTPUT]:
+        linear.pop()  # a distilled transformer has two heads
+    return linear
 
 
 def penultimate_layer(network: Network) -> str:
@@ -111,7 +117,10 @@ def penultimate_layer(network: Network) -> str:
         raise InputError(
             f"layer: {network.name} has no layer before its last weights; name one, layer=NAME."
         )
-    return order[weighted[-1] - 1]
+    last = weighted[-1]
+    while last - 1 in weighted and network.layers[order[last - 1]] == network.layers[OUTPUT]:
+        last -= 1  # a second head beside the first, as of a distilled transformer
+    return order[last - 1]
 
 
 def _sizes(network: Network) -> dict[str, tuple[int, ...]]:

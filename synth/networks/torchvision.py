@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
+from torch import nn
 from torchvision import models
 from torchvision.models import WeightsEnum
 
-from synth.core.classes import Classes
-from synth.core.network import Network
+from synth.core.network import Network, sha256_of_state
 from synth.errors import InputError, nearest
 from synth.files import path_of
 from synth.networks import weights_io
+from synth.networks.class_names import classes_of, imagenet
+from synth.networks.random_weights import RANDOM, seeded
 
-IMAGENET = Path(__file__).parent / "imagenet.tsv"
 INCEPTIONS = ("googlenet", "inception_v3")
 
 
@@ -27,16 +28,24 @@ def torchvision(
     device: str = "auto",
     precision: str = "auto",
     fit: bool = False,
+    num_classes: int | None = None,
+    classes: str | Sequence[str] | None = None,
+    seed: int = 0,
 ) -> Network:
     """The torchvision classifier `name`, trained on ImageNet-1k; loaded once per process.
 
     Args:
         name: as `torchvision.models.list_models` gives them.
-        weights: a file with its state dict. By default those of ``IMAGENET1K_V1``, from torch hub's
-            cache, into which they are downloaded where it lacks them.
+        weights: a file with its state dict, alone or in a checkpoint beside other things (see
+            `synth.networks.weights_io`), or ``random``. By default those of ``IMAGENET1K_V1``, from
+            torch hub's cache, into which they are downloaded where it lacks them.
         device: ``auto``, ``cpu``, ``cuda:0``.
         precision: of what searches read: ``auto``, ``float32`` or ``bfloat16``.
         fit: whether images of another size are scaled to the network's.
+        num_classes: outputs of another head; by default as many as the file has, else 1000.
+        classes: names of the outputs, a list or a file (`synth.networks.class_names`); by default
+            those in the file, else ImageNet's where there are 1,000, else "0", "1", ...
+        seed: of random weights.
 
     Raises:
         InputError: no such classifier, weights that are neither cached nor can be downloaded (the
@@ -47,8 +56,22 @@ def torchvision(
         raise InputError(
             f"network.name={name}: torchvision has no such classifier.{nearest(name, choices)}"
         )
-    path = _fetched(name, _preset(name)) if weights is None else path_of(weights, "network.weights")
-    return _load(name, path, weights_io.modified(path), device, precision, fit)
+    if num_classes is not None and num_classes < 1:
+        raise InputError(f"network.num_classes={num_classes}: write 1 or more.")
+    path = None
+    if weights is None:
+        count = len(_preset(name).meta["categories"])
+        if num_classes not in (None, count):
+            raise InputError(
+                f"network.num_classes={num_classes}: torchvision's weights of {name} are for "
+                f"{count}; write network.weights=FILE, or network.weights=random."
+            )
+        path = _fetched(name, _preset(name))
+    elif weights != RANDOM:
+        path = path_of(weights, "network.weights")
+    changed = 0 if path is None else weights_io.modified(path)
+    labels = classes if classes is None or isinstance(classes, str) else tuple(classes)
+    return _load(name, path, changed, num_classes, labels, seed, device, precision, fit)
 
 
 def _preset(name: str) -> WeightsEnum:
@@ -70,52 +93,74 @@ def _fetched(name: str, preset: WeightsEnum) -> Path:
     except (URLError, OSError, RuntimeError) as error:
         raise InputError(
             f"network.name={name}: its weights are not in {path.parent} and could not be fetched; "
-            f"put {path.name} there, or write network.weights=FILE."
+            f"put {path.name} there, or write network.weights=FILE (or random)."
         ) from error
     return path
 
 
 @lru_cache(maxsize=4)
-def _load(name: str, path: Path, _changed: int, device: str, precision: str, fit: bool) -> Network:
+def _load(
+    name: str,
+    path: Path | None,
+    _changed: int,
+    num_classes: int | None,
+    labels: str | tuple[str, ...] | None,
+    seed: int,
+    device: str,
+    precision: str,
+    fit: bool,
+) -> Network:
     preset = _preset(name)
-    state, _ = weights_io.read(path)
-    if name in INCEPTIONS:
-        # without the auxiliary heads, which serve training alone, and without a slow initialisation
-        # that the file overwrites
-        module = models.get_model(name, weights=None, aux_logits=False, init_weights=False)
-        state = {
-            key: value for key, value in state.items() if not key.startswith(("aux", "AuxLogits"))
-        }
-        # Their weights were trained on inputs of mean 0.5 and deviation 0.5. torchvision converts
-        # the usual normalisation inside the model, but only when it loads the weights itself.
-        module.transform_input = True  # type: ignore[assignment]
+    categories = preset.meta["categories"]
+    count = num_classes or len(categories)
+    names: Sequence[str] | None = None
+    if path is None:
+        module = seeded(lambda: _built(name, count), seed)
+        sha256 = sha256_of_state(module)
     else:
-        module = models.get_model(name, weights=None)
-    weights_io.fill(module, state, path, name)
+        contents = weights_io.checkpoint(path)
+        state = contents.state
+        names = contents.names
+        if name in INCEPTIONS:
+            # without the auxiliary heads, which serve training alone
+            state = {key: v for key, v in state.items() if not key.startswith(("aux", "AuxLogits"))}
+        if num_classes is None:
+            with torch.device("meta"):
+                count = weights_io.head_size(_built(name, count), state, count)
+        module = _built(name, count)
+        weights_io.fill(module, state, path, name)
+        sha256 = weights_io.sha256(path)
+    classes = classes_of(labels, names)
     preprocessing = preset.transforms()
     size = preprocessing.crop_size[0]
     network = Network(
         module,
         name=name,
-        classes=_imagenet(preset.meta["categories"]),
+        classes=imagenet(categories) if classes is None and count == len(categories) else classes,
         size=(size, size),
         mean=preprocessing.mean,
         std=preprocessing.std,
-        sha256=weights_io.sha256(path),
+        sha256=sha256,
         device=device,
         precision=precision,
         fit=fit,
         copy=False,
     )
-    grey = torch.full((1, 3, size, size), 0.5, device=network.device)
-    weights_io.check_answer(network(grey), path)
+    if path is not None:
+        grey = torch.full((1, 3, size, size), 0.5, device=network.device)
+        weights_io.check_answer(network(grey), path)
     return network
 
 
-def _imagenet(categories: list[str]) -> Classes:
-    """ImageNet's classes with their WordNet synsets; names alone where there are not 1,000."""
-    with IMAGENET.open(encoding="utf-8") as file:
-        synsets = [row["wnid"] for row in csv.DictReader(file, delimiter="\t")]
-    if len(categories) != len(synsets):
-        return Classes(categories)
-    return Classes(categories, synsets, list(range(len(categories))))
+def _built(name: str, classes: int) -> nn.Module:
+    """The module, untrained, with a head for so many classes."""
+    if name not in INCEPTIONS:
+        return models.get_model(name, weights=None, num_classes=classes)
+    # without a slow initialisation that a file overwrites
+    module = models.get_model(
+        name, weights=None, aux_logits=False, init_weights=False, num_classes=classes
+    )
+    # Their weights were trained on inputs of mean 0.5 and deviation 0.5. torchvision converts the
+    # usual normalisation inside the model, but only when it loads the weights itself.
+    module.transform_input = True  # type: ignore[assignment]
+    return module

@@ -1,16 +1,22 @@
-"""Weights files: safetensors and torch state dicts, read without executing what they hold.
+"""Weights files: safetensors and torch checkpoints, read without executing what they hold.
+
+A checkpoint is a state dict, or a dictionary that has one beside other things (`NESTS`), such as
+the names of the classes (`NAMES`). Its keys may begin with a word that the module's do not:
+``module.`` of a parallel training, ``_orig_mod.`` of a compiled module, ``model.`` of Lightning.
 
 Files that the package writes are safetensors in float16 with metadata as JSON strings.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import pickle
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,12 +33,38 @@ from synth.record.atomic import write_atomically
 
 Module = TypeVar("Module", bound=nn.Module)
 
+# where a checkpoint has the state dict; the averaged weights of a training come last
+NESTS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights")
+NESTS += ("params", "module", "state_dict_ema", "model_ema", "ema")
+NAMES = ("classes", "class_names", "categories", "labels", "class_to_idx")  # of the outputs
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a weights file holds.
+
+    Attributes:
+        state: the state dict, floating point tensors in float32.
+        metadata: of a safetensors file.
+        names: of the outputs, in order; None where it has none.
+    """
+
+    state: dict[str, Tensor]
+    metadata: dict[str, str]
+    names: list[str] | None = None
+
 
 def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], dict[str, str]]:
-    """State dict and metadata of a weights file.
+    """State dict and metadata of a weights file; arguments and errors as for `checkpoint`."""
+    contents = checkpoint(path, word)
+    return contents.state, contents.metadata
+
+
+def checkpoint(path: Path, word: str = "network.weights") -> Checkpoint:
+    """The contents of a weights file.
 
     Args:
-        path: safetensors, or a torch state dict, which is read with ``weights_only=True`` and has
+        path: safetensors, or a torch checkpoint, which is read with ``weights_only=True`` and has
             no metadata. Floating point tensors of any width are returned as float32.
         word: the user's key for the file, for error messages.
 
@@ -50,12 +82,14 @@ def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], 
             raise
         reason = first_line(error)[:120]
         if isinstance(error, pickle.UnpicklingError):  # torch's message is about its arguments
-            reason = "no pickle of tensors alone"
+            reason = "no pickle of tensors alone; save module.state_dict()"
         raise InputError(
             f"{word}={path}: not a whole safetensors file or torch state dict ({reason})."
         ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
+    names = _names(metadata if metadata else state)
+    if isinstance(state, dict):
+        nested = (state.get(key) for key in NESTS)
+        state = next((value for value in nested if isinstance(value, dict) and value), state)
     if not isinstance(state, dict) or not all(
         isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()
     ):
@@ -72,7 +106,40 @@ def read(path: Path, word: str = "network.weights") -> tuple[dict[str, Tensor], 
             raise InputError(
                 f"{word}={path}: {key} holds NaN or infinite values; the file is damaged."
             )
-    return state, metadata
+    return Checkpoint(state, metadata, names)
+
+
+def _names(contents: object) -> list[str] | None:
+    """The names of the outputs that a checkpoint or metadata has, if any."""
+    for key in NAMES if isinstance(contents, dict) else ():
+        value = contents.get(key)
+        if isinstance(value, str):  # of metadata
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                continue
+        names = names_of(value)
+        if names:
+            return names
+    return None
+
+
+def names_of(value: object) -> list[str] | None:
+    """Names of outputs, in order, from one of the forms in which they are written; else None.
+
+    Args:
+        value: a list of names, or of dictionaries with a ``name``; names by their indices, or
+            indices by their names, from 0 without a gap.
+    """
+    if isinstance(value, dict):
+        if not all(isinstance(index, int) for index in value.values()):
+            value = {name: int(index) for index, name in value.items() if str(index).isdecimal()}
+        order = sorted(value, key=lambda name: value[name])
+        value = order if [value[name] for name in order] == list(range(len(order))) else None
+    if not isinstance(value, list | tuple):
+        return None
+    names = [entry.get("name") if isinstance(entry, dict) else entry for entry in value]
+    return [str(name) for name in names] if all(isinstance(name, str) for name in names) else None
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -99,7 +166,9 @@ def _torch(path: Path) -> object:
     with warnings.catch_warnings():
         # about an unusual pickle: the error that follows is more precise
         warnings.simplefilter("ignore", UserWarning)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # training scripts save their arguments, a plain record of values
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -136,7 +205,9 @@ def built(
     tensors.
     """
     with torch.device("meta"):
-        _check_same(build(), state, path, name, word)
+        outline = build()
+    state = without_prefix(state, outline)
+    _check_same(outline, state, path, name, word)
     module = build()
     module.load_state_dict(state, strict=False)
     return module
@@ -161,8 +232,36 @@ def fill(
     Raises:
         InputError: the state dict is another network's; the message says how they differ.
     """
+    state = without_prefix(state, module)
     _check_same(module, state, path, name, word)
     module.load_state_dict(state, strict=False)
+
+
+def without_prefix(state: Mapping[str, Tensor], module: nn.Module) -> Mapping[str, Tensor]:
+    """`state` without the first words that all its keys have, and the module's have not."""
+    own = module.state_dict().keys()
+    while len(firsts := {key.partition(".")[0] for key in state}) == 1:
+        if any(key in own for key in state) or not all("." in key for key in state):
+            break
+        prefix = f"{firsts.pop()}."
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def head_size(module: nn.Module, state: Mapping[str, Tensor], classes: int) -> int:
+    """How many classes the weights of `state` are for, by the shapes of the last layer.
+
+    `classes` where they differ from `module`, which has so many, in something else as well.
+    """
+    state = without_prefix(state, module)
+    own = module.state_dict()
+    others = [key for key in own if key in state and own[key].shape != state[key].shape]
+    sizes = {
+        len(state[key]) if own[key].ndim and len(own[key]) == classes else 0
+        for key in others
+        if state[key].ndim == own[key].ndim and state[key].shape[1:] == own[key].shape[1:]
+    }
+    return sizes.pop() if len(sizes) == 1 and max(sizes) > 0 else classes
 
 
 def _check_same(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from synth.core.classes import Classes
 from synth.errors import InputError
-from synth.networks.torchvision import IMAGENET
+from synth.networks.class_names import IMAGENET
 
 CLASSES = Classes(
     [
