@@ -7,12 +7,14 @@ import hashlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from synth.errors import InputError, printable
+from synth.gallery.about import about_of
 from synth.gallery.archive import Archive, confidence_curve, coverage_chart, read_archive
 from synth.gallery.cards import Card, cards_of, picture_link, ratio_of
 from synth.gallery.curves import ITEMS, charts_of, item_curves, term_charts
@@ -138,6 +140,8 @@ def _run_context(run: Run, cards: Sequence[Card]) -> dict[str, object]:
     contenders = list(run.contenders)
     is_archive = run.is_archive and not contenders
     return {
+        "about": about_of(run),
+        "headline": run.text("headline"),
         "command": _command(run),
         "facts": facts_of(run),
         "findings": findings_of(run),
@@ -157,6 +161,8 @@ def _run_context(run: Run, cards: Sequence[Card]) -> dict[str, object]:
 def _overview_context(runs: Sequence[Run], page: Path) -> dict[str, object]:
     """The same keys for a page of several runs."""
     return {
+        "about": None,
+        "headline": "",
         "command": "",
         "facts": [],
         "findings": [],
@@ -202,6 +208,7 @@ def cards_by_cell(cards: Sequence[Card]) -> dict[str, int]:
     return {name: card.number for card in reversed(cards) for name in _cell_names(card) if name}
 
 
+@cache  # a process makes many pages, and compiling the templates takes longer than filling them
 def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
