@@ -73,7 +73,10 @@ WARM = (
     "deap.tools",
     "rich.table",
 )
-LEFT_OUT = frozenset(("seconds", "versions", "configuration"))  # keys that say nothing of numbers
+# keys that say nothing of numbers, or what others say too
+LEFT_OUT = frozenset(
+    ("seconds", "versions", "configuration", "about", "headline", "predicted_confidence")
+)
 LARGEST = 40_000  # bytes of a record that is kept as it is; of a larger one there is the hash alone
 SHOWN = 6  # differences of a run that are printed
 TIMEOUT = 300.0  # seconds a command

@@ -18,7 +18,7 @@ BUNDLED = "synth.networks.bundled.bundled"
 TORCHVISION = "synth.networks.torchvision.torchvision"
 LONGEST_HEADER = 10_000_000  # bytes
 # settings of a torchvision classifier under which its classes are ImageNet's
-USUAL = ("_target_", "name", "weights", "device", "precision", "fit")
+USUAL = ("_target_", "name", "weights", "device", "precision", "fit", "seed")
 
 
 def classes_of(network: Settings) -> Classes | None:

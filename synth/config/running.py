@@ -9,13 +9,17 @@ from pathlib import Path
 from synth.config import process
 from synth.config.building import build
 from synth.config.command import Command
+from synth.config.composing import CONF
 from synth.config.earlier import is_same_command
+from synth.config.headers import header_of, read
 from synth.config.identity import digest, recorded_identity, written_identity
+from synth.config.plugins import options
 from synth.config.recording import record_configuration, restored_after_mistake
 from synth.core import hardware
 from synth.errors import InputError
 from synth.gallery.page import build_run_page
 from synth.record.folder_record import FolderRecord
+from synth.record.headline import headline
 from synth.record.job import Job
 from synth.record.record import Record, versions
 from synth.record.result import Result
@@ -56,6 +60,8 @@ def run_to_folder(command: Command, folder: Path, own_process: bool) -> str:
     result = _completed(command, result)
     record.finish(result)
     log.info("%s", build_run_page(folder))
+    if result.headline:
+        log.info("%s", result.headline)
     return result.status
 
 
@@ -72,7 +78,7 @@ def run_in_memory(command: Command, record: Record) -> Result:
 
 def _job(command: Command) -> Job:
     """The object that the configuration names."""
-    job = build(command.settings, command.written)
+    job = build(command.settings, command.written, Job)
     if not isinstance(job, Job):
         raise InputError("_target_: it is not for a recipe to run; leave it as the recipe has it.")
     return job
@@ -80,8 +86,12 @@ def _job(command: Command) -> Job:
 
 def _completed(command: Command, result: Result) -> Result:
     """The result with what a job does not know: its recipe, its configuration, the hardware."""
+    path = options(CONF, "recipe").get(command.recipe)  # None in a subfolder of the user's
+    about = header_of(read(path)).about if path else {}
     return replace(
         result,
+        headline=headline(result) or None,
+        about={**about, **(result.about or {})},
         recipe=command.recipe,
         overrides=command.overrides,
         configuration=digest(command.identity),

@@ -27,7 +27,7 @@ from synth.engine.metric import FigureMaker, Metric, Outcome
 from synth.engine.observer import Observer, RecordObserver
 from synth.engine.search_result import SearchResult
 from synth.engine.state import RunState
-from synth.engine.verdict import summary
+from synth.engine.verdict import criterion, summary
 from synth.engine.writing import (
     archive_record,
     compare_with_clean,
@@ -226,10 +226,13 @@ class Experiment(Job):
             name_of(self.problem.encoding),
             f"{sum(successes)} of {len(successes)} reached their target"
             if successes
-            else f"{len(items)} pictures",
+            else f"{len(items)} picture{'s' if len(items) != 1 else ''}",
             seconds,
         )
         self._warn_dead_units(state)
+        targets = self.problem.objective.target(self.rows)
+        success = criterion(targets, self.until, self.problem.monitor.range)
+        success = next((part.criterion for part in self.metrics if part.criterion), success)
         return Result(
             status="interrupted" if result.interrupted else "done",
             seconds=seconds,
@@ -242,6 +245,7 @@ class Experiment(Job):
             findings=findings,
             figures=figures,
             archive=archive,
+            about={"success": success} if success else None,
         )
 
     # -- the loop --------------------------------------------------------------------------------

@@ -35,7 +35,13 @@ class Outcome:
 
 
 class Metric(Part):
-    """Measures a finished search. Metrics are independent: none reads the findings of another."""
+    """Measures a finished search. Metrics are independent: none reads the findings of another.
+
+    Attributes:
+        criterion: what counts as success, in words, where the metric decides it.
+    """
+
+    criterion: str | None = None
 
     def check(self, problem: ImageProblem, rows: Rows) -> None:
         """Raises InputError before the search begins where there is nothing to measure."""

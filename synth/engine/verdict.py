@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -27,6 +28,7 @@ class Verdict:
     Attributes:
         predicted: name of the class with the largest logit; None where the network answers NaN.
         predicted_index: its index.
+        predicted_confidence: its probability.
         confidence: probability of the target class; for an untargeted item, of all other classes
             together, so that it is above one half where that target is met. None without a class,
             and where the network answers NaN.
@@ -35,6 +37,7 @@ class Verdict:
 
     predicted: str | None
     predicted_index: int | None
+    predicted_confidence: float | None
     confidence: float | None
     success: bool | None
 
@@ -107,15 +110,40 @@ def judge(
     name = label(classes, index)
     # compared with as many digits as the record keeps
     reached = until is None or round(monitor, 6) >= until
+    probabilities = logits.softmax(0)
+    own = None if best is None else round(float(probabilities[best]), 6)
     if target is None or target.index is None:
-        return Verdict(name, best, None, None if until is None else reached)
+        return Verdict(name, best, own, None, None if until is None else reached)
     if best is None:
-        return Verdict(None, None, None, False)
-    probability = float(logits.softmax(0)[target.index])
+        return Verdict(None, None, None, None, False)
+    probability = float(probabilities[target.index])
     if target.untargeted:
         probability = 1.0 - probability
     success = is_hit(logits, target) and reached
-    return Verdict(name, best, round(probability, 6), success)
+    return Verdict(name, best, own, round(probability, 6), success)
+
+
+def criterion(
+    targets: Sequence[Target | None], until: float | None, reach: tuple[float, float]
+) -> str | None:
+    """What counts as success in a run, in words; None where nothing does. See `judge`.
+
+    Args:
+        targets: of the items.
+        until: the value that the monitored objective has to reach.
+        reach: the range of that objective.
+    """
+    untargeted = {target.untargeted for target in targets if target and target.index is not None}
+    words = {
+        True: "another class than the true one is predicted for the saved file",
+        False: "the target class is predicted for the saved file",
+    }
+    parts = [words[kind] for kind in sorted(untargeted)]
+    score = "a probability" if reach == (0.0, 1.0) else "a monitored score"
+    more = [f"with {score} of at least {until:g}"] if until is not None else []
+    if untargeted and until == 0 and reach == (-math.inf, math.inf):
+        more = []  # a margin, which says the same
+    return " ".join([" or ".join(parts), *more]).strip() or None
 
 
 def summary(items: Sequence[Item]) -> dict[str, Json]:

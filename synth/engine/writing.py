@@ -131,6 +131,7 @@ def judge_items(
         verdict = judge(logits[row], targets[i], problem.network.classes, until, float(values[row]))
         items[i].predicted = verdict.predicted
         items[i].predicted_index = verdict.predicted_index
+        items[i].predicted_confidence = verdict.predicted_confidence
         items[i].confidence = verdict.confidence
         items[i].success = verdict.success
     unanswered = sum(items[i].predicted is None for i in places)

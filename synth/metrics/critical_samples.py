@@ -53,6 +53,7 @@ class CriticalSamples(Metric):
             item.extra["critical"] = is_critical
             if not encoding.eight_bit:
                 item.success = is_critical
+                self.criterion = "another class is predicted within the radius, in floating point"
         findings: dict[str, Json] = {
             "critical_sample_ratio": round(sum(critical) / len(critical), 6),
             "radius": round(encoding.epsilon, 8),

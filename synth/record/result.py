@@ -79,6 +79,7 @@ class Item:
         seconds: wall-clock seconds from the start of the run until the item was finished.
         predicted: name of the class with the largest logit.
         predicted_index: its index.
+        predicted_confidence: its probability.
         confidence: probability of the target class; for an untargeted item one minus that of the
             class to be avoided.
         success: whether the target is predicted and the monitored value reached `until`; None where
@@ -119,6 +120,7 @@ class Item:
     seconds: float | None = None
     predicted: str | None = None
     predicted_index: int | None = None
+    predicted_confidence: float | None = None
     confidence: float | None = None
     success: bool | None = None
     original: str | None = None
@@ -183,6 +185,9 @@ class Result:
         recipe: name of the recipe; set by the caller of `Job.run`.
         overrides: of the recipe, as ``key=value``.
         configuration: hash of the whole configuration.
+        headline: what the run was for and what came of it, in one line; set by the caller.
+        about: what the recipe says of itself (``sentence``, ``text``, ``formula``, ``source``), and
+            the criterion of ``success``; completed by the caller.
     """
 
     status: str
@@ -203,6 +208,8 @@ class Result:
     recipe: str | None = None
     overrides: Sequence[str] | None = None
     configuration: str | None = None
+    headline: str | None = None
+    about: Mapping[str, str] | None = None
 
     def to_dict(self) -> dict[str, Json]:
         """The content of ``result.json``."""

@@ -171,7 +171,9 @@ def test_a_network_that_answers_nan_predicts_nothing_and_nothing_succeeds(
     scores = torch.tensor([logit, 0.0, 0.0])
     assert not is_hit(scores, target)
     success = None if target is None else False
-    assert judge(scores, target, CLASSES, None, monitor=1.0) == Verdict(None, None, None, success)
+    assert judge(scores, target, CLASSES, None, monitor=1.0) == Verdict(
+        None, None, None, None, success
+    )
     assert judge(scores, target, CLASSES, 0.5, monitor=math.nan).success is False
 
 

@@ -100,7 +100,7 @@ def test_images_carry_their_record(tmp_path: Path) -> None:
     name = record.picture(5, values, about)
     assert name == "images/012.png"
     with Image.open(tmp_path / "run" / name) as image:
-        assert json.loads(image.text["synth"]) == {**about, "confidence": None}
+        assert json.loads(image.text["synth"]) == {**about, "confidence": None, "item": 12}
     assert float((record.read_back(name) - values).abs().max()) <= 0.5 / 255 + 1e-6
     assert record.picture(0, values, {}, "originals") == "originals/007.png"
 
