@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, no_type_check
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from synth.api.result import Result
 from synth.api.running import run
 from synth.core.network import Network
-from synth.data import Sources
+from synth.data import Picture, Sources
 from synth.data.arrays import Array
+from synth.errors import InputError
 
 Labels = Tensor | np.ndarray | Sequence[int | str]
 
 
+@no_type_check
 def attack(
     network: Network | str,
     images: Array | Sources | Sequence[Array],
@@ -74,6 +78,12 @@ def attack(
         ]
     if labels is not None:
         settings["label"] = _plain(labels)
+        several = not isinstance(images, str | Path | Image.Image | Picture)
+        count = 1 if getattr(images, "ndim", 4) < 4 else len(images) if several else None
+        if count is not None and len(settings["label"]) != count:
+            raise InputError(
+                f"labels: {len(settings['label'])} labels and {count} images; give one for each."
+            )
     if target is not None:
         settings["target"] = target if isinstance(target, str | int) else _plain(target)
     ball = {"epsilon": epsilon, "norm": norm}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import no_type_check
 
 from synth.core import Objective
 from synth.errors import InputError
@@ -14,6 +15,7 @@ from synth.objectives.scores import Channel
 Spec = Objective | str | Callable | Sequence
 
 
+@no_type_check
 def objective_of(spec: Spec) -> Objective:
     """The objective that `spec` stands for.
 

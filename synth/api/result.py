@@ -22,6 +22,7 @@ from synth.data.sheet import joined, sized
 from synth.errors import InputError
 from synth.files import open_image, open_regular
 from synth.gallery.page import build_run_page
+from synth.gallery.pictures import find_picture
 from synth.record.folder_record import FolderRecord
 from synth.record.json_text import dumps
 from synth.record.memory_record import MemoryRecord
@@ -156,9 +157,11 @@ class Result:
                 with Image.open(io.BytesIO(self._source.files[file])) as image:
                     return data.from_image(data.rgb(image))
         folder = self._source.folder if isinstance(self._source, MemoryRecord) else self._source
-        if Path(file).is_absolute() or ".." in Path(file).parts:
-            raise InputError(f"{file}: no picture of this run.")
-        with open_image(folder / file, str(file)) as image:
+        entry = find_picture(folder, file)
+        if entry is None or entry.problem:
+            reason = entry.problem if entry else "no name"
+            raise InputError(f"{folder}: {file} is no picture of this run: {reason}.")
+        with open_image(entry.path, str(file)) as image:
             return data.from_image(data.rgb(image))
 
     @cached_property

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, no_type_check
 
 from synth.api.objectives import objective_of
 from synth.api.result import Result
@@ -28,6 +28,7 @@ log = logging.getLogger("synth")
 log.addHandler(logging.NullHandler())  # what a library logs is printed where its user wants it
 
 
+@no_type_check  # what is given is checked here, for errors in one line
 def run(
     recipe: str,
     *,
@@ -82,6 +83,7 @@ def run(
             return Result(result, record, command)
 
 
+@no_type_check
 def probe(
     name: str,
     *,
@@ -117,6 +119,7 @@ def probe(
     )
 
 
+@no_type_check
 def network(name: str, **settings: Any) -> Network:
     """A network by its name.
 
@@ -172,12 +175,17 @@ def _shown(progress_shown: bool) -> Iterator[None]:
         with progress.silenced():
             yield
         return
+    if any(not isinstance(handler, logging.NullHandler) for handler in log.handlers):
+        yield  # the caller has decided where it goes
+        return
     handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING if progress.is_live() else logging.INFO)
+    before = log.level, log.propagate
     log.addHandler(handler)
-    before, log.propagate = log.propagate, False
+    # beside a bar, which says the rest, warnings alone
+    log.setLevel(logging.WARNING if progress.is_live() else logging.INFO)
+    log.propagate = False
     try:
         yield
     finally:
         log.removeHandler(handler)
-        log.propagate = before
+        log.level, log.propagate = before

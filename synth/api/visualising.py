@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, no_type_check
 
 from synth.api.objectives import Spec
 from synth.api.result import Result
@@ -13,6 +13,7 @@ from synth.core.network import Network
 RECIPE = "class_ascent_fourier"
 
 
+@no_type_check
 def visualise(
     network: Network | str,
     objective: Spec | None = None,

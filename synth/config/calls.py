@@ -48,12 +48,12 @@ def command_from(
 @contextmanager
 def own_hydra() -> Iterator[None]:
     """A block in which Hydra is ours; before and after it the caller may use Hydra for itself."""
-    instance = GlobalHydra.instance()
-    before, instance.hydra = instance.hydra, None
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().hydra = None
     try:
         yield
     finally:
-        instance.hydra = before
+        GlobalHydra.instance().hydra = before
 
 
 @lru_cache(maxsize=64)  # composing takes a third of a second

@@ -15,6 +15,7 @@ from synth.encodings._ball import STARTS, Ball
 from synth.errors import InputError
 
 EDGE = 1e-6  # how far rounding may move a legal image out of [0, 1]
+ROUNDING = 1e-4  # of a level, by which floats may miss a whole one
 
 
 class Perturbation(Encoding):
@@ -91,6 +92,18 @@ class Perturbation(Encoding):
 
     def decode(self, genome: Genome, rows: Rows) -> Images:
         return _ClampToBox.apply(self._clean(rows) + genome)
+
+    def export(self, genome: Genome, rows: Rows) -> Images:
+        images = self.decode(genome, rows)
+        if self.epsilon is None or self.norm != "linf" or not self.eight_bit:
+            return images
+        if all(picture.values is None for picture in self.pictures):
+            return images
+        # clean images between two levels: the nearest levels of a file that are inside of the ball
+        clean = self._clean(rows)
+        low = ((clean - self.epsilon) * 255 - ROUNDING).ceil()
+        high = ((clean + self.epsilon) * 255 + ROUNDING).floor()
+        return (images * 255).round().clamp(low, high).clamp(0, 255) / 255
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
         if self.epsilon is not None:
