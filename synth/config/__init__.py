@@ -1,6 +1,6 @@
 """Configuration: composing it from ``conf/``, building the objects it names, telling runs apart.
 
-Only this folder and ``synth/cli`` import Hydra and OmegaConf.
+Only this folder, ``synth/cli`` and ``synth/contract`` import Hydra and OmegaConf.
 
     composing.py   where ``conf/`` is, and what a recipe composes to
     networks.py    the classifiers of torchvision as options of the group ``network``

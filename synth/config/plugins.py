@@ -9,9 +9,11 @@ of it is imported here, but only where a configuration of the user's names it (`
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,7 +49,12 @@ class Plugin:
 
 
 def plugins() -> list[Plugin]:
-    """What is installed, by name. Importing nothing of it."""
+    """What is installed, by name. Nothing of it is imported."""
+    return _plugins(tuple(sys.path))
+
+
+@lru_cache(maxsize=4)
+def _plugins(_places: tuple[str, ...]) -> list[Plugin]:
     points = sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
     return [
         Plugin(
@@ -70,14 +77,18 @@ def plugin_of(target: str) -> Plugin | None:
 
 
 def _conf(package: str) -> Path | None:
-    """The folder ``conf/`` of a package, which is looked up without importing it."""
+    """The folder ``conf/`` of a package."""
+    return next((folder for folder in _inside(f"{package}.conf") if folder.is_dir()), None)
+
+
+def _inside(package: str) -> list[Path]:
+    """The folders of a package, which are looked up without importing it."""
     root, *inner = package.split(".")
     spec = None
     with suppress(ImportError, ValueError):  # not there, or half installed
         spec = find_spec(root)
     places = (spec.submodule_search_locations if spec else None) or ()
-    folders = [Path(place, *inner, "conf") for place in places]
-    return next((folder for folder in folders if folder.is_dir()), None)
+    return [Path(place, *inner) for place in places]
 
 
 def folders(conf: Path) -> list[Path]:
@@ -126,11 +137,11 @@ def use_folders(conf: Path, words: Sequence[str]) -> None:
         words: ``--config-dir DIR``, ``hydra.searchpath=[file://DIR]``.
 
     Raises:
-        InputError: where there is no such folder, or a file in them has the name of an option that exists, which would be the
-            one that is read.
+        InputError: where there is no such folder, or a file in it has the name of an option that
+            exists, which would be the one that is read.
     """
     _own.clear()
-    chosen = [Path(place).absolute() for place in _places(words)]
+    chosen = _places(words)
     for folder in chosen:
         if not folder.is_dir():
             raise InputError(f"'{folder}' not found; name a folder that has YAML files of parts.")
@@ -146,15 +157,17 @@ def use_folders(conf: Path, words: Sequence[str]) -> None:
     _own.extend(chosen)
 
 
-def _places(words: Sequence[str]) -> list[str]:
+def _places(words: Sequence[str]) -> list[Path]:
     """The folders that a command line names."""
-    places = []
+    places: list[Path] = []
     for word, following in zip(words, [*words, ""][1:], strict=True):
         option, equals, value = word.partition("=")
         if option in ("--config-dir", "-cd"):
-            places.append(value if equals else following)
+            places.append(Path(value if equals else following).absolute())
         elif option.lstrip("+") == "hydra.searchpath":
-            places += re.findall(r"file://([^,\]'\"]+)", value)
+            for scheme, place in re.findall(r"(file|pkg)://([^,\]'\"]+)", value):
+                inside = _inside(place.replace("/", "."))[:1]
+                places += [Path(place).absolute()] if scheme == "file" else inside
     return places
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synth.api.running import run
 from synth.contract.cases import folder_words, for_each
 from synth.contract.console import Synth, result_of, steps_of
 from synth.contract.parts import SHORT, overrides_of, unresolved
@@ -98,3 +99,20 @@ def test_a_recipe_runs_and_leaves_a_whole_folder(name: str, synth: Synth, weight
     again = synth(*words, *folder_words())
     assert again.code == 0
     assert "out is finished already" in again.err
+    if not folder_words():  # which are words of the command line alone
+        _check_call(name, words)
+
+
+def _check_call(name: str, words: list[str]) -> None:
+    """The same recipe, called from Python in memory, gives the same pictures, bit for bit."""
+    overrides = [word for word in words if word.partition("=")[0] not in ("recipe", "folder")]
+    called = run(name, overrides=overrides, progress=False).save("called")
+    files = [
+        {path.relative_to(folder) for path in folder.rglob("*") if path.suffix != ".partial"}
+        for folder in (Path("out"), called)
+    ]
+    assert files[0] == files[1]
+    for path in files[0]:
+        if path.suffix in (".png", ".webp"):
+            with Image.open("out" / path) as first, Image.open(called / path) as second:
+                assert np.array_equal(np.asarray(first), np.asarray(second)), path
