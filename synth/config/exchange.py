@@ -6,6 +6,8 @@ line about a part of the old one (``search/mate``) has nothing left to override,
 for a mistake. Both are left out here while Hydra composes, before what the user wrote is applied.
 
 Hydra has no public place for this: its loader is replaced by one that differs in three methods.
+Nor has it one for the mode, for which it composes everything once more; that is left out, too,
+where nobody can have set one.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from synth.config.types import Config
 # are scaled to what the network reads
 COMMON = {"encoding": "size", "network": "fit"}
 RECIPES = "recipe/"
+OURS = {"hydra", "main", "schema"}  # providers of files, none of which sets hydra.mode
 
 
 class _Overrides(defaults_list.Overrides):
@@ -75,10 +78,21 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
         return result
 
 
+class _Hydra(hydra_app.Hydra):
+    """Hydra, which composes for its mode only where the user's words or files may set one."""
+
+    def get_mode(self, config_name: str | None, overrides: list[str]) -> Any:
+        providers = {source.provider for source in self.config_loader.get_sources()}
+        if providers <= OURS and not any("hydra" in word for word in overrides):
+            return None
+        return super().get_mode(config_name, overrides)
+
+
 def install() -> None:
     """From here on Hydra composes with the loader of this module."""
     defaults_list.Overrides = _Overrides  # type: ignore[misc]
     hydra_app.ConfigLoaderImpl = _Loader  # type: ignore[misc]
+    hydra_app.Hydra = _Hydra  # type: ignore[misc]
 
 
 def _options(defaults: Sequence[ResultDefault]) -> dict[str, str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from console import CONF
+from console import CONF, Synth
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
 import synth.config.composing  # noqa: F401 - Hydra composes with our loader
+
+pytest_plugins = "console_fixtures"
 
 
 def unresolved(*words: str, config: str = "config") -> dict[str, Any]:
@@ -106,3 +109,27 @@ def test_a_recipe_made_of_a_recipe_is_a_contender() -> None:
 def test_a_part_that_the_new_search_lacks_is_refused() -> None:
     with pytest.raises(ConfigCompositionException, match="'search/mate'"):
         unresolved("recipe=fooling_genetic", "search=gradient", "search/mate=uniform")
+
+
+@pytest.mark.parametrize("by_file", [False, True], ids=["by word", "by file"])
+def test_hydras_mode_can_be_set_by_a_word_or_a_file(by_file: bool, synth: Synth) -> None:
+    """Only where there is such a word or file does Hydra compose for its mode."""
+    words = ["network=mini_alexnet,mini_resnet"]
+    if by_file:
+        Path("mine/recipe").mkdir(parents=True)
+        layers = (CONF / "recipe/layers.yaml").read_text(encoding="utf-8")
+        Path("mine/recipe/mine.yaml").write_text(f"{layers}\nhydra: {{mode: MULTIRUN}}\n")
+        words += ["--config-dir", "mine", "recipe=mine"]
+    else:
+        words += ["hydra.mode=MULTIRUN", "recipe=layers"]
+    ran = synth(*words)
+    assert ran.code == 0, ran.err
+    assert len(list(Path("runs").glob("*/network=*/result.json"))) == 2
+
+
+def test_no_file_of_ours_sets_hydras_mode() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in CONF.rglob("*.yaml")}
+    ours = [path for path, text in texts.items() if "hydra:" in text]
+    assert ours
+    for path in ours:
+        assert OmegaConf.select(OmegaConf.load(path), "hydra.mode") is None, path
