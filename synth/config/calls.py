@@ -16,7 +16,7 @@ from synth.config.command import Command, command_of
 from synth.config.composing import CONF
 from synth.config.earlier import encoding_of
 from synth.config.networks import offer_classifiers
-from synth.config.plugins import use_folders
+from synth.config.plugins import folders, use_folders
 from synth.config.shorthand import expanded
 from synth.config.types import Config
 
@@ -36,7 +36,10 @@ def command_from(
     OmegaConf.register_new_resolver("synth.encoding_of", encoding_of, replace=True)
     use_folders(CONF, words)
     offer_classifiers(CONF, words)
-    cfg = deepcopy(_composed(tuple(expanded(words))))
+    full = tuple(expanded(words))
+    # the files of other folders than ours may change between two calls
+    ours = folders(CONF) == [CONF]
+    cfg = deepcopy(_remembered(full) if ours else _composed(full))
     hydra_cfg = cfg.hydra
     with open_dict(cfg):
         del cfg["hydra"]
@@ -56,7 +59,9 @@ def own_hydra() -> Iterator[None]:
         GlobalHydra.instance().hydra = before
 
 
-@lru_cache(maxsize=64)  # composing takes a third of a second
 def _composed(words: tuple[str, ...]) -> Config:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", overrides=list(words), return_hydra_config=True)
+
+
+_remembered = lru_cache(maxsize=64)(_composed)  # composing takes a third of a second

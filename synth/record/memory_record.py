@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -47,11 +49,14 @@ class MemoryRecord(Record):
 
     @property
     def folder(self) -> Path:
-        return self.whole.folder if self.whole else Path(self._temporary.name)
+        return self.whole.folder if self.whole else self._temporary
 
     @cached_property
-    def _temporary(self) -> tempfile.TemporaryDirectory[str]:
-        return tempfile.TemporaryDirectory(prefix="synth-", ignore_cleanup_errors=True)
+    def _temporary(self) -> Path:
+        folder = tempfile.mkdtemp(prefix="synth-")
+        # at the latest when Python ends; without the warning of tempfile.TemporaryDirectory
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
     @property
     def written_files(self) -> list[Path]:
