@@ -7,7 +7,9 @@ his: what comes out of a run folder, a picture or weights never reaches `module`
 from __future__ import annotations
 
 import importlib
+import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,9 +26,12 @@ from synth.errors import BrokenModule, InputError, first_line, nearest
 from synth.files import path_of
 from synth.networks import weights_io
 from synth.networks.class_names import classes_of
-from synth.networks.random_weights import RANDOM, seeded
+from synth.networks.random_weights import RANDOM, draw, seeded
 
 WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+log = logging.getLogger(__name__)
+
+IMAGENET_CLASSES = 1000
 SIZE = 224  # that most classifiers of photographs read
 
 
@@ -65,21 +70,20 @@ def wrap(
         InputError: no module, or one that gives no scores [n, classes] for images of that size.
     """
     module = _unwrapped(module)
-    own = carried(module)
-    shape = size_of(own.get("size", SIZE) if size is None else size, "network size")
-    assert shape is not None
+    shape, means, deviations = _preprocessing(module, mean, std, size)
     network = Network(
         module,
         name=name,
         classes=classes_of(classes),
         size=shape,
-        mean=tuple(own.get("mean", (0.0, 0.0, 0.0)) if mean is None else mean),
-        std=tuple(own.get("std", (1.0, 1.0, 1.0)) if std is None else std),
+        mean=means,
+        std=deviations,
         device=device,
         precision=precision,
         fit=fit,
     )
     _check_answer(network)
+    _warn_of_normalisation(network, mean is not None or "mean" in carried(module))
     return network
 
 
@@ -122,7 +126,9 @@ def module(
             another module, and as `wrap`.
     """
     build = _function(path)
-    made = seeded(lambda: _made(build, path, arguments or {}, weights == RANDOM), seed)
+    made = seeded(lambda: _made(build, path, arguments or {}), seed)
+    if weights == RANDOM:
+        draw(made, *_preprocessing(made, mean, std, size), seed, anew=True)
     names = None
     if weights not in (None, RANDOM):
         file = path_of(str(weights), "network.weights")
@@ -163,10 +169,8 @@ def _function(path: str) -> Callable[..., object]:
     return value
 
 
-def _made(
-    build: Callable[..., object], path: str, arguments: Mapping[str, Any], drawn: bool
-) -> nn.Module:
-    """The module that `build` gives; with fresh weights where they are to be `drawn`."""
+def _made(build: Callable[..., object], path: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """The module that `build` gives, or is."""
     try:
         result = build if isinstance(build, nn.Module) else build(**arguments)
     except Exception as error:
@@ -181,9 +185,6 @@ def _made(
             f"network.path={path}: it gives a {type(result).__name__}, and a torch nn.Module is "
             "wanted."
         )
-    for part in result.modules() if drawn else ():
-        if callable(reset := getattr(part, "reset_parameters", None)):
-            reset()
     return result
 
 
@@ -215,6 +216,41 @@ def _check_answer(network: Network) -> None:
     bad = [name for name, value in tensors if not bool(value.isfinite().all())]
     reason = f"; {bad[0]} holds NaN or infinity" if bad else ", though its weights are finite"
     raise InputError(f"network: {network.name} answers a grey image with NaN{reason}.")
+
+
+def _warn_of_normalisation(network: Network, given: bool) -> None:
+    """Warns where images are certainly normalised twice, or likely not at all.
+
+    Neither shows in the predictions for a few photographs: they stay plausible.
+    """
+    first = network.part(next(iter(network.layers)))
+    own = not type(first).__module__.startswith("torch.nn.")
+    inside = own and re.search("normali[sz]", type(first).__name__.lower()) is not None
+    identity = not bool(network.mean.any()) and bool((network.scale == 1).all())
+    if inside and not identity:
+        log.warning(
+            "%s normalises images itself (%s), and mean and std normalise them once more: leave "
+            "mean and std out.",
+            *(network.name, type(first).__name__),
+        )
+    elif not inside and not given and len(network.classes) == IMAGENET_CLASSES:
+        log.warning(
+            "%s is given without mean and std, so nothing is normalised; most classifiers of 1,000 "
+            "classes were trained with mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225).",
+            network.name,
+        )
+
+
+def _preprocessing(
+    module: nn.Module, mean: Sequence[float] | None, std: Sequence[float] | None, size: Size
+) -> tuple[tuple[int, int], tuple[float, ...], tuple[float, ...]]:
+    """Size, mean and std: the user's, else those that the module carries, else the defaults."""
+    own = carried(module)
+    shape = size_of(own.get("size", SIZE) if size is None else size, "network size")
+    assert shape is not None
+    means = own.get("mean", (0.0, 0.0, 0.0)) if mean is None else mean
+    deviations = own.get("std", (1.0, 1.0, 1.0)) if std is None else std
+    return shape, tuple(means), tuple(deviations)
 
 
 def carried(module: nn.Module) -> dict[str, Any]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
+from synth import data
+
 RANDOM = "random"  # written in place of a weights file
-Module = TypeVar("Module", bound=nn.Module)
+NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-def seeded(build: Callable[[], Module], seed: int = 0) -> Module:
+def seeded(build: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
     """The module of `build`, whose random numbers come from `seed`; others' are left as they are.
 
     Args:
@@ -22,3 +23,63 @@ def seeded(build: Callable[[], Module], seed: int = 0) -> Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build()
+
+
+@torch.no_grad()
+def draw(
+    module: nn.Module,
+    size: tuple[int, int],
+    mean: Sequence[float],
+    std: Sequence[float],
+    seed: int = 0,
+    anew: bool = False,
+) -> nn.Module:
+    """Makes of an untrained module a network in which images still differ at the last layer.
+
+    Weights that are all zeros, as a head's may begin, are drawn. Batch normalisation measures its
+    means and variances on the bundled photographs: without these, deep networks answer every image
+    with the same scores.
+
+    Args:
+        module: is changed.
+        size: height and width that it reads.
+        mean: by which its images are normalised.
+        std: likewise.
+        seed: of torch's random numbers.
+        anew: whether the weights of all layers are drawn, as torch draws them.
+
+    Returns:
+        `module` itself.
+    """
+
+    def drawn() -> nn.Module:
+        for part in module.modules():
+            zeros = isinstance(part, nn.Linear | nn.Conv2d) and not bool(part.weight.any())
+            if (anew or zeros) and callable(reset := getattr(part, "reset_parameters", None)):
+                reset()
+        return module
+
+    seeded(drawn, seed)
+    norms = [part for part in module.modules() if isinstance(part, NORMALISATIONS)]
+    if norms:
+        _measure(module.eval(), norms, size, mean, std)
+    return module
+
+
+def _measure(
+    module: nn.Module,
+    norms: Sequence[nn.BatchNorm1d | nn.BatchNorm2d],
+    size: tuple[int, int],
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> None:
+    """Sets the statistics of `norms` to those of the bundled photographs."""
+    images = torch.stack([data.picture(name).at(size) for name in data.BUNDLED])
+    shift, scale = (torch.tensor(tuple(values)).view(3, 1, 1) for values in (mean, std))
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train().reset_running_stats()
+        norm.momentum = None  # the mean of all batches
+    module((images - shift) / scale)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.eval().momentum = momentum

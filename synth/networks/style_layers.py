@@ -57,8 +57,12 @@ def dream_layer(network: Network) -> str:
     Raises:
         InputError: the network has no spatial layers.
     """
+    order = list(network.layers)
+    last = order.index(_last_weighted(network) or OUTPUT)
     sizes = _sizes(network)
-    names = [name for name, size in sizes.items() if min(size) >= PLACES] or list(sizes)
+    # what comes behind the last weights are scores
+    deep = {name: size for name, size in sizes.items() if order.index(name) < last} or sizes
+    names = [name for name, size in deep.items() if min(size) >= PLACES] or list(deep)
     if len(names) > 2 and len(set(sizes.values())) == 1:
         return names[2 * len(names) // 3 - 1]
     return names[-1]
@@ -107,20 +111,23 @@ def penultimate_layer(network: Network) -> str:
     Raises:
         InputError: the network has a single layer of weights, or none.
     """
-    order = [name for name in network.layers if name != OUTPUT]
-    weighted = [
-        place
-        for place, name in enumerate(order)
-        if isinstance(network.part(name), nn.Linear | nn.Conv2d)
-    ]
-    if not weighted or weighted[-1] == 0:
+    order = list(network.layers)
+    last = _last_weighted(network)
+    if last is None or order[0] == last:
         raise InputError(
             f"layer: {network.name} has no layer before its last weights; name one, layer=NAME."
         )
-    last = weighted[-1]
-    while last - 1 in weighted and network.layers[order[last - 1]] == network.layers[OUTPUT]:
-        last -= 1  # a second head beside the first, as of a distilled transformer
-    return order[last - 1]
+    return order[order.index(last) - 1]
+
+
+def _last_weighted(network: Network) -> str | None:
+    """The last linear or convolutional layer, which gives the scores; None where there is none."""
+    weighted = [
+        name
+        for name in network.layers
+        if name != OUTPUT and isinstance(network.part(name), nn.Linear | nn.Conv2d)
+    ]
+    return weighted[-1] if weighted else None
 
 
 def _sizes(network: Network) -> dict[str, tuple[int, ...]]:

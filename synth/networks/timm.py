@@ -22,7 +22,7 @@ from synth.errors import InputError, first_line, nearest
 from synth.files import path_of
 from synth.networks import weights_io
 from synth.networks.class_names import classes_of, imagenet
-from synth.networks.random_weights import RANDOM, seeded
+from synth.networks.random_weights import RANDOM, draw, seeded
 
 FILES = ("model.safetensors", "pytorch_model.bin")  # of weights on the hub
 
@@ -123,6 +123,8 @@ def _load(
 
     about = resolve_model_data_config(module)
     size = tuple(about["input_size"][1:])
+    if path is None and not pretrained:
+        draw(module, size, about["mean"], about["std"], seed)
     own = None if num_classes else _classes(module)
     network = Network(
         module,

@@ -17,7 +17,7 @@ from synth.errors import InputError, nearest
 from synth.files import path_of
 from synth.networks import weights_io
 from synth.networks.class_names import classes_of, imagenet
-from synth.networks.random_weights import RANDOM, seeded
+from synth.networks.random_weights import RANDOM, draw, seeded
 
 INCEPTIONS = ("googlenet", "inception_v3")
 
@@ -114,8 +114,11 @@ def _load(
     categories = preset.meta["categories"]
     count = num_classes or len(categories)
     names: Sequence[str] | None = None
+    preprocessing = preset.transforms()
+    size = preprocessing.crop_size[0]
     if path is None:
         module = seeded(lambda: _built(name, count), seed)
+        draw(module, (size, size), preprocessing.mean, preprocessing.std, seed)
         sha256 = sha256_of_state(module)
     else:
         contents = weights_io.checkpoint(path)
@@ -131,8 +134,6 @@ def _load(
         weights_io.fill(module, state, path, name)
         sha256 = weights_io.sha256(path)
     classes = classes_of(labels, names)
-    preprocessing = preset.transforms()
-    size = preprocessing.crop_size[0]
     network = Network(
         module,
         name=name,
