@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 OPTION = ("--shell-completion", "-sc")
 COMMANDS = ("help", "list", "rerun")
+PICTURES = ("image", "images", "style", "content", "guide", "start")
+BUNDLED = ("china", "flower")  # as in synth.data, which imports torch
 NAME = re.compile(r"[\w.+-]+")  # what a shell takes as it is
 BASH = """\
 _synth() {
@@ -135,6 +137,8 @@ def _values(key: str, words: Sequence[str]) -> list[str]:
         classes = classes_of(_network(words))
         labels = [classes.label(index) for index in range(len(classes))] if classes else []
         return [name for name in (label.replace(" ", "_") for label in labels) if _is_name(name)]
+    if key in PICTURES:
+        return [*BUNDLED]
     if key == "device":
         return ["auto", "cpu", "cuda:0"]
     return names

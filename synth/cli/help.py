@@ -160,7 +160,7 @@ def _parts(chosen: Composition) -> list[str]:
         kind, _, package = group.partition("@")
         inside = package.startswith("experiments.") and kind != "recipe"
         if "hydra" not in kind and group != "recipe" and option != "None" and not inside:
-            parts.append(f"{package or kind}={option}")
+            parts.append(f"{group}={option}")
     return parts
 
 

@@ -120,6 +120,9 @@ def _of_folder(folder: Path, conf: Path) -> Rerun:
                 f"{folder}: no run that could be made again: it has neither a {RESULT} nor "
                 ".hydra/overrides.yaml."
             ) from error
+    if recipe is None and isinstance(words, list):
+        named = [str(word)[7:] for word in words if str(word).startswith("recipe=")]
+        recipe = named[-1] if named else None
     pictures = [
         (item, folder / str(item["file"]))
         for item in _items(result)

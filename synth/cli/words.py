@@ -139,6 +139,8 @@ def quoted(word: str) -> str:
     if re.fullmatch(rf"\s*[+-]?[0-9_]{{{LONGEST_NUMBER},}}\s*", value):
         raise InputError(f"{key}={value[:12]}...: a number of {len(value)} digits is too long.")
     override = parsed(word)
+    if override is not None and override.is_sweep_override() and os.path.isfile(value):
+        return f"{key}={_quotes(value)}"  # a name with commas
     if override is not None:
         is_text = not isinstance(override.value(), int | float)
         return word if is_text or key not in TEXTS else f"{key}={_quotes(value)}"

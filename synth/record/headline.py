@@ -67,7 +67,8 @@ def _attack(result: Result) -> str:
     items = [item for item in result.items if item.original_predicted is not None]
     counted = [item for item in items if item.success is not None]
     if not counted:
-        return ""
+        already = sum(bool(item.already) for item in items)
+        return f"{already} already there before the search" if already else ""
     if len(items) == 1:
         before = _share(items[0].original_predicted, items[0].original_confidence)
         return f"{before} -> {_share(items[0].predicted, items[0].predicted_confidence)}"
