@@ -57,13 +57,15 @@ def trace(error: BaseException) -> str:
     if cause is None:
         return ""
     frames = cause.__traceback__
-    while frames and re.search(r"importlib|[\\/]hydra[\\/]|[\\/]synth[\\/]config", _file(frames)):
+    while frames and _is_loading(frames):
         frames = frames.tb_next
     return "".join(traceback.format_exception(cause.with_traceback(frames)))
 
 
-def _file(frames: TracebackType) -> str:
-    return frames.tb_frame.f_code.co_filename
+def _is_loading(frames: TracebackType) -> bool:
+    """Whether a frame is not yet one of the module."""
+    name = str(frames.tb_frame.f_globals.get("__name__"))
+    return name.split(".")[0] in ("synth", "importlib", "beartype")
 
 
 def _line(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:

@@ -12,6 +12,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pkgutil import iter_modules
 
 from hydra.utils import get_object
@@ -111,20 +112,15 @@ def _foreign(target: str, key: str) -> Callable[..., object]:
         sys.path.append(folder)
         importlib.invalidate_caches()
     word = f"{key}={target}"
-    if "." not in target.strip("."):
-        raise InputError(f"{word}: write package.module.Class.")
     try:
-        value: object = get_object(target)
-    except ValueError as error:
-        raise InputError(f"{word}: write package.module.Class.") from error
-    except (ImportError, SystemExit) as error:
-        cause = error.__cause__ or error
-        if _is_missing(cause, target):
-            raise InputError(f"{word}: {_nearest_module(target)}") from error
+        value = _imported(target, word)
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
         plugin = plugin_of(target)
         of = f"plug-in {plugin}" if plugin else f"module {target.rpartition('.')[0]}"
-        text = " ".join(f"{type(cause).__name__}: {cause}".split())
-        raise BrokenModule(f"{word}: the {of} failed while it was imported: {text}") from cause
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BrokenModule(f"{word}: the {of} failed while it was imported: {text}") from error
     if not callable(value):
         raise InputError(f"{word}: it is no class and no function.")
     if inspect.isabstract(value):
@@ -133,18 +129,37 @@ def _foreign(target: str, key: str) -> Callable[..., object]:
     return value
 
 
-def _nearest_module(target: str) -> str:
-    """What there is of the path of something that is not there."""
-    parts = target.split(".")
-    for length in range(len(parts) - 1, 0, -1):
-        module, missing = ".".join(parts[:length]), parts[length]
-        if module in sys.modules:
-            value = sys.modules[module]
-            where = getattr(value, "__file__", None) or module
+def _imported(target: str, word: str) -> object:
+    """What there is at a dotted path. Its modules are imported, which runs them.
+
+    Raises:
+        InputError: where there is nothing; with the nearest name that there is.
+        Exception: what a module raises.
+    """
+    root, *names = target.split(".")
+    if not names or not all((root, *names)):
+        raise InputError(f"{word}: write package.module.Class.")
+    try:
+        value: object = importlib.import_module(root)
+    except ModuleNotFoundError as error:
+        if error.name != root:
+            raise
+        raise InputError(
+            f"{word}: there is no module {root}, neither installed nor in this folder."
+        ) from error
+    path = root
+    for name in names:
+        path = f"{path}.{name}"
+        if hasattr(value, name):
+            value = getattr(value, name)
+        elif hasattr(value, "__path__") and find_spec(path):
+            value = importlib.import_module(path)
+        else:
+            where = getattr(value, "__file__", None) or path.rpartition(".")[0]
             inner = [entry.name for entry in iter_modules(getattr(value, "__path__", None) or [])]
-            names = [name for name in (*vars(value), *inner) if not name.startswith("_")]
-            return f"there is no {missing} in {where}.{nearest(missing, names)}"
-    return f"there is no module {parts[0]}, neither installed nor in this folder."
+            choices = [entry for entry in (*dir(value), *inner) if not entry.startswith("_")]
+            raise InputError(f"{word}: there is no {name} in {where}.{nearest(name, choices)}")
+    return value
 
 
 def _is_missing(cause: BaseException, target: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from omegaconf import OmegaConf
 from synth.config.earlier import encoding_of, is_same_command
 from synth.config.identity import recorded_identity
 from synth.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("plugin")  # whatever is installed
 
 ARCHIVE = ROOT / "tests" / "archive"
 CPPN = "synth.encodings.cppn.Cppn"
@@ -43,6 +46,9 @@ def folder_with(tmp_path: Path, config: dict[str, Any] | str) -> Path:
         "synth.networks.bundled.bundled",
         "synth.record.atomic.write_atomically",
         "synth.jobs.render.Render",
+        "halftone.parts.Screen",  # an encoding of a plug-in
+        "halftone.parts.tiny",
+        "halftone",
         "synth.encodings",
         "synth.encodings.",
         "synth.encodings.cppn.Cppn ",
@@ -59,8 +65,9 @@ def test_a_target_that_is_no_encoding_is_refused(target: str, place: str, tmp_pa
         "list": several | {"encoding": [{"deep": payload}]},
     }[place]
     folder = folder_with(tmp_path, {"encoding": encoding})
-    with pytest.raises(InputError, match="which is no (encoding|part of synth)"):
+    with pytest.raises(InputError, match=r"which is no (encoding|part of synth)"):
         encoding_of(str(folder), None)
+    assert not [name for name in sys.modules if name.startswith("halftone")]
 
 
 def test_hydras_own_keys_are_dropped(tmp_path: Path) -> None:
