@@ -15,6 +15,8 @@ from safetensors.torch import load_file, save_file
 from small_worlds import rows_of
 
 from synth.encodings.cppn import Cppn
+from synth.errors import InputError
+from synth.jobs.render import Render
 
 pytest_plugins = "console_fixtures"
 
@@ -100,31 +102,39 @@ def test_runs_that_cannot_be_rendered_are_refused_in_one_line(
     Path("odd/result.json").write_text("[1]")
     Path("empty").mkdir()
     for words, fragments in (
+        ({"run": "damaged"}, ["run=damaged", "genomes.safetensors"]),
+        ({"run": "cut"}, ["run=cut", "genomes.safetensors"]),
+        ({"run": "fewer"}, ["1 items", "2 genomes"]),
+        ({"run": "other"}, ["run=other", "genomes.safetensors"]),
+        ({"run": "noresult"}, ["run=noresult"]),
+        ({"run": "odd"}, ["run=odd"]),
+        ({"run": "flipped"}, ["run=flipped", "genomes.safetensors"]),
+        ({"run": "shape"}, ["run=shape", "3x", "are not those of its encoding"]),
+        ({"run": "undefined"}, ["run=undefined", "with NaN"]),
+        ({"run": "typed"}, ["run=typed", "no finished run"]),
+        ({"run": "deep"}, ["run=deep", "no finished run"]),
+        ({"size": 0}, ["size=0", "8 to 8192"]),
+        ({"size": -5}, ["size=-5"]),
+        ({"size": None}, ["size=null"]),
+        ({"size": [10, 20, 30]}, ["size="]),
+        ({"contender": "genetic"}, ["run=earlier"]),
+        ({"device": "gpu"}, ["device=gpu"]),
+    ):
+        with pytest.raises(InputError) as raised:
+            Render(**{"run": "earlier", "encoding": Cppn(hidden=9)} | words)
+        line = str(raised.value)
+        assert "\n" not in line
+        assert not [text for text in fragments if text not in line], (words, line)
+    for words, fragments in (  # what is refused before, and one of the others
         (["run=damaged"], ["run=damaged", "genomes.safetensors"]),
-        (["run=cut"], ["run=cut", "genomes.safetensors"]),
-        (["run=fewer"], ["1 items", "2 genomes"]),
-        (["run=other"], ["run=other", "genomes.safetensors"]),
-        (["run=noresult"], ["run=noresult"]),
         (["run=noconfig"], ["run=noconfig"]),
-        (["run=odd"], ["run=odd"]),
-        (["run=flipped"], ["run=flipped", "genomes.safetensors"]),
-        (["run=shape"], ["run=shape", "3x", "are not those of its encoding"]),
-        (["run=undefined"], ["run=undefined", "with NaN"]),
-        (["run=typed"], ["run=typed", "no finished run"]),
-        (["run=deep"], ["run=deep", "no finished run"]),
         (["run=5"], ["run=5: no path", "write run=./5"]),
         (["run=evil"], ["names synth.cli.command.Path.write_text, which is no encoding"]),
         (["run=secret"], ["run=secret", "no synthesis"]),
         (["run=empty"], ["run=empty", "name the folder of one"]),
         (["run=nowhere"], ["run=nowhere", "name the folder of one"]),
         ([], ["run", "write run=..."]),
-        (["run=earlier", "size=0"], ["size=0", "8 to 8192"]),
-        (["run=earlier", "size=-5"], ["size=-5"]),
         (["run=earlier", "size=99999"], ["size=99999"]),
-        (["run=earlier", "size=null"], ["size=null"]),
-        (["run=earlier", "size=[10,20,30]"], ["size="]),
-        (["run=earlier", "contender=genetic"], ["run=earlier"]),
-        (["run=earlier", "device=gpu"], ["device=gpu"]),
     ):
         line = earlier("recipe=render", "folder=out", *words).complaint
         assert not [text for text in fragments if text not in line], (words, line)

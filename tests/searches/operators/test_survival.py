@@ -454,4 +454,7 @@ def test_onemax_is_solved_by_every_scheme() -> None:
         state, rows, problem = search.init(one_max(16), rows_of(1)), rows_of(1), one_max(16)
         for step in range(search.steps):
             state, report = search.step(problem, rows, state, step)
-        assert report.score.tolist() == [16.0], scheme
+            if report.score.tolist() == [16.0]:
+                break
+        else:
+            pytest.fail(f"{scheme} has not solved it")
