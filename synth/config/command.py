@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class Command:
         experiments = self.settings.get("experiments")
         return [str(name) for name in experiments] if isinstance(experiments, dict) else []
 
-    @property
+    @cached_property
     def identity(self) -> Settings:
         """What makes two runs the same."""
         return identity_of(self.cfg, self.recipe)
