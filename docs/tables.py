@@ -37,7 +37,9 @@ def description(path: Path) -> str:
     """The first comment line of a YAML that is no package directive, without its full stop."""
     lines = path.read_text(encoding="utf-8").splitlines()
     first = next(line for line in lines if not line.startswith("# @package"))
-    if not first.startswith("# ") or re.match(r"# (test|group)\b.*:", first):
+    if not first.startswith("# ") or re.match(
+        r"# (test|group|formula|source|success|example)\b.*:", first
+    ):
         raise SystemExit(f"{path.relative_to(ROOT)}: its first line has to say what it is: # ...")
     return first.removeprefix("# ").strip().removesuffix(".")
 

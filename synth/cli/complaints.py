@@ -65,7 +65,7 @@ def trace(error: BaseException) -> str:
 def _is_loading(frames: TracebackType) -> bool:
     """Whether a frame is not yet one of the module."""
     name = str(frames.tb_frame.f_globals.get("__name__"))
-    return name.split(".")[0] in ("synth", "importlib", "beartype")
+    return name.split(".")[0] in ("synth", "importlib", "beartype", "hydra")
 
 
 def _line(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
@@ -139,9 +139,12 @@ def _out_of_memory(typed: Sequence[str]) -> str:
 
 
 def _composing_error(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
-    """An error of Hydra or OmegaConf about what was typed."""
+    """An error of Hydra or OmegaConf about what was typed, or about a file of the user's."""
     kind = type(error).__name__
     text = str(error)
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:
+        return f"{mark.name}, line {mark.line + 1}: no YAML: {getattr(error, 'problem', text)}."
     if kind == "MissingConfigException":
         return unknown_option(text, conf)
     if "Ambiguous value for argument" in text:

@@ -126,13 +126,13 @@ def _values(key: str, words: Sequence[str]) -> list[str]:
     """What may stand behind ``key=``: options of a group, classes, bundled pictures."""
     from synth.config.class_names import classes_of
     from synth.config.composing import CONF
-    from synth.config.networks import GROUP, classifiers
+    from synth.config.networks import GROUP, classifiers, timm_models
     from synth.config.plugins import options
 
     group = key.lstrip("+").partition("@")[0]
     names = [*options(CONF, group)]
     if group == GROUP:
-        return [*names, *(name for name in classifiers() if name not in names)]
+        return list(dict.fromkeys([*names, *classifiers(), *timm_models()]))
     if key in ("target", "label"):
         classes = classes_of(_network(words))
         labels = [classes.label(index) for index in range(len(classes))] if classes else []
@@ -149,12 +149,12 @@ def _network(words: Sequence[str]) -> dict[str, object]:
     import yaml
 
     from synth.config.composing import CONF
-    from synth.config.networks import classifiers
+    from synth.config.networks import loader_of
     from synth.config.plugins import options
 
     name = next((word[8:] for word in words if word.startswith("network=")), "mini_alexnet")
     files = options(CONF, "network")
-    base = files.get(name) or (files["torchvision"] if name in classifiers() else None)
+    base = files.get(name) or files.get(loader_of(name) or "")
     settings = yaml.safe_load(base.read_text(encoding="utf-8")) if base else {}
     weights = next((word[16:] for word in words if word.startswith("network.weights=")), None)
     return settings | {"name": name} | ({"weights": weights} if weights else {})

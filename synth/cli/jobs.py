@@ -24,7 +24,7 @@ from synth.config.command import command_of, run_in_folder
 from synth.config.composing import CONF
 from synth.config.earlier import encoding_of
 from synth.config.networks import offer_classifiers
-from synth.config.plugins import use_folders
+from synth.config.plugins import use_folders, without_folders
 from synth.config.types import Config
 from synth.errors import printable
 from synth.record import progress
@@ -55,9 +55,9 @@ def run_command(words: Sequence[str]) -> None:
         try:
             use_folders(CONF, typed)
             if typed[:1] == ["list"]:
-                listing.run(typed[1:], CONF)
+                listing.run(without_folders(typed[1:]), CONF)
             elif typed[:1] == ["help"] or {"-h", "--help"} & {*typed}:
-                names = [word for word in typed if not word.startswith("-")]
+                names = [word for word in without_folders(typed) if not word.startswith("-")]
                 help.run(names[typed[0] == "help" :][:1], CONF)
             elif typed[:1] == ["rerun"]:
                 again = rerun.prepared(typed[1:], CONF)

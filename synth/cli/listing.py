@@ -15,7 +15,13 @@ from omegaconf import OmegaConf
 from synth.config.class_names import classes_of
 from synth.config.composing import composition
 from synth.config.headers import header_of, read
-from synth.config.networks import GROUP, classifiers
+from synth.config.networks import (
+    GROUP,
+    classifiers,
+    loader_of,
+    offer_classifiers,
+    timm_models,
+)
 from synth.config.plugins import options
 from synth.config.sharing import resolved
 from synth.config.types import Settings
@@ -24,7 +30,7 @@ from synth.errors import InputError, nearest, printable
 # the plural by which a kind is listed: its group, and what it is
 KINDS = {
     "recipes": ("recipe", "methods: each chooses parts and their numbers"),
-    "networks": ("network", "what is read"),
+    "networks": ("network", "what is read; with a WORD those of timm too: synth list networks vit"),
     "encodings": ("encoding", "how a genome is decoded to an image"),
     "objectives": ("objective", "what is maximised"),
     "searches": ("search", "how genomes are changed"),
@@ -40,7 +46,6 @@ KINDS = {
     "classes": ("", "of a network: synth list classes network=squeezenet1_1 dog"),
     "layers": ("", "of a network: synth list layers network=squeezenet1_1"),
 }
-MORE_NETWORK = "A classifier of torchvision."
 Rows = Sequence[tuple[str, str]]
 
 
@@ -70,7 +75,7 @@ def run(words: Sequence[str], conf: Path) -> None:
     elif overrides:
         raise InputError(f"{overrides[0]}: {name} are listed without overrides.")
     else:
-        rows = rows_of(KINDS[name][0], conf)
+        rows = rows_of(KINDS[name][0], conf, bool(sought))
     chosen = [row for row in rows if all(_has(row, word) for word in sought)]
     if not chosen:
         hint = nearest(" ".join(sought), [row[0] for row in rows])
@@ -87,13 +92,22 @@ def kind_of(word: str) -> str | None:
     return None
 
 
-def rows_of(group: str, conf: Path) -> Rows:
-    """The options of a group, each with the sentence that says what it is."""
+def rows_of(group: str, conf: Path, more: bool = False) -> Rows:
+    """The options of a group, each with the sentence that says what it is.
+
+    Args:
+        group: of parts.
+        conf: the folder of the configuration.
+        more: whether timm's networks, of which there are a thousand, are among them.
+    """
     rows = {
         name: header_of(read(path)).sentence for name, path in sorted(options(conf, group).items())
     }
     if group == GROUP:
-        rows |= {name: MORE_NETWORK for name in classifiers() if name not in rows}
+        others = dict.fromkeys(classifiers(), "A classifier of torchvision.")
+        if more:
+            others = dict.fromkeys(timm_models(), "A model of timm.") | others
+        rows = others | rows
     return list(rows.items())
 
 
@@ -121,9 +135,10 @@ def _network(overrides: Sequence[str], conf: Path) -> Settings:
     """The settings of the network that is chosen."""
     for word in overrides:
         key, _, value = word.partition("=")
-        names = [*options(conf, GROUP), *classifiers()]
-        if key == GROUP and value not in names:
+        if key == GROUP and value not in options(conf, GROUP) and not loader_of(value):
+            names = [*options(conf, GROUP), *classifiers(), *timm_models()]
             raise InputError(f"{word}: no such network.{nearest(value, names)}")
+    offer_classifiers(conf, overrides)
     tree = composition(conf, ["recipe=layers", *overrides]).tree
     return dict(resolved(OmegaConf.create(dict(tree)))["network"])
 

@@ -3,6 +3,9 @@
 Only this folder, ``synth/cli`` and ``synth/contract`` import Hydra and OmegaConf.
 
     composing.py   where ``conf/`` is, and what a recipe composes to
+    shorthand.py   ``steps=`` and ``size=`` under a recipe's own keys
+    headers.py     what a YAML says of itself
+    class_names.py the classes of a network, without torch
     networks.py    the classifiers of torchvision as options of the group ``network``
     exchange.py    without a recipe's settings of a part that the user exchanged
     sharing.py     settings that all contenders of a comparison have in common

@@ -90,6 +90,8 @@ PAYLOADS = {
     "search=../evil": "there is no such search",
     "+recipe@experiments.x=../../evil": "there is no such recipe",
     "network=/tmp/evil": "there is no such network",
+    "search=[genetic]": "there is no such search",
+    "search=3": "there is no such search",
     "rm -rf": "it is not of the form key=value",
     "a=[": "it is not of the form key=value",
 }

@@ -19,7 +19,7 @@ from synth.core.network import Network
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
-from synth.engine.verdict import BATCH, Verdict, evaluate_images, is_hit, judge, summary
+from synth.engine.verdict import BATCH, Verdict, criterion, evaluate_images, is_hit, judge, summary
 from synth.errors import InputError
 from synth.figures.triptych import Triptych
 from synth.metrics.critical_samples import CriticalSamples
@@ -230,3 +230,17 @@ def damaged_first_layer() -> Network:
     with torch.no_grad():
         module.conv1.weight.fill_(3e38)
     return wrapped(module)
+
+
+def test_the_criterion_of_success_in_words() -> None:
+    classes = [Target("goldfish", 1), None]
+    probability, margin = (0.0, 1.0), (-math.inf, math.inf)
+    assert criterion([None], None, margin) is None
+    assert criterion([Target("conv5:3")], 2.5, margin) == "with a monitored score of at least 2.5"
+    met = "the target class is predicted for the saved file"
+    assert criterion(classes, None, probability) == criterion(classes, 0.0, margin) == met
+    assert criterion(classes, 0.99, probability) == f"{met} with a probability of at least 0.99"
+    away = [Target("not goldfish", 1, untargeted=True)]
+    other = "another class than the true one is predicted for the saved file"
+    assert criterion(away, 0.0, margin) == other
+    assert criterion([*classes, *away], 0.0, margin) == f"{met} or {other}"

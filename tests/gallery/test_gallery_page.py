@@ -341,3 +341,25 @@ def test_no_record_however_odd_breaks_a_page(
             assert "is not a list of objects" in str(error)  # noqa: PT017 - either outcome is right
         else:
             json.loads(page.data)
+
+
+def test_a_page_opens_with_what_the_recipe_says_of_itself(make_run: MakeRun) -> None:
+    about = {
+        "sentence": "An image <b>of</b> a class.",
+        "text": "With \x1b[31m regularisers.",
+        "formula": "max over x of z_t(x)\nz the logits",
+        "source": "Simonyan 2014",
+        "success": "the class is predicted",
+    }
+    folder = make_run(about=about, headline="goldfish 99 %")
+    html = build_run_page(folder).read_text(encoding="utf-8")
+    head = html[html.index("<header") : html.index("</header>")]
+    assert '<p class="sentence">An image &lt;b&gt;of&lt;/b&gt; a class.</p>' in head
+    assert '<p class="formula">max over x of z_t(x)</p><p class="formula">z the logits</p>' in head
+    assert "<b>Success:</b> the class is predicted.</p>" in head
+    assert "<b>Source:</b> Simonyan 2014.</p>" in head
+    assert '<p class="headline">goldfish 99 %</p>' in head
+    assert r"With \x1b[31m regularisers." in head
+    for odd in ({"sentence": 3, "formula": [1]}, [], "text", {"formula": {"a": 1}}):
+        other = make_run(f"runs/{len(str(odd))}", about=odd, headline=odd)
+        assert "formula" not in build_run_page(other).read_text(encoding="utf-8").split("<body>")[1]
