@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from synth import core
@@ -14,8 +16,11 @@ from synth.config.definitions import definition, is_own, parameter_names, signat
 from synth.config.exchange import COMMON
 from synth.config.hints import accepts, hints_of, in_words, is_part, kinds_in
 from synth.config.types import Settings
-from synth.errors import InputError, check_numbers, nearest
+from synth.errors import BrokenModule, InputError, check_numbers, nearest
 from synth.record.renames import KEYS
+
+# of Hydra's message: the class that was built, and the key that it stands under
+_TARGET = re.compile(r"[Tt]arget '([^']+)'(?:.*\nfull_key: (\S+))?", re.DOTALL)
 
 
 def build(settings: Settings, written: Sequence[str], kind: type | None = None) -> Any:
@@ -33,9 +38,32 @@ def build(settings: Settings, written: Sequence[str], kind: type | None = None) 
     Raises:
         InputError: naming a key that its class does not take, or a class that does not exist or is
             of another kind.
+        BrokenModule: where the module or the constructor of a foreign part fails.
     """
     fitting = _fitting(dict(settings), "", written, [kind] if kind else [])
-    return instantiate(fitting, _convert_="all")
+    try:
+        return instantiate(fitting, _convert_="all")
+    except InstantiationException as error:
+        _blame(error)
+        raise
+
+
+def _blame(error: InstantiationException) -> None:
+    """Raises an error in one line where Hydra refuses a target, or a foreign part fails."""
+    from synth.core.hardware import is_out_of_memory  # imports torch
+
+    match, cause = _TARGET.search(str(error)), error.__cause__
+    if match is None:
+        return
+    target, key = match.groups()
+    if cause is None:
+        raise InputError(" ".join(str(error).replace("full_key:", "Key:").split())) from error
+    if isinstance(cause, InputError) or is_own(target) or is_out_of_memory(cause):
+        return
+    text = " ".join(f"{type(cause).__name__}: {cause}".split())
+    raise BrokenModule(
+        f"{key or '_target_'}: {target} failed while it was built: {text}"
+    ) from cause
 
 
 def _fitting(node: object, path: str, written: Sequence[str], kinds: Sequence[type]) -> object:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -141,7 +141,7 @@ def use_folders(conf: Path, words: Sequence[str]) -> None:
             exists, which would be the one that is read.
     """
     _own.clear()
-    chosen = _places(words)
+    chosen = [place for _, places in _read(words) for place in places or ()]
     for folder in chosen:
         if not folder.is_dir():
             raise InputError(f"'{folder}' not found; name a folder that has YAML files of parts.")
@@ -157,18 +157,35 @@ def use_folders(conf: Path, words: Sequence[str]) -> None:
     _own.extend(chosen)
 
 
-def _places(words: Sequence[str]) -> list[Path]:
-    """The folders that a command line names."""
-    places: list[Path] = []
-    for word, following in zip(words, [*words, ""][1:], strict=True):
+def without_folders(words: Sequence[str]) -> list[str]:
+    """The words of a command line without those that name folders."""
+    return [word for word, places in _read(words) if places is None]
+
+
+def _read(words: Sequence[str]) -> Iterator[tuple[str, list[Path] | None]]:
+    """Each word of a command line, and the folders that it names; None for any other word."""
+    is_folder = False
+    for word in words:
         option, equals, value = word.partition("=")
-        if option in ("--config-dir", "-cd"):
-            places.append(Path(value if equals else following).absolute())
+        if is_folder:
+            yield word, [Path(word).absolute()]
+            is_folder = False
+        elif option in ("--config-dir", "-cd"):
+            is_folder = not equals
+            yield word, [Path(value).absolute()] if equals else []
         elif option.lstrip("+") == "hydra.searchpath":
-            for scheme, place in re.findall(r"(file|pkg)://([^,\]'\"]+)", value):
-                inside = _inside(place.replace("/", "."))[:1]
-                places += [Path(place).absolute()] if scheme == "file" else inside
-    return places
+            yield word, list(_searched(value))
+        else:
+            yield word, None
+
+
+def _searched(value: str) -> Iterator[Path]:
+    """The folders of Hydra's search path."""
+    for scheme, place in re.findall(r"(file|pkg)://([^,\]'\"]+)", value):
+        if scheme == "file":
+            yield Path(place).absolute()
+        else:
+            yield from _inside(place.replace("/", "."))[:1]
 
 
 class _Folders(SearchPathPlugin):

@@ -23,6 +23,7 @@ from synth.core import (
 )
 from synth.core.network import Network
 from synth.engine.metric import FigureMaker, Metric
+from synth.errors import InputError
 from synth.probes.probe import Measurement, Probe
 from synth.record.job import Job
 from synth.record.result import Figure, Result
@@ -169,6 +170,15 @@ class Nothing(Job):
 
 class Plain:
     """No part."""
+
+
+class Failing(Screen):
+    """Refuses what it is given, and fails where it is given nothing."""
+
+    def __init__(self, message=None):
+        if message:
+            raise InputError(message)
+        {}["a"]
 
 
 class Unfinished(Encoding):

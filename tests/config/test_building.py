@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
 from synth.config.building import build
-from synth.errors import InputError
+from synth.errors import BrokenModule, InputError
 from synth.record.job import Job
 from synth.transforms.affine import Chain, Rotate
 
@@ -155,6 +156,19 @@ def test_a_foreign_part_takes_its_keys_with_and_without_type_hints() -> None:
         build(_experiment("search", search), ["search._target_", "search.momentum"])
     contrast = {"_target_": "my_parts.Contrast", "weight": 2, "words": ["a"]}
     assert build(_experiment("objective", contrast), []).problem.objective is not None
+
+
+@pytest.mark.usefixtures("own")
+def test_a_foreign_part_that_fails_is_named_and_its_own_refusal_is_kept() -> None:
+    failing = {"_target_": "my_parts.flexible", "encoding": {"_target_": "my_parts.Failing"}}
+    with pytest.raises(BrokenModule, match=r"encoding: my_parts.Failing failed .*: KeyError: 'a'"):
+        build({"network": failing}, [])
+    failing["encoding"]["message"] = "search.rate=3: too high."
+    with pytest.raises(InstantiationException) as caught:
+        build({"network": failing}, [])
+    assert repr(caught.value.__cause__) == "InputError('search.rate=3: too high.')"
+    with pytest.raises(InputError, match=r"Target 'subprocess.run' is blocklisted"):
+        build({"of": {"_target_": "subprocess.run", "args": ["ls"]}}, [])
 
 
 def test_a_class_without_a_signature_is_built() -> None:

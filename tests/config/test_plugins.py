@@ -46,6 +46,12 @@ def test_parts_of_every_kind_come_from_a_folder_of_ones_own(own: Path, synth: Sy
     assert result_of(own / "count")["findings"]["layers"] == 5, ran.err
     ran = synth("--config-dir=my_conf", "recipe=nothing", "word=you", "folder=nothing")
     assert result_of(own / "nothing")["findings"]["message"] == "you", ran.err
+    (own / "my_conf/encoding/bent.yaml").write_text("_target_: [my_parts.Screen\nsize: 3: 4\n")
+    line = synth("--config-dir=my_conf", "recipe=halftone", "encoding=bent").complaint
+    assert (
+        line
+        == f"{own}/my_conf/encoding/bent.yaml, line 2: no YAML: expected ',' or ']', but got ':'."
+    )
     # without a YAML; what the parts before took is left out
     ran = synth(
         *("recipe=class_ascent", "target=1", "search=fast_gradient", "folder=typed", "device=cpu"),
@@ -64,6 +70,8 @@ def test_a_folder_of_ones_own_hides_nothing_and_has_to_be_there(own: Path) -> No
     with pytest.raises(InputError, match=r"'.*/mine' not found"):
         plugins.use_folders(CONF, ["hydra.searchpath=[file://mine]"])
     shutil.rmtree(own / "my_conf/search")
+    words = ["list", *words, "hydra.searchpath=[file://my_conf,pkg://json]", "--config-dir=my_conf"]
+    assert plugins.without_folders([*words, "encodings"]) == ["list", "encodings"]
     plugins.use_folders(CONF, words)
     assert plugins.foreign_options(CONF, "encoding") == ["screen"]
     plugins.use_folders(CONF, [])
