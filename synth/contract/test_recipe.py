@@ -72,6 +72,9 @@ def test_a_recipe_runs_and_leaves_a_whole_folder(name: str, synth: Synth, weight
     folder = Path("out")
     result = result_of(folder)
     assert (result["recipe"], result["status"]) == (name, "done")
+    assert result["about"]["sentence"]
+    assert result["headline"]  # the last line of the run, and at the head of its page
+    assert result["headline"] in ran.err.splitlines()[-1]
     assert result.keys() >= {"recipe", "status", "versions", "items", "findings"}
     if result["items"]:
         assert result.keys() >= {"seconds", "device", "network", "search", "encoding"}
