@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.abuse import crossing
 
-DRAWS = 50
+DRAWS = 24
 
 
 @pytest.fixture(scope="module")
