@@ -31,12 +31,14 @@ class MeasureNaturalStatistics(Probe):
 
     def __init__(self, network: Network, images: data.Sources) -> None:
         super().__init__(network, images)
+        self.images = images
 
     def measure(self, record: Record) -> Measurement:
-        statistics = fit(self.network, self.pictures)
+        pictures = data.pictures(self.images)
+        statistics = fit(self.network, pictures)
         name = f"{self.network.name}{SUFFIX}"
         statistics.save(record.folder / name)
-        distances = statistics.distances(self.network, self.pictures)
+        distances = statistics.distances(self.network, pictures)
         low, middle, high = distances.quantile(torch.tensor(QUANTILES)).tolist()
         return Measurement(
             findings={

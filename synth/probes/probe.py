@@ -1,25 +1,38 @@
-"""The base class of probes: measurements of a network on pictures, without a search."""
+"""The base class of probes: measurements of a network on pictures, without a search.
+
+A probe implements `Probe.measure`. What it adds up over many pictures is a `Tally`, and
+`Probe.scan` makes the pass: batches are decoded while the network reads the ones before, every
+tally sees each batch once, and a pass that is killed goes on from its last checkpoint.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
-from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from PIL import Image
 from torch import Tensor
 
 from synth import data
 from synth.core.network import Network
+from synth.data.collection import Batch, Collection
 from synth.data.sheet import joined
 from synth.errors import InputError
-from synth.networks import reading
+from synth.record import progress
+from synth.record.interrupt import Interrupt
 from synth.record.job import Job
 from synth.record.record import Record, versions
 from synth.record.result import Figure, Item, Json, NetworkInfo, Result
 
+log = logging.getLogger(__name__)
+
 FOLDER = "figures"
+BATCH = 32  # pictures a forward pass
+CHECKPOINT_EVERY = 10.0  # seconds
 
 
 @dataclass
@@ -39,6 +52,27 @@ class Measurement:
     layers: Sequence[Mapping[str, Json]] | None = None
 
 
+class Tally(ABC):
+    """What a pass over many pictures adds up, in memory that does not grow with their number."""
+
+    @abstractmethod
+    def add(self, batch: Batch, activations: Mapping[str, Tensor]) -> None:
+        """Adds a batch.
+
+        Args:
+            batch: the pictures.
+            activations: by layer, float32 [b, ...] on the network's device.
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """All of it as tensors by name, for a checkpoint."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Takes the place of what `state` gave."""
+
+
 class Probe(Job):
     """Measures a network.
 
@@ -47,11 +81,14 @@ class Probe(Job):
         images: a folder, glob, list or name of pictures; none where the probe needs none.
         layers: names of layers; none where the probe chooses.
 
+    Attributes:
+        needs_pictures: whether it is refused without `images`.
+
     Raises:
         InputError: for a picture or layer that does not exist.
     """
 
-    needs_pictures: bool = False  # whether it is refused without `images`
+    needs_pictures: bool = False
 
     def __init__(
         self,
@@ -62,17 +99,20 @@ class Probe(Job):
         if images is None and self.needs_pictures:
             raise InputError("images: this probe reads pictures; write images=FOLDER.")
         self.network = network
-        self.pictures = [] if images is None else data.pictures(images)
+        self.collection = None if images is None else Collection(images)
         names = [layers] if isinstance(layers, str) else list(layers or ())
         self.layers = [network.layer(name) for name in names]
+        self._passes: dict[str, dict[str, Tensor]] = {}  # the tallies of passes that have ended
 
     @abstractmethod
     def measure(self, record: Record) -> Measurement:
-        """Does the work; may save images, sheets and tensors in the folder of `record`."""
+        """Does the work; may save images, sheets and tensors with `record`."""
 
     def run(self, record: Record) -> Result:
         start = time.monotonic()
         measurement = self.measure(record)
+        if self.collection is not None and self.collection.skipped:
+            measurement.findings["skipped_files"] = len(self.collection.skipped)
         return Result(
             status="done",
             seconds=round(time.monotonic() - start, 3),
@@ -85,19 +125,101 @@ class Probe(Job):
             layers=measurement.layers,
         )
 
-    def activations(
-        self, layers: Sequence[str], reduce: Callable[[Tensor], Tensor] | None = None
-    ) -> dict[str, Tensor]:
-        """Activations of all pictures at the network's size, in batches.
+    # -- for measure -----------------------------------------------------------------------------
+
+    def scan(
+        self,
+        record: Record,
+        layers: Sequence[str],
+        tallies: Mapping[str, Tally],
+        title: str = "pictures",
+        batch: int = BATCH,
+    ) -> None:
+        """One pass over all pictures at the network's size, in float32.
+
+        Ctrl-C ends it after a checkpoint, from which the same command goes on.
 
         Args:
-            layers: names of layers; ``output`` means the logits.
-            reduce: applied to each batch before it is kept (`synth.core.network.over_places`).
+            record: where checkpoints go.
+            layers: whose activations are read; ``output`` means the logits.
+            tallies: by name; each sees every batch once.
+            title: of the bar, and of the pass, where a probe makes several.
+            batch: pictures a forward pass.
 
-        Returns:
-            By layer, float32 [n, ...] on the network's device.
+        Raises:
+            KeyboardInterrupt: by the first Ctrl-C, when the batch is done and saved.
         """
-        return reading.activations(self.network, self.pictures, layers, reduce=reduce)
+        collection = self.pictures
+        done = self._resumed(record, title, tallies)
+        last = time.monotonic()
+        with Interrupt() as interrupt, progress.Steps(title, len(collection)) as bar:
+            for part in collection.batches(self.network.size, batch, done):
+                with torch.inference_mode():
+                    activations = self.network.read(part.images.to(self.network.device), layers)
+                    for tally in tallies.values():
+                        tally.add(part, activations)
+                done = int(part.places[-1]) + 1
+                bar.at(done, "")
+                if interrupt.requested or time.monotonic() - last > CHECKPOINT_EVERY:
+                    last = time.monotonic()
+                    self._checkpoint(record, title, tallies, done)
+                if interrupt.requested and done < len(collection):
+                    log.warning(
+                        "interrupted after %d of %d pictures%s",
+                        done,
+                        len(collection),
+                        f" and saved; the same command with folder={record.folder} goes on"
+                        if record.resumable
+                        else "",
+                    )
+                    raise KeyboardInterrupt
+        self._passes[title] = {
+            f"{title}.{name}.{key}": value
+            for name, tally in tallies.items()
+            for key, value in tally.state().items()
+        }
+
+    def _checkpoint(
+        self, record: Record, title: str, tallies: Mapping[str, Tally], done: int
+    ) -> None:
+        tensors = {
+            f"{title}.{name}.{key}": value.cpu()
+            for name, tally in tallies.items()
+            for key, value in tally.state().items()
+        }
+        for earlier in self._passes.values():
+            tensors |= {key: value.cpu() for key, value in earlier.items()}
+        about = {"title": title, "pictures": done, "passes": [*self._passes]}
+        record.checkpoint(tensors, {**about, "skipped": self.pictures.skipped})
+
+    def _resumed(self, record: Record, title: str, tallies: Mapping[str, Tally]) -> int:
+        """The place of the first picture that is not in the tallies of this pass."""
+        checkpoint = record.resume()
+        if checkpoint is None:
+            return 0
+        tensors, about = checkpoint
+        try:
+            finished = title in about["passes"]
+            if not finished and title != about["title"]:
+                return 0
+            for name, tally in tallies.items():
+                start = f"{title}.{name}."
+                state = {
+                    key.removeprefix(start): value.to(self.network.device)
+                    for key, value in tensors.items()
+                    if key.startswith(start)
+                }
+                tally.restore(state)
+            self.pictures.skipped = list(about["skipped"])
+            return len(self.pictures) if finished else int(about["pictures"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise record.malformed() from error
+
+    @property
+    def pictures(self) -> Collection:
+        """The collection of a probe that needs pictures."""
+        assert self.collection is not None
+        return self.collection
 
     def save_sheet(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 import torch
 from PIL import Image
 from small_worlds import noisy_pictures
+from torch import Tensor
 
 from synth import data
 from synth.core.network import Network
 from synth.data import to_image
+from synth.data.collection import Batch
 from synth.errors import InputError
-from synth.probes.probe import FOLDER, Measurement, Probe
+from synth.probes.probe import FOLDER, Measurement, Probe, Tally
 from synth.record.folder_record import FolderRecord
 from synth.record.job import Job
 from synth.record.record import Record
@@ -23,22 +26,42 @@ from synth.record.result import Item, Result
 COUNT = 3
 
 
+class Means(Tally):
+    """The mean activation of each picture at each layer."""
+
+    def __init__(self, layers: Sequence[str], count: int) -> None:
+        self.values = {layer: torch.zeros(count) for layer in layers}
+
+    def add(self, batch: Batch, activations: Mapping[str, Tensor]) -> None:
+        for layer, values in self.values.items():
+            values[batch.places] = activations[layer].flatten(1).mean(1)
+
+    def state(self) -> dict[str, Tensor]:
+        return self.values
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self.values = dict(state)
+
+
 class ChannelMeans(Probe):
     """Mean activation of each picture at each layer, and a sheet of the pictures."""
 
     needs_pictures = True
 
     def measure(self, record: Record) -> Measurement:
-        activations = self.activations(self.layers, lambda maps: maps.flatten(1).mean(1))
-        names = [picture.name for picture in self.pictures]
-        images = [to_image(picture.at(self.network.size)) for picture in self.pictures]
+        pictures = self.pictures
+        means = Means(self.layers, len(pictures))
+        self.scan(record, self.layers, {"means": means}, batch=2)
+        places = [place for place in range(len(pictures)) if place not in pictures.skipped]
+        images = [to_image(pictures.picture(place).at(self.network.size)) for place in places]
+        names = [pictures.names[place] for place in places]
         parts = list(zip(images, names, strict=True))
         items = [
             Item(
-                image=name,
-                extra={layer: float(means[place]) for layer, means in activations.items()},
+                image=pictures.names[place],
+                extra={layer: float(values[place]) for layer, values in means.values.items()},
             )
-            for place, name in enumerate(names)
+            for place in places
         ]
         figures = [
             self.save_sheet(record, 0, parts, 2, "All pictures."),
@@ -120,9 +143,50 @@ def test_missing_pictures_are_refused_in_one_line(network: Network, tmp_path: Pa
     with pytest.raises(InputError, match=r"nowhere\.png: no such file") as error:
         ChannelMeans(network, str(tmp_path / "nowhere.png"))
     assert "\n" not in str(error.value)
-    assert Nothing(network).pictures == []
+    assert Nothing(network).collection is None
 
 
 def test_the_base_class_is_abstract(network: Network) -> None:
     with pytest.raises(TypeError, match="measure"):
         Probe(network)  # type: ignore[abstract]
+
+
+def test_bad_files_of_a_folder_are_left_out_and_counted(
+    network: Network, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "01.png").write_bytes(b"no picture")
+    result = ChannelMeans(network, str(folder), "conv1").run(FolderRecord(tmp_path / "run"))
+    assert [item.image for item in result.items] == ["00.png", "02.png"]
+    assert result.findings == {"pictures": COUNT - 1, "skipped_files": 1}
+    for path in folder.iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(InputError, match="none of its 3 files is a readable picture"):
+        ChannelMeans(network, str(folder), "conv1").run(FolderRecord(tmp_path / "other"))
+
+
+def test_a_killed_pass_goes_on_from_its_checkpoint(
+    network: Network, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synth.probes.probe.CHECKPOINT_EVERY", -1.0)
+    whole = ChannelMeans(network, str(folder), "conv1").run(FolderRecord(tmp_path / "whole"))
+    record = FolderRecord(tmp_path / "run")
+    read = Network.read
+
+    def dies(self: Network, images: Tensor, layers: Sequence[str], **rest: bool) -> object:
+        if len(images) < 2:  # the last batch
+            raise OSError("killed")
+        return read(self, images, layers, **rest)
+
+    monkeypatch.setattr(Network, "read", dies)
+    with pytest.raises(OSError, match="killed"):
+        ChannelMeans(network, str(folder), "conv1").run(record)
+    counts: list[int] = []
+
+    def counted(self: Network, images: Tensor, layers: Sequence[str], **rest: bool) -> object:
+        counts.append(len(images))
+        return read(self, images, layers, **rest)
+
+    monkeypatch.setattr(Network, "read", counted)
+    result = ChannelMeans(network, str(folder), "conv1").run(record)
+    assert counts == [1]  # the two pictures before it are not read again
+    assert [item.extra for item in result.items] == [item.extra for item in whole.items]

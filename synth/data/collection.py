@@ -1,0 +1,143 @@
+"""Pictures of a folder, glob or list, read a batch at a time: data sets larger than memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from synth.core.types import Images
+from synth.data.pictures import Picture, Source, Sources, files_of, picture
+from synth.errors import InputError
+
+log = logging.getLogger(__name__)
+
+AHEAD = 2  # batches that are decoded while one is in use
+MOST_NAMED = 8  # unreadable files in a message
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some pictures of a collection.
+
+    Attributes:
+        places: of each in the collection, int64 [b].
+        images: float32 [b, 3, h, w], RGB in [0, 1], on the CPU.
+    """
+
+    places: Tensor
+    images: Images
+
+
+class Collection:
+    """Pictures that are opened when they are read, and forgotten after.
+
+    Files of a folder or glob that are no readable pictures are left out when they are come upon,
+    with a warning and a count (`skipped`); a file that is named itself must be readable.
+
+    Args:
+        source: a folder, at any depth, a glob, a list, one path, a bundled name, or pictures.
+        word: the user's key for it, for error messages.
+
+    Attributes:
+        names: of the files.
+        folders: of the folder that each is in, in a data set its class; empty for none.
+        skipped: places of the files that could not be read, as far as they have been come upon.
+
+    Raises:
+        InputError: where there is no such file, or no file at all.
+    """
+
+    def __init__(self, source: Sources, word: str = "images") -> None:
+        single = isinstance(source, str | Path | Picture)
+        paths = files_of(source, word) if isinstance(source, str | Path) else None
+        self._optional = paths is not None  # of a folder or glob, whose bad files are left out
+        self._word = word
+        self._source = source if isinstance(source, str | Path) else word
+        self._sources: list[Source] = list(paths or ([source] if single else source))
+        if not self._sources:
+            raise InputError(f"{word}=[]: name at least one picture.")
+        if not self._optional:
+            self._sources = [picture(each, word) for each in self._sources]
+        self.names = [_name(each) for each in self._sources]
+        self.folders = [_folder(each) for each in self._sources]
+        self.skipped: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def picture(self, place: int) -> Picture:
+        """The picture at a place, opened anew."""
+        return picture(self._sources[place], self._word)
+
+    def batches(self, size: tuple[int, int], batch: int, first: int = 0) -> Iterator[Batch]:
+        """All pictures from place `first` on, decoded while earlier ones are in use.
+
+        Args:
+            size: height and width that each is scaled and cropped to.
+            batch: how many at a time; fewer where some could not be read.
+            first: the place to begin at.
+
+        Raises:
+            InputError: where no picture at all could be read.
+        """
+        starts = range(first, len(self), batch)
+        readable = first > 0
+        with ThreadPoolExecutor(1) as pool:
+            waiting: list[Future[Batch]] = []
+            for start in [*starts, *[None] * AHEAD]:
+                if start is not None:
+                    places = range(start, min(start + batch, len(self)))
+                    waiting.append(pool.submit(self._read, places, size))
+                if len(waiting) > AHEAD or (start is None and waiting):
+                    part = waiting.pop(0).result()
+                    if len(part.places):
+                        readable = True
+                        yield part
+        if not readable:
+            raise InputError(
+                f"{self._word}={self._source}: none of its {len(self)} files is a readable picture."
+            )
+        self._report()
+
+    def _read(self, places: Sequence[int], size: tuple[int, int]) -> Batch:
+        good, images = [], []
+        for place in places:
+            try:
+                images.append(self.picture(place).at(size))
+                good.append(place)
+            except InputError as error:
+                if not self._optional:
+                    raise
+                if place not in self.skipped:
+                    self.skipped.append(place)
+                    log.warning("skipped: %s", error)
+        stacked = torch.stack(images) if images else torch.zeros(0, 3, *size)
+        return Batch(torch.tensor(good, dtype=torch.int64), stacked)
+
+    def _report(self) -> None:
+        if self.skipped:
+            names = ", ".join(self.names[place] for place in self.skipped[:MOST_NAMED])
+            more = len(self.skipped) - MOST_NAMED
+            log.warning(
+                "%s=%s: %d of %d files skipped: %s%s",
+                self._word,
+                self._source,
+                len(self.skipped),
+                len(self),
+                names,
+                f" and {more} more" if more > 0 else "",
+            )
+
+
+def _name(source: Source) -> str:
+    return source.name if isinstance(source, Picture) else Path(source).name
+
+
+def _folder(source: Source) -> str:
+    return source.folder if isinstance(source, Picture) else Path(source).absolute().parent.name
