@@ -137,3 +137,18 @@ def write_colour_folders(root: Path, each: int, size: int, colours: Sequence[str
             path = folder / f"{number:02d}.png"
             Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(path)
     return root
+
+
+def traits(module: nn.Module) -> list[object]:
+    """All that wrapping could change: modes, flags, hooks, and each tensor's place and layout."""
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    return [
+        [part.training for part in module.modules()],
+        [getattr(part, "inplace", None) for part in module.modules()],
+        [len(part._forward_hooks) for part in module.modules()],
+        [
+            (name, value.requires_grad, value.device, value.stride(), value.data_ptr())
+            for name, value in tensors
+        ],
+        [value.detach().flatten().tolist() for _, value in tensors],
+    ]

@@ -152,11 +152,12 @@ def layers_of(calls: Sequence[Call], size: Size, names: frozenset[str]) -> dict[
     last = any(map(_ends_in_channels, calls))
     grids: list[Size] = []
     maps: set[tuple[int, ...]] = set()  # shapes of maps with the channels first
+    lasts: set[int] = set()  # outputs with the channels last
     layers = {}
     for call in calls:
         shape = tuple(call.output.shape[1:])
         turned = last or shape[2:] + shape[:2] in maps
-        layer = _layer(call, size, grids, turned)
+        layer = _layer(call, size, grids, turned, id(call.taken) in lasts)
         name = f"{call.path}_{call.number}" if call.number else call.path
         if call.number and name in names:
             continue
@@ -167,19 +168,26 @@ def layers_of(calls: Sequence[Call], size: Size, names: frozenset[str]) -> dict[
             layers[apart] = replace(layer, shape=shape, apart=True)
         if layer.layout == "maps":
             maps.add(shape)
+        elif layer.layout == "channels_last":
+            lasts.add(id(call.output))
         if len(layer.shape) == 3:
             grids.append((layer.shape[1], layer.shape[2]))
     return layers
 
 
-def _layer(call: Call, size: Size, grids: Sequence[Size], last: bool) -> Layer:
-    """The layer of one call, by the places `grids` of the layers before it.
+def _layer(call: Call, size: Size, grids: Sequence[Size], turned: bool, follows: bool) -> Layer:
+    """The layer of one call.
 
-    `last` says whether its channels may come last.
+    Args:
+        call: the call.
+        size: height and width of the images.
+        grids: places of the layers before it.
+        turned: whether its channels may come last.
+        follows: whether those of its input do.
     """
     shape = tuple(call.output.shape[1:])
     plain = Layer(call.path, shape, call.number)
-    if len(shape) == 3 and last and _is_channels_last(call, size):
+    if len(shape) == 3 and turned and _is_channels_last(call, size, follows):
         return replace(plain, shape=(shape[2], *shape[:2]), layout="channels_last")
     if len(shape) != 2:
         return plain
@@ -220,18 +228,24 @@ def _ends_in_channels(call: Call) -> bool:
     part = call.part
     if isinstance(part, nn.Linear):
         return True
-    return isinstance(part, nn.LayerNorm) and (
-        tuple(part.normalized_shape) == (call.output.shape[3],) != (call.output.shape[1],)
-    )
+    if not isinstance(part, nn.LayerNorm) or len(part.normalized_shape) > 1:
+        return False
+    # what derives from it may move the axes around
+    plain = type(part).forward is nn.LayerNorm.forward
+    return plain or part.normalized_shape[0] == call.output.shape[3] != call.output.shape[1]
 
 
-def _is_channels_last(call: Call, size: Size) -> bool:
-    """Whether the first two of an image's three axes are its places, by the ratio of its sides."""
+def _is_channels_last(call: Call, size: Size, follows: bool) -> bool:
+    """Whether the first two of an image's three axes are its places, by the ratio of its sides.
+
+    Where that leaves it open, as with 8 channels of 8 x 8 places, it is as its input is.
+    """
     if _ends_in_channels(call):
         return True
     first, second, third = call.output.shape[1:]
-    ratio = math.log(size[0] / size[1])
-    return abs(math.log(first / second) - ratio) < abs(math.log(second / third) - ratio)
+    ratio = size[0] / size[1]
+    errors = abs(math.log(first / second / ratio)), abs(math.log(second / third / ratio))
+    return follows if errors[0] == errors[1] else errors[0] < errors[1]
 
 
 def followers_of(

@@ -232,16 +232,20 @@ class Network(nn.Module):
             self._copies[fold] = inference_copy(self.module, example, dtype, fold)
         return self._copies[fold]
 
-    def forward(self, images: Images) -> Tensor:
-        """Logits, float32 [n, classes], of images [n, 3, h, w] in [0, 1]."""
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, float32 [n, classes], of images [n, 3, h, w] in [0, 1].
+
+        Raises:
+            InputError: they are no such images.
+        """
         inputs = self._normalised(images)
         self._look_at_pixels(images)
         return logits_of(self.module(inputs), self.name).float()
 
-    def _normalised(self, images: Images) -> Tensor:
+    def _normalised(self, images: Tensor) -> Tensor:
         return (_ChannelsLast.apply(self._fitted(images)) - self.mean) * self.scale
 
-    def _fitted(self, images: Images) -> Images:
+    def _fitted(self, images: Tensor) -> Images:
         """The images on the network's device, at the size that it reads them at.
 
         Raises:
@@ -295,7 +299,7 @@ class Network(nn.Module):
             return True
         return False
 
-    def _look_at_pixels(self, images: Images) -> None:
+    def _look_at_pixels(self, images: Tensor) -> None:
         """Warns, once in a process, of images outside [0, 1]: the commonest mistake.
 
         On a GPU only the first batches are looked at, because the host waits for the numbers.
@@ -312,7 +316,7 @@ class Network(nn.Module):
         return torch.cat([torch.full_like(noise, 0.5), noise]).to(self.device)
 
     def read(
-        self, images: Images, layers: Iterable[str], *, fast: bool = False
+        self, images: Tensor, layers: Iterable[str], *, fast: bool = False
     ) -> dict[str, Tensor]:
         """Activations of images [n, 3, h, w] at `layers`, from one forward pass.
 
@@ -351,7 +355,7 @@ class Network(nn.Module):
             activations[name] = layer.read(outputs[layer.path, layer.call], stretch).float()
         return activations
 
-    def _fast_inputs(self, images: Images, names: Sequence[str]) -> tuple[nn.Module, Tensor]:
+    def _fast_inputs(self, images: Tensor, names: Sequence[str]) -> tuple[nn.Module, Tensor]:
         """The copy that gives the outputs of the named layers, and its inputs."""
         copy = self._inference_copy()
         if not copy.folded.isdisjoint(self._layers[name].path for name in names):

@@ -12,10 +12,10 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, no_type_check
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from synth.core.classes import Classes
@@ -35,10 +35,11 @@ IMAGENET_CLASSES = 1000
 SIZE = 224  # that most classifiers of photographs read
 
 
+@no_type_check  # what is given is checked here, for errors in one line
 def wrap(
     module: nn.Module,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
     size: Size = None,
     classes: Classes | Sequence[str] | str | None = None,
     *,
@@ -54,8 +55,8 @@ def wrap(
     Args:
         module: gives scores [n, classes], before the softmax, for images [n, 3, h, w].
         mean: of each channel of its training images in [0, 1], by which it expects its inputs to
-            be normalised. By default those that the module carries (timm's ``pretrained_cfg``),
-            else 0: a module that normalises inside needs none.
+            be normalised; a single number stands for all three. By default those that the module
+            carries (timm's ``pretrained_cfg``), else 0: a module that normalises inside needs none.
         std: their standard deviation, likewise; 1 by default.
         size: height and width in pixels that it was trained at: a number, or [height, width]. By
             default the size that the module carries, else 224.
@@ -242,15 +243,26 @@ def _warn_of_normalisation(network: Network, given: bool) -> None:
 
 
 def _preprocessing(
-    module: nn.Module, mean: Sequence[float] | None, std: Sequence[float] | None, size: Size
+    module: nn.Module, mean: Any, std: Any, size: Size
 ) -> tuple[tuple[int, int], tuple[float, ...], tuple[float, ...]]:
     """Size, mean and std: the user's, else those that the module carries, else the defaults."""
     own = carried(module)
     shape = size_of(own.get("size", SIZE) if size is None else size, "network size")
     assert shape is not None
-    means = own.get("mean", (0.0, 0.0, 0.0)) if mean is None else mean
-    deviations = own.get("std", (1.0, 1.0, 1.0)) if std is None else std
-    return shape, tuple(means), tuple(deviations)
+    means = own.get("mean", 0.0) if mean is None else mean
+    deviations = own.get("std", 1.0) if std is None else std
+    return shape, _channels(means, "mean"), _channels(deviations, "std")
+
+
+def _channels(values: Any, word: str) -> tuple[float, ...]:
+    """One number for each channel from these, or from a single one."""
+    try:
+        many = values.tolist() if isinstance(values, Tensor) else values
+        return tuple(map(float, many if hasattr(many, "__iter__") else [many] * 3))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"network {word}={values}: write three numbers, for red, green and blue."
+        ) from error
 
 
 def carried(module: nn.Module) -> dict[str, Any]:

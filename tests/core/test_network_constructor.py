@@ -6,7 +6,7 @@ import time
 
 import pytest
 import torch
-from small_worlds import tiny_module
+from small_worlds import tiny_module, traits
 from torch import Tensor, nn
 
 from synth.core.classes import Classes
@@ -18,21 +18,6 @@ SIZE = (16, 16)
 
 def network_of(module: nn.Module, **settings: object) -> Network:
     return Network(module, **{"size": SIZE, "device": "cpu", **settings})
-
-
-def traits(module: nn.Module) -> list[object]:
-    """All that wrapping could change: modes, flags, hooks, and each tensor's place and layout."""
-    tensors = [*module.named_parameters(), *module.named_buffers()]
-    return [
-        [part.training for part in module.modules()],
-        [getattr(part, "inplace", None) for part in module.modules()],
-        [len(part._forward_hooks) for part in module.modules()],
-        [
-            (name, value.requires_grad, value.device, value.stride(), value.data_ptr())
-            for name, value in tensors
-        ],
-        [value.detach().flatten().tolist() for _, value in tensors],
-    ]
 
 
 def test_the_callers_module_stays_as_it_was() -> None:

@@ -16,7 +16,7 @@ from torchvision import models
 import synth
 from synth.data import Picture
 from synth.errors import InputError
-from synth.networks.torchvision import torchvision
+from synth.networks.torchvision import _load, torchvision
 
 SHARED = Path(os.environ.get("SYNTH_SHARED", Path(synth.__file__).parents[1] / ".." / "shared"))
 
@@ -87,6 +87,43 @@ def test_without_cache_or_web_the_message_says_which_file_to_get(
         InputError, match=r"put resnet18-f37072fd\.pth there, or write network\.weights=FILE"
     ):
         torchvision("resnet18")
+
+
+def test_another_head_and_the_names_of_its_classes(tmp_path: Path) -> None:
+    names = ["ant", "bee", "cat", "dog", "eel"]
+    module, path = saved("squeezenet1_1", tmp_path, num_classes=5)
+    images = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    plain = torchvision("squeezenet1_1", str(path), "cpu")  # as many as the file has
+    assert list(plain.classes.names) == ["0", "1", "2", "3", "4"]
+    checkpoint = {"model": module.half().state_dict(), "class_to_idx": {}, "epoch": 3}
+    checkpoint["class_to_idx"] = {name: place for place, name in enumerate(names)}
+    torch.save(checkpoint, tmp_path / "nested.pth")
+    named = torchvision("squeezenet1_1", str(tmp_path / "nested.pth"), "cpu", num_classes=5)
+    assert list(named.classes.names) == names
+    torch.testing.assert_close(named(images), plain(images), atol=1e-2, rtol=1e-2)
+    with pytest.raises(
+        InputError, match=r"num_classes=5: torchvision's weights of .* are for 1000"
+    ):
+        torchvision("resnet18", num_classes=5)
+    with pytest.raises(InputError, match="another network than squeezenet1_1"):
+        torchvision("squeezenet1_1", str(path), "cpu", num_classes=6)
+
+
+def test_random_weights_are_seeded_and_alive() -> None:
+    images = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    images[1] *= 0.2
+    settings = {"weights": "random", "device": "cpu", "num_classes": 7}
+    state = torch.get_rng_state()
+    network = torchvision("shufflenet_v2_x0_5", **settings)
+    assert torch.equal(torch.get_rng_state(), state)
+    first, second = network(images)
+    assert (first - second).std() > 0.01 * first.std()  # not the same scores for every image
+    _load.cache_clear()
+    again = torchvision("shufflenet_v2_x0_5", **settings)
+    assert again is not network
+    assert torch.equal(again(images), network(images))
+    other = torchvision("shufflenet_v2_x0_5", seed=1, **settings)
+    assert other.sha256 != network.sha256 == again.sha256
 
 
 def test_real_weights_know_real_photographs() -> None:
