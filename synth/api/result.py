@@ -311,7 +311,7 @@ class Result:
             f"<tr><td>{escape(name)}</td><td>{escape(_short(value))}</td></tr>"
             for name, value in self.findings.items()
         )
-        title = f"<b>{escape(str(self.recipe))}</b>"
+        title = f"<b>{escape(str(self.recipe))}</b> {escape(self._recorded.headline or '')}"
         return f"<div>{title}<div>{''.join(cards)}</div><table>{rows}</table></div>"
 
     def _card(self, file: str, label: str) -> str:
