@@ -282,10 +282,10 @@ def _counterpart(item: Item, items: Sequence[Item], before: Sequence[Item]) -> I
     def traits(entry: Item) -> list[object]:
         return [entry.get(trait) for trait in TRAITS]
 
+    if "item" in item:  # of a picture alone, whose record has its number
+        numbers = [_number(Path(str(other.get("file")))) for other in items]
+        return items[numbers.index(item["item"])] if item["item"] in numbers else None
     same = [other for other in items if traits(other) == traits(item)]
-    number = item.get("item")
-    if len(same) > 1 and isinstance(number, int) and number < len(items):  # of a picture alone
-        return items[number] if items[number] in same else None
     place = [other for other in before if traits(other) == traits(item)].index(item)
     return same[place] if place < len(same) else None
 

@@ -28,9 +28,9 @@ _FINDINGS = (
     "{units} units of {layers} layers over {pictures} pictures",
     "film of {frames} frames",
     "{copied} of the pixels copied beside their neighbour, mean distance {mean_distance}",
-    "{pictures} pictures in the style of {style}",
+    "pictures in the style of {style}: {pictures}",
     "loss {validation_loss} on held-out pictures",
-    "{pictures} pictures",
+    "pictures: {pictures}",
 )
 
 

@@ -12,7 +12,7 @@ from console import CONF, Synth, result_of
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from synth.cli.rerun import checked, prepared
+from synth.cli.rerun import Rerun, checked, prepared
 from synth.errors import InputError
 
 pytest_plugins = "console_fixtures"
@@ -166,3 +166,24 @@ def test_an_unfinished_run_and_files_elsewhere(synth: Synth, tmp_path: Path) -> 
     result = {"recipe": "onemax", "overrides": [], "items": items}
     (folder / "result.json").write_text(json.dumps(result))
     assert [path.name for _, path in prepared(["other"], CONF).pictures] == ["000.png"]
+
+
+def test_pictures_are_compared_with_those_of_the_same_item(tmp_path: Path) -> None:
+    items = [
+        {"file": f"images/{place:03d}.png", "target": "lemon", "contender": name}
+        for place, name in enumerate(("a", "b", "b"))
+    ]
+    folder = run_folder(tmp_path / "new", [])
+    (folder / "result.json").write_text(json.dumps({"items": items, "versions": {"torch": "3"}}))
+    (folder / "images").mkdir()
+    for place in range(3):
+        Image.new("RGB", (8, 8), (place, 0, 0)).save(folder / f"images/{place:03d}.png")
+    before = [(item, folder / str(item["file"])) for item in items]
+    about = {"versions": {"torch": "2"}}
+    assert Rerun([], folder, before, about).comparison(folder) == ["3 of 3 the same, bit for bit."]
+    lost = ({"target": "pizza"}, folder / "images/000.png")
+    alone = [({"target": "lemon", "item": 2}, folder / "images/001.png"), lost]
+    lines = Rerun([], folder, alone, about).comparison(folder)
+    assert "differs in 33.3% of its values, by at most 1 of 255" in lines[0]
+    assert "the run has made no such picture" in lines[1]
+    assert lines[2:] == ["0 of 1 the same, bit for bit.", "versions: torch 2; now torch 3"]
