@@ -15,7 +15,9 @@ from synth.errors import InputError
 
 __all__ = ["one_thread_for_all", "synth", "the_same_draws", "weights"]
 
-sys.path.append(os.getcwd())  # tests run in folders of their own
+# tests run in folders of their own
+sys.path.append(os.getcwd())
+os.environ[cases.FOLDERS] = os.pathsep.join(map(str, cases.named_folders()))
 folders = cases.folders_under_test()
 mistake = "" if folders else f"no plug-in is installed; name a folder: {cases.FOLDERS}=DIR."
 try:

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from synth.api.running import run
+from synth.config.composing import CONF
+from synth.config.plugins import own_options
 from synth.contract.cases import folder_words, for_each
 from synth.contract.console import Synth, result_of, steps_of
 from synth.contract.parts import SHORT, overrides_of, unresolved
@@ -73,8 +75,9 @@ def test_a_recipe_runs_and_leaves_a_whole_folder(name: str, synth: Synth, weight
     result = result_of(folder)
     assert (result["recipe"], result["status"]) == (name, "done")
     assert result["about"]["sentence"]
-    assert result["headline"]  # the last line of the run, and at the head of its page
-    assert result["headline"] in ran.err.splitlines()[-1]
+    if name in own_options(CONF, "recipe"):
+        assert result["headline"]  # the last line of the run, and at the head of its page
+        assert result["headline"] in ran.err.splitlines()[-1]
     assert result.keys() >= {"recipe", "status", "versions", "items", "findings"}
     if result["items"]:
         assert result.keys() >= {"seconds", "device", "network", "search", "encoding"}

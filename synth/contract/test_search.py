@@ -10,7 +10,7 @@ import torch
 from synth.contract.cases import for_each
 from synth.contract.parts import part
 from synth.contract.worlds import tiny_module, wrapped
-from synth.core import Search, State
+from synth.core import Encoding, Search, State
 from synth.core.network import Network
 from synth.engine.experiment import Experiment
 from synth.engine.fitness import own
@@ -100,6 +100,10 @@ def test_any_search_on_any_encoding_under_any_objective(
         return
     if method.shared_population and len(image_encoding.names or ()) > 1:
         with pytest.raises(InputError, match="name one picture"):
+            _experiment(search, encoding, small, unit)
+        return
+    if method.staged and type(image_encoding).transfer is Encoding.transfer:
+        with pytest.raises(InputError, match="transfers no genome"):
             _experiment(search, encoding, small, unit)
         return
     experiment = _experiment(search, encoding, small, unit)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from synth.core import Objective, Rows, Search, Target
+from synth.core import Encoding, Objective, Rows, Search, Target
 from synth.core.randomness import key_of
 from synth.engine.fitness import ImageProblem
 from synth.engine.verdict import is_hit
@@ -124,6 +124,22 @@ RULES = (
         lambda parts: (
             f"image: encoding={parts.encoding_name} does not start from a picture, so nothing "
             "reads it; write encoding=perturbation, or leave image= out."
+        ),
+    ),
+    Rule(
+        lambda parts: parts.search.gradient and not parts.problem.differentiable,
+        lambda parts: (
+            f"search={parts.search_name}: this encoding has no gradient; use search=genetic, or "
+            "another encoding."
+        ),
+    ),
+    Rule(
+        lambda parts: (
+            parts.search.staged and type(parts.problem.encoding).transfer is Encoding.transfer
+        ),
+        lambda parts: (
+            f"search={parts.search_name}: encoding={parts.encoding_name} transfers no genome to "
+            "another size; write search=gradient, or another encoding."
         ),
     ),
 )

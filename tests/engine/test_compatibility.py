@@ -11,9 +11,20 @@ import torch
 from small_worlds import noisy_pictures
 from torch import Tensor
 
-from synth.core import BoundObjective, Images, Objective, Readout, Rows, Target, Transform
+from synth.core import (
+    BoundObjective,
+    Encoding,
+    Images,
+    Objective,
+    Readout,
+    Rows,
+    Search,
+    Target,
+    Transform,
+)
 from synth.core.network import Network
 from synth.core.randomness import key_of
+from synth.encodings.cppn import Cppn
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
 from synth.engine import experiment as engine
@@ -24,6 +35,7 @@ from synth.objectives.every_class import EveryClass
 from synth.objectives.scores import Channel, ClassScore
 from synth.objectives.untargeted import Untargeted
 from synth.searches.gradient import Gradient
+from synth.searches.stages import octaves
 
 CPU = torch.device("cpu")
 
@@ -169,8 +181,27 @@ def captured_parts(monkeypatch: pytest.MonkeyPatch, *arguments: Any, **options: 
     return capture_error.value.parts
 
 
+class OneSize(Encoding):
+    """Noise, without what stages need."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size, size
+
+    def start(self, rows: Rows) -> Tensor:
+        return rows.uniform(3, *self.size)
+
+    def decode(self, genome: Tensor, rows: Rows) -> Tensor:
+        return genome
+
+    def project(self, genome: Tensor, rows: Rows) -> Tensor:
+        return genome.clamp(0, 1)
+
+    def at(self, size: tuple[int, int]) -> Encoding:
+        return OneSize(size[0])
+
+
 # one case for each rule, in the order of the table: objective, search, options, message
-RULE_CASES: list[tuple[Objective, Gradient, dict[str, Any], str]] = [
+RULE_CASES: list[tuple[Objective, Search, dict[str, Any], str]] = [
     (
         ClassScore("lemon"),
         Gradient(2),
@@ -218,6 +249,19 @@ RULE_CASES: list[tuple[Objective, Gradient, dict[str, Any], str]] = [
         "image: encoding=pixels does not start from a picture, so nothing reads it; write "
         "encoding=perturbation, or leave image= out.",
     ),
+    (
+        ClassScore("lemon"),
+        Gradient(2),
+        {"encoding": Cppn(size=16)},
+        "search=gradient: this encoding has no gradient; use search=genetic, or another encoding.",
+    ),
+    (
+        ClassScore("lemon"),
+        octaves(Gradient(2), count=2),
+        {"encoding": OneSize(16)},
+        "search=stages: encoding=onesize transfers no genome to another size; write "
+        "search=gradient, or another encoding.",
+    ),
 ]
 
 
@@ -228,7 +272,7 @@ def test_each_rule_of_the_table_refuses_its_parts_in_one_line(
     assert len(RULE_CASES) == len(RULES)
     objective, search, options, message = RULE_CASES[number]
     options = dict(options)
-    encoding = Pixels(16)
+    encoding = options.pop("encoding", Pixels(16))
     if options.pop("pictures", False):
         encoding = Perturbation(images=photographs, size=16)
     with pytest.raises(InputError) as error:
