@@ -57,13 +57,13 @@ def step() -> list[tuple[str, str]]:
 
     from synth.cli import memory
     from synth.core.network import OUTPUT
+    from synth.core.weighted_sum import WeightedSum
     from synth.encodings.pixels import Pixels
     from synth.engine.experiment import Experiment
     from synth.networks.bundled import bundled
     from synth.networks.torchvision import torchvision
     from synth.objectives.priors import L2, TotalVariation
     from synth.objectives.scores import ClassScore
-    from synth.core.weighted_sum import WeightedSum
     from synth.searches.gradient import Gradient
 
     memory.keep_freed()  # as the command line does, for both sides

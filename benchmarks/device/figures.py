@@ -18,6 +18,7 @@ from torch import Tensor
 from synth.core import Rows
 from synth.core.network import OUTPUT, Network
 from synth.core.randomness import key_of
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.cppn import Cppn
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
@@ -25,7 +26,6 @@ from synth.networks.bundled import bundled
 from synth.objectives.every_class import EveryClass
 from synth.objectives.priors import L2, TotalVariation
 from synth.objectives.scores import ClassScore
-from synth.core.weighted_sum import WeightedSum
 from synth.searches.genetic import Genetic
 from synth.searches.gradient import Gradient
 from synth.searches.map_elites import MapElites

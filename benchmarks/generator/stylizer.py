@@ -21,6 +21,7 @@ from torch import Tensor
 
 from benchmarks.generator.material import SHARED, SYNTH, squeezenet
 from synth import data
+from synth.core.weighted_sum import WeightedSum
 from synth.data.class_folders import hold_out, read_folder
 from synth.encodings.canvas import canvas
 from synth.engine.experiment import Experiment
@@ -28,7 +29,6 @@ from synth.networks.stylizer import SHIPPED, read_stylizer
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
-from synth.core.weighted_sum import WeightedSum
 from synth.searches.gradient import Gradient
 from synth.training.stylizer.perceptual import PerceptualLoss
 from synth.transforms.affine import Jitter

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from benchmarks import parts
 
-PARTS = ("projected", "minimal", "universal", "ascent", "inversion", "style", "dream", "depth")
+PARTS = (
+    "projected",
+    "batch",
+    "minimal",
+    "universal",
+    "ascent",
+    "inversion",
+    "style",
+    "dream",
+    "depth",
+)
 
 if __name__ == "__main__":
     parts.run("benchmarks.gradient", PARTS)

@@ -27,12 +27,12 @@ from lucent.optvis import objectives, render
 
 from synth.core import Rows
 from synth.core.network import Network
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.fourier import Fourier
 from synth.engine.experiment import Experiment
 from synth.networks.torchvision import torchvision
 from synth.objectives.priors import TotalVariation
 from synth.objectives.scores import ClassScore
-from synth.core.weighted_sum import WeightedSum
 from synth.searches.gradient import Gradient
 from synth.transforms.affine import Chain, Jitter, Rotate, Scale
 

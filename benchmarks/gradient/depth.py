@@ -18,6 +18,7 @@ import torch
 from synth.core import Encoding, Objective, Rows, Transform, ones
 from synth.core.network import Network
 from synth.core.randomness import key_of
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.fourier import Fourier
 from synth.encodings.perturbation import Perturbation
 from synth.engine import fitness
@@ -28,7 +29,6 @@ from synth.objectives.energy import Energy
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import AlphaNorm, TotalVariation
-from synth.core.weighted_sum import WeightedSum
 from synth.transforms.affine import Chain, Jitter
 
 SHARED = Path(os.environ.get("SYNTH_SHARED", "../shared"))

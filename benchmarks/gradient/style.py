@@ -26,12 +26,12 @@ from torch import Tensor
 from synth import data
 from synth.core import Readout, Rows
 from synth.core.network import Network
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.canvas import canvas
 from synth.engine.experiment import Experiment
 from synth.networks.torchvision import torchvision
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
-from synth.core.weighted_sum import WeightedSum
 from synth.searches.gradient import Gradient
 
 SYNTH = str(Path(sys.executable).parent / "synth")
