@@ -1,7 +1,7 @@
 """Which recipes run on which networks, with no key but the network's name: docs/networks.md.
 
 ``python -m benchmarks.networks`` takes the smallest network of each family of torchvision and timm
-with random weights, runs six recipes on it for three steps at a small size, and writes the table;
+with random weights, runs six recipes on it for a few steps at a small size, and writes the table;
 ``--only NAME ...`` prints the rows of some. A recipe runs where its pictures are finite and its
 objective rises from one step to the next; else the reason is told below the table.
 """
@@ -38,15 +38,14 @@ TIMM = (
     "repvgg_a0 resmlp_12_224:T vit_tiny_patch16_224:T xcit_nano_12_p16_224:T"
 )
 RECIPES = {
-    "class": ("class_ascent", ()),
-    "neuron": ("neuron_ascent", ("unit=[0,1]",)),
-    "dream": ("deepdream", ("size=96", "search.count=2")),
-    "inversion": ("feature_inversion", ()),
-    "fooling": ("fooling_gradient", ()),
-    "style": ("style_transfer", ("size=96",)),
+    "class": ("class_ascent", ("steps=8",)),
+    "neuron": ("neuron_ascent", ("steps=3", "unit=[0,1]")),
+    "dream": ("deepdream", ("steps=3", "size=96", "search.count=2")),
+    "inversion": ("feature_inversion", ("steps=3",)),
+    "fooling": ("fooling_gradient", ("steps=8",)),
+    "style": ("style_transfer", ("steps=3", "size=96")),
 }
-STEPS = 3
-SAME = ("network.weights=random", f"steps={STEPS}", "device=cpu", "network.precision=float32")
+SAME = ("network.weights=random", "device=cpu", "network.precision=float32")
 
 
 @dataclass(frozen=True)

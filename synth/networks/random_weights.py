@@ -10,6 +10,7 @@ from torch import nn
 from synth import data
 
 RANDOM = "random"  # written in place of a weights file
+SHIFT = 0.3  # standard deviation of the shifts of batch normalisation
 NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
@@ -37,8 +38,10 @@ def draw(
     """Makes of an untrained module a network in which images still differ at the last layer.
 
     Weights that are all zeros, as a head's may begin, are drawn. Batch normalisation measures its
-    means and variances on the bundled photographs: without these, deep networks answer every image
-    with the same scores.
+    means and variances, as in a training: without these, deep networks answer every image with the
+    same scores. It does so on the bundled photographs, an image of noise and a grey one, where
+    searches start, and its shifts are drawn, or every channel that grey leaves below its mean would
+    be dead.
 
     Args:
         module: is changed.
@@ -57,12 +60,15 @@ def draw(
             zeros = isinstance(part, nn.Linear | nn.Conv2d) and not bool(part.weight.any())
             if (anew or zeros) and callable(reset := getattr(part, "reset_parameters", None)):
                 reset()
+            if isinstance(part, NORMALISATIONS) and part.affine:
+                part.weight.fill_(1.0)
+                part.bias.normal_(0.0, SHIFT)
         return module
 
     seeded(drawn, seed)
     norms = [part for part in module.modules() if isinstance(part, NORMALISATIONS)]
     if norms:
-        _measure(module.eval(), norms, size, mean, std)
+        _measure(module.eval(), norms, size, mean, std, seed)
     return module
 
 
@@ -72,9 +78,12 @@ def _measure(
     size: tuple[int, int],
     mean: Sequence[float],
     std: Sequence[float],
+    seed: int,
 ) -> None:
-    """Sets the statistics of `norms` to those of the bundled photographs."""
-    images = torch.stack([data.picture(name).at(size) for name in data.BUNDLED])
+    """Sets the statistics of `norms` to those of photographs, noise and grey."""
+    noise = torch.rand(3, *size, generator=torch.Generator().manual_seed(seed))
+    photographs = [data.picture(name).at(size) for name in data.BUNDLED]
+    images = torch.stack([*photographs, noise, torch.full_like(noise, 0.5)])
     shift, scale = (torch.tensor(tuple(values)).view(3, 1, 1) for values in (mean, std))
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
