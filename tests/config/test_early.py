@@ -9,7 +9,8 @@ import pytest
 from console import write_weights
 from omegaconf import OmegaConf
 
-from synth.config.early import BUNDLED, refuse_early
+from synth.config.class_names import BUNDLED, TORCHVISION
+from synth.config.early import refuse_early
 from synth.errors import InputError
 
 
@@ -40,7 +41,10 @@ def test_what_cannot_be_read_is_left_to_the_network(tmp_path: Path) -> None:
     (tmp_path / "cut.safetensors").write_bytes(b"\xff" * 40)
     for weights in ("nowhere", str(tmp_path), str(tmp_path / "cut.safetensors")):
         assert not refused("goldfsh", weights=weights)
-    assert not refused("goldfsh", _target_="synth.networks.torchvision.torchvision")
+    usual = {"_target_": TORCHVISION, "name": "squeezenet1_1", "seed": 0, "num_classes": None}
+    assert "Did you mean goldfish" in refused("goldfsh", **usual)
+    for other in ({"num_classes": 5}, {"weights": "file.pth"}, {"classes": "names.txt"}):
+        assert not refused("goldfsh", **{**usual, **other})
 
 
 def test_numbers_anywhere() -> None:
