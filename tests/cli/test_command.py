@@ -43,10 +43,8 @@ COMPARISON = (
     "experiments.gradient.search.steps=6",
     "experiments.genetic.search.generations=5",
     "experiments.genetic.search.population=4",
-    "experiments.cma.search.generations=3",
-    "experiments.cma.search.population=4",
-    "experiments.cppn.search.generations=3",
-    "experiments.cppn.search.population=4",
+    "experiments.cma=null",
+    "experiments.cppn=null",
 )
 
 
@@ -245,7 +243,8 @@ def test_piped_output_has_no_live_bar(tmp_path: Path, weights: Path) -> None:
     assert "\r" not in out + err
     lines = err.splitlines()
     assert lines[0].startswith("fooling_gradient -> runs/")
-    assert lines[-1].endswith("index.html")
+    assert lines[-2].endswith("index.html")
+    assert lines[-1].startswith("goldfish ")  # what it was run for
     assert len(lines) == 3
 
 
@@ -261,29 +260,29 @@ def test_a_sweep(synth: Synth, weights: Path) -> None:
         f"network.weights={weights}",
         "seed=0,1",
     )
-    ran = synth(*words, "target=goldfish,lemon,teapot")
+    ran = synth(*words, "target=goldfish,lemon")
     assert ran.code == 0, ran.err
     assert bundled._load.cache_info().misses == 1  # the network is loaded once for all
     sweep = Path("runs/fooling_gradient")
     folders = {folder.parent.name for folder in sweep.glob("*/result.json")}
-    assert len(folders) == 6
-    for target in ("goldfish", "lemon", "teapot"):
+    assert len(folders) == 4
+    for target in ("goldfish", "lemon"):
         for seed in (0, 1):
             assert sum(f"seed={seed},target={target}" in name for name in folders) == 1
     points = {
         (r["items"][0]["target"], r["items"][0]["seed"])
         for r in map(result_of, map(sweep.joinpath, folders))
     }
-    assert len(points) == 6
+    assert len(points) == 4
 
     before = {
         path: path.stat().st_mtime_ns for path in sweep.rglob("*") if path.name != "multirun.yaml"
     }
-    again = synth(*words, "target=goldfish,lemon,teapot")
-    assert again.err.count("is finished already") == 6
-    wider = synth(*words, "target=goldfish,lemon,teapot,pizza", "device=cpu")
+    again = synth(*words, "target=goldfish,lemon")
+    assert again.err.count("is finished already") == 4
+    wider = synth(*words, "target=lemon,goldfish,pizza", "device=cpu")
     assert wider.code == 0, wider.err
-    assert wider.err.count("is finished already") == 6
+    assert wider.err.count("is finished already") == 4
     assert len(list(sweep.glob("*target=pizza*/result.json"))) == 2
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -348,6 +347,17 @@ def test_points_that_differ_only_in_what_a_folder_cannot_be_called() -> None:
 # -- killed, interrupted, resumed ----------------------------------------------------------------
 
 
+WHOLE: dict[tuple[str, ...], Any] = {}  # outcomes of commands that nothing interrupted
+
+
+def _whole(synth: Synth, words: tuple[str, ...]) -> Any:
+    """The outcome of a command that nothing interrupts, run once for all tests that compare."""
+    if words not in WHOLE:
+        assert synth(*words, "folder=whole").code == 0
+        WHOLE[words] = _outcome(Path("whole"))
+    return WHOLE[words]
+
+
 class Killed(BaseException):
     """An exception that nothing in the package may catch, as nothing catches SIGKILL."""
 
@@ -402,7 +412,7 @@ def test_a_killed_run_resumes_to_the_same_bits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = (*words, f"network.weights={weights}")
-    assert synth(*words, "folder=whole").code == 0
+    whole = _whole(synth, words)
     with monkeypatch.context() as patched:
         patched.setattr("synth.engine.observer.CHECKPOINT_EVERY", every)
         patched.setattr("synth.engine.experiment.REPORT_EVERY", 0.0)
@@ -413,7 +423,7 @@ def test_a_killed_run_resumes_to_the_same_bits(
     ran = synth(*words, "folder=killed")
     assert ran.code == 0, ran.err
     assert (f"resumed at step {at}" in ran.err) == (every == 0.0)
-    assert _outcome(Path("killed")) == _outcome(Path("whole"))
+    assert _outcome(Path("killed")) == whole
     assert not list(Path("killed").glob("checkpoint*"))
 
 
@@ -424,7 +434,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
     words: tuple[str, ...], synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = (*words, f"network.weights={weights}")
-    assert synth(*words, "folder=whole").code == 0
+    whole = _whole(synth, words)
     with monkeypatch.context() as patched:
         patched.setattr(Gradient, "step", _leaving(Gradient, 3, KeyboardInterrupt))
         ran = synth(*words, "folder=out")
@@ -439,7 +449,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
     ran = synth(*words, "folder=out")
     assert ran.code == 0, ran.err
     assert "resumed at step 3" in ran.err
-    assert _outcome(Path("out")) == _outcome(Path("whole"))
+    assert _outcome(Path("out")) == whole
     assert not list(Path("out").glob("checkpoint*"))
 
 
