@@ -245,7 +245,7 @@ def test_piped_output_has_no_live_bar(tmp_path: Path, weights: Path) -> None:
     assert lines[0].startswith("fooling_gradient -> runs/")
     assert lines[-2].endswith("index.html")
     assert lines[-1].startswith("goldfish ")  # what it was run for
-    assert len(lines) == 3
+    assert len(lines) == 4
 
 
 # -- sweeps --------------------------------------------------------------------------------------
