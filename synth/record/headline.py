@@ -87,8 +87,9 @@ def _classes(result: Result) -> str:
     if len(items) == 1 and items[0].target is not None:
         item = items[0]
         line = f"{item.target} {_percent(item.confidence)}".strip()
-        other = item.predicted != item.target and item.predicted is not None
-        return line + (f", predicted {item.predicted}" if other else "")
+        if item.predicted != item.target and item.predicted is not None:
+            return f"{line}, predicted {item.predicted}"
+        return line if item.success else f"{line}, which is short of its goal"
     hits = sum(bool(item.success) for item in items)
     values = [item.confidence for item in items if item.confidence is not None]
     mean = f", mean confidence {_percent(fmean(values))}" if values else ""

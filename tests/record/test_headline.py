@@ -42,6 +42,10 @@ RATES = {"pictures_heldout": 100, "pictures_train": 400, "random_signs": 0.28}
         (Result("done", items=[replace(FOOLED, success=None, already=True)]), "1 already there"),
         (Result("done", items=[LEMON]), "lemon 99.1 %"),
         (
+            Result("done", items=[replace(LEMON, success=False)]),
+            "lemon 99.1 %, which is short of its goal",
+        ),
+        (
             Result("done", items=[replace(LEMON, success=False, predicted="bell", confidence=0.1)]),
             "lemon 10 %, predicted bell",
         ),
