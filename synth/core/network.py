@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import cached_property, lru_cache, partial
@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge
 from torch.nn import functional
 
 from synth.core.classes import Classes
@@ -307,7 +308,8 @@ class Network(nn.Module):
         if self._unseen_batches <= 0 or images.device.type == "meta" or not images.numel():
             return
         self._unseen_batches -= images.is_cuda
-        if bool(((images < -TOLERATED) | (images > 1 + TOLERATED)).any()):
+        least, most = map(float, images.detach().aminmax())
+        if least < -TOLERATED or most > 1 + TOLERATED:
             _warn_of_pixels()
 
     def _example(self) -> Images:
@@ -337,6 +339,56 @@ class Network(nn.Module):
             self._fast_inputs(images, names) if fast else (self.module, self._normalised(images))
         )
         return self._activations(module, inputs, names)
+
+    def read_with_gradients(
+        self,
+        images: Tensor,
+        layers: Sequence[str],
+        score: Callable[[Tensor], Tensor],
+        target: str = OUTPUT,
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Activations of images at `layers`, and the gradient of a score with respect to them.
+
+        Args:
+            images: RGB in [0, 1], [n, 3, h, w].
+            layers: names of layers that run before `target`.
+            score: of the target's activation [n, ...], in whose order the scores [n] are.
+            target: the layer that the score is of; ``output`` means the logits.
+
+        Returns:
+            For each name float32 [n, *layers[name]]; gradients are zero where the score does not
+            depend on the layer.
+
+        Raises:
+            InputError: a layer that runs after the target.
+        """
+        for name in layers:
+            if self._order[self.layer(name)] >= self._order[target]:
+                raise InputError(f"layer={name}: {target} does not come after it.")
+        parts = {name: self._layers[name] for name in layers}
+        deepest = self._layers[target]
+        with torch.inference_mode(False), torch.enable_grad():
+            inputs = self._normalised(images.detach().clone().requires_grad_())
+            hooked = [*parts.values(), *([deepest] if target != OUTPUT else [])]
+            with _hooked(self.module, hooked, deepest) as outputs, suppress(_Deepest):
+                outputs[deepest.path, deepest.call] = logits_of(self.module(inputs), self.name)
+            stretch = inputs.shape[2] * self.size[1] / (inputs.shape[3] * self.size[0])
+            scores = score(deepest.read(outputs[deepest.path, deepest.call], stretch).float())
+            # what was recorded is a clone, and the output itself what it is a clone of
+            recorded = {name: outputs[part.path, part.call] for name, part in parts.items()}
+            edges = {
+                name: GradientEdge(*values.grad_fn.next_functions[0])
+                for name, values in recorded.items()
+                if values.grad_fn is not None
+            }
+            gradients = torch.autograd.grad(scores.sum(), [*edges.values()], allow_unused=True)
+        activations, sensitivities = {}, {}
+        for name, values in recorded.items():
+            gradient = dict(zip(edges, gradients, strict=True)).get(name)
+            gradient = torch.zeros_like(values) if gradient is None else gradient
+            activations[name] = parts[name].read(values.detach(), stretch).float()
+            sensitivities[name] = parts[name].read(gradient, stretch).float()
+        return activations, sensitivities
 
     def _activations(
         self, module: nn.Module, inputs: Tensor, names: Sequence[str]

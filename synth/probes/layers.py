@@ -1,4 +1,4 @@
-"""A list of a network's layers in the order they run: names, output shapes, parameters."""
+"""A list of a network's layers in the order they run: names, shapes, parameters, what they see."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from rich.table import Table
 
 from synth.core.network import OUTPUT, Network
 from synth.errors import printable
+from synth.networks.receptive_field import receptive_fields
 from synth.probes.probe import Measurement, Probe
 from synth.record.progress import plain_console
 from synth.record.record import Record
@@ -14,7 +15,10 @@ WIDTH = 110  # columns, where the output is piped
 
 
 class Layers(Probe):
-    """Prints a row a layer: the name that ``layer=`` takes, output shape, parameters.
+    """Prints a row a layer: the name that ``layer=`` takes, output shape, parameters, and sight.
+
+    The receptive field is that of a unit in the middle, in pixels; ``all`` where it sees the whole
+    picture. The stride is the distance between the fields of neighbours.
 
     Args:
         network: the network.
@@ -30,6 +34,9 @@ class Layers(Probe):
         table.add_column("kind")
         table.add_column("output", justify="right")
         table.add_column("parameters", justify="right")
+        table.add_column("sees", justify="right")
+        table.add_column("stride", justify="right")
+        fields = receptive_fields(network)
         rows = []
         for name, shape in network.layers.items():
             kind, parameters = "logits", 0
@@ -37,19 +44,30 @@ class Layers(Probe):
                 module = network.part(name)
                 kind = type(module).__name__
                 parameters = sum(value.numel() for value in module.parameters())
+            field = fields[name]
             rows.append(
-                {"layer": name, "kind": kind, "shape": list(shape), "parameters": parameters}
+                {
+                    "layer": name,
+                    "kind": kind,
+                    "shape": list(shape),
+                    "parameters": parameters,
+                    "receptive_field": list(field.extent),
+                    "stride": list(field.stride),
+                }
             )
             dimensions = " x ".join(map(str, shape))
             count = f"{parameters:,}" if parameters else ""
-            table.add_row(printable(name), kind, dimensions, count)
+            sight = "all" if field.whole else " x ".join(map(str, field.extent))
+            stride = str(max(field.stride)) if min(shape[1:], default=1) > 1 else ""
+            table.add_row(printable(name), kind, dimensions, count, sight, stride)
         total = sum(value.numel() for value in network.module.parameters())
         console = plain_console(piped_width=WIDTH)
         console.print(table)
         height, width = network.size
+        only = " only" if network.one_size else ""
         console.print(
             f"{printable(network.name)}: {total:,} parameters, {len(network.classes)} classes, "
-            f"pictures of {height} x {width}, weights {network.sha256[:12]}",
+            f"pictures of {height} x {width}{only}, weights {network.sha256[:12]}",
             highlight=False,
         )
         findings = {"parameters": total, "classes": len(network.classes), "layers": len(rows)}
