@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.networks`` takes the smallest network of each family of torchvision and timm
 with random weights, runs six recipes on it for a few steps at a small size, and writes the table;
-``--only NAME ...`` prints the rows of some. A recipe runs where its pictures are finite and its
+``--only NAME ...`` replaces the rows of some. A recipe runs where its pictures are finite and its
 objective rises from one step to the next; else the reason is told below the table.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import re
 import sys
 import tempfile
 import time
@@ -29,20 +30,20 @@ from synth.networks.style_layers import content_layer, dream_layer, style_layers
 PAGE = Path(__file__).parents[1] / "docs" / "networks.md"
 # the smallest of a family; T marks a transformer or what mixes tokens as one does
 TORCHVISION = (
-    "alexnet densenet121 efficientnet_b0 googlenet mobilenet_v3_small regnet_y_400mf resnet18 "
-    "shufflenet_v2_x0_5 squeezenet1_1 swin_t:T vit_b_32:T"
+    "alexnet efficientnet_b0 googlenet mnasnet0_5 mobilenet_v3_small regnet_y_400mf resnet18 "
+    "shufflenet_v2_x0_5 squeezenet1_1 swin_t:T"
 )
 TIMM = (
-    "cait_xxs24_224:T convnext_atto deit_tiny_distilled_patch16_224:T dla46_c ghostnet_050 "
-    "levit_128s:T mixer_s32_224:T mobilevit_xxs:T pit_ti_224:T poolformer_s12:T pvt_v2_b0:T "
-    "repvgg_a0 resmlp_12_224:T vit_tiny_patch16_224:T xcit_nano_12_p16_224:T"
+    "convnext_atto deit_tiny_distilled_patch16_224:T dla46_c edgenext_xx_small:T "
+    "efficientvit_b0:T fastvit_t8:T ghostnet_050 levit_128s:T mixer_s32_224:T mobilevit_xxs:T "
+    "pit_ti_224:T poolformer_s12:T pvt_v2_b0:T vit_tiny_patch16_224:T xcit_nano_12_p16_224:T"
 )
 RECIPES = {
-    "class": ("class_ascent", ("steps=8",)),
-    "neuron": ("neuron_ascent", ("steps=3", "unit=[0,1]")),
+    "class": ("class_ascent", ("steps=5",)),
+    "neuron": ("neuron_ascent", ("steps=6", "unit=[0,1]")),
     "dream": ("deepdream", ("steps=3", "size=96", "search.count=2")),
     "inversion": ("feature_inversion", ("steps=3",)),
-    "fooling": ("fooling_gradient", ("steps=8",)),
+    "fooling": ("fooling_gradient", ("steps=5",)),
     "style": ("style_transfer", ("steps=3", "size=96")),
 }
 SAME = ("network.weights=random", "device=cpu", "network.precision=float32")
@@ -56,7 +57,7 @@ class Row:
         name: of the network.
         library: that has it.
         transformer: whether it is one.
-        cells: of the columns behind.
+        cells: of the columns behind, the last of which say which recipes run.
         failures: the recipes that did not run, with the reason.
     """
 
@@ -162,19 +163,32 @@ def page(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def earlier() -> dict[str, Row]:
+    """The rows of the page that there is, by the name of their network."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    failures = re.findall(r"^- `(.+?)`: (.+)$", text, re.MULTILINE)
+    rows = {}
+    for name, kind, cells in re.findall(r"^\| `(.+?)` \| (.+?) \| (.+) \|$", text, re.MULTILINE):
+        library, _, mark = kind.partition(" ")
+        reasons = [reason for other, reason in failures if other == name]
+        rows[name] = Row(name, library, mark == "T", cells.split(" | "), reasons)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
     only = parser.parse_args().only
     entries = [(entry, "torchvision") for entry in TORCHVISION.split()]
     entries += [(entry, "timm") for entry in TIMM.split()]
-    chosen = [pair for pair in entries if not only or pair[0].partition(":")[0] in only]
-    rows = [measured(*pair) for pair in chosen]
-    if only:
-        print(page(rows))
-    else:
-        PAGE.write_text(page(rows), encoding="utf-8")
-        print(PAGE)
+    rows = earlier() if only else {}
+    for entry, library in entries:
+        name = entry.partition(":")[0]
+        if name in only or name not in rows:
+            rows[name] = measured(entry, library)
+    order = [entry.partition(":")[0] for entry, _ in entries]
+    PAGE.write_text(page([rows[name] for name in order]), encoding="utf-8")
+    print(PAGE)
 
 
 if __name__ == "__main__":
