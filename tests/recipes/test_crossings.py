@@ -81,7 +81,10 @@ def test_recipes_are_contenders(recipes: str, more: list[str]) -> None:
             "recipe=fooling_gradient image=china encoding=cppn_weights",
             "image: encoding=cppn_weights does not start from a picture",
         ),
-        ("recipe=deepdream network=mini_resnet", "layer=conv5: mini_resnet has no such layer"),
+        (
+            "recipe=deepdream network=mini_resnet layer=conv5",
+            "layer=conv5: mini_resnet has no such layer",
+        ),
     ],
 )
 def test_parts_that_cannot_meet_are_refused_in_words_of_the_user(words: str, line: str) -> None:
