@@ -137,7 +137,9 @@ class FolderRecord(Record):
 
     def keep(self, name: str, content: bytes) -> None:
         with self._disk():
-            write_atomically(self.folder / name, content)
+            path = self.folder / name
+            path.parent.mkdir(exist_ok=True)  # figures
+            write_atomically(path, content)
 
     # -- the result ------------------------------------------------------------------------------
 
