@@ -54,7 +54,10 @@ def expanded(words: Sequence[str], conf: Path = CONF) -> list[str]:
             f"{' '.join(word for word in words if key_of(word) in (*WORDS, *SIZES))}: "
             f"{' and '.join(recipes)} have other keys for it; sweep over one recipe at a time."
         )
-    return versions[0]
+    if len(recipes) == 1:
+        return versions[0]
+    # Hydra asks for the plus signs where it composes no single recipe
+    return [word if word in words else f"++{word}" for word in versions[0]]
 
 
 def meaning_of(word: str, tree: Settings) -> list[str]:

@@ -37,7 +37,7 @@ from synth.errors import InputError
         ("recipe=onemax steps=3", "generations=3"),
         ("recipe=stylize size=64", "longest=64"),
         ("recipe=texture_nearest size=64", "size=64"),
-        ("recipe=fooling_cma,fooling_genetic steps=3,4", "search.generations=3,4"),
+        ("recipe=fooling_cma,fooling_genetic steps=3,4", "++search.generations=3,4"),
         ("recipe=layers network=mini_resnet", "network=mini_resnet"),
     ],
 )
