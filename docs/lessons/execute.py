@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+from itertools import product
 from pathlib import Path
 
 import nbformat
@@ -20,7 +21,8 @@ from PIL import Image
 FOLDER = Path(__file__).parent
 WIDEST = 1000  # pixels
 LARGEST = 60_000  # bytes of one picture
-QUALITIES = (85, 80, 70, 60, 50)  # of a JPEG, until it is small enough
+SIZES = (1.0, 0.85, 0.7)  # of a picture and
+QUALITIES = (85, 75, 65)  # of its JPEG, until it is small enough
 
 
 def execute(path: Path) -> None:
@@ -56,8 +58,8 @@ def jpeg(png: bytes) -> str:
     with Image.open(io.BytesIO(png)) as image:
         picture = Image.new("RGB", image.size, "white")
         picture.paste(image, mask=image.convert("RGBA").getchannel("A"))
-    picture.thumbnail((WIDEST, 4 * WIDEST), Image.Resampling.LANCZOS)
-    for quality in QUALITIES:
+    for share, quality in product(SIZES, QUALITIES):
+        picture.thumbnail((int(share * WIDEST), 4 * WIDEST), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=quality, optimize=True)
         if buffer.tell() <= LARGEST:
