@@ -14,7 +14,15 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-GROUPS = ("visualise", "fool", "amplify", "reproduce", "train", "and")  # in README's order
+GROUPS = (
+    "visualise",
+    "fool",
+    "amplify",
+    "analyse",
+    "reproduce",
+    "train",
+    "and",
+)  # in README's order
 KINDS = {
     "network": "Networks",
     "encoding": "Encodings",

@@ -32,6 +32,8 @@ Beside the loaders:
     metadata.py        what a classifier's weights file says of classes, size and normalisation
     module.py          any nn.Module, given in Python or by a path to code
     reading.py         logits and activations of many images, batch by batch
+    receptive_field.py the pixels that the units of each layer see
+    path_similarity.py rank correlations of two pictures' activations, layer by layer
     style_layers.py    default layers: one for each resolution, and the penultimate layer
     generator.py       images from a layer's activations (Dosovitskiy & Brox 2016)
     stylizer.py        style transfer in one forward pass (Johnson et al. 2016)
@@ -44,8 +46,10 @@ __all__ = [
     "generator",
     "metadata",
     "module",
+    "path_similarity",
     "random_weights",
     "reading",
+    "receptive_field",
     "style_layers",
     "stylizer",
     "timm",

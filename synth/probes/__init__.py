@@ -6,9 +6,11 @@ a class in a file of this folder and ``conf/recipe/NAME.yaml`` that names it.
 
 In conf/recipe:
 
+    activations          Activations in activations.py: maps of layers, statistics of channels
     layers               Layers in layers.py: the layers of a network, in order
     natural_statistics   MeasureNaturalStatistics in natural_statistics.py: mean and deviation of
                          every unit over natural pictures
+    patches              Patches in patches.py: the pictures that each unit responds to most
 """
 
-__all__ = ["layers", "natural_statistics", "probe"]
+__all__ = ["activations", "layers", "natural_statistics", "patches", "probe"]

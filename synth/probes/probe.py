@@ -232,3 +232,12 @@ class Probe(Job):
         """Saves pictures over their labels as one figure, rows of at most `across`."""
         sheet = data.from_image(joined(parts, across))
         return Figure(record.picture(number, sheet, {}, FOLDER), caption)
+
+
+def by_layer(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Tensors of layers under one name each: ``mean`` of a single layer, else ``conv1.mean``."""
+    return {
+        name if len(tensors) == 1 else f"{layer}.{name}": value
+        for layer, named in tensors.items()
+        for name, value in named.items()
+    }
