@@ -41,7 +41,7 @@ TIMM = (
 RECIPES = {
     "class": ("class_ascent", ("steps=5",)),
     "neuron": ("neuron_ascent", ("steps=6", "unit=[0,1]")),
-    "dream": ("deepdream", ("steps=3", "size=96", "search.count=2")),
+    "dream": ("deepdream", ("steps=3", "size=160", "search.count=2")),
     "inversion": ("feature_inversion", ("steps=3",)),
     "fooling": ("fooling_gradient", ("steps=5",)),
     "style": ("style_transfer", ("steps=3", "size=96")),

@@ -7,7 +7,8 @@ from urllib.error import URLError
 
 import pytest
 import torch
-from console import CONF, Synth, result_of
+from console import CONF
+from hydra.core.config_store import ConfigStore
 
 from synth.config.networks import loader_of, offer_classifiers, timm_models
 from synth.errors import InputError
@@ -15,7 +16,6 @@ from synth.networks import timm as loader
 from synth.networks.timm import timm
 
 library = pytest.importorskip("timm", reason="timm is an extra")
-pytest_plugins = "console_fixtures"
 NAME = "test_vit"  # the smallest transformer, 160x160 pixels
 
 
@@ -35,9 +35,10 @@ def test_size_normalisation_classes_and_places_are_the_models_own(tmp_path: Path
     assert network.layers["blocks.3.tokens"] == (64, 1, 1)
     assert timm(NAME, "random", "cpu") is network
     images = torch.rand(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
+    expected = network.read(images, network.layers)
     for name, value in network.read(images, network.layers, fast=True).items():
         assert value.shape[1:] == network.layers[name]
-        torch.testing.assert_close(value, network.read(images, [name])[name], atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(value, expected[name], atol=1e-4, rtol=1e-3)
     # a checkpoint of a parallel training with a head of its own
     module = library.create_model(NAME, num_classes=3)
     state = {f"module.{key}": value for key, value in module.state_dict().items()}
@@ -67,8 +68,9 @@ def test_what_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "\n" not in str(error.value)
 
 
-def test_its_name_alone_is_an_option(synth: Synth, tmp_path: Path) -> None:
-    offer_classifiers(CONF, [f"network={NAME}"])
-    ran = synth("recipe=layers", f"network={NAME}", "network.weights=random", "folder=run")
-    assert ran.code == 0, ran.err
-    assert result_of(tmp_path / "run")["network"]["name"] == NAME
+def test_its_name_alone_is_an_option() -> None:
+    offer_classifiers(CONF, [f"network={NAME}", "network=resnet18"])
+    stored = ConfigStore.instance().repo["network"]
+    assert stored[f"{NAME}.yaml"].node._target_ == "synth.networks.timm.timm"
+    assert stored[f"{NAME}.yaml"].node.name == NAME
+    assert stored["resnet18.yaml"].node._target_ == "synth.networks.torchvision.torchvision"
