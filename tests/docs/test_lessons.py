@@ -17,7 +17,7 @@ from console import CONF, ROOT
 FOLDER = ROOT / "docs/lessons"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # **Answer: 0.87 ± 0.01**; without a tolerance the number itself, to the decimals it is given with
-ANSWER = re.compile(r"\*\*Answer: (\d+\.?(\d*)?)(?<!\.)(?: ± ([\d.]+))?")
+ANSWER = re.compile(r"\*\*Answer: (\d+(?:\.(\d+))?)(?: ± (\d+(?:\.\d+)?))?")
 LARGEST_OUTPUT, LARGEST_NOTEBOOK = 85_000, 400_000  # characters of base64 or text; bytes
 
 
@@ -68,7 +68,7 @@ def test_a_lesson_runs_and_answers_its_question(
     match = ANSWER.search(text)
     assert match is not None
     number, decimals, tolerance = match.groups()
-    slack = float(tolerance) if tolerance else 0.5 * 10.0 ** -len(decimals)
+    slack = float(tolerance) if tolerance else 0.5 * 10.0 ** -len(decimals or "")
     assert abs(names["answer"] - float(number)) <= slack + 1e-9
 
 
