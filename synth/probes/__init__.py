@@ -10,7 +10,22 @@ In conf/recipe:
     layers               Layers in layers.py: the layers of a network, in order
     natural_statistics   MeasureNaturalStatistics in natural_statistics.py: mean and deviation of
                          every unit over natural pictures
+    occlusion            Occlusion in occlusion.py: drop of a score where a window is covered
     patches              Patches in patches.py: the pictures that each unit responds to most
+    saliency             Saliency in saliency.py: pixels that a score depends on, by several methods
+    saliency_evaluation  SaliencyEvaluation in saliency_evaluation.py: these methods compared
+
+What is attributed to pixels, and how, is in the folder attributions.
 """
 
-__all__ = ["activations", "layers", "natural_statistics", "patches", "probe"]
+__all__ = [
+    "activations",
+    "attributions",
+    "layers",
+    "natural_statistics",
+    "occlusion",
+    "patches",
+    "probe",
+    "saliency",
+    "saliency_evaluation",
+]

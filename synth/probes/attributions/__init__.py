@@ -1,0 +1,27 @@
+"""Attribution methods: which pixels of a picture a score of the network depends on.
+
+The base class is `synth.probes.attributions.attribution.Attribution`: images and neurons in, values
+of the pixels out. `methods` has them by name, `score` what they explain.
+
+    gradients    Vanilla, GradientTimesInput, SmoothGrad, IntegratedGradients
+    guided       GuidedBackprop: positive gradients alone through each activation function
+    grad_cam     GradCam, GuidedGradCam: the maps of a deep layer, weighted by the gradient
+    rise         Rise: random masks, without a gradient
+    random_map   RandomMap: the floor that a method has to beat
+
+    fills        what takes the place of covered pixels
+    colours      attributions as pictures
+"""
+
+__all__ = [
+    "attribution",
+    "colours",
+    "fills",
+    "grad_cam",
+    "gradients",
+    "guided",
+    "methods",
+    "random_map",
+    "rise",
+    "score",
+]
