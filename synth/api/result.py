@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from html import escape
@@ -20,17 +21,17 @@ from synth.config.command import Command
 from synth.config.recording import record_configuration
 from synth.data.sheet import joined, sized
 from synth.errors import InputError
-from synth.files import open_image, open_regular
+from synth.files import open_image, open_regular, read_text
 from synth.gallery.page import build_run_page
 from synth.gallery.pictures import find_picture
-from synth.record.folder_record import FolderRecord
+from synth.record.folder_record import STEPS, FolderRecord
 from synth.record.json_text import dumps
 from synth.record.memory_record import MemoryRecord
 from synth.record.result import MALFORMED, Figure, Item, Json, NetworkInfo, read_result
 from synth.record.result import Result as Recorded
 
 SHOWN = 60  # pictures in a notebook's cell or on a sheet
-SMALL, LARGE = 128, 320  # pixels of a picture's longer side in a notebook's cell
+SMALL, LARGE = 192, 384  # pixels of a picture's longer side in a notebook's cell
 STYLE = "display:inline-block;margin:4px;font:12px sans-serif;text-align:center;vertical-align:top"
 
 
@@ -110,6 +111,22 @@ class Result:
         return self._recorded.layers
 
     @property
+    def steps(self) -> list[dict[str, Json]]:
+        """One record a step of a search or epoch of a training, as in ``steps.jsonl``.
+
+        ``best`` and ``mean`` are of the monitored number, ``terms`` the parts of the score.
+        """
+        if isinstance(self._source, MemoryRecord) and not self._source.written_files:
+            return list(self._source.lines)
+        path = self._folder / STEPS
+        try:
+            return [json.loads(line) for line in read_text(path).splitlines()]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"{path}: cannot be read; it is damaged.") from error
+
+    @property
     def record(self) -> dict[str, Json]:
         """All of it, as ``result.json`` holds it."""
         return self._recorded.to_dict()
@@ -156,13 +173,16 @@ class Result:
             if file in self._source.files:
                 with Image.open(io.BytesIO(self._source.files[file])) as image:
                     return data.from_image(data.rgb(image))
-        folder = self._source.folder if isinstance(self._source, MemoryRecord) else self._source
-        entry = find_picture(folder, file)
+        entry = find_picture(self._folder, file)
         if entry is None or entry.problem:
             reason = entry.problem if entry else "no name"
-            raise InputError(f"{folder}: {file} is no picture of this run: {reason}.")
+            raise InputError(f"{self._folder}: {file} is no picture of this run: {reason}.")
         with open_image(entry.path, str(file)) as image:
             return data.from_image(data.rgb(image))
+
+    @property
+    def _folder(self) -> Path:
+        return self._source.folder if isinstance(self._source, MemoryRecord) else self._source
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
@@ -342,7 +362,7 @@ def _numbers(values: Sequence[float | None]) -> Tensor:
 def _label(item: Item) -> str:
     """The target of an item, and its confidence or what is predicted instead."""
     parts = [item.target or item.image or ""]
-    if item.success is False and item.predicted is not None:
+    if item.success is False and item.predicted not in (None, item.target):
         parts.append(f"predicted {item.predicted}")
     if item.confidence is not None:
         parts.append(

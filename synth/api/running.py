@@ -50,10 +50,11 @@ def run(
         progress: whether a bar and the warnings are shown while it runs.
         settings: keys of the recipe: ``target="goldfish"``, ``steps=64``. A dictionary stands for
             the keys below (``search={"rate": 0.1}``), a text under a kind of part chooses another
-            (``encoding="fourier"``). Pictures (``image=``, ``images=``, ``style=``) are paths,
-            names, tensors [3, h, w] or [n, 3, h, w] with RGB in [0, 1], uint8 arrays or Pillow
-            images. Parts may be objects; ``objective=`` may also be ``"layer:unit"``, a list of
-            these, or a function of activations (see `synth.visualise`).
+            (``encoding="fourier"``), also beside its numbers (``**{"encoding.size": 96}``).
+            Pictures (``image=``, ``images=``, ``style=``) are paths, names, tensors [3, h, w] or
+            [n, 3, h, w] with RGB in [0, 1], uint8 arrays or Pillow images. Parts may be objects;
+            ``objective=`` may also be ``"layer:unit"``, a list of these, or a function of
+            activations (see `synth.visualise`).
 
     Returns:
         The result: ``.images``, ``.items``, ``.findings``, ``.tensors``, ``.frame()``, ``.save()``.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import index as integer
+from typing import SupportsIndex
 
 from synth.errors import InputError, nearest
 
@@ -42,9 +44,9 @@ class Classes:
     def __len__(self) -> int:
         return len(self.names)
 
-    def label(self, index: int) -> str:
+    def label(self, index: SupportsIndex) -> str:
         """The short name of a class, the first of its names: ``goldfish``."""
-        return self.names[index].split(",")[0].strip()
+        return self.names[integer(index)].split(",")[0].strip()
 
     def index(self, name: Name, network: str = "the network", word: str = "target") -> int:
         """The index of one class.

@@ -43,6 +43,8 @@ def test_tensors_behind_the_pictures(result: synth.Result, tmp_path: Path) -> No
     assert read.tensors.keys() == result.tensors.keys()
     assert torch.equal(read.tensors["births"], result.tensors["births"])
     assert read.findings == result.findings
+    assert [line["step"] for line in result.steps] == [0, 1, 2]  # the first population, and two
+    assert read.steps == result.steps
 
 
 def test_a_notebook_shows_pictures_and_escapes_text(result: synth.Result) -> None:
