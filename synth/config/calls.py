@@ -36,10 +36,9 @@ def command_from(
     OmegaConf.register_new_resolver("synth.encoding_of", encoding_of, replace=True)
     use_folders(CONF, words)
     offer_classifiers(CONF, words)
-    full = tuple(expanded(words))
     # the files of other folders than ours may change between two calls
     ours = folders(CONF) == [CONF]
-    cfg = deepcopy(_remembered(full) if ours else _composed(full))
+    cfg = deepcopy(_remembered(tuple(words)) if ours else _composed(tuple(words)))
     hydra_cfg = cfg.hydra
     with open_dict(cfg):
         del cfg["hydra"]
@@ -60,8 +59,9 @@ def own_hydra() -> Iterator[None]:
 
 
 def _composed(words: tuple[str, ...]) -> Config:
+    full = expanded(words)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=list(words), return_hydra_config=True)
+        return compose("config", overrides=full, return_hydra_config=True)
 
 
-_remembered = lru_cache(maxsize=64)(_composed)  # composing takes a third of a second
+_remembered = lru_cache(maxsize=64)(_composed)  # composing takes a third of a second, twice
