@@ -44,7 +44,7 @@ RECIPES = {
     "dream": ("deepdream", ("steps=3", "size=160", "search.count=2")),
     "inversion": ("feature_inversion", ("steps=3",)),
     "fooling": ("fooling_gradient", ("steps=5",)),
-    "style": ("style_transfer", ("steps=3", "size=96")),
+    "style": ("style_transfer", ("steps=8", "size=96")),
 }
 SAME = ("network.weights=random", "device=cpu", "network.precision=float32")
 
