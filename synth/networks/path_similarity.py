@@ -39,7 +39,9 @@ def path_vectors(
         for part, box in zip(images.split(BATCH), boxes.split(BATCH), strict=True):
             activations = network.read(part.to(network.device), layers)
             for layer, values in activations.items():
-                if values.ndim > 2:
+                if values.ndim == 3:  # of vectors that belong to no place
+                    values = values.mean(2)
+                elif values.ndim == 4:
                     weights = _weights(box.to(values.device), size, values.shape[2:])
                     values = torch.einsum("nchw,nhw->nc", values, weights)
                 vectors[layer].append(values)

@@ -309,7 +309,7 @@ def _step(span: Tensor) -> int:
 def _field(size: tuple[int, int], shape: Shape, spans: Spans) -> ReceptiveField:
     """The field of a layer of `shape`; the whole image where its spans are unknown."""
     sides = [span for _, span in sorted(spans.items())]
-    places = shape[1:] if len(shape) == 3 else (1, 1)
+    places = shape[1:] if len(shape) == 3 else (prod(shape[1:]), 1)
     if [len(span) for span in sides] != [*places]:
         sides = [
             torch.tensor([[0, length - 1]]).expand(count, 2)

@@ -196,7 +196,7 @@ class Activations(Probe):
     def _sheet(self, record: Record, number: int, layer: str, first: First) -> Figure:
         """A row a picture: the picture, then the maps of its strongest channels."""
         values = first.at(layer)
-        maps = values if values.ndim == 4 else values[:, :, None, None]
+        maps = values if values.ndim == 4 else values[..., None].flatten(2)[..., None]
         count = min(self.channels, maps.shape[1])
         parts = []
         for place, image, own in zip(first.places(), first.images(), maps.cpu(), strict=True):

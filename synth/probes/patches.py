@@ -71,7 +71,7 @@ class Strongest(Tally):
         self.pictures += len(fresh)
         for layer, top in self.tops.items():
             values = activations[layer]
-            maps = values.flatten(2) if values.ndim > 2 else values[..., None]
+            maps = values if values.ndim == 4 else values[..., None].flatten(2)[..., None]
             top.add(maps, batch.places.to(maps.device), fresh.to(maps.device))
 
     def _is_fresh(self, image: Tensor) -> bool:
@@ -124,22 +124,16 @@ class _Top:
         return _Top(values, indices, indices.clone())
 
     def add(self, maps: Tensor, places: Tensor, fresh: Tensor) -> None:
-        """Adds activations [b, units, spots] of pictures at `places` [b], those that are fresh."""
-        count = self.values.shape[1]
-        peaks = maps.amax(2).nan_to_num(nan=-torch.inf)
+        """Adds activations [b, units, h, w] of pictures at `places` [b], those that are fresh."""
+        # of channels-last maps the pooling is several times as fast as a maximum with its index
+        peaks, spots = functional.adaptive_max_pool2d(maps, 1, return_indices=True)
+        peaks = peaks.flatten(1).nan_to_num(nan=-torch.inf)
         peaks = peaks.masked_fill(~fresh[:, None], -torch.inf).T
-        self.values, order = torch.cat([self.values, peaks], 1).topk(count, 1)
+        values, order = torch.cat([self.values, peaks], 1).topk(self.values.shape[1], 1)
         pictures = torch.cat([self.pictures, places.expand(len(peaks), -1)], 1).gather(1, order)
-        self.pictures = pictures.masked_fill(self.values == -torch.inf, -1)
-        self.spots = self.spots.gather(1, order.clamp(max=count - 1))
-        entered = order >= count
-        if not maps.is_cuda:  # few enter; on a GPU, to count them would be to wait for it
-            units, slots = entered.nonzero(as_tuple=True)
-            self.spots[units, slots] = maps[order[units, slots] - count, units].argmax(1)
-            return
-        units = torch.arange(len(peaks), device=maps.device)[:, None]
-        spots = maps[(order - count).clamp(min=0), units].argmax(2)
-        self.spots = torch.where(entered, spots, self.spots)
+        self.values = values
+        self.pictures = pictures.masked_fill(values == -torch.inf, -1)
+        self.spots = torch.cat([self.spots, spots.flatten(1).T], 1).gather(1, order)
 
 
 class Patches(Probe):
@@ -271,7 +265,7 @@ class Patches(Probe):
             zip(patches.units, result.items[-len(images) :], strict=True)
         ):
             own = values[place, unit]
-            middle = own if own.ndim == 0 else own[own.shape[0] // 2, own.shape[1] // 2]
+            middle = own[own.shape[0] // 2, own.shape[1] // 2] if own.ndim == 2 else own.mean()
             item.extra["synthetic_activation"] = _rounded(float(middle))
         return saved
 

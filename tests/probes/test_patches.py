@@ -17,6 +17,7 @@ from synth import data
 from synth.core.network import Network
 from synth.errors import InputError
 from synth.networks.receptive_field import receptive_fields
+from synth.probes.activations import Activations
 from synth.probes.patches import Patches, _LayerPatches, _Top
 from synth.probes.probe import Probe
 from synth.record.folder_record import FolderRecord
@@ -183,6 +184,23 @@ def test_one_picture_and_another_network_are_enough(network: Network, folder: Pa
     rows = result.findings["rank_correlations"]
     assert isinstance(rows, list)
     assert [row["at"] for row in rows] == ["relu1", "relu2", "tiny relu2"]
+
+
+def test_vectors_without_places_are_seen_from_everywhere(folder: Path) -> None:
+    module = nn.Sequential(
+        *(nn.Flatten(), nn.Linear(768, 77), nn.Unflatten(1, (7, 11)), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(77, 5)),
+    )
+    record = MemoryRecord()
+    probe = Patches(wrapped(module), str(folder), "3", k=2, shown=2, steps=1)
+    assert probe.network.layers["3"] == (7, 11)
+    result = probe.measure(record)
+    assert len(result.items) == 2
+    tensors = record.saved_tensors["patches.safetensors"]
+    assert tensors["receptive_field"].tolist() == [[[0, 0, 16, 16]]] * 11
+    Activations(probe.network, str(folder), "3").measure(record)
+    values = record.saved_tensors["activations.safetensors"]["high"]
+    assert torch.allclose(tensors["values"][:, 0], values, atol=1e-5)
 
 
 @pytest.mark.parametrize(
