@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from synth import data
 from synth.core.classes import Name
@@ -20,6 +18,7 @@ from synth.probes.attributions import colours
 from synth.probes.attributions.fills import check_fill, fill
 from synth.probes.attributions.maps import item_of, neurons_of, percent, tile
 from synth.probes.attributions.score import Score
+from synth.probes.attributions.windows import Occluder, Windows
 from synth.probes.probe import Measurement, Probe, Tally
 from synth.record.record import Record
 from synth.record.result import Figure, Item
@@ -30,68 +29,19 @@ SHARES = (7, 28)  # window and stride by default: a seventh and a 28th of the sh
 Pair = int | Sequence[int]  # of height and width
 
 
-class Windows:
-    """A window that slides over images; the last of a row or column is cut off at the border.
-
-    Args:
-        size: height and width of the images.
-        window: height and width of the window.
-        stride: pixels from a window to the next, down and across.
-    """
-
-    def __init__(
-        self, size: tuple[int, int], window: tuple[int, int], stride: tuple[int, int]
-    ) -> None:
-        self.size, self.window, self.stride = size, window, stride
-        self.grid = tuple(
-            math.ceil((side - part) / step) + 1
-            for side, part, step in zip(size, window, stride, strict=True)
-        )
-
-    def __len__(self) -> int:
-        return self.grid[0] * self.grid[1]
-
-    def masks(self, numbers: Tensor) -> Tensor:
-        """Where the windows with these numbers are, bool [k, 1, h, w]."""
-        sides = []
-        for axis, places in enumerate((numbers // self.grid[1], numbers % self.grid[1])):
-            first = places[:, None] * self.stride[axis]
-            pixels = torch.arange(self.size[axis], device=numbers.device)
-            sides.append((pixels >= first) & (pixels < first + self.window[axis]))
-        return (sides[0][:, :, None] & sides[1][:, None])[:, None]
-
-    def spread(self, values: Tensor) -> Tensor:
-        """For each pixel the mean over the windows that cover it, [n, h, w].
-
-        Args:
-            values: one a window, [n, windows].
-        """
-        kernel = torch.ones(1, 1, *self.window, device=values.device)
-        grids = torch.cat([values, torch.ones_like(values[:1])]).view(-1, 1, *self.grid)
-        sums = functional.conv_transpose2d(grids, kernel, stride=self.stride)[:, 0]
-        sums = sums[:, : self.size[0], : self.size[1]]
-        return sums[:-1] / sums[-1].clamp(min=1)  # a stride beyond the window leaves gaps
-
-
-def drops(score: Score, images: Images, neurons: Tensor, windows: Windows, cover: Images) -> Tensor:
+def drops(occluder: Occluder, images: Images, neurons: Tensor, cover: Images) -> Tensor:
     """By how much each score drops under each window, float32 [n, windows].
 
     Args:
-        score: what is explained.
+        occluder: the score and the windows.
         images: [n, 3, h, w], RGB in [0, 1], on the network's device.
         neurons: whose score is explained, int64 [n].
-        windows: that cover the images.
         cover: what covers them, [n, 3, h, w].
     """
     with torch.inference_mode():
-        scores = []
-        for picture in range(len(images)):
-            for numbers in torch.arange(len(windows), device=images.device).split(score.rows):
-                masks = windows.masks(numbers)
-                occluded = torch.where(masks, cover[picture], images[picture])
-                scores.append(score(occluded, neurons[picture].expand(len(numbers))))
-        whole = score(images, neurons)
-        return whole[:, None] - torch.cat(scores).view(len(images), -1)
+        whole = occluder.score(images, neurons)
+        parts = zip(images, neurons, cover, strict=True)
+        return whole[:, None] - torch.stack([occluder(*part) for part in parts])
 
 
 class Drops(Tally):
@@ -106,31 +56,25 @@ class Drops(Tally):
 
     def __init__(
         self,
-        score: Score,
-        windows: Windows,
+        occluder: Occluder,
         name: str,
         unit: int | None,
         keys: Tensor,
     ) -> None:
-        self.score, self.windows, self.name, self.unit, self.keys = (
-            score,
-            windows,
-            name,
-            unit,
-            keys,
-        )
+        self.occluder, self.name, self.unit, self.keys = occluder, name, unit, keys
         count = len(keys)
-        self.values = torch.zeros(count, len(windows))
+        self.values = torch.zeros(count, len(occluder.windows))
         self.neurons = torch.zeros(count, dtype=torch.int64)
-        self.logits = torch.zeros(count, len(score.network.classes))
+        self.logits = torch.zeros(count, len(occluder.score.network.classes))
         self.read = torch.zeros(count, dtype=torch.bool)
 
     def add(self, batch: Batch, activations: Mapping[str, Tensor]) -> None:
-        images = batch.images.to(self.score.network.device)
-        neurons = neurons_of(self.score, images, activations[OUTPUT], self.unit)
+        score = self.occluder.score
+        images = batch.images.to(score.network.device)
+        neurons = neurons_of(score, images, activations[OUTPUT], self.unit)
         keys = self.keys[batch.places].to(images.device)
-        cover = fill(self.name, images, self.score.network, keys)
-        self.values[batch.places] = drops(self.score, images, neurons, self.windows, cover).cpu()
+        cover = fill(self.name, images, score.network, keys)
+        self.values[batch.places] = drops(self.occluder, images, neurons, cover).cpu()
         self.neurons[batch.places] = neurons.cpu()
         self.logits[batch.places] = activations[OUTPUT].cpu()
         self.read[batch.places] = True
@@ -204,7 +148,7 @@ class Occlusion(Probe):
     def measure(self, record: Record) -> Measurement:
         names = self.pictures.names
         keys = torch.tensor([key_of("occlusion", self.seed, name) for name in names])
-        tally = Drops(self.score, self.windows, self.fill, self.unit, keys)
+        tally = Drops(Occluder(self.score, self.windows), self.fill, self.unit, keys)
         # a picture has many windows: a small batch is a whole one, and checkpoints come in time
         self.scan(record, [OUTPUT], {"drops": tally}, batch=1)
         places = tally.read.nonzero()[:, 0]

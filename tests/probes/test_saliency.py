@@ -16,7 +16,8 @@ from synth.errors import InputError
 from synth.probes.attributions.fills import fill
 from synth.probes.attributions.gradients import Vanilla
 from synth.probes.attributions.score import Score
-from synth.probes.occlusion import Occlusion, Windows, drops
+from synth.probes.attributions.windows import Occluder, Windows
+from synth.probes.occlusion import Occlusion, drops
 from synth.probes.saliency import Saliency
 from synth.probes.saliency_evaluation import (
     SaliencyEvaluation,
@@ -85,7 +86,7 @@ def test_occlusion_is_the_mean_over_windows_window_by_window(
     neurons = score.neurons(images)
     cover = fill("average", images, network, torch.arange(2))
     windows = Windows((16, 16), window, stride)
-    values = drops(score, images, neurons, windows, cover)
+    values = drops(Occluder(score, windows), images, neurons, cover)
     sums, counts = torch.zeros(2, 16, 16), torch.zeros(16, 16)
     number = 0
     with torch.inference_mode():
@@ -110,7 +111,7 @@ def test_occlusion_agrees_with_captum(network: Network) -> None:
     neurons = score.neurons(images)
     cover = torch.full_like(images, 0.5)
     windows = Windows((16, 16), (5, 4), (3, 4))
-    maps = windows.spread(drops(score, images, neurons, windows, cover))
+    maps = windows.spread(drops(Occluder(score, windows), images, neurons, cover))
     expected = captum.Occlusion(network).attribute(
         images, (3, 5, 4), strides=(3, 3, 4), baselines=cover, target=neurons
     )
@@ -227,3 +228,30 @@ def test_ranks_and_intervals() -> None:
     assert low < float(draws.mean()) < high
     assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
     assert interval(draws) == (low, high)
+
+
+def test_crops_give_the_scores_of_whole_images_where_that_saves_work() -> None:
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        module = nn.Sequential(
+            nn.Conv2d(3, 16, 3, 2, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2, ceil_mode=True),
+            nn.Conv2d(16, 8, 3, padding=1),
+            nn.AdaptiveAvgPool2d(3),
+            nn.Flatten(),
+            nn.Linear(72, 5),
+        )
+    network = wrapped(module, size=(50, 46))
+    before = traits(network.module)
+    score = Score(network)
+    windows = Windows((50, 46), (8, 7), (6, 5))
+    occluder = Occluder(score, windows)
+    assert occluder.layer is not None
+    image, cover = torch.rand(2, 3, 50, 46)
+    scores = occluder(image, torch.tensor(2), cover)
+    plain = Occluder(score, windows, crop=False)(image, torch.tensor(2), cover)
+    assert torch.allclose(scores, plain, atol=1e-5)
+    assert float(plain.max() - plain.min()) > 1e-3
+    assert traits(network.module) == before
+    assert Occluder(score, Windows((50, 46), (49, 45), (1, 1))).layer is None  # nothing to save
