@@ -104,17 +104,25 @@ def nearest(name: object, choices: Iterable[object], most: int = 3) -> str:
         choices: what would have been valid.
         most: how many of them to name at most.
     """
+    return did_you_mean(close_to(name, choices, most))
+
+
+def did_you_mean(names: Iterable[str]) -> str:
+    """The sentence `` Did you mean a, b or c?``; the empty string for no names."""
+    *others, last = [*names] or [""]
+    listed = f"{', '.join(others)} or {last}" if others else last
+    return f" Did you mean {listed}?" if listed else ""
+
+
+def close_to(name: object, choices: Iterable[object], most: int = 3) -> list[str]:
+    """The choices that `nearest` names, the nearest first; arguments as there."""
     plain = {str(choice): _plain(str(choice)) for choice in choices}
     text = _plain(str(name))
     order = difflib.get_close_matches(text, list(dict.fromkeys(plain.values())), n=most, cutoff=0.6)
     matches = [choice for close in order for choice, value in plain.items() if value == close]
     if not matches and len(text) >= 3:
         matches = [choice for choice, value in plain.items() if text in value]
-    matches = matches[:most]
-    if not matches:
-        return ""
-    listed = " or ".join([", ".join(matches[:-1]), matches[-1]] if matches[1:] else matches)
-    return f" Did you mean {listed}?"
+    return matches[:most]
 
 
 def _plain(text: str) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from synth.config import plugins
 from synth.config.composing import Composition, composition, key_of
 from synth.config.networks import GROUP, classifiers
-from synth.errors import nearest
+from synth.config.shorthand import WORDS, meaning_of
+from synth.errors import close_to, did_you_mean, nearest
 from synth.record.renames import FIGURES, current_option
 
 # what a search calls its length, and its population
@@ -77,19 +78,23 @@ def unknown_key(key: str, conf: Path, typed: Sequence[str]) -> str:
 def _near_keys(key: str, chosen: Composition, conf: Path) -> str:
     """A sentence about keys that the user may have meant."""
     parent, _, last = key.rpartition(".")
+    short = [word for word in WORDS if meaning_of(word, chosen.tree)]
     twin = f"{parent}.{TWINS.get(last)}".lstrip(".")
-    if twin in chosen.keys:
+    if twin in (*short, *chosen.keys):
         return f" Did you mean {twin}?"
     if key in chosen.optional:
         return f" Its parts read one that is added: write +{key}=..."
     if key in PICTURES:
         others = [name for name in options_of(conf, "recipe") if _has_key(conf, name, key)]
         return f" It takes no such picture; recipes that do: {listed(others, 8)}."
-    return (
-        nearest(key, [name for name in chosen.keys if name != key])
-        or nearest(last, [name.rsplit(".", 1)[-1] for name in chosen.keys])
-        or f" It has {listed(sorted({name.split('.')[0] for name in chosen.keys}))}."
-    )
+    names = [*short, *(name for name in chosen.keys if name not in (key, *short))]
+    # people leave the part out: epsilon for encoding.epsilon; of several the one least deep
+    parts = {name.rpartition(".")[0] for name in names}
+    leaves = sorted({*names} - parts, key=lambda name: (-name.count("."), name))
+    ends = {name.rpartition(".")[2]: name for name in leaves}
+    near = close_to(key, names if parent else [*ends, *names]) or close_to(last, ends)
+    hint = did_you_mean(dict.fromkeys(ends.get(name, name) for name in near))
+    return hint or f" It has {listed(sorted({name.split('.')[0] for name in chosen.keys}))}."
 
 
 def no_such_choice(text: str, conf: Path, typed: Sequence[str]) -> str | None:
