@@ -119,7 +119,8 @@ class Saliency(Probe):
             items.append(item)
             if place < SHEETS:
                 figures.append(self._sheet(record, number, image, item, tally, place))
-        return Measurement({"pictures": len(items), "methods": [*self.methods]}, items, figures)
+        methods = [{"method": name, "map": row} for row, name in enumerate(self.methods)]
+        return Measurement({"pictures": len(items), "methods": methods}, items, figures)
 
     def _sheet(
         self, record: Record, number: int, image: Tensor, item: Item, tally: Maps, place: int
