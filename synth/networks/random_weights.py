@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from synth import data
 
 RANDOM = "random"  # written in place of a weights file
 SHIFT = 0.3  # standard deviation of the shifts of batch normalisation
+DEVIATION = 0.02  # of matrices that no layer draws itself, such as embeddings of positions
 NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d)
+RESETS = ("reset_parameters", "_reset_parameters")  # the latter of attention and transformers
+SCALE = re.compile(r"(scale|gamma)(_?\d+)?$")  # names of parameters that multiply
 
 
 def seeded(build: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
@@ -49,20 +53,29 @@ def draw(
         mean: by which its images are normalised.
         std: likewise.
         seed: of torch's random numbers.
-        anew: whether the weights of all layers are drawn, as torch draws them.
+        anew: whether the weights of all layers are drawn, as torch draws them. Parameters that no
+            layer draws are normally distributed with deviation 0.02 (position embeddings, class
+            tokens); those that multiply (``scale``, ``gamma``, vectors named ``weight``) become 1,
+            other vectors 0. Buffers beside those of batch normalisation stay.
 
     Returns:
         `module` itself.
     """
 
     def drawn() -> nn.Module:
+        before = {name: (value, value._version) for name, value in module.named_parameters()}
         for part in module.modules():
             zeros = isinstance(part, nn.Linear | nn.Conv2d) and not bool(part.weight.any())
-            if (anew or zeros) and callable(reset := getattr(part, "reset_parameters", None)):
-                reset()
+            resets = [getattr(part, name) for name in RESETS if hasattr(part, name)]
+            if (anew or zeros) and resets:
+                resets[0]()
             if isinstance(part, NORMALISATIONS) and part.affine:
                 part.weight.fill_(1.0)
                 part.bias.normal_(0.0, SHIFT)
+        for name, value in module.named_parameters() if anew else ():
+            own, version = before.get(name, (None, 0))
+            if value is own and value._version == version:
+                _fill(name, value)
         return module
 
     seeded(drawn, seed)
@@ -70,6 +83,16 @@ def draw(
     if norms:
         _measure(module.eval(), norms, size, mean, std, seed)
     return module
+
+
+def _fill(name: str, value: Tensor) -> None:
+    """Draws a parameter that no layer draws itself."""
+    if SCALE.search(name) or (value.ndim < 2 and name.endswith("weight")):
+        value.fill_(1.0)
+    elif value.ndim < 2:
+        value.zero_()
+    else:
+        value.normal_(0.0, DEVIATION)
 
 
 def _measure(
