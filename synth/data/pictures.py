@@ -256,8 +256,14 @@ def _white_level(values: np.ndarray, floating: bool) -> float:
 
 
 def _bundled(name: str) -> Path | None:
-    if name not in BUNDLED or Path(name).exists():
-        return None
+    return None if name not in BUNDLED or Path(name).exists() else bundled_path(name)
+
+
+def bundled_path(name: str) -> Path | None:
+    """The file of a bundled picture, whatever the current folder has of that name.
+
+    None where scikit-learn is not installed.
+    """
     spec = importlib.util.find_spec("sklearn")  # located, not imported, which takes a second
     if spec is None or spec.origin is None:
         return None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from synth import data
+from synth.data.pictures import BUNDLED, bundled_path, picture
 
 RANDOM = "random"  # written in place of a weights file
 SHIFT = 0.3  # standard deviation of the shifts of batch normalisation
@@ -105,7 +105,7 @@ def _measure(
 ) -> None:
     """Sets the statistics of `norms` to those of photographs, noise and grey."""
     noise = torch.rand(3, *size, generator=torch.Generator().manual_seed(seed))
-    photographs = [data.picture(name).at(size) for name in data.BUNDLED]
+    photographs = [picture(bundled_path(name) or name).at(size) for name in BUNDLED]
     images = torch.stack([*photographs, noise, torch.full_like(noise, 0.5)])
     shift, scale = (torch.tensor(tuple(values)).view(3, 1, 1) for values in (mean, std))
     momenta = [norm.momentum for norm in norms]

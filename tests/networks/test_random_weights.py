@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
 from small_worlds import tiny_module
 from torch import Tensor, nn
@@ -74,3 +77,17 @@ def test_no_trained_tensor_remains() -> None:
     own = trained(Transformer())
     draw(own, SIZE, (0.5,) * 3, (0.5,) * 3)
     assert all(bool((value >= 7).all()) for value in own.parameters())
+
+
+def test_the_current_folder_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn() -> nn.Module:
+        own = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+        return draw(own, SIZE, (0.5,) * 3, (0.5,) * 3, anew=True)
+
+    expected = drawn()
+    (tmp_path / "china").mkdir()
+    (tmp_path / "flower").write_text("no picture")
+    monkeypatch.chdir(tmp_path)
+    assert torch.equal(drawn()[1].running_mean, expected[1].running_mean)
