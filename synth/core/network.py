@@ -150,7 +150,7 @@ class Network(nn.Module):
         self._copies: dict[bool, InferenceCopy] = {}
         self._copied_version: tuple[int, ...] = ()
         self.sha256 = sha256_of_state(module) if sha256 is None else sha256
-        module = _copied(module, self.name) if copy else module
+        module = copied(module, self.name) if copy else module
         self.module = module.eval().requires_grad_(False).to(self.device, torch.float32)
         if all(value.ndim < 5 for value in chain(module.parameters(), module.buffers())):
             self.module.to(memory_format=torch.channels_last)
@@ -558,7 +558,7 @@ def _hooked(
             handle.remove()
 
 
-def _copied(module: nn.Module, name: str) -> nn.Module:
+def copied(module: nn.Module, name: str) -> nn.Module:
     """A copy of `module`; InputError where it cannot be copied."""
     try:
         return deepcopy(module)

@@ -20,7 +20,7 @@ from torch.nn.parameter import is_lazy
 
 from synth.core.classes import Classes
 from synth.core.hardware import is_out_of_memory
-from synth.core.network import Network
+from synth.core.network import Network, copied
 from synth.data.sizes import Size, size_of
 from synth.errors import BrokenModule, InputError, first_line, nearest
 from synth.files import path_of
@@ -128,6 +128,8 @@ def module(
     """
     build = _function(path)
     made = seeded(lambda: _made(build, path, arguments or {}), seed)
+    if weights is not None:
+        made = copied(made, name or type(made).__name__.lower())  # it may be in use elsewhere
     if weights == RANDOM:
         draw(made, *_preprocessing(made, mean, std, size), seed, anew=True)
     names = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -255,6 +256,12 @@ def test_a_path_to_code_with_weights_and_classes(nets: Path) -> None:
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
     assert not torch.equal(first, module("own_nets:ready", **named)(IMAGES))
+    # an object that lives on is not changed
+    own = importlib.import_module("own_nets").ready
+    before = traits(own)
+    module("own_nets:ready", weights="plain.pth", size=SIZE, device="cpu")
+    module("own_nets:ready", weights="random", size=SIZE, device="cpu")
+    assert traits(own) == before
 
 
 @pytest.mark.parametrize(
