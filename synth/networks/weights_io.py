@@ -132,10 +132,12 @@ def names_of(value: object) -> list[str] | None:
             indices by their names, from 0 without a gap.
     """
     if isinstance(value, dict):
-        if not all(isinstance(index, int) for index in value.values()):
-            value = {name: int(index) for index, name in value.items() if str(index).isdecimal()}
-        order = sorted(value, key=lambda name: value[name])
-        value = order if [value[name] for name in order] == list(range(len(order))) else None
+        pairs = [(index, name) for name, index in value.items()]
+        if not all(isinstance(index, int) for index, _ in pairs):
+            pairs = [(int(i), name) for i, name in value.items() if str(i).isdecimal()]
+        pairs.sort(key=lambda pair: pair[0])
+        gapless = [index for index, _ in pairs] == list(range(len(pairs)))
+        value = [name for _, name in pairs] if gapless else None
     if not isinstance(value, list | tuple):
         return None
     names = [entry.get("name") if isinstance(entry, dict) else entry for entry in value]

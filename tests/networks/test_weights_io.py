@@ -266,3 +266,21 @@ def test_every_door_for_weights_refuses_code_and_does_not_run_it(tmp_path: Path)
             with pytest.raises(InputError, match="not a whole safetensors file or torch state"):
                 door(str(renamed))
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ({0: "crane", 1: "crane"}, ["crane", "crane"]),  # a bird and a machine
+        ({"1": "b", "0": "a"}, ["a", "b"]),
+        ({"b": 1, "a": 0}, ["a", "b"]),
+        ({0: {"name": "a"}}, ["a"]),
+        ({"a": 0, "b": 0}, None),
+        ({0: ["tench"], 1: ["shark"]}, None),
+        ({0: 1.5}, None),
+        ({0: "a", 2: "b"}, None),
+        ([["tench"]], None),
+    ],
+)
+def test_names_in_the_forms_of_files(value: object, names: list[str] | None) -> None:
+    assert weights_io.names_of(value) == names
