@@ -131,27 +131,47 @@ def _last_weighted(network: Network) -> str | None:
 
 
 def _sizes(network: Network) -> dict[str, tuple[int, ...]]:
-    """Rows and columns of the activation functions and blocks that have any, in order."""
-    sizes: dict[str, tuple[int, ...]] = {}
-    for name, part in _chain(network, network.module):
-        shape = network.layers.get(name, ())
-        spatial = len(shape) == 3 and min(shape[1:]) > 1
-        if spatial and (isinstance(part, ACTIVATIONS) or _is_block(part)):
-            sizes[name] = shape[1:]
-    if not sizes:
+    """Rows and columns of the activation functions and blocks that have any, in order.
+
+    Those of a network that is a part of the module, as behind one that normalises, where the module
+    has none beside it. Where activation functions are no modules (``functional.relu``), of the
+    convolutions, and where these are none, of all layers.
+    """
+    spatial = {
+        name: shape[1:]
+        for name, shape in network.layers.items()
+        if len(shape) == 3 and min(shape[1:]) > 1
+    }
+    for whole in (False, True):
+        parts = [(n, p) for n, p in _chain(network, network.module, whole=whole) if n in spatial]
+        names = [n for n, part in parts if isinstance(part, ACTIVATIONS) or _is_block(part)]
+        if names:
+            return {name: spatial[name] for name in names}
+    convolutions = [name for name in spatial if isinstance(network.part(name), nn.Conv2d)]
+    if not spatial:
         raise InputError(
             f"layers: {network.name} has no activation with places to choose from; name "
             "layers=[...]."
         )
-    return sizes
+    return {name: spatial[name] for name in convolutions or spatial}
 
 
-def _chain(network: Network, part: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """The modules that run one after the other, by name; a block counts as one."""
+def _chain(
+    network: Network, part: nn.Module, path: str = "", whole: bool = False
+) -> Iterator[tuple[str, nn.Module]]:
+    """The modules that run one after the other, by name; a block counts as one.
+
+    Args:
+        network: whose module it is.
+        part: of it.
+        path: its name, with a dot.
+        whole: whether to look into parts whose own output has no places, too.
+    """
     for name, child in part.named_children():
         inner = path + name
-        if isinstance(child, nn.Sequential | nn.ModuleList) or inner in network.chains:
-            yield from _chain(network, child, f"{inner}.")
+        opened = whole and len(network.layers.get(inner, ())) < 3
+        if isinstance(child, nn.Sequential | nn.ModuleList) or inner in network.chains or opened:
+            yield from _chain(network, child, f"{inner}.", whole)
         else:
             yield inner, child
 

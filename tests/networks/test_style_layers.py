@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from small_worlds import tiny_module, wrapped
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 from torchvision import models
 
 from synth.core.network import Network
 from synth.errors import InputError
 from synth.networks.architectures import builder
-from synth.networks.style_layers import penultimate_layer, style_layers
+from synth.networks.style_layers import dream_layer, penultimate_layer, style_layers, unit_layer
 
 
 def network_of(name: str, side: int = 64) -> Network:
@@ -64,6 +65,61 @@ def test_a_network_without_places_says_so() -> None:
     assert penultimate_layer(wrapped(module)) == "2"
     with pytest.raises(InputError, match="no layer before its last weights"):
         penultimate_layer(wrapped(nn.Sequential(nn.Conv2d(3, 5, 16), nn.Flatten())))
+
+
+class Functional(nn.Module):
+    """Convolutions and pooling, whose activation functions are no modules, as in PyTorch's tour."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 5)
+        self.pool = nn.MaxPool2d(2, 2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(400, 20)
+        self.fc2 = nn.Linear(20, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        first = self.pool(functional.relu(self.conv1(images)))
+        second = self.pool(functional.relu(self.conv2(first)))
+        return self.fc2(functional.relu(self.fc1(second.flatten(1))))
+
+
+class Pooled(nn.Module):
+    """Nothing but a pooling has places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(4)
+        self.head = nn.Linear(192, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.pool(images).flatten(1))
+
+
+class Inside(nn.Module):
+    """A network behind a step that is no module."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.inner((images - 0.5) / 0.25)
+
+
+def test_functional_activations_and_a_network_inside_a_module() -> None:
+    network = wrapped(Functional(), size=(32, 32))
+    assert style_layers(network) == ["conv1", "conv2"]
+    assert dream_layer(network) == unit_layer(network) == "conv2"
+    assert penultimate_layer(network) == "fc1"
+    inside = wrapped(Inside(Functional()), size=(32, 32))
+    assert style_layers(inside) == ["inner.conv1", "inner.conv2"]
+    assert style_layers(wrapped(Pooled(), size=(32, 32))) == ["pool"]
+    resnet = builder("mini_resnet")(classes=5)
+    names = style_layers(wrapped(resnet, size=(64, 64)))
+    for inside in (Inside(resnet), nn.Sequential(nn.Identity(), resnet)):
+        network = wrapped(inside, size=(64, 64))
+        assert [name.partition(".")[2] for name in style_layers(network)] == names
 
 
 def test_the_tiny_network() -> None:
