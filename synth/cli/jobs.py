@@ -61,6 +61,8 @@ def run_command(words: Sequence[str]) -> None:
                 help.run(names[typed[0] == "help" :][:1], CONF)
             elif typed[:1] == ["rerun"]:
                 again = rerun.prepared(typed[1:], CONF)
+                if again.files:
+                    log.info("%s names what is read: %s", again.source, " ".join(again.files))
                 typed = again.words
                 folders = _run_jobs(typed, failures)
                 for line in again.comparison(folders[-1]) if not failures else ():

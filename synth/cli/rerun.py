@@ -1,21 +1,25 @@
 """``synth rerun RUN [item=7]`` and ``synth rerun PICTURE.png``: the same pictures once more.
 
 The words of the run are read from its ``result.json``, or from the record in a picture. They may be
-another person's: they choose recipes, parts and numbers, and never code, an option of Hydra, a
-computed value or a place to write to. The new run has a folder of its own, and its pictures are
-compared with those that there were.
+another person's: they choose recipes, parts, numbers and files to read, which are listed before the
+run, and never code, an option of Hydra, a computed value or a place to write to. Networks and
+pictures that the user writes beside the run take the place of those recorded, and may name code.
+The new run has a folder of its own, and its pictures are compared with those that there were.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hydra.core.override_parser.types import QuotedString
 from omegaconf import OmegaConf
 
+from synth.cli.unknown_keys import PICTURES
 from synth.cli.words import parsed
 from synth.config import references
 from synth.config.composing import key_of
@@ -29,10 +33,20 @@ from synth.record.renames import current_word
 from synth.record.result import RESULT, Json
 
 OWN = ("item", "folder", "device", "memory")  # what a user may write beside the run
-NAMES_CODE = ("path",)  # keys by which network=module names a function to import
+PARTS = ("network", *PICTURES)  # these too, and they take the place of what is recorded
+# keys by which network=module names a function to import, and what it is called with
+NAMES_CODE = ("path", "arguments")
+# what stands for an object among the words of a run (synth.config.live)
+OBJECT = re.compile(r"\[?\w+ (.* )?[0-9a-f]{16}(,.*)?\]?")
+# where arguments are those of an operator of deap.tools
+OPERATOR = re.compile(r"(experiments\.\w+\.)?(search|select|mate|mutate)([./@]|$)")
 RECORD = "synth"  # text key of a PNG
 # what tells the items of a run apart
 TRAITS = ("contender", "target", "image", "niche", "facet", "style")
+NO_CODE = (
+    "it names code; where you trust it, write network=module network.path=... (and its arguments, "
+    "+network.arguments.NAME=...) beside the run"
+)
 Item = Mapping[str, Json]
 
 
@@ -45,12 +59,14 @@ class Rerun:
         source: the run folder or picture.
         pictures: those to compare with: the item, and its file.
         about: versions and hardware of the run, as far as they are recorded.
+        files: the recorded words that name files or folders, which the run reads.
     """
 
     words: list[str]
     source: Path
     pictures: Sequence[tuple[Item, Path]]
     about: Mapping[str, Json]
+    files: Sequence[str] = ()
 
     def comparison(self, folder: Path) -> list[str]:
         """Lines that say whether the pictures in `folder` are the same as those before."""
@@ -85,30 +101,46 @@ def prepared(words: Sequence[str], conf: Path) -> Rerun:
     """What ``rerun`` is to run, and what it is compared with.
 
     Args:
-        words: behind ``rerun``: a run folder or picture, then ``item=``, ``folder=``, ``device=``.
+        words: behind ``rerun``: a run folder or picture, then ``item=``, ``folder=``, ``device=``,
+            and a network or pictures in place of those recorded.
         conf: the folder of the configuration.
 
     Raises:
         InputError: for a source that records no run, a recorded word that is not taken from there,
             and for words that are not `OWN`.
     """
-    sources = [word for word in words if key_of(word) not in OWN or "=" not in word]
+    sources = [word for word in words if not _is_own(word)]
     if len(sources) != 1:
         raise InputError(
             "rerun: write one run folder or picture, and beside it only "
-            f"{', '.join(f'{key}=' for key in OWN)}; got {' '.join(sources) or 'nothing'}."
+            f"{', '.join(f'{key}=' for key in OWN)}, a network or pictures; got "
+            f"{' '.join(sources) or 'nothing'}."
         )
     source = Path(sources[0]).expanduser()
     own = {key_of(word): word for word in words if word not in sources}
     item = own.pop("item", "item=").partition("=")[2]
-    again = _of_folder(source, conf) if source.is_dir() else _of_picture(source, conf)
+    again = _of_folder(source, conf, own) if source.is_dir() else _of_picture(source, conf, own)
     if item:
         again = _of_item(again, item)
-    others = [word for word in again.words if key_of(word) not in own]
-    return replace(again, words=[*others, *own.values()])
+    files = [word for word in again.words if _names_file(word)]
+    return replace(again, words=[*again.words, *own.values()], files=files)
 
 
-def _of_folder(folder: Path, conf: Path) -> Rerun:
+def _is_own(word: str) -> bool:
+    """Whether a word is the user's own, beside the run; any that is a path is the run."""
+    key = key_of(word)
+    is_part = bool({*PARTS, *NAMES_CODE} & {*re.split(r"[.@]", key)}) and not os.path.exists(word)
+    return "=" in word and (key in OWN or is_part)
+
+
+def _names_file(word: str) -> bool:
+    """Whether a recorded word names a file or folder that there is, or any place elsewhere."""
+    override = parsed(word)
+    texts = [] if override is None or word.startswith("~") else _texts(override.value())
+    return any(re.search(r"[/*~]", text) or os.path.exists(text) for text in texts)
+
+
+def _of_folder(folder: Path, conf: Path, own: Collection[str] = ()) -> Rerun:
     result = _result(folder)
     words, recipe = result.get("overrides"), result.get("recipe")
     if not isinstance(words, list):
@@ -128,10 +160,10 @@ def _of_folder(folder: Path, conf: Path) -> Rerun:
         for item in _items(result)
         if isinstance(item.get("file"), str) and _is_inside(str(item["file"]))
     ]
-    return Rerun(checked(words, recipe, folder, conf), folder, pictures, result)
+    return Rerun(checked(words, recipe, folder, conf, own), folder, pictures, result)
 
 
-def _of_picture(path: Path, conf: Path) -> Rerun:
+def _of_picture(path: Path, conf: Path, own: Collection[str] = ()) -> Rerun:
     with open_image(path, str(path)) as image:
         text = getattr(image, "text", {}).get(RECORD, "")
     try:
@@ -143,7 +175,7 @@ def _of_picture(path: Path, conf: Path) -> Rerun:
             f"{path}: records no run; give the run folder, or a PNG that a run of this version has "
             "saved."
         )
-    words = checked(record.get("overrides"), record["recipe"], path, conf)
+    words = checked(record.get("overrides"), record["recipe"], path, conf, own)
     about = {name: record[name] for name in ("versions", "hardware") if name in record}
     return Rerun(words, path, [(record, path)], about)
 
@@ -178,7 +210,9 @@ def _number(path: Path) -> int:
 # -- words that another person may have written --------------------------------------------------
 
 
-def checked(words: object, recipe: object, source: Path, conf: Path) -> list[str]:
+def checked(
+    words: object, recipe: object, source: Path, conf: Path, own: Collection[str] = ()
+) -> list[str]:
     """Recorded words as a command line, without the places of the run.
 
     Args:
@@ -186,6 +220,7 @@ def checked(words: object, recipe: object, source: Path, conf: Path) -> list[str
         recipe: name of the recipe that was read from it.
         source: that file, for the errors.
         conf: the folder of the configuration.
+        own: keys that the user writes himself; words that have them are left out.
 
     Raises:
         InputError: naming a word that could do more than choose a recipe, parts and numbers.
@@ -203,6 +238,8 @@ def checked(words: object, recipe: object, source: Path, conf: Path) -> list[str
         raise InputError(f"{source}: its recipe {str(recipe)[:60]} is not there.{hint}")
     result = [f"recipe={recipe}"]
     for word in map(current_word, words):
+        if key_of(word) in own:
+            continue
         reason = _reason(word, conf)
         if reason:
             raise InputError(f"{source}: {word[:80]} is not taken from a file: {reason}.")
@@ -217,6 +254,10 @@ def _reason(word: str, conf: Path) -> str:
         return "it is an option"
     if "${" in word:
         return "it would be computed"
+    if OBJECT.fullmatch(word.partition("=")[2]):
+        key = key_of(word)
+        way = f"write {key}=... beside the run" if key in PARTS else "make the run again from there"
+        return f"it was an object of a Python program; {way}"
     override = parsed(word)
     if override is None:
         return "it is not of the form key=value"
@@ -230,8 +271,9 @@ def _reason(word: str, conf: Path) -> str:
     names = [*re.split(r"[./@:]", key), *_names(value)]
     if any(name.startswith("_") for name in names):
         return "it names a class"
-    if any(name in NAMES_CODE for name in names) or (group == GROUP and value == "module"):
-        return "it names code"
+    code = {*NAMES_CODE} - {"arguments" if OPERATOR.match(key) else ""}
+    if code & {*names} or (group == GROUP and value == "module"):
+        return NO_CODE
     chosen = any((folder / group).is_dir() for folder in folders(conf))
     if value in foreign_options(conf, group):
         return "it is not of synth, and nothing that a file names is imported"
@@ -252,6 +294,15 @@ def _names(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for entry in value:
             yield from _names(entry)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All texts in a value."""
+    if isinstance(value, str | QuotedString):
+        yield value if isinstance(value, str) else value.text
+    elif isinstance(value, Mapping | list):
+        for entry in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(entry)
 
 
 def _is_inside(file: str) -> bool:

@@ -75,6 +75,11 @@ PAYLOADS = {
     "network={path: evil}": "it names code",
     "+experiments.a.network.path=evil:make": "it names code",
     "network=module": "it names code",
+    "experiments.search.network.path=evil:make": "it names code",
+    "+experiments.search.network.arguments={a: 1}": "it names code",
+    "network=network small 0123456789abcdef": "it was an object of a Python program; write network",
+    "images=[picture a.b 0123456789abcdef,picture c 0123456789abcdef]": "it was an object",
+    "objective=function 0123456789abcdef": "it was an object of a Python program; make the run",
     "hydra.run.dir=/etc": "it changes Hydra's own settings",
     "hydra/launcher=basic": "it changes Hydra's own settings",
     "+hydra.searchpath=[file:///tmp]": "it changes Hydra's own settings",
@@ -105,8 +110,40 @@ def test_words_of_another_person_that_are_refused(word: str, tmp_path: Path) -> 
         with pytest.raises(InputError) as error:
             prepared([str(source)], CONF)
         message = str(error.value)
-        assert message.endswith(f"is not taken from a file: {PAYLOADS[word]}.")
+        assert f"is not taken from a file: {PAYLOADS[word]}" in message
         assert message.startswith(str(source))
+
+
+NET = """
+import torch
+
+def make(classes):
+    linear = torch.nn.Linear(12, classes)
+    return torch.nn.Sequential(torch.nn.AvgPool2d(8), torch.nn.Flatten(), linear)
+"""
+
+
+def test_networks_that_the_user_names_beside_the_run(synth: Synth) -> None:
+    Path("own_rerun.py").write_text(NET)
+    own = "network=module", "network.path=own_rerun:make", "+network.arguments.classes=3"
+    words = "class_ascent", "target=1", "steps=1", "size=16", "network.size=16", "device=cpu"
+    assert synth(*words, *own, "folder=run").code == 0
+    line = synth("rerun", "run").complaint
+    assert "where you trust it, write network=module network.path=..." in line
+    ran = synth("rerun", "run", *own, "folder=again")
+    assert ran.out == "1 of 1 the same, bit for bit.\n", ran.err
+    with pytest.raises(InputError, match="names code"):  # the rest of them is another's still
+        prepared(["run", *own[:2]], CONF)
+
+
+def test_files_that_a_record_reads_are_listed(synth: Synth, tmp_path: Path) -> None:
+    Path("here.txt").touch()
+    words = ["network.weights=/etc/passwd", "images=here.txt", "target=[lemon]", "image='../x y'"]
+    words += [f"layer={'x' * 5000}", "+search.select.arguments={tournsize: 3}"]
+    again = prepared([str(png(tmp_path / "a.png", {"recipe": "onemax", "overrides": words}))], CONF)
+    assert again.files == [*words[:2], words[3]]
+    run_folder(tmp_path / "run", ["length=4", "images=/"])
+    assert "run names what is read: images=/" in synth("rerun", "run").err
 
 
 def test_places_are_never_taken_from_a_record(synth: Synth, tmp_path: Path) -> None:
