@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
@@ -204,14 +205,23 @@ class Result:
             return self._source.saved_tensors
         files = {}
         for path in sorted(self._source.glob("*.safetensors")):
-            with open_regular(path) as file:
-                files[path.name] = load(file.read())
+            try:
+                with open_regular(path) as file:
+                    files[path.name] = load(file.read())
+            except (OSError, ValueError, SafetensorError) as error:
+                raise InputError(f"{path}: damaged, or no file of tensors.") from error
         return files
 
     @property
     def success(self) -> Tensor:
-        """Whether each item reached its target, clean images that met it already included."""
-        return torch.tensor([bool(item.success or item.already) for item in self.items])
+        """Whether each item reached its target, those of `already` included: bool [n]."""
+        successes = [bool(item.success or item.already) for item in self.items]
+        return torch.tensor(successes, dtype=torch.bool)
+
+    @property
+    def already(self) -> Tensor:
+        """Whether each item's clean image met the target before the search: bool [n]."""
+        return torch.tensor([bool(item.already) for item in self.items], dtype=torch.bool)
 
     @property
     def confidence(self) -> Tensor:
@@ -335,8 +345,12 @@ class Result:
         return f"<div>{title}<div>{''.join(cards)}</div><table>{rows}</table></div>"
 
     def _card(self, file: str, label: str) -> str:
+        try:
+            picture = self.picture(file)
+        except InputError as error:
+            return f'<div style="{STYLE}">{escape(str(error))}</div>'
         buffer = io.BytesIO()
-        sized(data.to_image(self.picture(file)), SMALL, LARGE).save(buffer, "PNG")
+        sized(data.to_image(picture), SMALL, LARGE).save(buffer, "PNG")
         content = base64.b64encode(buffer.getvalue()).decode()
         image = f'<img src="data:image/png;base64,{content}" style="max-width:{LARGE}px">'
         return f'<div style="{STYLE}">{image}<br>{escape(label)}</div>'

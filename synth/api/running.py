@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, no_type_check
 
@@ -12,6 +12,7 @@ from synth.api.objectives import objective_of
 from synth.api.result import Result
 from synth.api.settings import split
 from synth.cli import complaints
+from synth.cli.complaints import causes
 from synth.config import live, running
 from synth.config.building import build
 from synth.config.calls import command_from, own_hydra
@@ -19,13 +20,12 @@ from synth.config.command import run_in_folder
 from synth.config.composing import CONF
 from synth.config.definitions import definition
 from synth.core.network import Network
-from synth.errors import InputError
+from synth.errors import BrokenModule, InputError
 from synth.probes.probe import Probe
 from synth.record import progress
 from synth.record.memory_record import MemoryRecord
 
 log = logging.getLogger("synth")
-log.addHandler(logging.NullHandler())  # what a library logs is printed where its user wants it
 
 
 @no_type_check  # what is given is checked here, for errors in one line
@@ -67,6 +67,10 @@ def run(
         >>> result.images.shape
         torch.Size([2, 3, 64, 64])
     """
+    if isinstance(overrides, str):
+        raise InputError(f"overrides={overrides}: write a list of words, [{overrides!r}].")
+    if folder is not None and not str(folder):
+        raise InputError("folder: an empty name; write a folder, or None to keep it in memory.")
     if network is not None:
         settings["network"] = network
     if "objective" in settings:
@@ -164,29 +168,33 @@ def _readable_errors(words: Sequence[str]) -> Iterator[None]:
         raise
     except Exception as error:
         line = complaints.line(error, CONF, words)
+        broken = next((each for each in causes(error) if isinstance(each, BrokenModule)), None)
+        if broken is not None:  # whose own traceback is of use
+            raise broken from broken.__cause__
         if line is None:
             raise
-        raise InputError(line) from error
+        # what the user wrote is at fault, and where it was noticed says nothing
+        raise InputError(line) from None
 
 
 @contextmanager
 def _shown(progress_shown: bool) -> Iterator[None]:
     """A block that shows bars and warnings; nothing at all otherwise."""
-    if not progress_shown:
-        with progress.silenced():
-            yield
-        return
-    if any(not isinstance(handler, logging.NullHandler) for handler in log.handlers):
-        yield  # the caller has decided where it goes
-        return
-    handler = logging.StreamHandler()
     before = log.level, log.propagate
-    log.addHandler(handler)
-    # beside a bar, which says the rest, warnings alone
-    log.setLevel(logging.WARNING if progress.is_live() else logging.INFO)
-    log.propagate = False
+    # a caller who has set up logging has decided where lines go
+    handler = None if log.hasHandlers() else logging.NullHandler()
+    if handler is not None and progress_shown:
+        handler = logging.StreamHandler()
+        # beside a bar, which says the rest, warnings alone
+        log.setLevel(logging.WARNING if progress.is_live() else logging.INFO)
+    if handler is not None:
+        log.addHandler(handler)
+        log.propagate = False
     try:
-        yield
+        with nullcontext() if progress_shown else progress.silenced():
+            yield
     finally:
-        log.removeHandler(handler)
-        log.level, log.propagate = before
+        log.setLevel(before[0])
+        log.propagate = before[1]
+        if handler is not None:
+            log.removeHandler(handler)

@@ -46,7 +46,8 @@ def visualise(
         >>> synth.visualise("mini_alexnet", ["conv3:0", "conv3:1", "conv5:7"], steps=64).images
     """
     if target is not None:
-        settings["target"] = target if isinstance(target, str | int) else list(target)
+        several = not isinstance(target, str) and hasattr(target, "__iter__")
+        settings["target"] = list(target) if several else target
     if objective is not None:
         # a text without a colon is a layer here, where `run` takes it for the name of an option
         settings["objective"] = [objective] if isinstance(objective, str) else objective

@@ -52,7 +52,7 @@ def trace(error: BaseException) -> str:
 
     It begins in that module.
     """
-    broken = next((cause for cause in _causes(error) if isinstance(cause, BrokenModule)), None)
+    broken = next((cause for cause in causes(error) if isinstance(cause, BrokenModule)), None)
     cause = broken.__cause__ if broken else None
     if cause is None:
         return ""
@@ -69,7 +69,7 @@ def _is_loading(frames: TracebackType) -> bool:
 
 
 def _line(error: BaseException, conf: Path, typed: Sequence[str]) -> str | None:
-    chain = list(_causes(error))
+    chain = list(causes(error))
     for cause in chain:
         if isinstance(cause, InputError):
             return str(cause)
@@ -90,7 +90,7 @@ def _is_of_hydra(error: BaseException) -> bool:
     return bool(str(error)) and called and {*ours} <= {*COMMAND}
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
     """The exception and its causes, innermost last."""
     visited: set[int] = set()
     while error is not None and id(error) not in visited:

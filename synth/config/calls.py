@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -40,6 +41,7 @@ def command_from(
     ours = folders(CONF) == [CONF]
     cfg = deepcopy(_remembered(tuple(words)) if ours else _composed(tuple(words)))
     hydra_cfg = cfg.hydra
+    hydra_cfg.runtime.cwd = os.getcwd()  # of this call, where the composition is remembered
     with open_dict(cfg):
         del cfg["hydra"]
     by_key = live.place(cfg, objects)

@@ -15,13 +15,12 @@ from omegaconf import OmegaConf
 from synth.config import exchange, plugins
 from synth.config.types import Config, Settings
 
-exchange.install()
-plugins.install()
-
-
 PACKAGE = Path(__file__).parents[1]
 # within the package where it is installed, beside it in a checkout
 CONF = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())
+
+exchange.install(CONF)
+plugins.install(CONF)
 
 
 def key_of(word: str) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hydra._internal import config_loader_impl, defaults_list
@@ -32,10 +33,26 @@ RECIPES = "recipe/"
 OURS = {"hydra", "main", "schema"}  # providers of files, none of which sets hydra.mode
 
 
+_conf: list[str] = []  # the folder of configurations to which all of this applies
+
+
+def _is_ours(repository: Any) -> bool:
+    """Whether configurations are read from the folder of this package, not of another program."""
+    return any(
+        str(source.path).removeprefix("file://") in _conf for source in repository.get_sources()
+    )
+
+
 class _Overrides(defaults_list.Overrides):
     """Hydra's record of chosen options; a recipe may speak of a part that the user exchanged."""
 
+    def __init__(self, repo: Any, overrides_list: list[Override]) -> None:
+        super().__init__(repo=repo, overrides_list=overrides_list)
+        self._is_ours = _is_ours(repo)
+
     def ensure_overrides_used(self) -> None:
+        if not self._is_ours:
+            return super().ensure_overrides_used()
         exchanged = [
             _package(key) for key, meta in self.override_metadata.items() if meta.external_override
         ]
@@ -55,6 +72,8 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
         self, config_name: str | None, overrides: list[str]
     ) -> tuple[list[Override], Any]:
         parsed, repo = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
+        if not _is_ours(repo):
+            return parsed, repo
         groups = [override for override in parsed if repo.group_exists(override.key_or_group)]
         recipes = [override for override in groups if override.key_or_group == "recipe"]
 
@@ -74,7 +93,8 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
 
     def _load_single_config(self, default: ResultDefault, repo: Any) -> ConfigResult:
         result = super()._load_single_config(default, repo)
-        if str(default.config_path).startswith(RECIPES) and isinstance(result.config, DictConfig):
+        recipe = str(default.config_path).startswith(RECIPES) and _is_ours(repo)
+        if recipe and isinstance(result.config, DictConfig):
             for package, option in self._own().items():
                 if self._chosen.get(package) != option:
                     common = COMMON.get(option.partition("/")[0])
@@ -87,13 +107,18 @@ class _Hydra(hydra_app.Hydra):
 
     def get_mode(self, config_name: str | None, overrides: list[str]) -> Any:
         providers = {source.provider for source in self.config_loader.get_sources()}
-        if providers <= OURS and not any("hydra" in word for word in overrides):
+        if (
+            _is_ours(self.config_loader)
+            and providers <= OURS
+            and not any("hydra" in word for word in overrides)
+        ):
             return None
         return super().get_mode(config_name, overrides)
 
 
-def install() -> None:
-    """From here on Hydra composes with the loader of this module."""
+def install(conf: Path) -> None:
+    """From here on Hydra composes what is in the folder `conf` with the loader of this module."""
+    _conf.append(str(conf))
     defaults_list.Overrides = _Overrides  # type: ignore[misc]
     hydra_app.ConfigLoaderImpl = _Loader  # type: ignore[misc]
     hydra_app.Hydra = _Hydra  # type: ignore[misc]

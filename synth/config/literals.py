@@ -33,7 +33,7 @@ def literal(key: str, value: object) -> str:
     if isinstance(value, Real):
         return repr(float(value))
     if isinstance(value, str | Path):
-        return _quoted(str(value))
+        return _quoted(str(value).replace("${", "\\${"))  # a text, and no reference to a key
     if isinstance(value, Sequence | set | range):
         return f"[{','.join(literal(key, entry) for entry in value)}]"
     raise InputError(

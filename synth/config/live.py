@@ -8,11 +8,14 @@ inside of `objects` alone: a configuration that was written to a file names noth
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from omegaconf import OmegaConf, open_dict
@@ -21,6 +24,9 @@ from synth.config.types import Config, Settings
 from synth.core.network import Network
 from synth.data import Picture
 from synth.errors import InputError
+
+# whose classes and functions are the same under the same version
+LIBRARIES = ("builtins", "collections", "numpy", "pathlib", "synth", "torch")
 
 _objects: ContextVar[Mapping[str, object]] = ContextVar("objects", default=MappingProxyType({}))
 
@@ -77,6 +83,8 @@ def named(value: object) -> str:
 
 def _placeholder(value: object, by_key: dict[str, object]) -> Settings:
     key = key_of(value)
+    while by_key.get(key, value) is not value:  # equal names of different objects
+        key += "+"
     by_key[key] = value
     return {"_target_": f"{__name__}.{live.__name__}", "key": key}
 
@@ -84,24 +92,46 @@ def _placeholder(value: object, by_key: dict[str, object]) -> Settings:
 def key_of(value: object) -> str:
     """What an object is: its class, its name if it has one, and a hash of its content.
 
-    The hash of an object that cannot be pickled, such as a function of a notebook, is that of its
-    code, or of its class alone.
+    What has no content that could be compared, such as a function or a class of the caller's own,
+    is told apart by itself: another one is another run.
     """
     if value is None:
         return "null"
     kind = type(value).__name__.lower()
     if isinstance(value, Network):
-        return f"network {value.name} {value.sha256[:16]}"
+        about = (value.sha256, value.size, value.fit, value.classes.names, str(type(value.module)))
+        pixels = (value.mean.flatten().tolist(), value.scale.flatten().tolist())
+        return f"network {value.name} {_hash(repr((about, pixels)).encode())}"
     if isinstance(value, Picture):
-        pixels = np.asarray(value.image) if value.values is None else value.values.numpy()
-        content = pixels.tobytes() + str(pixels.shape).encode()
-        return f"{kind} {value.name} {_hash(content)}"
-    code = getattr(value, "__code__", None)
+        levels = np.asarray(value.image) if value.values is None else value.values.numpy()
+        return f"{kind} {value.name} {_hash(levels.tobytes() + str(levels.shape).encode())}"
+    buffer = io.BytesIO()
     try:
-        content = code.co_code + repr(code.co_consts).encode() if code else pickle.dumps(value)
+        _Content(buffer).dump(value)
     except Exception:  # of any kind: what cannot be pickled is not ours to know
-        content = type(value).__qualname__.encode()
-    return f"{kind} {_hash(content)}"
+        return f"{kind} {_own_name(value)}"
+    return f"{kind} {_hash(buffer.getvalue())}"
+
+
+class _Content(pickle.Pickler):
+    """Pickles the content of objects; code by `_own_name`, where pickle stores its path."""
+
+    def persistent_id(self, value: object) -> str | None:
+        code = isinstance(value, FunctionType | type)
+        if code and str(getattr(value, "__module__", "")).partition(".")[0] not in LIBRARIES:
+            return _own_name(value)
+        return None
+
+
+_own_names: WeakKeyDictionary[object, str] = WeakKeyDictionary()
+
+
+def _own_name(value: object) -> str:
+    """A name that no other object has."""
+    try:
+        return _own_names.setdefault(value, uuid4().hex[:16])
+    except TypeError:  # neither hashable nor weakly referenced
+        return uuid4().hex[:16]
 
 
 def _hash(content: bytes) -> str:

@@ -25,6 +25,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from synth.errors import InputError
 
 GROUP = "synth.plugins"
+_ours: set[str] = set()  # our folder of configuration
 _own: list[Path] = []  # the user's folders for this command
 
 
@@ -192,10 +193,14 @@ class _Folders(SearchPathPlugin):
     """Adds the folders to those in which Hydra looks for a file."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        paths = {str(entry.path).removeprefix("file://") for entry in search_path.get_path()}
+        if not paths & _ours:  # another program composes
+            return
         for folder in folders(Path())[1:]:
             search_path.append(GROUP, f"file://{folder}")
 
 
-def install() -> None:
-    """From here on Hydra finds the options of those folders too."""
+def install(conf: Path) -> None:
+    """From here on Hydra finds the options of those folders too, beside those in `conf`."""
+    _ours.add(str(conf))
     Plugins.instance().register(_Folders)

@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import SupportsFloat
 
 import torch
 from torch import Tensor
@@ -274,15 +275,22 @@ class Objective(Part):
 
         return summed(self, other)
 
+    def __radd__(self, other: int) -> Objective:
+        """``sum`` begins with 0."""
+        return self if other == 0 else NotImplemented
+
     def __sub__(self, other: Objective) -> Objective:
         return self + (-1.0) * other
 
-    def __mul__(self, factor: float) -> Objective:
+    def __mul__(self, factor: SupportsFloat) -> Objective:
         from synth.core.weighted_sum import scaled
 
-        return scaled(self, factor)
+        return scaled(self, float(factor))
 
     __rmul__ = __mul__
+
+    def __truediv__(self, divisor: SupportsFloat) -> Objective:
+        return self * (1.0 / float(divisor))
 
     def __neg__(self) -> Objective:
         return self * -1.0

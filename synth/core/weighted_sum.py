@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
+from itertools import chain, count
 
 from torch import Tensor
 
@@ -44,8 +45,8 @@ def summed(first: Objective, second: Objective) -> WeightedSum:
     terms: dict[str, Objective] = {}
     for objective in (first, second):
         for name, term in _terms(objective).items():
-            number = 1 + sum(other.rstrip("0123456789_") == name for other in terms)
-            terms[name if number == 1 else f"{name}_{number}"] = term
+            names = chain([name], (f"{name}_{number}" for number in count(2)))
+            terms[next(free for free in names if free not in terms)] = term
     return WeightedSum(terms)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from synth.data.pictures import SMALLEST, Picture, levels, rgb, to_image
-from synth.errors import InputError
+from synth.errors import InputError, first_line
 
 TOLERANCE = 1e-4  # by which rounding may have moved a value out of [0, 1]
 
@@ -68,7 +68,11 @@ def _of_values(values: Tensor, name: str) -> Picture:
 
 def _rgb_values(array: Tensor | np.ndarray, word: str) -> Tensor:
     """Images as float32 [n, 3, h, w] in [0, 1], on the CPU."""
-    tensor = torch.as_tensor(array).detach().cpu()
+    try:  # a copy: torch takes neither negative strides nor arrays that are read only
+        tensor = torch.as_tensor(array if isinstance(array, Tensor) else np.array(array))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{word}: {first_line(error)}; write an array of numbers.") from error
+    tensor = tensor.detach().cpu()
     shape = "x".join(map(str, tensor.shape))
     if tensor.ndim in (2, 3):
         tensor = tensor[None, None] if tensor.ndim == 2 else tensor[None]

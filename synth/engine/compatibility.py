@@ -205,24 +205,21 @@ def items_rows(
 
 
 def refuse_already_met(problem: ImageProblem, rows: Rows) -> None:
-    """Raises InputError where the only clean image meets its target already.
+    """Raises InputError where the only clean image is predicted as the target already.
 
-    Of several, those that do are marked in the result, be it all of them.
+    Of several images those that meet their target are marked in the result, be it all of them, and
+    so is one that is misclassified from the start.
     """
     originals, target = problem.encoding.originals(rows), problem.objective.target(rows)[0]
     if originals is None or len(rows) > 1 or target is None or target.index is None:
+        return
+    if target.untargeted:
         return
     network = problem.network
     logits = reading.logits(network, originals, cached=True)
     if not is_hit(logits[0], target):
         return
     predicted = network.classes.label(int(logits[0].argmax()))
-    if target.untargeted:
-        label = network.classes.label(target.index)
-        raise InputError(
-            f"label={label}: {network.name} predicts {predicted} for the clean image, so there is "
-            "nothing to fool; name another picture, or leave label= out."
-        )
     raise InputError(
         f"target={target.name}: {network.name} already predicts {predicted} for "
         "the clean image; name another target, or another picture."

@@ -15,6 +15,8 @@ from synth.objectives._layers import select_index
 from synth.objectives.scores import ClassScore, Names
 from synth.objectives.untargeted import Untargeted
 
+MOST = 9  # alternatives by default
+
 
 class Alternatives(Objective):
     """Untargeted: z_j - z_y for each of the `count` other classes j of the highest logits z.
@@ -35,7 +37,7 @@ class Alternatives(Objective):
             predicts for them.
         target: the target class by name, synset or index, a list (an item each) or ``random``;
             None for an untargeted objective.
-        count: the number of alternative classes, 1 or more.
+        count: the number of alternative classes, 1 or more; by default 9, or all there are.
         weight: factor of this term in a weighted sum.
 
     Raises:
@@ -48,10 +50,10 @@ class Alternatives(Objective):
         images: data.Sources | None = None,
         label: str | int | Sequence[str | int] | None = None,
         target: Names | None = None,
-        count: int = 9,
+        count: int | None = None,
         weight: float = 1.0,
     ) -> None:
-        if count < 1:
+        if count is not None and count < 1:
             raise InputError(f"objective count={count}: write 1 or more alternatives.")
         self.goal = (
             Untargeted(image, images, label) if target is None else ClassScore(target, "margin")
@@ -64,6 +66,8 @@ class Alternatives(Objective):
         if isinstance(self.goal, ClassScore):
             return bound
         others = len(network.classes) - 1
+        if self.count is None:
+            return _BoundAlternatives(bound, min(MOST, others), network)
         if self.count > others:
             raise InputError(
                 f"objective count={self.count}: of {len(network.classes)} classes {others} are "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -76,3 +77,38 @@ def test_mistakes_are_one_line(loud_network: Network, batch: torch.Tensor) -> No
         synth.attack(loud_network, batch, [0, 1, 2], progress=False)
     with pytest.raises(InputError, match=r"values from .* before any normalisation"):
         synth.attack(loud_network, torch.randn(2, 3, 16, 16), progress=False)
+
+
+def test_numbers_and_classes_in_any_form(loud_network: Network, batch: torch.Tensor) -> None:
+    few = {"steps": 1, "until": None, "progress": False}
+    for epsilon in (np.float32(0.03), torch.tensor(0.03)):
+        assert synth.attack(loud_network, batch[0], 1, epsilon=epsilon, **few).linf.max() < 0.031
+    for labels in (np.array([1, 2]), list(np.array([1, 2])), ("lemon", 2)):
+        result = synth.attack(loud_network, batch[:2], labels, **few)
+        assert result.items[1].target_index == 2
+    backwards = batch[0].permute(1, 2, 0).numpy()[..., ::-1]  # channels in the other order
+    assert synth.attack(loud_network, backwards, **few).images.shape == (1, 3, 16, 16)
+    with pytest.raises(InputError, match=r"labels: 0\.5 is no class"):
+        synth.attack(loud_network, batch[:1], torch.tensor([0.5]), **few)
+    with pytest.raises(InputError, match="name at least one radius"):
+        synth.attack(loud_network, batch[:1], epsilon=[], **few)
+
+
+def test_several_radii_in_a_folder(
+    loud_network: Network, batch: torch.Tensor, tmp_path: Path
+) -> None:
+    settings = {"epsilon": [2 / 255, 4 / 255], "steps": 1, "until": None, "progress": False}
+    results = synth.attack(loud_network, batch[:2], folder=tmp_path / "radii", **settings)
+    assert [result.linf.max() <= 4 / 255 + 1e-6 for result in results] == [True, True]
+    assert len(synth.load_runs(tmp_path / "radii")) == 2
+
+
+def test_tensors_keep_a_size_that_the_network_reads(batch: torch.Tensor) -> None:
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    )
+    network = synth.wrap(module, size=16)
+    large = torch.rand(2, 3, 20, 28)
+    result = synth.attack(network, large, steps=1, until=None, progress=False)
+    assert result.images.shape == large.shape
+    assert (result.images - large).abs().max() <= 8 / 255 + 1e-6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hydra import initialize
+from hydra import compose, initialize, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
@@ -18,9 +19,10 @@ from PIL import Image
 
 import synth
 from synth.config.literals import literal
-from synth.config.live import live
+from synth.config.live import key_of, live
 from synth.core.network import Network
 from synth.errors import InputError
+from synth.objectives.function import Function
 
 QUICK: dict[str, Any] = {"recipe": "fooling_gradient", "steps": 3, "until": None}
 
@@ -81,8 +83,12 @@ def test_a_configuration_of_a_file_names_no_object(network: Network, empty: Path
 
 
 def test_progress_is_shown_where_it_is_asked_for(
-    network: Network, empty: Path, capfd: pytest.CaptureFixture[str]
+    network: Network,
+    empty: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])  # logging is not set up
     synth.run(**QUICK, network=network, target="lemon")
     shown = capfd.readouterr()
     assert shown.out == ""
@@ -114,7 +120,7 @@ def test_parts_are_chosen_by_name_settings_and_words(network: Network) -> None:
 
 
 def _named(network: Network) -> str:
-    return f"network {network.name} {network.sha256[:16]}"
+    return key_of(network)
 
 
 def test_probes_run_and_other_recipes_are_no_probes(network: Network) -> None:
@@ -212,3 +218,51 @@ def test_a_picture_is_the_same_as_a_tensor_a_file_and_an_image(
     ]
     for result in runs[1:]:
         assert torch.equal(result.images, runs[0].images)
+
+
+def test_another_object_is_another_run(network: Network, empty: Path) -> None:
+    words = {"recipe": "class_ascent", "steps": 1, "folder": "ran", "progress": False}
+
+    def first(activations: Any) -> torch.Tensor:
+        return activations["conv1"][:, 0].mean((1, 2))
+
+    synth.run(**words, network=network, objective=first)
+    synth.run(**words, network=network, objective=first)  # the same object: finished already
+    others = [
+        {"network": network, "objective": lambda activations: activations["conv1"].mean((1, 2, 3))},
+        {"network": _renamed(network), "objective": first},
+    ]
+    for other in others:
+        with pytest.raises(InputError, match="another configuration"):
+            synth.run(**words, **other)
+
+
+def _renamed(network: Network) -> Network:
+    names = [f"other {name}" for name in network.classes.names]
+    return synth.wrap(network.module, size=16, name=network.name, classes=names)
+
+
+def test_two_functions_of_one_run_are_two(network: Network) -> None:
+    terms = {
+        name: Function(lambda activations, sign=sign: sign * activations["fc"][:, 0])
+        for name, sign in (("up", 1.0), ("down", -1.0))
+    }
+    settings = {"objective": {"terms": {"class": None, "l2": None, **terms}}}
+    result = synth.run("class_ascent", network=network, steps=1, progress=False, **settings)
+    assert result.items[0].score == pytest.approx(0, abs=1e-6)
+
+
+def test_another_program_composes_with_hydra_as_before(network: Network, tmp_path: Path) -> None:
+    synth.run(**QUICK, network=network, target="lemon", progress=False)
+    for name, text in {
+        "config": "defaults: [db: sqlite, recipe: slow, _self_]",
+        "db/sqlite": "timeout: 1",
+        "db/postgres": "timeout: 2",
+        "recipe/slow": "# @package _global_\ndb: {timeout: 9}",
+    }.items():
+        path = tmp_path / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        assert compose("config", overrides=["db=postgres"]).db.timeout == 9

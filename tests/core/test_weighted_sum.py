@@ -63,3 +63,13 @@ def test_mistakes(network: Network) -> None:
         WeightedSum({"class": ClassScore([0, 1]), "channel": Channel("conv1", [0, 1, 2])}).bind(
             network
         )
+
+
+def test_no_term_of_a_sum_is_lost() -> None:
+    units = [Channel("conv1", unit) for unit in range(4)]
+    pairs = (units[0] + units[1]) + (units[2] + units[3])
+    assert list(pairs.terms.values()) == units
+    named = WeightedSum({"l1": units[0]}) + WeightedSum({"l1": units[1]})
+    assert list(named.terms.values()) == units[:2]
+    assert list(sum(units).terms.values()) == units
+    assert [term.weight for term in (sum(units[:2]) / 4).terms.values()] == [0.25, 0.25]

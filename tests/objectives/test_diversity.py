@@ -10,12 +10,12 @@ import torch
 from small_worlds import rows_of, tiny_module, wrapped
 
 from synth.core import Readout
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.fourier import Fourier
 from synth.encodings.several_images import SeveralImages
 from synth.engine.experiment import Experiment
 from synth.objectives.diversity import Diversity
 from synth.objectives.scores import Channel
-from synth.core.weighted_sum import WeightedSum
 from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 from synth.transforms.affine import Jitter

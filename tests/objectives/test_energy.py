@@ -11,11 +11,11 @@ from torch import Tensor
 
 from synth.core import Readout, Rows
 from synth.core.network import Network
+from synth.core.weighted_sum import WeightedSum
 from synth.errors import InputError
 from synth.objectives.dream import dream
 from synth.objectives.energy import Energy
 from synth.objectives.guided import Guided
-from synth.core.weighted_sum import WeightedSum
 
 
 @pytest.fixture(scope="module")

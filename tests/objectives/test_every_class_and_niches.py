@@ -15,6 +15,7 @@ from torch import Tensor
 
 from synth.core import Readout
 from synth.core.network import OUTPUT, Network
+from synth.core.weighted_sum import WeightedSum
 from synth.errors import InputError
 from synth.objectives.every_class import EveryClass
 from synth.objectives.niches import (
@@ -26,7 +27,6 @@ from synth.objectives.niches import (
     detail,
     symmetry,
 )
-from synth.core.weighted_sum import WeightedSum
 
 
 def readout(network: Network, images: Tensor) -> Readout:

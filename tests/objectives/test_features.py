@@ -14,11 +14,11 @@ from torchvision import models
 from synth import data
 from synth.core import BoundObjective, Readout
 from synth.core.network import Network
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.pixels import Pixels
 from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
 from synth.objectives.features import FeatureMatch
-from synth.core.weighted_sum import WeightedSum
 from synth.searches.gradient import Gradient
 from synth.transforms.affine import Chain
 from synth.transforms.crop import Crop

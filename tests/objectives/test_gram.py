@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from synth import data
 from synth.core import BoundObjective, Readout
 from synth.core.network import Network
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.canvas import canvas
 from synth.engine.experiment import Experiment
 from synth.engine.fitness import ImageProblem
 from synth.errors import InputError
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch, covariance, gram
-from synth.core.weighted_sum import WeightedSum
 from synth.searches.gradient import Gradient
 from synth.searches.lbfgs import LBFGS
 from synth.searches.stages import octaves

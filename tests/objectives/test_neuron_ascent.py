@@ -7,12 +7,12 @@ import torch
 from small_worlds import tiny_module, wrapped
 
 from synth.core.network import Network
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
 from synth.engine.fitness import ImageProblem
 from synth.objectives.priors import L2
 from synth.objectives.scores import Neuron
-from synth.core.weighted_sum import WeightedSum
 from synth.searches.gradient import Gradient
 
 MEAN = (0.485, 0.456, 0.406)

@@ -10,10 +10,10 @@ from small_worlds import rows_of
 
 from synth.core import BoundObjective, Readout
 from synth.core.network import OUTPUT, Network
+from synth.core.weighted_sum import WeightedSum
 from synth.objectives.every_class import EveryClass
 from synth.objectives.scores import SCORES, ClassScore
 from synth.objectives.untargeted import Untargeted
-from synth.core.weighted_sum import WeightedSum
 
 
 def scores_of(bound: BoundObjective, network: Network) -> torch.Tensor:
