@@ -68,12 +68,10 @@ def test_a_recipe_says_what_it_does_after_whom_and_how_it_is_used(path: Path) ->
     assert len(labels["success"]) == 1
     assert len(labels["example"]) == 3
     examples = [shlex.split(example) for example in labels["example"]]
-    plain = [words for words in examples if not any(map(is_part, words))]
+    plain = [example for example in examples if not any(map(is_part, example))]
     # those that exchange no part in one composition
-    for words in [
-        [word for words in plain for word in words],
-        *(words for words in examples if words not in plain),
-    ]:
+    together = [word for example in plain for word in example]
+    for words in [together, *(example for example in examples if example not in plain)]:
         by_key = {word.partition("=")[0]: word for word in words}
         short = [by_key.pop(key) for key in WORDS if key in by_key]
         tree = unresolved(f"recipe={name}", *by_key.values())
