@@ -151,7 +151,7 @@ class Network(nn.Module):
         self._copied_version: tuple[int, ...] = ()
         self.sha256 = sha256_of_state(module) if sha256 is None else sha256
         module = copied(module, self.name) if copy else module
-        self.module = module.eval().requires_grad_(False).to(self.device, torch.float32)
+        self.module = _frozen(module, self.name, self.device)
         if all(value.ndim < 5 for value in chain(module.parameters(), module.buffers())):
             self.module.to(memory_format=torch.channels_last)
         for part in self.module.modules():
@@ -487,7 +487,9 @@ class Network(nn.Module):
         try:
             with torch.inference_mode():
                 self.read(images, names)
-        except (RuntimeError, AssertionError, ValueError) as error:
+        except InputError:
+            raise
+        except Exception as error:  # the module's own code decides what it raises
             if is_out_of_memory(error):
                 raise
             return False
@@ -501,13 +503,21 @@ class Network(nn.Module):
             with torch.inference_mode(False), torch.no_grad():
                 images = torch.zeros(2, 3, *self.size, device=self.device)
                 calls = traced(self.module, lambda: logits.append(self(images)), len(images))
-        except (RuntimeError, ValueError, AssertionError) as error:
+        except InputError:
+            raise
+        except Exception as error:  # the module's own code decides what it raises
             if is_out_of_memory(error):
                 raise
             height, width = self.size
+            if isinstance(error, RuntimeError | ValueError | AssertionError):
+                raise InputError(
+                    f"network size={height}x{width}: {self.name} cannot read images of that size "
+                    f"({first_line(error)}); give the size that it was trained at."
+                ) from error
             raise InputError(
-                f"network size={height}x{width}: {self.name} cannot read images of that size "
-                f"({first_line(error)}); give the size that it was trained at."
+                f"network: {self.name} failed on images [2, 3, {height}, {width}] "
+                f"({type(error).__name__}: {first_line(error)}); give a module that is called with "
+                "images alone."
             ) from error
         return calls, logits[0]
 
@@ -568,6 +578,19 @@ def copied(module: nn.Module, name: str) -> nn.Module:
         raise InputError(
             f"network: {name} cannot be copied ({first_line(error)}); give a module that "
             "copy.deepcopy takes."
+        ) from error
+
+
+def _frozen(module: nn.Module, name: str, device: torch.device) -> nn.Module:
+    """`module` itself, in eval mode, without gradients, in float32 on `device`."""
+    try:
+        return module.eval().requires_grad_(False).to(device, torch.float32)
+    except Exception as error:  # traced and exported modules refuse some of it
+        if is_out_of_memory(error):
+            raise
+        raise InputError(
+            f"network: {name} cannot be frozen ({type(error).__name__}: {first_line(error)}); give "
+            "the nn.Module that it was made of."
         ) from error
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from synth.core.classes import Classes
 from synth.errors import InputError
@@ -17,13 +18,14 @@ WORD = "network.classes"
 
 
 def classes_of(
-    source: str | Path | Sequence[str] | Classes | None, names: Sequence[str] | None = None
+    source: str | Path | Sequence[str] | Mapping[Any, Any] | Classes | int | None,
+    names: Sequence[str] | None = None,
 ) -> Classes | None:
     """The classes that a user gives; those of `names`, if any, where he gives none.
 
     Args:
-        source: a list of names, or a file: a name a line, or JSON with a list of names, names by
-            index, or indices by name. ImageNet's ``imagenet_class_index.json`` is such a file.
+        source: a list of names, names by index, indices by name, or a file: a name a line, or JSON
+            with one of these. ImageNet's ``imagenet_class_index.json`` is such a file.
         names: those that a checkpoint has.
 
     Raises:
@@ -33,7 +35,11 @@ def classes_of(
         return None if names is None else Classes(list(names))
     if isinstance(source, Classes):
         return source
+    if isinstance(source, Mapping):
+        return _checked(weights_io.names_of(dict(source)), source)
     if not isinstance(source, str | Path):
+        if not isinstance(source, Iterable):
+            return _checked(None, source)
         return Classes([str(name) for name in source])
     path = path_of(source, WORD)
     try:

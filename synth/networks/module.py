@@ -41,16 +41,18 @@ def wrap(
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     size: Size = None,
-    classes: Classes | Sequence[str] | str | None = None,
+    classes: Classes | Sequence[str] | Mapping[int, str] | str | None = None,
     *,
     name: str | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     precision: str = "auto",
     fit: bool = False,
 ) -> Network:
     """A copy of the caller's module as a network that reads RGB images in [0, 1].
 
-    The module itself stays as it is: weights, training mode, ``requires_grad``, hooks, device.
+    The module itself stays as it is: weights, training mode, ``requires_grad``, hooks, device. Its
+    hooks belong to what it computes (spectral normalisation, an ablation), so they run in the copy
+    too; remove those that only record before it is wrapped, or they record what searches read.
 
     Args:
         module: gives scores [n, classes], before the softmax, for images [n, 3, h, w].
@@ -60,8 +62,8 @@ def wrap(
         std: their standard deviation, likewise; 1 by default.
         size: height and width in pixels that it was trained at: a number, or [height, width]. By
             default the size that the module carries, else 224.
-        classes: names of the outputs, in order, as a list or a file with a name a line; "0", "1",
-            ... by default.
+        classes: names of the outputs, in order, as a list, by index, or in a file with a name a
+            line; "0", "1", ... by default.
         name: what records, pages and messages call it; the module's class name by default.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda:0``.
         precision: of what searches read: ``auto``, ``float32`` or ``bfloat16``.
@@ -79,8 +81,8 @@ def wrap(
         size=shape,
         mean=means,
         std=deviations,
-        device=device,
-        precision=precision,
+        device=str(device),
+        precision=str(precision).removeprefix("torch."),
         fit=fit,
     )
     _check_answer(network)
@@ -245,15 +247,30 @@ def _warn_of_normalisation(network: Network, given: bool) -> None:
 
 
 def _preprocessing(
-    module: nn.Module, mean: Any, std: Any, size: Size
+    module: nn.Module, mean: Any, std: Any, size: Any
 ) -> tuple[tuple[int, int], tuple[float, ...], tuple[float, ...]]:
     """Size, mean and std: the user's, else those that the module carries, else the defaults."""
     own = carried(module)
-    shape = size_of(own.get("size", SIZE) if size is None else size, "network size")
+    shape = size_of(_sides(own.get("size", SIZE) if size is None else size), "network size")
     assert shape is not None
     means = own.get("mean", 0.0) if mean is None else mean
     deviations = own.get("std", 1.0) if std is None else std
     return shape, _channels(means, "mean"), _channels(deviations, "std")
+
+
+def _sides(size: Any) -> Size:
+    """Whole sides, of which some may be given as floats."""
+    sides = list(size) if hasattr(size, "__iter__") and not isinstance(size, str) else [size]
+    try:
+        whole = [int(side) for side in sides]
+        fits = not isinstance(size, str) and whole == [float(side) for side in sides]
+    except (TypeError, ValueError, OverflowError):
+        fits = False
+    if not fits:
+        raise InputError(
+            f"network size={size}: write one number, or [height, width], from 8 to 8192 pixels."
+        )
+    return whole if len(whole) > 1 else whole[0] if whole else []
 
 
 def _channels(values: Any, word: str) -> tuple[float, ...]:

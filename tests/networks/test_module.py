@@ -56,6 +56,13 @@ class Returning(nn.Module):
         return self.form(self.inner(images))
 
 
+class Two(nn.Module):
+    """Scores of images and something else."""
+
+    def forward(self, images: Tensor, other: Tensor) -> Tensor:
+        return images + other
+
+
 class Normalize(nn.Module):
     """As a module that normalises inside has it in front."""
 
@@ -134,6 +141,14 @@ def test_scores_are_taken_out_of_tuples_and_dictionaries(form: Callable) -> None
         ),
         (nn.Sequential(nn.Conv2d(3, 4, 3), nn.LazyLinear(4)), {}, "weight has no numbers yet"),
         (tiny_module().to("meta"), {}, "conv1.weight has no numbers yet"),
+        (tiny_module(), {"classes": 4}, "classes=4: no names of classes"),
+        (tiny_module(), {"classes": {0: ["a"]}}, "no names of classes"),
+        (tiny_module(), {"size": 16.5}, "size=16.5: write one number"),
+        (tiny_module(), {"size": "big"}, "size=big: write one number"),
+        (tiny_module(), {"device": "tpu"}, "device=tpu: this machine has no such"),
+        (tiny_module(), {"device": None}, "device=None: this machine has no such"),
+        (Two(), {}, r"two failed on images \[2, 3, 16, 16\] \(TypeError: .*'other'"),
+        (Returning(lambda s: {}["a"]), {}, "returning failed on images .*KeyError: 'a'"),
         (len, {}, "a builtin_function_or_method is no module"),
         (wrap(tiny_module(), size=SIZE, device="cpu"), {}, "is a network already"),
     ],
@@ -142,6 +157,36 @@ def test_what_is_no_network_is_refused_in_one_line(own, settings: dict, message:
     with pytest.raises(InputError, match=message) as error:
         wrap(own, **{"size": SIZE, "device": "cpu", **settings})
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+def test_a_scripted_module_is_refused_in_one_line() -> None:
+    own = torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(768, 5)))
+    with pytest.raises(InputError, match=r"cannot be frozen .*give the nn.Module that it") as error:
+        wrap(own, size=SIZE, device="cpu")
+    assert "\n" not in str(error.value)
+
+
+def test_the_forms_in_which_settings_are_written() -> None:
+    names = ["ant", "bee", "cat", "dog", "eel"]
+    network = wrap(
+        tiny_module(),
+        size=16.0,
+        classes=dict(enumerate(names)),
+        device=torch.device("cpu"),
+        precision=torch.float32,
+    )
+    assert network.size == (SIZE, SIZE)
+    assert list(network.classes.names) == names
+    assert wrap(tiny_module(), size=(16.0, 24), device="cpu").size == (16, 24)
+
+
+def test_hooks_belong_to_what_a_module_computes() -> None:
+    own = tiny_module()
+    own.relu2.register_forward_hook(lambda _, __, output: output * 0)
+    network = wrap(own, size=SIZE, device="cpu")
+    assert torch.equal(network(IMAGES)[0], network(IMAGES)[1])
+    assert not torch.equal(*wrap(tiny_module(), size=SIZE, device="cpu")(IMAGES)[:2])
 
 
 def test_damaged_weights_are_named() -> None:
