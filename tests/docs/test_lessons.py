@@ -91,10 +91,5 @@ def test_the_map_names_every_lesson_and_every_recipe() -> None:
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert len(NOTEBOOKS) == 8
     assert re.findall(r"\]\((\d\w+\.ipynb)\)", text)[:8] == [path.name for path in NOTEBOOKS]
-    recipes = {
-        path.stem: "# group: analyse" in path.read_text(encoding="utf-8")
-        for path in CONF.glob("recipe/*.yaml")
-    }
-    named = set(re.findall(r"`(?:synth )?recipe=(\w+)", text))
-    assert named <= set(recipes)
-    assert {name for name, is_probe in recipes.items() if not is_probe} <= named
+    recipes = {path.stem for path in CONF.glob("recipe/*.yaml")}
+    assert set(re.findall(r"`synth recipe=(\w+)", text)) == recipes
