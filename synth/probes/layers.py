@@ -11,6 +11,7 @@ from synth.probes.probe import Measurement, Probe
 from synth.record.progress import plain_console
 from synth.record.record import Record
 
+NOTHING = "\u2013"  # an en dash, as on the page
 WIDTH = 110  # columns, where the output is piped
 
 
@@ -18,7 +19,8 @@ class Layers(Probe):
     """Prints a row a layer: the name that ``layer=`` takes, output shape, parameters, and sight.
 
     The receptive field is that of a unit in the middle, in pixels; ``all`` where it sees the whole
-    picture. The stride is the distance between the fields of neighbours.
+    picture. The stride is the distance between the fields of neighbours, where there are
+    neighbours that see something else.
 
     Args:
         network: the network.
@@ -45,21 +47,22 @@ class Layers(Probe):
                 kind = type(module).__name__
                 parameters = sum(value.numel() for value in module.parameters())
             field = fields[name]
+            sight = "all" if field.whole else " x ".join(map(str, field.extent))
+            neighbours = min(shape[1:], default=1) > 1
+            stride = (neighbours and max(field.stride)) or None  # 0 where all see the same
             rows.append(
                 {
                     "layer": name,
                     "kind": kind,
                     "shape": list(shape),
                     "parameters": parameters,
-                    "receptive_field": list(field.extent),
-                    "stride": list(field.stride),
+                    "receptive_field": sight,
+                    "stride": stride,
                 }
             )
             dimensions = " x ".join(map(str, shape))
-            count = f"{parameters:,}" if parameters else ""
-            sight = "all" if field.whole else " x ".join(map(str, field.extent))
-            stride = str(max(field.stride)) if min(shape[1:], default=1) > 1 else ""
-            table.add_row(printable(name), kind, dimensions, count, sight, stride)
+            step = NOTHING if stride is None else str(stride)
+            table.add_row(printable(name), kind, dimensions, f"{parameters:,}", sight, step)
         total = sum(value.numel() for value in network.module.parameters())
         console = plain_console(piped_width=WIDTH)
         console.print(table)
