@@ -41,12 +41,30 @@ exchanged by its name: search=genetic encoding=fourier. What a recipe lacks is a
 +objective@objective.terms.tv=total_variation. Quote what has spaces or brackets:
 target='[king penguin, lemon]'. Options of Hydra, which composes all this: synth --hydra-help."""
 
+COMMANDS = {
+    "rerun": """\
+synth rerun RUN [item=7] makes the pictures of a run again, in a folder of their own, and compares
+them with those there are. RUN is a run folder, or a PNG that a run has saved.
+
+  item=7                          the picture of that number alone
+  folder= device= memory=         as for any run; those of the run are not taken over
+  network=module network.path=... a network or pictures (image=, images=, content=, style=, guide=)
+                                  in place of those recorded. A network of your own has to be
+                                  written so, because nothing that a file names is imported.
+
+Files that the record names are read, and listed before the run.""",
+    "list": """\
+synth list [KIND] [WORD ...] lists what there is: synth list recipes fooling. The kinds are listed
+by synth list alone. Classes and layers are those of a network:
+synth list classes network=squeezenet1_1 dog.""",
+}
+
 
 def run(words: Sequence[str], conf: Path) -> None:
     """Prints help.
 
     Args:
-        words: behind ``help``: none, or the name of a recipe, a part or a kind.
+        words: behind ``help``: none, or the name of a recipe, a part, a kind or a command.
         conf: the folder of the configuration.
 
     Raises:
@@ -54,6 +72,9 @@ def run(words: Sequence[str], conf: Path) -> None:
     """
     if not words:
         print(USAGE)
+        return
+    if words[0] in COMMANDS:
+        print(COMMANDS[words[0]])
         return
     group, equals, name = words[0].partition("=")
     name = name if equals else words[0]

@@ -54,13 +54,14 @@ def run_command(words: Sequence[str]) -> None:
         failures: list[str] = []
         try:
             use_folders(CONF, typed)
-            if typed[:1] == ["list"]:
-                listing.run(without_folders(typed[1:]), CONF)
-            elif typed[:1] == ["help"] or {"-h", "--help"} & {*typed}:
-                names = [word for word in without_folders(typed) if not word.startswith("-")]
-                help.run(names[typed[0] == "help" :][:1], CONF)
-            elif typed[:1] == ["rerun"]:
-                again = rerun.prepared(typed[1:], CONF)
+            command, *rest = without_folders(typed) or [""]
+            if command == "help" or {"-h", "--help"} & {command, *rest}:
+                names = [word for word in (command, *rest) if word and not word.startswith("-")]
+                help.run(names[command == "help" :][:1], CONF)
+            elif command == "list":
+                listing.run(rest, CONF)
+            elif command == "rerun":
+                again = rerun.prepared(rest, CONF)
                 if again.files:
                     log.info("%s names what is read: %s", again.source, " ".join(again.files))
                 typed = again.words

@@ -77,7 +77,7 @@ MISTAKES = {
     "class_ascent target=[lemn,gold-fsh]": "Did you mean lemon? target=gold-fsh: ",
     "class_ascent network=squeezenet1_1 target=dog": "no such class. It has Maltese dog, Greater",
     "rerun": "write one run folder or picture",
-    "rerun out seed=3": "only item=, folder=, device=, memory=; got out seed=3",
+    "rerun out seed=3": "device=, memory=, a network or pictures; got out seed=3",
     "rerun out": "out: no such file",
     "--shell-completion install=csh": "write --shell-completion install=bash, or zsh, fish",
 }
@@ -87,6 +87,23 @@ def test_mistakes(synth: Synth) -> None:
     for typed, fragment in MISTAKES.items():
         assert fragment in synth(*typed.split()).complaint
     assert not [path for path in Path().rglob("*") if path.is_file()]
+
+
+def test_commands_behind_options_and_their_help(synth: Synth) -> None:
+    (Path("mine/objective")).mkdir(parents=True)
+    Path("mine/objective/colourful.yaml").write_text("# The distance to grey.\n_target_: a.b\n")
+    own = "--config-dir", "mine"
+    assert (
+        synth(*own, "list", "objectives", "colourful").out == "colourful  The distance to grey.\n"
+    )
+    assert synth("list", "objectives", "colourful", *own).out.startswith("colourful ")
+    assert "The distance to grey." in synth(*own, "help", "colourful").out
+    assert "no such file" in synth(*own, "rerun", "nowhere").complaint
+    rerun = synth("rerun", "--help").out
+    assert rerun.startswith("synth rerun RUN [item=7]")
+    assert rerun == synth("help", "rerun").out == synth("rerun", "RUN", "-h").out
+    assert synth("list", "--help").out.startswith("synth list [KIND]")
+    assert synth("--help").out == synth("help").out
 
 
 # -- help ----------------------------------------------------------------------------------------
