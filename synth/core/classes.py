@@ -68,6 +68,8 @@ class Classes:
         if text in self._exact:
             return self._exact[text]
         if _plain(text) not in self._index:
+            if all(map(str.isdecimal, self.names)):  # a module given without names
+                raise InputError(f"{word}={text}: {network} has classes 0 to {len(self) - 1}.")
             hint = self._near(text) or " synth list classes network=NAME lists them."
             raise InputError(f"{word}={text}: {network} has no such class.{hint}")
         return self._index[_plain(text)]

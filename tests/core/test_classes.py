@@ -88,6 +88,11 @@ def test_mistakes_are_reported_in_one_line(name: str | int, message: str) -> Non
     assert "\n" not in str(error.value)
 
 
+def test_classes_without_names() -> None:
+    with pytest.raises(InputError, match=r"target=goldfish: net has classes 0 to 4\.$"):
+        Classes(["0", "1", "2", "3", "4"]).index("goldfish", "net")
+
+
 def test_all_wrong_names_are_reported_at_once() -> None:
     classes = Classes(["goldfish", *(f"dog, dog of kind {kind}" for kind in "ABCDEFGHIJ")])
     with pytest.raises(InputError) as error:
