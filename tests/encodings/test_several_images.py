@@ -8,6 +8,7 @@ import pytest
 import torch
 from small_worlds import rows_of, tiny_module, wrapped
 
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.fourier import Fourier
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
@@ -16,7 +17,6 @@ from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.objectives.diversity import Diversity
 from synth.objectives.scores import Channel
-from synth.core.weighted_sum import WeightedSum
 from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 

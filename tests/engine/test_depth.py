@@ -11,6 +11,7 @@ from torch import Tensor
 
 from synth.core import Objective, Rows, ones
 from synth.core.network import OUTPUT, Network
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.pixels import Pixels
 from synth.encodings.several_images import SeveralImages
 from synth.engine import fitness
@@ -21,7 +22,6 @@ from synth.objectives.gram import GramMatch
 from synth.objectives.guided import Guided
 from synth.objectives.priors import TotalVariation
 from synth.objectives.scores import ClassScore
-from synth.core.weighted_sum import WeightedSum
 from synth.transforms.affine import Chain, Jitter
 
 LAYERS = ["conv2", "conv1", "pool2", "conv1"]  # read at relu2, relu1, pool2, relu1

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from synth.core import BoundObjective, Objective, Readout, Search
 from synth.core.network import OUTPUT, Network
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.fourier import Fourier
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
@@ -31,7 +32,6 @@ from synth.errors import InputError
 from synth.jobs.comparison import Comparison
 from synth.objectives.priors import TotalVariation
 from synth.objectives.scores import Channel, ClassScore
-from synth.core.weighted_sum import WeightedSum
 from synth.record.folder_record import FolderRecord
 from synth.record.result import read_result
 from synth.searches.genetic import Genetic

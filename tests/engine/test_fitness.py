@@ -25,12 +25,12 @@ from synth.core import (
     ones,
 )
 from synth.core.network import OUTPUT, Network
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.fourier import Fourier
 from synth.encodings.pixels import Pixels
 from synth.engine.fitness import EXACT_WIDTH, ImageProblem
 from synth.objectives.priors import L2, TotalVariation
 from synth.objectives.scores import Channel, ClassScore
-from synth.core.weighted_sum import WeightedSum
 from synth.transforms.affine import Chain, Jitter
 
 TARGETS = ["teapot", "lemon", "goldfish", 4, 1, 1, 0]

@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from synth.core import BoundObjective, Encoding, Genome, Images, Objective, Readout, Rows, ones
 from synth.core.network import OUTPUT, Network
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.pixels import Pixels
 from synth.engine.fitness import EXACT_WIDTH, ImageProblem
 from synth.objectives.scores import ClassScore
-from synth.core.weighted_sum import WeightedSum
 from synth.transforms.affine import Chain, Jitter
 
 TARGETS = ["teapot", "lemon", "goldfish", 4, 1]

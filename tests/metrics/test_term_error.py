@@ -10,6 +10,7 @@ from small_worlds import rows_of
 from synth import data
 from synth.core import Readout
 from synth.core.network import Network
+from synth.core.weighted_sum import WeightedSum
 from synth.encodings.canvas import canvas
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
@@ -18,7 +19,6 @@ from synth.metrics.term_error import TermError
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
-from synth.core.weighted_sum import WeightedSum
 from synth.record.folder_record import FolderRecord
 from synth.searches.gradient import Gradient
 

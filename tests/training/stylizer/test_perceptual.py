@@ -12,11 +12,11 @@ from torch import Tensor
 from synth import data
 from synth.core import Readout
 from synth.core.network import Network
+from synth.core.weighted_sum import WeightedSum
 from synth.errors import InputError
 from synth.objectives.features import FeatureMatch
 from synth.objectives.gram import GramMatch
 from synth.objectives.priors import TotalVariation
-from synth.core.weighted_sum import WeightedSum
 from synth.training.stylizer.perceptual import PerceptualLoss
 
 SIZE, LAYERS = (24, 16), ["conv1", "conv2"]
