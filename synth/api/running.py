@@ -23,6 +23,7 @@ from synth.core.network import Network
 from synth.errors import BrokenModule, InputError
 from synth.probes.probe import Probe
 from synth.record import progress
+from synth.record.job import Job
 from synth.record.memory_record import MemoryRecord
 
 log = logging.getLogger("synth")
@@ -67,25 +68,8 @@ def run(
         >>> result.images.shape
         torch.Size([2, 3, 64, 64])
     """
-    if isinstance(overrides, str):
-        raise InputError(f"overrides={overrides}: write a list of words, [{overrides!r}].")
-    if folder is not None and not str(folder):
-        raise InputError("folder: an empty name; write a folder, or None to keep it in memory.")
-    if network is not None:
-        settings["network"] = network
-    if "objective" in settings:
-        settings = _with_objective(settings)
-    words, objects = split(settings)
-    words = [f"recipe={recipe}", *words, *overrides]
-    with own_hydra(), _readable_errors(words):
-        command, by_key = command_from(words, objects)
-        with live.objects(by_key), _shown(progress):
-            if folder is not None:
-                run_in_folder(command, Path(folder), own_process=False)
-                return Result.of_folder(Path(folder))
-            record = MemoryRecord()
-            result = running.run_in_memory(command, record)
-            return Result(result, record, command)
+    call = {"network": network, "folder": folder, "overrides": overrides, "progress": progress}
+    return _run(recipe, Job, **call, **settings)
 
 
 @no_type_check
@@ -111,17 +95,44 @@ def probe(
     Raises:
         InputError: as `run`; also where the recipe is no probe.
     """
-    words = [f"recipe={name}"]
+    call = {"network": network, "folder": folder, "overrides": overrides, "progress": progress}
+    return _run(name, Probe, **call, **settings)
+
+
+@no_type_check
+def _run(
+    recipe: str,
+    kind: type[Job],
+    *,
+    network: Network | str | None,
+    folder: str | Path | None,
+    overrides: Sequence[str],
+    progress: bool,
+    **settings: Any,
+) -> Result:
+    """`run`, of a recipe whose job is of the class `kind`."""
+    if isinstance(overrides, str):
+        raise InputError(f"overrides={overrides}: write a list of words, [{overrides!r}].")
+    if folder is not None and not str(folder):
+        raise InputError("folder: an empty name; write a folder, or None to keep it in memory.")
+    if network is not None:
+        settings["network"] = network
+    if "objective" in settings:
+        settings = _with_objective(settings)
+    words, objects = split(settings)
+    words = [f"recipe={recipe}", *words, *overrides]
     with own_hydra(), _readable_errors(words):
-        target = str(command_from(words, {})[0].settings.get("_target_"))
-        is_probe = isinstance(kind := definition(target, "recipe"), type) and issubclass(
-            kind, Probe
-        )
-    if not is_probe:
-        raise InputError(f"{name}: a recipe, but no probe; write synth.run({name!r}, ...).")
-    return run(
-        name, network=network, folder=folder, overrides=overrides, progress=progress, **settings
-    )
+        command, by_key = command_from(words, objects)
+        target = definition(str(command.settings.get("_target_")), "recipe")
+        if kind is Probe and not (isinstance(target, type) and issubclass(target, Probe)):
+            raise InputError(f"{recipe}: a recipe, but no probe; write synth.run({recipe!r}, ...).")
+        with live.objects(by_key), _shown(progress):
+            if folder is not None:
+                run_in_folder(command, Path(folder), own_process=False)
+                return Result.of_folder(Path(folder))
+            record = MemoryRecord()
+            result = running.run_in_memory(command, record)
+            return Result(result, record, command)
 
 
 @no_type_check

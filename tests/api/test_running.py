@@ -266,3 +266,9 @@ def test_another_program_composes_with_hydra_as_before(network: Network, tmp_pat
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(tmp_path), version_base="1.3"):
         assert compose("config", overrides=["db=postgres"]).db.timeout == 9
+
+
+def test_a_probe_takes_pictures(network: Network) -> None:
+    images = torch.rand(2, 3, 16, 16)
+    result = synth.probe("saliency", network=network, images=images, progress=False)
+    assert [item.image for item in result.items] == ["000", "001"]
