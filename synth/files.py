@@ -97,20 +97,26 @@ def open_image(path: Path, where: str) -> Iterator[Image.Image]:
     Raises:
         InputError: it is none of `FORMATS`, or damaged, also where that shows in the block.
     """
-    with open_file(path, where) as file:
-        try:
-            with Image.open(file, formats=FORMATS) as image:
-                yield image
-        except (InputError, MemoryError):
-            raise
-        except UnidentifiedImageError as error:
-            raise InputError(f"{where}: not a picture ({', '.join(FORMATS)}).") from error
-        except Image.DecompressionBombError as error:
-            raise InputError(f"{where}: far too many pixels; scale it down first.") from error
-        except Exception as error:  # a damaged picture can raise an exception of any kind
-            raise InputError(
-                f"{where}: the picture is damaged or cut short ({first_line(error)})."
-            ) from error
+    with open_file(path, where) as file, decoded(file, where) as image:
+        yield image
+
+
+@contextmanager
+def decoded(file: BinaryIO, where: str) -> Iterator[Image.Image]:
+    """The picture in an open file, as `open_image` has that of a path."""
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            yield image
+    except (InputError, MemoryError):
+        raise
+    except UnidentifiedImageError as error:
+        raise InputError(f"{where}: not a picture ({', '.join(FORMATS)}).") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{where}: far too many pixels; scale it down first.") from error
+    except Exception as error:  # a damaged picture can raise an exception of any kind
+        raise InputError(
+            f"{where}: the picture is damaged or cut short ({first_line(error)})."
+        ) from error
 
 
 def check_folder(folder: Path, where: str, instead: str) -> None:

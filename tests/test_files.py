@@ -18,7 +18,7 @@ import synth
 from synth import data
 from synth.config.earlier import is_same_command
 from synth.config.identity import recorded_identity
-from synth.data.animation import animation, opened
+from synth.data.animation import animation
 from synth.data.class_folders import read_class_folders, read_folder
 from synth.errors import InputError
 from synth.files import FORMATS, files_below, open_file, open_image, path_of
@@ -60,8 +60,6 @@ def test_postscript_under_a_pictures_name_is_not_run(ghostscript: Path, tmp_path
     with pytest.raises(InputError, match="0 pictures are too few"):
         read_folder(folder, 16)
     with pytest.raises(InputError, match="not a picture"):
-        next(opened([path]))
-    with pytest.raises(InputError, match="not a picture"):
         FolderRecord(folder).read_back("x.png")
     assert animation(path) is None
     shown = find_picture(folder, "x.png")
@@ -73,7 +71,8 @@ def test_postscript_under_a_pictures_name_is_not_run(ghostscript: Path, tmp_path
 def test_pictures_have_one_opener() -> None:
     package = Path(synth.__file__).parent
     files = [path for path in package.rglob("*.py") if "Image.open(" in path.read_text("utf-8")]
-    assert files == [package / "files.py"]
+    # the contract tests are not part of what runs
+    assert [path for path in files if path.parent.name != "contract"] == [package / "files.py"]
 
 
 def test_formats_that_are_not_listed_are_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from synth.config.command import Command
 from synth.config.recording import record_configuration
 from synth.data.sheet import joined, sized
 from synth.errors import InputError
-from synth.files import open_image, open_regular, read_text
+from synth.files import decoded, open_image, open_regular, read_text
 from synth.gallery.page import build_run_page
 from synth.gallery.pictures import find_picture
 from synth.record.folder_record import STEPS, FolderRecord
@@ -172,7 +172,7 @@ class Result:
             if file in self._source.pictures:
                 return self._source.read_back(file)
             if file in self._source.files:
-                with Image.open(io.BytesIO(self._source.files[file])) as image:
+                with decoded(io.BytesIO(self._source.files[file]), file) as image:
                     return data.from_image(data.rgb(image))
         entry = find_picture(self._folder, file)
         if entry is None or entry.problem:

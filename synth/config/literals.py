@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -33,7 +34,8 @@ def literal(key: str, value: object) -> str:
     if isinstance(value, Real):
         return repr(float(value))
     if isinstance(value, str | Path):
-        return _quoted(str(value).replace("${", "\\${"))  # a text, and no reference to a key
+        # a text, and no reference to a key; backslashes before it stand for themselves
+        return _quoted(re.sub(r"(\\*)\$\{", r"\1\1\\${", str(value)))
     if isinstance(value, Sequence | set | range):
         return f"[{','.join(literal(key, entry) for entry in value)}]"
     raise InputError(
@@ -49,6 +51,6 @@ def _quoted(text: str) -> str:
     except (HydraException, RecursionError, ValueError):
         plain = False
     # a comma would make a sweep, and parentheses are functions
-    if plain and not set(text) & set(",()[]{}$"):
+    if plain and text and not set(text) & set(",()[]{}$"):
         return text
     return QuotedString(text, Quote.single).with_quotes()

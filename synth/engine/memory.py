@@ -61,8 +61,7 @@ def _gradient_bytes(network: Network, layers: Sequence[str], size: tuple[int, in
     values = sum(
         torch.Size(network.layers[name]).numel()
         for name in names[:depth]
-        if name != OUTPUT
-        and isinstance(network.part(name), (*CONVOLUTIONS, nn.Linear))
+        if name != OUTPUT and isinstance(network.part(name), (*CONVOLUTIONS, nn.Linear))
     )
     height, width = network.size_read(size)
     return values * height * width / (network.size[0] * network.size[1])

@@ -41,16 +41,16 @@ def test_a_few_inputs(synth: Synth, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_what_is_not_accepted_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     from benchmarks.abuse import inputs
-    from synth.cli import command
+    from synth.cli import jobs
 
-    def outcome(run: Callable[[Any], None], *words: str, is_number: bool = False) -> str:
-        monkeypatch.setattr(command, "run", run)
+    def outcome(run: Callable[[Any], object], *words: str, is_number: bool = False) -> str:
+        monkeypatch.setattr(jobs, "run", run)
         drawn = inputs.Drawn(["recipe=layers", "folder=out", *words], is_number)
         return inputs.run(drawn, tmp_path / "cwd")[0]
 
-    assert outcome(lambda _: None) == "ran"
-    assert outcome(lambda _: None, is_number=True) == "accepted nan"
+    assert outcome(lambda _: Path("out")) == "ran"
+    assert outcome(lambda _: Path("out"), is_number=True) == "accepted nan"
     assert outcome(lambda _: 1 / 0) == "tracebacks"
-    assert outcome(lambda _: None, "nope=1") == "refused in one line"
+    assert outcome(lambda _: Path("out"), "nope=1") == "refused in one line"
     monkeypatch.setattr(inputs, "PATIENCE", 0.5)
     assert outcome(lambda _: time.sleep(60)) == "hangs"

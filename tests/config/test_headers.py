@@ -9,6 +9,7 @@ import pytest
 from console import CONF
 
 from synth.config.headers import comments_of, header_of, read
+from synth.config.networks import offer_classifiers
 from synth.config.shorthand import WORDS, meaning_of
 from synth.contract.parts import unresolved
 
@@ -74,6 +75,7 @@ def test_a_recipe_says_what_it_does_after_whom_and_how_it_is_used(path: Path) ->
     for words in [together, *(example for example in examples if example not in plain)]:
         by_key = {word.partition("=")[0]: word for word in words}
         short = [by_key.pop(key) for key in WORDS if key in by_key]
+        offer_classifiers(CONF, words)
         tree = unresolved(f"recipe={name}", *by_key.values())
         assert all(meaning_of(word.partition("=")[0], tree) for word in short)
 
