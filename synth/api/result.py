@@ -249,7 +249,10 @@ class Result:
         return frame_of([self])
 
     def rows(self) -> list[dict[str, Json]]:
-        """The rows of `frame` as dictionaries; a single one without item where there are none."""
+        """The rows of `frame` as dictionaries; a single one without item where there are none.
+
+        What was chosen for the run stands under its key: ``encoding.epsilon``, ``seed``.
+        """
         recorded = self._recorded
         common: dict[str, Json] = {
             "recipe": recorded.recipe,
@@ -258,8 +261,9 @@ class Result:
             "encoding": recorded.encoding,
             "folder": None if isinstance(self._source, MemoryRecord) else str(self._source),
         }
+        chosen = dict(_chosen(word) for word in recorded.overrides or ())
         items = [item.to_dict() | {"passes": item.passes} for item in self.items]
-        return [common | item for item in items or [{}]]
+        return [chosen | common | item for item in items or [{}]]
 
     def sheet(self, across: int = 8) -> Image.Image:
         """The first pictures side by side over their labels, as a Pillow image.
@@ -367,6 +371,15 @@ def frame_of(results: Sequence[Result]) -> Any:
     except ImportError as error:
         raise InputError("frame(): needs pandas; pip install pandas, or read .items.") from error
     return pandas.DataFrame([row for result in results for row in result.rows()])
+
+
+def _chosen(word: str) -> tuple[str, Json]:
+    """Key and value of a word of a run; a number where it is one."""
+    key, _, value = word.partition("=")
+    try:
+        return key.lstrip("+~"), json.loads(value)
+    except ValueError:
+        return key.lstrip("+~"), value
 
 
 def _numbers(values: Sequence[float | None]) -> Tensor:

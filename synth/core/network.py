@@ -180,6 +180,12 @@ class Network(nn.Module):
         self.eval()
         self._readable: dict[tuple[tuple[int, int], str], bool] = {(size, OUTPUT): True}
 
+    def __repr__(self) -> str:
+        height, width = self.size
+        return (
+            f"<Network {self.name}: {height} x {width}, {len(self.classes)} classes, {self.device}>"
+        )
+
     @property
     def layers(self) -> Mapping[str, tuple[int, ...]]:
         """Names of the layers, in the order they run, with the shape of an image's activation.
@@ -332,7 +338,7 @@ class Network(nn.Module):
         Returns:
             For each name the layer's output, float32 [n, *layers[name]] at the network's own size.
         """
-        names = tuple(layers)
+        names = tuple(map(self.layer, layers))
         if not names:
             return {}
         module, inputs = (

@@ -34,6 +34,7 @@ def test_a_table_of_the_items(result: synth.Result) -> None:
     assert list(frame.recipe) == ["fooling_genetic"] * 2
     assert torch.allclose(torch.tensor(frame.confidence.to_list()), result.confidence)
     assert (frame.passes == frame.forwards).all()
+    assert list(frame["search.population"]) == [4, 4]
 
 
 def test_tensors_behind_the_pictures(result: synth.Result, tmp_path: Path) -> None:

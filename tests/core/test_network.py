@@ -189,7 +189,7 @@ def test_hooks_are_removed_after_an_error_and_foreign_hooks_stay(network: Networ
     own.remove()
     with pytest.raises(RuntimeError):
         network.read(torch.rand(1, 3, 1, 1), ("conv1", "fc"))
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match="layer=nowhere"):
         network.read(torch.rand(1, 3, 16, 16), ("conv1", "nowhere"))
     assert hooks_left(network) == 0
     torch.testing.assert_close(
