@@ -6,6 +6,7 @@ A named pipe or a device could block for ever, and Pillow hands PostScript to an
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 import stat
@@ -102,7 +103,7 @@ def open_image(path: Path, where: str) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def decoded(file: BinaryIO, where: str) -> Iterator[Image.Image]:
+def decoded(file: BinaryIO | io.BytesIO, where: str) -> Iterator[Image.Image]:
     """The picture in an open file, as `open_image` has that of a path."""
     try:
         with Image.open(file, formats=FORMATS) as image:
