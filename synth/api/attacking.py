@@ -71,10 +71,10 @@ def attack(
             raise InputError("epsilon=[]: name at least one radius.")
         folder = settings.pop("folder", None)
         each = [{} if folder is None else {"folder": Path(folder, f"{r:.6g}")} for r in radii]
-        given = {"method": method, "norm": norm, "target": target, **settings}
+        options = {"method": method, "norm": norm, "target": target, **settings}
         return Runs(
             [
-                attack(network, images, labels, epsilon=radius, **given, **place)
+                attack(network, images, labels, epsilon=radius, **options, **place)
                 for radius, place in zip(radii, each, strict=True)
             ]
         )

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from synth import data
+from synth.cli.completion import PICTURES
 from synth.config.literals import literal
 from synth.core import Part
 from synth.core.network import Network
@@ -17,8 +18,6 @@ from synth.data.arrays import picture_of, pictures_of
 from synth.errors import InputError
 
 ARRAYS = (Tensor, np.ndarray, Image.Image)
-# keys under which an array is a picture; one with an s, or style=, takes several
-PICTURES = ("image", "images", "style", "content", "guide", "start")
 
 
 def split(settings: Mapping[str, Any], path: str = "") -> tuple[list[str], dict[str, object]]:

@@ -223,7 +223,7 @@ def _check_answer(network: Network) -> None:
     raise InputError(f"network: {network.name} answers a grey image with NaN{reason}.")
 
 
-def _warn_of_normalisation(network: Network, given: bool) -> None:
+def _warn_of_normalisation(network: Network, normalises: bool) -> None:
     """Warns where images are certainly normalised twice, or likely not at all.
 
     Neither shows in the predictions for a few photographs: they stay plausible.
@@ -238,7 +238,7 @@ def _warn_of_normalisation(network: Network, given: bool) -> None:
             "mean and std out.",
             *(network.name, type(first).__name__),
         )
-    elif not inside and not given and len(network.classes) == IMAGENET_CLASSES:
+    elif not inside and not normalises and len(network.classes) == IMAGENET_CLASSES:
         log.warning(
             "%s is given without mean and std, so nothing is normalised; most classifiers of 1,000 "
             "classes were trained with mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225).",

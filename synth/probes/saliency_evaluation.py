@@ -18,6 +18,7 @@ from synth.core.randomness import key_of, uniform
 from synth.core.types import Images
 from synth.data.collection import Batch
 from synth.errors import InputError
+from synth.networks import path_similarity
 from synth.probes.attributions import colours
 from synth.probes.attributions.attribution import Attribution
 from synth.probes.attributions.fills import check_fill, fill
@@ -391,19 +392,8 @@ def rank_correlation(method: Attribution, first: Tensor, second: Tensor) -> Tens
 
     It is 0 where a map is constant.
     """
-    ranks = []
-    for values in (first, second):
-        magnitudes = method.maps(values).abs().flatten(1)
-        rank = torch.stack([_ranks(each) for each in magnitudes])
-        ranks.append(nn.functional.normalize(rank - rank.mean(1, keepdim=True), dim=1))
-    return (ranks[0] * ranks[1]).sum(1).float()
-
-
-def _ranks(values: Tensor) -> Tensor:
-    """Ranks of `values` [k], the mean rank where some are equal, as zeros of a map are."""
-    _, places, counts = values.unique(return_inverse=True, return_counts=True)
-    last = counts.cumsum(0).double()
-    return (last - (counts - 1) / 2)[places]
+    magnitudes = [method.maps(values).abs().flatten(1) for values in (first, second)]
+    return path_similarity.rank_correlation(*magnitudes).diagonal().nan_to_num(0.0)
 
 
 def _view(method: Attribution, image: Tensor, values: Tensor) -> Tensor:
