@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -10,16 +10,15 @@ from torch import Tensor
 from synth import data
 from synth.core.classes import Name
 from synth.core.network import OUTPUT, Network
-from synth.core.randomness import key_of
 from synth.core.types import Images
-from synth.data.collection import Batch
 from synth.errors import InputError
 from synth.probes.attributions import colours
+from synth.probes.attributions.explained import Explained
 from synth.probes.attributions.fills import check_fill, fill
-from synth.probes.attributions.maps import item_of, neurons_of, percent, tile
+from synth.probes.attributions.maps import item_of, percent, tile
 from synth.probes.attributions.score import Score
 from synth.probes.attributions.windows import Occluder, Windows
-from synth.probes.probe import Measurement, Probe, Tally
+from synth.probes.probe import Measurement, Probe
 from synth.record.record import Record
 from synth.record.result import Figure, Item
 
@@ -44,52 +43,34 @@ def drops(occluder: Occluder, images: Images, neurons: Tensor, cover: Images) ->
         return whole[:, None] - torch.stack([occluder(*part) for part in parts])
 
 
-class Drops(Tally):
+class Drops(Explained):
     """The drops of all pictures of a pass.
 
+    Args:
+        occluder: the score and the windows.
+        cover: name of what covers them.
+        names: as of `Explained`, like all that follows.
+        unit: the class or channel that is explained.
+        seed: of random numbers.
+
     Attributes:
-        values: float32 [n, windows], on the CPU, as all that follows.
-        neurons: int64 [n].
-        logits: float32 [n, classes].
-        read: which pictures have been read, bool [n].
+        values: float32 [n, windows], on the CPU.
     """
 
     def __init__(
-        self,
-        occluder: Occluder,
-        name: str,
-        unit: int | None,
-        keys: Tensor,
+        self, occluder: Occluder, cover: str, names: Sequence[str], unit: int | None, seed: int
     ) -> None:
-        self.occluder, self.name, self.unit, self.keys = occluder, name, unit, keys
-        count = len(keys)
-        self.values = torch.zeros(count, len(occluder.windows))
-        self.neurons = torch.zeros(count, dtype=torch.int64)
-        self.logits = torch.zeros(count, len(occluder.score.network.classes))
-        self.read = torch.zeros(count, dtype=torch.bool)
+        super().__init__(occluder.score, names, unit, seed, "occlusion")
+        self.occluder, self.cover = occluder, cover
+        self.values = torch.zeros(len(names), len(occluder.windows))
 
-    def add(self, batch: Batch, activations: Mapping[str, Tensor]) -> None:
-        score = self.occluder.score
-        images = batch.images.to(score.network.device)
-        neurons = neurons_of(score, images, activations[OUTPUT], self.unit)
-        keys = self.keys[batch.places].to(images.device)
-        cover = fill(self.name, images, score.network, keys)
-        self.values[batch.places] = drops(self.occluder, images, neurons, cover).cpu()
-        self.neurons[batch.places] = neurons.cpu()
-        self.logits[batch.places] = activations[OUTPUT].cpu()
-        self.read[batch.places] = True
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return {"values": self.values}
 
-    def state(self) -> dict[str, Tensor]:
-        return {
-            "values": self.values,
-            "neurons": self.neurons,
-            "logits": self.logits,
-            "read": self.read,
-        }
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        for name, own in self.state().items():
-            own.copy_(state[name])
+    def explain(self, places: Tensor, images: Images, neurons: Tensor, keys: Tensor) -> None:
+        cover = fill(self.cover, images, self.score.network, keys)
+        self.values[places] = drops(self.occluder, images, neurons, cover).cpu()
 
 
 class Occlusion(Probe):
@@ -147,11 +128,10 @@ class Occlusion(Probe):
 
     def measure(self, record: Record) -> Measurement:
         names = self.pictures.names
-        keys = torch.tensor([key_of("occlusion", self.seed, name) for name in names])
-        tally = Drops(Occluder(self.score, self.windows), self.fill, self.unit, keys)
+        tally = Drops(Occluder(self.score, self.windows), self.fill, names, self.unit, self.seed)
         # a picture has many windows: a small batch is a whole one, and checkpoints come in time
         self.scan(record, [OUTPUT], {"drops": tally}, batch=1)
-        places = tally.read.nonzero()[:, 0]
+        places = tally.places
         values = tally.values[places]
         maps = self.windows.spread(values)
         grids = values.view(-1, *self.windows.grid)
@@ -167,7 +147,9 @@ class Occlusion(Probe):
             item.file = record.picture(number, image, item.to_dict())
             items.append(item)
             if number < SHEETS:
-                figures.append(self._sheet(record, number, image, item, maps[number], keys[place]))
+                figures.append(
+                    self._sheet(record, number, image, item, maps[number], tally.keys[place])
+                )
         findings = {
             "pictures": len(items),
             "windows": len(self.windows),

@@ -16,16 +16,16 @@ from synth.core.classes import Name
 from synth.core.network import OUTPUT, Network
 from synth.core.randomness import key_of, uniform
 from synth.core.types import Images
-from synth.data.collection import Batch
 from synth.errors import InputError
 from synth.networks import path_similarity
 from synth.probes.attributions import colours
 from synth.probes.attributions.attribution import Attribution
+from synth.probes.attributions.explained import Explained
 from synth.probes.attributions.fills import check_fill, fill
-from synth.probes.attributions.maps import neurons_of, tile
+from synth.probes.attributions.maps import tile
 from synth.probes.attributions.methods import NAMES, RANDOM, methods_of, title
 from synth.probes.attributions.score import Score
-from synth.probes.probe import FOLDER, Measurement, Probe, Tally
+from synth.probes.probe import FOLDER, Measurement, Probe
 from synth.record.record import Record
 from synth.record.result import Figure, Json
 from synth.training.curves import INK, RULE
@@ -270,38 +270,29 @@ class SaliencyEvaluation(Probe):
         return self.save_sheet(record, 0, parts, len(shares) + 1, caption)
 
 
-class Curves(Tally):
+class Curves(Explained):
     """Deletion and insertion curves of all pictures of a pass.
+
+    Args:
+        probe: whose score, methods and fills are measured.
 
     Attributes:
         values: probabilities, float32 [2, methods, n, levels + 1], on the CPU.
-        neurons: the classes, int64 [n].
-        read: which pictures have been read, bool [n].
     """
 
     def __init__(self, probe: SaliencyEvaluation) -> None:
-        self.score, self.methods, self.unit = probe.score, probe.methods, probe.unit
-        self.probability = Score(probe.network, OUTPUT, "probability")
-        self.fills, self.levels = probe.fills, probe.levels
         names = probe.pictures.names
-        self.keys = torch.tensor([key_of("attribution", probe.seed, name) for name in names])
+        super().__init__(probe.score, names, probe.unit, probe.seed, "attribution")
+        self.probability = Score(probe.network, OUTPUT, "probability")
+        self.methods, self.fills, self.levels = probe.methods, probe.fills, probe.levels
         self.values = torch.zeros(2, len(self.methods), len(names), self.levels + 1)
-        self.neurons = torch.zeros(len(names), dtype=torch.int64)
-        self.read = torch.zeros(len(names), dtype=torch.bool)
 
     @property
-    def places(self) -> Tensor:
-        """Of the pictures that have been read, int64."""
-        return self.read.nonzero()[:, 0]
+    def tensors(self) -> dict[str, Tensor]:
+        return {"values": self.values}
 
-    # the pass is made in inference mode, which knows no gradients
-    @torch.inference_mode(False)
-    def add(self, batch: Batch, activations: Mapping[str, Tensor]) -> None:
-        network = self.score.network
-        images = batch.images.to(network.device)
-        neurons = neurons_of(self.score, images, activations[OUTPUT], self.unit)
-        keys = self.keys[batch.places].to(images.device)
-        cover, start = (fill(name, images, network, keys) for name in self.fills)
+    def explain(self, places: Tensor, images: Images, neurons: Tensor, keys: Tensor) -> None:
+        cover, start = (fill(name, images, self.score.network, keys) for name in self.fills)
         ends = torch.stack([self.probability(each, neurons) for each in (images, cover, start)])
         for row, method in enumerate(self.methods.values()):
             maps = method.maps(method(self.score, images, neurons, keys))
@@ -309,9 +300,7 @@ class Curves(Tally):
                 inner = self._inner(maps, top, rest, neurons)
                 first, last = (ends[0], ends[1]) if kind == 0 else (ends[2], ends[0])
                 curve = torch.cat([first[:, None], inner, last[:, None]], 1)
-                self.values[kind, row, batch.places] = curve.cpu()
-        self.neurons[batch.places] = neurons.cpu()
-        self.read[batch.places] = True
+                self.values[kind, row, places] = curve.cpu()
 
     @torch.inference_mode()
     def _inner(self, maps: Tensor, top: Images, rest: Images, neurons: Tensor) -> Tensor:
@@ -327,13 +316,6 @@ class Curves(Tally):
                 mixed = torch.where(strongest, top[picture], rest[picture])
                 scores.append(self.probability(mixed, neurons[picture].expand(len(part))))
         return torch.cat(scores).view(len(maps), -1)
-
-    def state(self) -> dict[str, Tensor]:
-        return {"values": self.values, "neurons": self.neurons, "read": self.read}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        for name, own in self.state().items():
-            own.copy_(state[name])
 
 
 def interval(values: Tensor, seed: int = 0) -> tuple[float, float]:

@@ -11,19 +11,17 @@ from torch import Tensor
 from synth import data
 from synth.core.network import OUTPUT
 from synth.core.prediction import NO_CLASS, label, predictions
-from synth.core.randomness import key_of
 from synth.core.types import Images
-from synth.data.collection import Batch
 from synth.data.sheet import sized
 from synth.probes.attributions.attribution import Attribution
+from synth.probes.attributions.explained import Explained
 from synth.probes.attributions.score import Score
-from synth.probes.probe import Tally
 from synth.record.result import Item
 
 SIDE = 448  # pixels of a picture in a sheet
 
 
-class Maps(Tally):
+class Maps(Explained):
     """Maps of several methods.
 
     Args:
@@ -37,9 +35,6 @@ class Maps(Tally):
     Attributes:
         maps: float32 [methods, n, h, w], on the CPU, as all that follows.
         values: float32 [methods, at most `colours`, 3, h, w].
-        neurons: int64 [n].
-        logits: float32 [n, classes].
-        read: which pictures have been read, bool [n].
     """
 
     def __init__(
@@ -51,63 +46,22 @@ class Maps(Tally):
         seed: int = 0,
         colours: int = 0,
     ) -> None:
-        self.score, self.methods, self.unit = score, methods, unit
-        self.keys = torch.tensor([key_of("attribution", seed, name) for name in names])
+        super().__init__(score, names, unit, seed, "attribution")
+        self.methods = methods
         count, size = len(names), score.network.size
         self.maps = torch.zeros(len(methods), count, *size)
         self.values = torch.zeros(len(methods), min(colours, count), 3, *size)
-        self.neurons = torch.zeros(count, dtype=torch.int64)
-        self.logits = torch.zeros(count, len(score.network.classes))
-        self.read = torch.zeros(count, dtype=torch.bool)
 
     @property
-    def places(self) -> Tensor:
-        """Of the pictures that have been read, int64."""
-        return self.read.nonzero()[:, 0]
+    def tensors(self) -> dict[str, Tensor]:
+        return {"maps": self.maps, "values": self.values}
 
-    # the pass is made in inference mode, which knows no gradients
-    @torch.inference_mode(False)
-    def add(self, batch: Batch, activations: Mapping[str, Tensor]) -> None:
-        images = batch.images.to(self.score.network.device)
-        neurons = neurons_of(self.score, images, activations[OUTPUT], self.unit)
-        keys = self.keys[batch.places].to(images.device)
-        coloured = batch.places < self.values.shape[1]
+    def explain(self, places: Tensor, images: Images, neurons: Tensor, keys: Tensor) -> None:
+        coloured = places < self.values.shape[1]
         for row, method in enumerate(self.methods.values()):
             values = method(self.score, images, neurons, keys)
-            self.maps[row, batch.places] = method.maps(values).cpu()
-            self.values[row, batch.places[coloured]] = values[coloured].cpu()
-        self.neurons[batch.places] = neurons.cpu()
-        self.logits[batch.places] = activations[OUTPUT].cpu()
-        self.read[batch.places] = True
-
-    def state(self) -> dict[str, Tensor]:
-        return {
-            "maps": self.maps,
-            "values": self.values,
-            "neurons": self.neurons,
-            "logits": self.logits,
-            "read": self.read,
-        }
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        for name, own in self.state().items():
-            own.copy_(state[name])
-
-
-def neurons_of(score: Score, images: Images, logits: Tensor, unit: int | None) -> Tensor:
-    """The neurons that are explained, int64 [n].
-
-    Args:
-        score: what is explained.
-        images: [n, 3, h, w].
-        logits: of them.
-        unit: the class or channel; None for each picture's strongest.
-    """
-    if score.layer != OUTPUT:
-        return score.neurons(images, unit)
-    if unit is None:
-        return logits.argmax(1)
-    return torch.full((len(images),), unit, device=images.device)
+            self.maps[row, places] = method.maps(values).cpu()
+            self.values[row, places[coloured]] = values[coloured].cpu()
 
 
 def item_of(score: Score, name: str, logits: Tensor, neuron: int) -> Item:
