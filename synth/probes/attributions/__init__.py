@@ -9,6 +9,7 @@ of the pixels out. `methods` has them by name, `score` what they explain.
     rise         Rise: random masks, without a gradient
     random_map   RandomMap: the floor that a method has to beat
 
+    explained    the base class of what a pass keeps of each picture that is explained
     fills        what takes the place of covered pixels
     colours      attributions as pictures
 """
@@ -16,6 +17,7 @@ of the pixels out. `methods` has them by name, `score` what they explain.
 __all__ = [
     "attribution",
     "colours",
+    "explained",
     "fills",
     "grad_cam",
     "gradients",
