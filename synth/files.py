@@ -6,10 +6,12 @@ A named pipe or a device could block for ever, and Pillow hands PostScript to an
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import logging
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -31,6 +33,17 @@ KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+
+
+def find_modules_here() -> None:
+    """Lets modules in the current folder be imported, as ``python -m`` does.
+
+    It comes last: nothing there hides a module which is installed.
+    """
+    folder = os.getcwd()
+    if folder not in sys.path and "" not in sys.path:
+        sys.path.append(folder)
+        importlib.invalidate_caches()
 
 
 def path_of(source: str | Path, word: str) -> Path:

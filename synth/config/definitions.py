@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
-import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pkgutil import iter_modules
@@ -19,6 +17,7 @@ from hydra.utils import get_object
 
 from synth.config.plugins import plugin_of
 from synth.errors import BrokenModule, InputError, nearest
+from synth.files import find_modules_here
 from synth.record.renames import CLASSES
 
 
@@ -102,15 +101,8 @@ def own_definition(target: str, key: str) -> Callable[..., object]:
 
 
 def _foreign(target: str, key: str) -> Callable[..., object]:
-    """A class or function of the user's, or of a plug-in.
-
-    Its module may stand in the current folder. That comes last: nothing there hides a module which
-    is installed.
-    """
-    folder = os.getcwd()
-    if folder not in sys.path and "" not in sys.path:
-        sys.path.append(folder)
-        importlib.invalidate_caches()
+    """A class or function of the user's, or of a plug-in; its module may be in this folder."""
+    find_modules_here()
     word = f"{key}={target}"
     try:
         value = _imported(target, word)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, no_type_check
 
@@ -23,7 +21,7 @@ from synth.core.hardware import is_out_of_memory
 from synth.core.network import Network, copied
 from synth.data.sizes import Size, size_of
 from synth.errors import BrokenModule, InputError, first_line, nearest
-from synth.files import path_of
+from synth.files import find_modules_here, path_of
 from synth.networks import weights_io
 from synth.networks.class_names import classes_of
 from synth.networks.random_weights import RANDOM, draw, seeded
@@ -152,9 +150,7 @@ def _function(path: str) -> Callable[..., object]:
     place, _, attribute = path.partition(":") if ":" in path else path.rpartition(".")
     if not place or not attribute:
         raise InputError(f"{where}: write package.file:function.")
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.append(os.getcwd())  # last, so that nothing in it hides what is installed
-        importlib.invalidate_caches()
+    find_modules_here()
     try:
         file = importlib.import_module(place)
     except (Exception, SystemExit) as error:
