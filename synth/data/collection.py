@@ -62,10 +62,13 @@ class Collection:
         self._sources: list[Source] = list(paths or ([source] if single else source))
         if not self._sources:
             raise InputError(f"{word}=[]: name at least one picture.")
-        if not self._optional:
-            self._sources = [picture(each, word) for each in self._sources]
-        self.names = [_name(each) for each in self._sources]
-        self.folders = [_folder(each) for each in self._sources]
+        self.names: list[str] = []
+        self.folders: list[str] = []
+        for each in self._sources:
+            # those that are named are opened once, for errors before the work begins, and forgotten
+            name, folder = _place(each) if self._optional else _place(picture(each, word))
+            self.names.append(name)
+            self.folders.append(folder)
         self.skipped: list[int] = []
 
     def __len__(self) -> int:
@@ -135,9 +138,8 @@ class Collection:
             )
 
 
-def _name(source: Source) -> str:
-    return source.name if isinstance(source, Picture) else Path(source).name
-
-
-def _folder(source: Source) -> str:
-    return source.folder if isinstance(source, Picture) else Path(source).absolute().parent.name
+def _place(source: Source) -> tuple[str, str]:
+    """The names of a picture and of its folder."""
+    if isinstance(source, Picture):
+        return source.name, source.folder
+    return Path(source).name, Path(source).absolute().parent.name

@@ -173,22 +173,13 @@ class Probe(Job):
                         else "",
                     )
                     raise KeyboardInterrupt
-        self._passes[title] = {
-            f"{title}.{name}.{key}": value
-            for name, tally in tallies.items()
-            for key, value in tally.state().items()
-        }
+        self._passes[title] = _states(title, tallies)
 
     def _checkpoint(
         self, record: Record, title: str, tallies: Mapping[str, Tally], done: int
     ) -> None:
-        tensors = {
-            f"{title}.{name}.{key}": value.cpu()
-            for name, tally in tallies.items()
-            for key, value in tally.state().items()
-        }
-        for earlier in self._passes.values():
-            tensors |= {key: value.cpu() for key, value in earlier.items()}
+        states = [_states(title, tallies), *self._passes.values()]
+        tensors = {key: value.cpu() for state in states for key, value in state.items()}
         about = {"title": title, "pictures": done, "passes": [*self._passes]}
         record.checkpoint(tensors, {**about, "skipped": self.pictures.skipped})
 
@@ -240,4 +231,13 @@ def by_layer(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
         name if len(tensors) == 1 else f"{layer}.{name}": value
         for layer, named in tensors.items()
         for name, value in named.items()
+    }
+
+
+def _states(title: str, tallies: Mapping[str, Tally]) -> dict[str, Tensor]:
+    """The states of the tallies of a pass, by the names that they have in a checkpoint."""
+    return {
+        f"{title}.{name}.{key}": value
+        for name, tally in tallies.items()
+        for key, value in tally.state().items()
     }
