@@ -90,8 +90,7 @@ class FolderRecord(Record):
     # -- steps -----------------------------------------------------------------------------------
 
     def steps(self, lines: Sequence[Mapping[str, Json]]) -> None:
-        mark = {"contender": self.part} if self.part else {}
-        text = "".join(dumps({**line, **mark}) + "\n" for line in lines)
+        text = "".join(dumps(self._marked(line)) + "\n" for line in lines)
         with (
             self._disk(),
             open(self._steps, "a", encoding="utf-8", opener=without_waiting) as file,
@@ -103,7 +102,7 @@ class FolderRecord(Record):
     def picture(
         self, number: int, image: Tensor, about: Mapping[str, Json], folder: str = "images"
     ) -> str:
-        name = f"{folder}/{self.first + number:03d}.png"
+        name = self._picture_name(number, folder)
         self.save_picture(name, image, about)
         return name
 
@@ -130,7 +129,7 @@ class FolderRecord(Record):
             return data.from_image(image.convert("RGB"))
 
     def tensors(self, name: str, tensors: Mapping[str, Tensor]) -> str:
-        file = f"{name}_{self.part}.safetensors" if self.part else f"{name}.safetensors"
+        file = self._tensors_name(name)
         with self._disk():
             write_atomically(self.folder / file, marked(tensors))
         return file

@@ -74,13 +74,12 @@ class MemoryRecord(Record):
         return MemoryRecord(part, first, self)
 
     def steps(self, lines: Sequence[Mapping[str, Json]]) -> None:
-        mark = {"contender": self.part} if self.part else {}
-        self.lines.extend({**line, **mark} for line in lines)
+        self.lines.extend(map(self._marked, lines))
 
     def picture(
         self, number: int, image: Tensor, about: Mapping[str, Json], folder: str = "images"
     ) -> str:
-        name = f"{folder}/{self.first + number:03d}.png"
+        name = self._picture_name(number, folder)
         self.pictures[name] = (data.levels(image), dict(about))
         return name
 
@@ -88,7 +87,7 @@ class MemoryRecord(Record):
         return self.pictures[name][0].float().div_(255.0)
 
     def tensors(self, name: str, tensors: Mapping[str, Tensor]) -> str:
-        file = f"{name}_{self.part}.safetensors" if self.part else f"{name}.safetensors"
+        file = self._tensors_name(name)
         self.saved_tensors[file] = {key: value.detach().cpu() for key, value in tensors.items()}
         return file
 

@@ -22,9 +22,23 @@ class Record(ABC):
 
     Attributes:
         part: name of the experiment where it is one of several; its lines of steps are marked.
+        first: number of the first image.
     """
 
     part: str | None = None
+    first: int = 0
+
+    def _marked(self, line: Mapping[str, Json]) -> dict[str, Json]:
+        """A record of a step, with the experiment where there are several."""
+        return {**line, "contender": self.part} if self.part else dict(line)
+
+    def _picture_name(self, number: int, folder: str) -> str:
+        """The path of an image within the run folder."""
+        return f"{folder}/{self.first + number:03d}.png"
+
+    def _tensors_name(self, name: str) -> str:
+        """The file of some tensors, marked with the experiment where there are several."""
+        return f"{name}_{self.part}.safetensors" if self.part else f"{name}.safetensors"
 
     @property
     @abstractmethod
