@@ -24,8 +24,9 @@ import torch
 
 import synth
 from synth.core.network import Network
-from synth.probes.patches import Patches, Strongest
+from synth.probes.patches import Patches
 from synth.probes.probe import BATCH
+from synth.probes.strongest import Strongest
 from synth.record import progress
 from synth.record.memory_record import MemoryRecord
 

@@ -18,8 +18,9 @@ from synth.core.network import Network
 from synth.errors import InputError
 from synth.networks.receptive_field import receptive_fields
 from synth.probes.activations import Activations
-from synth.probes.patches import Patches, _LayerPatches, _Top
+from synth.probes.patches import Patches
 from synth.probes.probe import Probe
+from synth.probes.strongest import LayerPatches, Top
 from synth.record.folder_record import FolderRecord
 from synth.record.memory_record import MemoryRecord
 
@@ -143,8 +144,9 @@ def test_a_planted_feature_is_found_where_it_is(tmp_path: Path) -> None:
 
 def test_patches_at_the_border_are_grey_beyond_it(network: Network, folder: Path) -> None:
     probe = Patches(network, str(folder), "conv1", k=1, steps=0)
-    top = _Top.empty(8, 1, network.device)
-    patches = _LayerPatches(probe, "conv1", top, receptive_fields(network)["conv1"])
+    top = Top.empty(8, 1, network.device)
+    field = receptive_fields(network)["conv1"]
+    patches = LayerPatches(network, probe.pictures, "conv1", top, field)
     image = torch.rand(3, 16, 16)
     corner = patches.cropped(image, 0)
     assert torch.equal(corner[:, 1:, 1:], image[:, :2, :2])
