@@ -13,6 +13,7 @@ To add one, write a function that returns a `Network` in one file of this folder
     googlenet       torchvision in torchvision.py: GoogLeNet (Inception v1), ImageNet
     mini_alexnet    bundled in bundled.py: AlexNet for 64x64 images, trained weights in the package
     mini_resnet     bundled in bundled.py: a small ResNet for 64x64 images
+    linear          bundled in bundled.py: a linear classifier on pixels, trained by the user
     module          module in module.py: a module of your own, by network.path=my_package.nets:make
     resnet50        torchvision in torchvision.py: ResNet-50, ImageNet
     squeezenet1_1   torchvision in torchvision.py: SqueezeNet 1.1, ImageNet
@@ -31,6 +32,7 @@ Beside the loaders:
     weights_io.py      safetensors and torch state dicts, read without executing what they hold
     metadata.py        what a classifier's weights file says of classes, size and normalisation
     module.py          any nn.Module, given in Python or by a path to code
+    directions.py      vectors of a layer's channels, from a file, read like channels
     reading.py         logits and activations of many images, batch by batch
     receptive_field.py the pixels that the units of each layer see
     path_similarity.py rank correlations of two pictures' activations, layer by layer
@@ -43,6 +45,7 @@ __all__ = [
     "architectures",
     "bundled",
     "class_names",
+    "directions",
     "generator",
     "metadata",
     "module",

@@ -35,8 +35,8 @@ def bundled(
 
     Args:
         name: an architecture of `synth.networks.architectures`.
-        weights: a file written by ``recipe=train_classifier``; by default the one in the package.
-            It carries its own classes, size and normalisation.
+        weights: a file written by ``recipe=train_classifier``; by default the one in the package,
+            where there is one. It carries its own classes, size and normalisation.
         device: ``auto``, ``cpu``, ``cuda:0``.
         precision: of what searches read: ``auto``, ``float32`` or ``bfloat16``.
         fit: whether images of another size are scaled to the network's.
@@ -46,6 +46,11 @@ def bundled(
     """
     architectures.builder(name, "network.name")  # an unknown name is reported before a lost file
     path = BOX / f"{name}.safetensors" if weights is None else path_of(weights, "network.weights")
+    if weights is None and not path.exists():
+        raise InputError(
+            f"network.weights: {name} comes without weights; train some, synth train_classifier "
+            f"architecture={name} images=FOLDER, and write network.weights=FILE."
+        )
     return _load(name, path, weights_io.modified(path), device, precision, fit)
 
 
@@ -55,7 +60,7 @@ def _load(name: str, path: Path, _changed: int, device: str, precision: str, fit
     about = classifier_metadata(metadata, path)
 
     def build() -> nn.Module:
-        return architectures.builder(name)(classes=len(about.classes))
+        return architectures.builder(name, size=about.size)(classes=len(about.classes))
 
     module = weights_io.built(build, state, path, name)
     _check_size(build, about, path, name)

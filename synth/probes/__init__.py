@@ -7,6 +7,8 @@ a class in a file of this folder and ``conf/recipe/NAME.yaml`` that names it.
 In conf/recipe:
 
     activations          Activations in activations.py: maps of layers, statistics of channels
+    directions           Directions in directions.py: PCA, NMF and k-means of a layer's activations
+    filters              Filters in filters.py: the weights of layers, beside what they respond to
     layers               Layers in layers.py: the layers of a network, in order
     natural_statistics   MeasureNaturalStatistics in natural_statistics.py: mean and deviation of
                          every unit over natural pictures
@@ -21,6 +23,9 @@ What is attributed to pixels, and how, is in the folder attributions.
 __all__ = [
     "activations",
     "attributions",
+    "decomposition",
+    "directions",
+    "filters",
     "layers",
     "natural_statistics",
     "occlusion",
@@ -28,4 +33,5 @@ __all__ = [
     "probe",
     "saliency",
     "saliency_evaluation",
+    "strongest",
 ]

@@ -181,26 +181,12 @@ class LayerPatches:
         return bool(self.top.values[unit, slot] > 0)
 
     def box_of(self, spot: int | None) -> tuple[int, int, int, int]:
-        """What is seen from a place of the map, or from its middle; may exceed the border.
-
-        Along an axis on which the field is as long as the picture, it is the whole picture.
-        """
-        rows, columns = len(self.field.rows), len(self.field.columns)
-        row, column = (rows // 2, columns // 2) if spot is None else divmod(spot, columns)
-        top, left, bottom, right = self.field.box(row, column)
-        height, width = self.size
-        if bottom - top >= height:
-            top, bottom = 0, height
-        if right - left >= width:
-            left, right = 0, width
-        return top, left, bottom, right
+        """What is seen from a place of the map, or from its middle; may exceed the border."""
+        return box_of(self.field, spot)
 
     def cropped(self, image: Tensor, spot: int | None) -> Tensor:
         """What a unit sees of an image [3, h, w]; grey beyond the border."""
-        top, left, bottom, right = self.box_of(spot)
-        height, width = self.size
-        margins = (-left, right - width, -top, bottom - height)  # negative ones cut
-        return functional.pad(image, margins, value=GREY)
+        return cropped(image, self.field, spot)
 
     def image(self, unit: int, slot: int) -> Tensor:
         """The whole picture in a slot, as the network reads it."""
@@ -230,3 +216,32 @@ class LayerPatches:
             torch.stack(images) if images else torch.zeros(0, 3, *self.size),
             torch.tensor(boxes, dtype=torch.int64).reshape(-1, 4),
         )
+
+
+def box_of(field: ReceptiveField, spot: int | None = None) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right of what is seen from a place of the map, or from its middle.
+
+    It may exceed the border. Along an axis on which the field is as long as the picture, it is the
+    whole picture.
+
+    Args:
+        field: what the units see.
+        spot: number of the place, row by row; None for the middle.
+    """
+    rows, columns = len(field.rows), len(field.columns)
+    row, column = (rows // 2, columns // 2) if spot is None else divmod(spot, columns)
+    top, left, bottom, right = field.box(row, column)
+    height, width = field.size
+    if bottom - top >= height:
+        top, bottom = 0, height
+    if right - left >= width:
+        left, right = 0, width
+    return top, left, bottom, right
+
+
+def cropped(image: Tensor, field: ReceptiveField, spot: int | None = None) -> Tensor:
+    """What is seen of an image [3, h, w] from a place of the map, or its middle; grey beyond it."""
+    top, left, bottom, right = box_of(field, spot)
+    height, width = field.size
+    margins = (-left, right - width, -top, bottom - height)  # negative ones cut
+    return functional.pad(image, margins, value=GREY)

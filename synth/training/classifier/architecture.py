@@ -17,18 +17,19 @@ from synth.training.classifier.weights import ClassName, Description
 log = logging.getLogger(__name__)
 
 
-def builder_of(architecture: str | Builder) -> tuple[str, Builder]:
+def builder_of(architecture: str | Builder, size: int = 64) -> tuple[str, Builder]:
     """The name of an architecture and its builder.
 
     Args:
         architecture: name of an architecture of `synth.networks.architectures`, or a function with
             their parameters, ``classes`` and ``dropout``.
+        size: side of the pictures, for an architecture that is made for one size.
 
     Raises:
         InputError: for a name that does not exist; the nearest ones are offered.
     """
     if isinstance(architecture, str):
-        return architecture, architectures.builder(architecture)
+        return architecture, architectures.builder(architecture, size=(size, size))
     inner = getattr(architecture, "func", architecture)  # what a functools.partial holds
     return getattr(inner, "__name__", type(inner).__name__), architecture
 

@@ -123,7 +123,7 @@ class TrainClassifier(Trainer):
         self.validation = optional_path(validation, "validation")
         self.holdout = holdout
         self.size = size
-        self.architecture, self.builder = builder_of(architecture)
+        self.architecture, self.builder = builder_of(architecture, size)
         self.rate = float(rate)
         self.momentum = float(momentum)
         self.weight_decay = float(weight_decay)
