@@ -7,17 +7,21 @@ for a mistake. Both are left out here while Hydra composes, before what the user
 
 Hydra has no public place for this: its loader is replaced by one that differs in three methods.
 Nor has it one for the mode, for which it composes everything once more; that is left out, too,
-where nobody can have set one.
+where nobody can have set one. Nor does it remember what it has read: where all files are ours,
+which do not change while a process runs, a file is parsed once, and parts that were composed once
+are copied, so that a point of a sweep, which differs from the others in numbers, is composed in
+less than half the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy, deepcopy
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from hydra._internal import config_loader_impl, defaults_list
+from hydra._internal import config_loader_impl, config_repository, defaults_list
 from hydra._internal import hydra as hydra_app
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.types import Override
@@ -41,6 +45,27 @@ def _is_ours(repository: Any) -> bool:
     return any(
         str(source.path).removeprefix("file://") in _conf for source in repository.get_sources()
     )
+
+
+def _is_ours_alone(repository: Any) -> bool:
+    """Whether they are read from there and from nowhere else, but for Hydra's own."""
+    providers = {source.provider for source in repository.get_sources()}
+    return _is_ours(repository) and providers <= OURS
+
+
+class _Repository(config_repository.CachingConfigRepository):
+    """Hydra's files of one composition; ours are parsed once for all."""
+
+    _parsed: ClassVar[dict[str, ConfigResult | None]] = {}
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        if not _is_ours_alone(self):
+            return super().load_config(config_path)
+        if config_path not in self.cache:
+            if config_path not in self._parsed:
+                self._parsed[config_path] = self.delegate.load_config(config_path)
+            self.cache[config_path] = deepcopy(self._parsed[config_path])  # nodes are moved
+        return self.cache[config_path]
 
 
 class _Overrides(defaults_list.Overrides):
@@ -67,6 +92,8 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
 
     _own: Callable[[], dict[str, str]]  # the option of each package, as the recipes choose them
     _chosen: dict[str, str]  # with what the user chose
+    _recipes: list[str | None]  # the words that choose recipes
+    _composed: ClassVar[dict[str, Config]] = {}  # by the files and the recipes
 
     def _parse_overrides_and_create_caching_repo(
         self, config_name: str | None, overrides: list[str]
@@ -83,13 +110,19 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
             return _options(chosen.defaults)
 
         self._own = dict if recipes == groups else own
+        self._recipes = [override.input_line for override in recipes]
         return parsed, repo
 
     def _compose_config_from_defaults_list(
         self, defaults: list[ResultDefault], repo: Any
     ) -> Config:
         self._chosen = _options(defaults)
-        return super()._compose_config_from_defaults_list(defaults, repo)
+        if not _is_ours_alone(repo):
+            return super()._compose_config_from_defaults_list(defaults, repo)
+        key = f"{defaults} {self._recipes}"
+        if key not in self._composed:
+            self._composed[key] = super()._compose_config_from_defaults_list(defaults, repo)
+        return deepcopy(self._composed[key])
 
     def _load_single_config(self, default: ResultDefault, repo: Any) -> ConfigResult:
         result = super()._load_single_config(default, repo)
@@ -98,6 +131,7 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
             for package, option in self._own().items():
                 if self._chosen.get(package) != option:
                     common = COMMON.get(option.partition("/")[0])
+                    result = copy(result)  # the loaded one is used again
                     result.config = _without(result.config, package, common)
         return result
 
@@ -106,12 +140,7 @@ class _Hydra(hydra_app.Hydra):
     """Hydra, which composes for its mode only where the user's words or files may set one."""
 
     def get_mode(self, config_name: str | None, overrides: list[str]) -> Any:
-        providers = {source.provider for source in self.config_loader.get_sources()}
-        if (
-            _is_ours(self.config_loader)
-            and providers <= OURS
-            and not any("hydra" in word for word in overrides)
-        ):
+        if _is_ours_alone(self.config_loader) and not any("hydra" in word for word in overrides):
             return None
         return super().get_mode(config_name, overrides)
 
@@ -120,6 +149,7 @@ def install(conf: Path) -> None:
     """From here on Hydra composes what is in the folder `conf` with the loader of this module."""
     _conf.append(str(conf))
     defaults_list.Overrides = _Overrides  # type: ignore[misc]
+    config_loader_impl.CachingConfigRepository = _Repository  # type: ignore[misc]
     hydra_app.ConfigLoaderImpl = _Loader  # type: ignore[misc]
     hydra_app.Hydra = _Hydra  # type: ignore[misc]
 

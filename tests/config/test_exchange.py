@@ -111,6 +111,22 @@ def test_a_part_that_the_new_search_lacks_is_refused() -> None:
         unresolved("recipe=fooling_genetic", "search=gradient", "search/mate=uniform")
 
 
+def test_what_is_remembered_is_not_changed_by_words() -> None:
+    first = unresolved("recipe=class_ascent", "seed=3")
+    changed = unresolved("recipe=class_ascent", "search.rate=0.125", "+search.more={a: 1}")
+    assert changed["search"]["rate"] == 0.125
+    assert unresolved("recipe=class_ascent", "seed=3") == first
+
+
+def test_files_of_other_folders_are_read_each_time(tmp_path: Path) -> None:
+    (tmp_path / "recipe").mkdir()
+    words = "recipe=mine", f"hydra.searchpath=['file://{tmp_path}']"
+    for rate in (0.5, 0.25):
+        text = f"# @package _global_\ndefaults: [class_ascent]\nsearch: {{rate: {rate}}}\n"
+        (tmp_path / "recipe/mine.yaml").write_text(text, encoding="utf-8")
+        assert unresolved(*words)["search"]["rate"] == rate
+
+
 @pytest.mark.parametrize("by_file", [False, True], ids=["by word", "by file"])
 def test_hydras_mode_can_be_set_by_a_word_or_a_file(by_file: bool, synth: Synth) -> None:
     """Only where there is such a word or file does Hydra compose for its mode."""
