@@ -20,6 +20,8 @@ module         what it is
 `archive`      the cells of a MAP-Elites archive over time
 `heatmap`      the archive as a confidence map
 `lineage`      the film strip of an elite's ancestors
+`map_page`     the page of a map of pictures
+`templating`   the templates
 `inline`       escaping of untrusted text
 `page`         the whole page
 `templates/`   Jinja templates, style sheets and scripts

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from synth.errors import InputError, printable
 from synth.gallery.about import about_of
@@ -21,6 +15,7 @@ from synth.gallery.curves import ITEMS, charts_of, item_curves, term_charts
 from synth.gallery.folder import Figure, Run
 from synth.gallery.heatmap import HeatMap, heat_map_of
 from synth.gallery.inline import inline_json
+from synth.gallery.map_page import build_map_page, map_link
 from synth.gallery.numerals import anything, words
 from synth.gallery.tables import (
     contender_table,
@@ -31,11 +26,11 @@ from synth.gallery.tables import (
     runs_table,
     target_rows,
 )
+from synth.gallery.templating import asset, environment, script_hash
 from synth.record.atomic import write_atomically
 from synth.record.renames import current_word
 from synth.record.result import Json
 
-TEMPLATES = Path(__file__).parent / "templates"
 TILES = 24  # an archive of more cells than these is shown as small tiles
 
 
@@ -71,7 +66,8 @@ def build_page(folders: Sequence[Path], page: Path, title: str | None = None) ->
 
 
 def build_run_page(folder: Path) -> Path:
-    """Writes the page of one run, ``index.html`` in its own folder."""
+    """Writes the page of one run, ``index.html`` in its own folder, and that of its map, if any."""
+    build_map_page(folder)
     return build_page([folder], folder / "index.html")
 
 
@@ -107,10 +103,10 @@ def render(runs: Sequence[Run], page: Path, title: str | None = None) -> str:
     if archive:
         cards = with_curves(archive, cards)
     heat_map = heat_map_of(archive, cards_by_cell(cards)) if archive else None
-    script = _asset("page.js") + _asset("map.js")
-    details = _run_context(alone, cards) if alone else _overview_context(runs, page)
+    script = asset("page.js") + asset("map.js")
+    details = _run_context(alone, cards, page) if alone else _overview_context(runs, page)
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             title=title or _title(runs, page),
@@ -126,16 +122,16 @@ def render(runs: Sequence[Run], page: Path, title: str | None = None) -> str:
             ratio=ratio_of(cards),
             filters=_filters(runs, cards),
             data=inline_json(_data(runs, cards, heat_map)),
-            style=_asset("page.css") + _asset("archive.css"),
+            style=asset("page.css") + asset("archive.css"),
             script=script,
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            script_hash=script_hash(script),
             colophon=_colophon(runs),
             **details,
         )
     )
 
 
-def _run_context(run: Run, cards: Sequence[Card]) -> dict[str, object]:
+def _run_context(run: Run, cards: Sequence[Card], page: Path) -> dict[str, object]:
     """What the template shows of a single run only."""
     contenders = list(run.contenders)
     is_archive = run.is_archive and not contenders
@@ -143,6 +139,7 @@ def _run_context(run: Run, cards: Sequence[Card]) -> dict[str, object]:
         "about": about_of(run),
         "headline": run.text("headline"),
         "command": _command(run),
+        "map_page": map_link(run.folder, page),
         "facts": facts_of(run),
         "findings": findings_of(run),
         "tables": record_tables(run),
@@ -152,6 +149,8 @@ def _run_context(run: Run, cards: Sequence[Card]) -> dict[str, object]:
         "contenders": contender_table(run) if contenders else None,
         "rows": target_rows(cards, contenders) if contenders else [],
         "names": contenders,
+        # a measurement is its figures; what a search made are its pictures
+        "figures_first": not run.method and not contenders,
         "is_archive": is_archive,
         "tiles": run.is_archive and len(cards) > TILES,
         "alone_name": run.folder.resolve().name,
@@ -164,6 +163,7 @@ def _overview_context(runs: Sequence[Run], page: Path) -> dict[str, object]:
         "about": None,
         "headline": "",
         "command": "",
+        "map_page": "",
         "facts": [],
         "findings": [],
         "tables": [],
@@ -173,6 +173,7 @@ def _overview_context(runs: Sequence[Run], page: Path) -> dict[str, object]:
         "contenders": None,
         "rows": [],
         "names": [],
+        "figures_first": False,
         "is_archive": False,
         "tiles": False,
         "alone_name": "",
@@ -206,28 +207,6 @@ def with_curves(archive: Archive, cards: Sequence[Card]) -> list[Card]:
 def cards_by_cell(cards: Sequence[Card]) -> dict[str, int]:
     """The number of the first card that shows a cell, by the cell's name."""
     return {name: card.number for card in reversed(cards) for name in _cell_names(card) if name}
-
-
-@cache  # a process makes many pages, and compiling the templates takes longer than filling them
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_printable,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _printable(value: object) -> object:
-    """What the template writes: names, printable as in a terminal; markup of our own as it is."""
-    return printable(value) if type(value) is str else value
-
-
-def _asset(name: str) -> Markup:
-    """A style sheet or script of the templates, which goes into the page unescaped."""
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 def _title(runs: Sequence[Run], page: Path) -> str:

@@ -8,6 +8,7 @@ In conf/recipe:
 
     activations          Activations in activations.py: maps of layers, statistics of channels
     directions           Directions in directions.py: PCA, NMF and k-means of a layer's activations
+    embedding            Embedding in embedding.py: vectors, nearest neighbours, maps of pictures
     filters              Filters in filters.py: the weights of layers, beside what they respond to
     layers               Layers in layers.py: the layers of a network, in order
     natural_statistics   MeasureNaturalStatistics in natural_statistics.py: mean and deviation of
@@ -16,8 +17,10 @@ In conf/recipe:
     patches              Patches in patches.py: the pictures that each unit responds to most
     saliency             Saliency in saliency.py: pixels that a score depends on, by several methods
     saliency_evaluation  SaliencyEvaluation in saliency_evaluation.py: these methods compared
+    unit                 Unit in unit.py: one unit on one page
 
-What is attributed to pixels, and how, is in the folder attributions.
+What is attributed to pixels, and how, is in the folder attributions; what compares and maps vectors
+of pictures, in the folder embeddings.
 """
 
 __all__ = [
@@ -25,6 +28,8 @@ __all__ = [
     "attributions",
     "decomposition",
     "directions",
+    "embedding",
+    "embeddings",
     "filters",
     "layers",
     "natural_statistics",
@@ -34,4 +39,5 @@ __all__ = [
     "saliency",
     "saliency_evaluation",
     "strongest",
+    "unit",
 ]

@@ -26,6 +26,9 @@ _FINDINGS = (
     "best string {best_string} after {generations} generations",
     "{layers} layers, {parameters} parameters, {classes} classes",
     "{units} units of {layers} layers over {pictures} pictures",
+    "{k} directions explain {explained_share} of {layer}",
+    "neighbours of the same class: {neighbour_share_features} in {layer}, "
+    "{neighbour_share_pixels} in pixels",
     "film of {frames} frames",
     "{copied} of the pixels copied beside their neighbour, mean distance {mean_distance}",
     "pictures in the style of {style}: {pictures}",
