@@ -53,7 +53,8 @@ def run(
             the keys below (``search={"rate": 0.1}``), a text under a kind of part chooses another
             (``encoding="fourier"``), also beside its numbers (``**{"encoding.size": 96}``).
             Pictures (``image=``, ``images=``, ``style=``) are paths, names, tensors [3, h, w] or
-            [n, 3, h, w] with RGB in [0, 1], uint8 arrays or Pillow images. Parts may be objects;
+            [n, 3, h, w] with RGB in [0, 1], uint8 arrays or Pillow images. ``directions=`` is a
+            file or an array [k, channels], for ``target="direction:0..7"``. Parts may be objects;
             ``objective=`` may also be ``"layer:unit"``, a list of these, or a function of
             activations (see `synth.visualise`).
 

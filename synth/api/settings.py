@@ -16,6 +16,8 @@ from synth.core import Part
 from synth.core.network import Network
 from synth.data.arrays import picture_of, pictures_of
 from synth.errors import InputError
+from synth.networks.directions import WORD as DIRECTIONS
+from synth.networks.directions import directions_of
 
 ARRAYS = (Tensor, np.ndarray, Image.Image)
 
@@ -56,6 +58,8 @@ def _object(key: str, value: object) -> object | None:
             f"{key}: a torch module; give synth.wrap(module, mean=..., std=..., size=...) instead."
         )
     name = key.rsplit(".", 1)[-1]
+    if name == DIRECTIONS and isinstance(value, Tensor | np.ndarray):
+        return directions_of(value).numpy()
     if isinstance(value, ARRAYS):
         _check_picture_key(key, name)
         several = name == "images" and getattr(value, "ndim", 0) == 4
@@ -75,4 +79,6 @@ def _object(key: str, value: object) -> object | None:
 
 def _check_picture_key(key: str, name: str) -> None:
     if name not in PICTURES:
-        raise InputError(f"{key}: an array; arrays are pictures, under {', '.join(PICTURES)}.")
+        raise InputError(
+            f"{key}: an array; arrays are pictures, under {', '.join(PICTURES)}, or {DIRECTIONS}."
+        )

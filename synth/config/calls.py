@@ -39,7 +39,7 @@ def command_from(
     offer_classifiers(CONF, words)
     # the files of other folders than ours may change between two calls
     ours = folders(CONF) == [CONF]
-    cfg = deepcopy(_remembered(tuple(words)) if ours else _composed(tuple(words)))
+    cfg = deepcopy((_remembered if ours else _composed)(tuple(words), tuple(objects)))
     hydra_cfg = cfg.hydra
     hydra_cfg.runtime.cwd = os.getcwd()  # of this call, where the composition is remembered
     with open_dict(cfg):
@@ -60,8 +60,8 @@ def own_hydra() -> Iterator[None]:
         GlobalHydra.instance().hydra = before
 
 
-def _composed(words: tuple[str, ...]) -> Config:
-    full = expanded(words)
+def _composed(words: tuple[str, ...], objects: tuple[str, ...]) -> Config:
+    full = expanded(words, objects=objects)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", overrides=full, return_hydra_config=True)
 

@@ -1,4 +1,7 @@
-"""``steps=`` and ``size=``, which mean the recipe's own steps and size, whatever their keys are.
+"""``steps=``, ``size=`` and ``target=direction:N``, which stand for keys of the recipe's own.
+
+``target=direction:0..7`` names directions in a layer (``directions=FILE``) as a target names
+classes; a recipe knows them as units, ``unit=[0,1,2,3,4,5,6,7]``.
 
 A search calls its length ``steps`` or ``generations`` and an encoding its size ``size`` or
 ``longest``; a comparison has some of each. `expanded` writes such words out, for the command line
@@ -8,7 +11,8 @@ steps over its budget, a size over its ``encoding.longest``, and the other way r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from synth.config.composing import CONF, composition, key_of
@@ -17,11 +21,16 @@ from synth.errors import InputError
 
 SIZES = ("encoding.size", "encoding.longest")
 WORDS = ("steps", "size")
+MOST = 100_000  # directions that a word may name
+DIRECTIONS = "directions"  # the key of their vectors
+_OF_DIRECTIONS = re.compile(r"\+*target=(.*\bdirection:.*)", re.DOTALL)
+_DIRECTION = re.compile(r"(['\"]?)direction:(\d{1,9})(?:\.\.(\d{1,9}))?\1")
 
 
-def expanded(words: Sequence[str], conf: Path = CONF) -> list[str]:
-    """The words, with ``steps=`` and ``size=`` under the keys of the recipe.
+def expanded(words: Sequence[str], conf: Path = CONF, objects: Collection[str] = ()) -> list[str]:
+    """The words, with ``steps=``, ``size=`` and directions under the keys of the recipe.
 
+    - ``target=direction:A..B`` is ``unit=[A,...,B]``.
     - ``steps=N`` is ``search.steps=N`` or ``search.generations=N``: in octaves and stages the steps
       of each; in a comparison of each contender; ``generations=N`` in OneMax. It takes the place of
       the recipe's ``budget``.
@@ -34,11 +43,13 @@ def expanded(words: Sequence[str], conf: Path = CONF) -> list[str]:
     Args:
         words: overrides as they are typed; all but these are left as they are.
         conf: the folder of the configuration.
+        objects: keys that have an object of a running program, beside the words.
 
     Raises:
-        InputError: where the recipe has no steps or no size, a word is written twice, or a sweep is
-            over recipes or contenders whose keys differ.
+        InputError: where the recipe has no steps, size or units, a word is written twice, or a
+            sweep is over recipes or contenders whose keys differ.
     """
+    words = _with_units(words, conf, objects)
     keys = [word.partition("=")[0] for word in words]
     if not {*WORDS, *SIZES} & {key.removeprefix(_root(key)) for key in keys}:
         return list(words)
@@ -58,6 +69,37 @@ def expanded(words: Sequence[str], conf: Path = CONF) -> list[str]:
         return versions[0]
     # Hydra asks for the plus signs where it composes no single recipe
     return [word if word in words else f"++{word}" for word in versions[0]]
+
+
+def _with_units(words: Sequence[str], conf: Path, objects: Collection[str]) -> list[str]:
+    """The words, in which the directions of a target are the units that they are in the recipe."""
+    word = next((word for word in words if _OF_DIRECTIONS.fullmatch(word)), None)
+    if word is None:
+        return list(words)
+    if DIRECTIONS not in {key_of(each) for each in (*words, *objects)}:
+        raise InputError(f"{word}: write {DIRECTIONS}=FILE too, which has the vectors.")
+    others = [each for each in words if each != word and not each.startswith("recipe=")]
+    for recipe in filter(None, _recipes(words)):
+        if "unit" not in composition(conf, [*others, f"recipe={recipe}"]).tree:
+            raise InputError(f"{word}: {recipe} has no units; write recipe=neuron_ascent.")
+    return [f"unit={_units_of(each)}" if each == word else each for each in words]
+
+
+def _units_of(word: str) -> str:
+    """The value of a target with numbers alone: ``[0,1,2,3]`` for ``direction:0..3``."""
+    value = word.partition("=")[2]
+
+    def numbers(part: re.Match[str]) -> str:
+        first, last = int(part.group(2)), int(part.group(3) or part.group(2))
+        if not first <= last < first + MOST:
+            raise InputError(f"{word}: write direction:FIRST..LAST, the lower number first.")
+        joined = ",".join(map(str, range(first, last + 1)))
+        return joined if "[" in value or first == last else f"[{joined}]"
+
+    written = _DIRECTION.sub(numbers, value)
+    if set(written) - set("0123456789,[] '\""):
+        raise InputError(f"{word}: write direction:N, direction:N..M or a list of these.")
+    return written
 
 
 def meaning_of(word: str, tree: Settings) -> list[str]:

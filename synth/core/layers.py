@@ -4,22 +4,24 @@ A name is the module's dotted path; the second and third call of a reused module
 ``NAME_2``, as in `torchvision.models.feature_extraction`. Transformers give tokens [n, t, c], or
 maps with the channels last; both are read as [n, c, h, w], as a convolution's output is. Class,
 distillation and register tokens, which belong to no place, are a layer of their own,
-``NAME.tokens``, [n, c, tokens, 1].
+``NAME.tokens``, [n, c, tokens, 1]. Directions in a layer can be one, ``direction``, [n, k, h, w].
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 Size = tuple[int, int]
 
 TOKENS = "tokens"
+DIRECTION = "direction"  # the layer whose units are directions in another
 MOST_EXTRA = 8  # tokens beside those of the places
 LIKELY_EXTRA = (0, 1, 2, 5)  # none; a class token; and distillation; and four registers
 
@@ -36,6 +38,7 @@ class Layer:
             ``channels_last`` [n, h, w, c]; ``tokens`` [n, t, c]; ``flat`` [n, c, h w].
         extra: how many tokens come before those of the places.
         apart: whether the layer is these tokens, not the places.
+        directions: float32 [k, channels], in place of whose channels they are read; none as a rule.
     """
 
     path: str
@@ -44,6 +47,7 @@ class Layer:
     layout: Literal["maps", "channels_last", "tokens", "flat"] = "maps"
     extra: int = 0
     apart: bool = False
+    directions: Tensor | None = field(default=None, compare=False)
 
     def read(self, output: Tensor, stretch: float = 1.0) -> Tensor:
         """Activations [n, c, h, w] from the module's `output`.
@@ -53,6 +57,10 @@ class Layer:
             stretch: how much larger than the network's own the ratio height / width of these images
                 is.
         """
+        values = self._channels_first(output, stretch)
+        return values if self.directions is None else along(values.float(), self.directions)
+
+    def _channels_first(self, output: Tensor, stretch: float) -> Tensor:
         if self.layout == "maps":
             return output
         if self.layout == "channels_last":
@@ -73,6 +81,22 @@ class Layer:
             key=lambda part: abs(math.log(part / rows)),
         )
         return height, places // height
+
+
+def along(values: Tensor, directions: Tensor) -> Tensor:
+    """Projections on directions: at every place their dot products with the channels.
+
+    Args:
+        values: activations, float32 [n, c] or [n, c, h, w].
+        directions: [k, c].
+
+    Returns:
+        [n, k] or [n, k, h, w].
+    """
+    vectors = directions.to(values.device)
+    if values.ndim == 2:
+        return functional.linear(values, vectors)
+    return functional.conv2d(values, vectors[:, :, None, None])
 
 
 @dataclass

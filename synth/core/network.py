@@ -11,7 +11,8 @@ import logging
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from copy import deepcopy
+from copy import copy, deepcopy
+from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from itertools import chain, count
 from typing import Any
@@ -24,7 +25,16 @@ from torch.nn import functional
 from synth.core.classes import Classes
 from synth.core.hardware import device_of, is_out_of_memory, low_precision
 from synth.core.inference import InferenceCopy, inference_copy
-from synth.core.layers import Call, Layer, chains_of, first_tensor, followers_of, layers_of, traced
+from synth.core.layers import (
+    DIRECTION,
+    Call,
+    Layer,
+    chains_of,
+    first_tensor,
+    followers_of,
+    layers_of,
+    traced,
+)
 from synth.core.outputs import logits_of
 from synth.core.types import Images
 from synth.errors import InputError, first_line, nearest
@@ -432,6 +442,45 @@ class Network(nn.Module):
             hint = nearest(name, self._shapes) or f" Write one of {first} (synth recipe=layers)."
             raise InputError(f"layer={name}: {self.name} has no such layer.{hint}")
         return name
+
+    def with_directions(self, layer: str, vectors: Tensor) -> Network:
+        """The same network with one more layer, ``direction``, whose units are directions.
+
+        The activation of such a unit at a place is the dot product of its vector with the channels
+        of `layer` there.
+
+        Args:
+            layer: in which the directions are.
+            vectors: float32 [k, channels].
+
+        Raises:
+            InputError: no such layer, one without channels, or vectors of another width.
+        """
+        shape = self._shapes[self.layer(layer)]
+        if len(shape) not in (1, 3):
+            size = " x ".join(map(str, shape))
+            raise InputError(
+                f"layer={layer}: its output is {size}, of which no axis is known to be channels; "
+                "write another layer (synth recipe=layers)."
+            )
+        if vectors.shape[1] != shape[0]:
+            raise InputError(
+                f"directions: of {vectors.shape[1]} numbers each, but {layer} has {shape[0]} "
+                "channels; write the layer that they were made of."
+            )
+        own = self._layers[layer]
+        added = replace(
+            own, shape=(len(vectors), *shape[1:]), directions=vectors.to(self.device).float()
+        )
+        view = copy(self)
+        view._layers = {}
+        for name, other in self._layers.items():
+            # before the layer itself, which is none of those that come before its directions
+            view._layers |= {DIRECTION: added, name: other} if name == layer else {name: other}
+        view._shapes = {name: entry.shape for name, entry in view._layers.items()}
+        view._order = {DIRECTION: self._order[layer], **self._order}
+        view._readable = {(self.size, OUTPUT): True}
+        return view
 
     def rectified(self, name: str) -> str:
         """The layer that holds `name`'s output after its normalisation and activation function.

@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from synth.core import BoundObjective, Objective, Readout, Rows, Target
+from synth.core.layers import along
 from synth.core.network import OUTPUT, Network
 from synth.errors import InputError, nearest
+from synth.networks.directions import Source, directed, directions_of
 from synth.networks.style_layers import penultimate_layer, unit_layer
 from synth.objectives._layers import select_index
 
@@ -124,12 +126,15 @@ class Neuron(Objective):
     Args:
         layer: the layer; None for the network's `unit_layer`.
         unit: the unit (channel) of the layer, or a list of units (an item each).
+        directions: vectors [k, channels] in the layer, or a file of them, whose numbers `unit` then
+            gives; the activation is the projection on the vector.
         at: the place (y, x) in a spatial layer at the network's own size; by default its middle. In
             an image of another size it is the corresponding place.
         weight: factor of this term in a weighted sum.
 
     Raises:
-        InputError: for an empty list; in `bind`, for a layer, unit or place that the network lacks.
+        InputError: for an empty list, or directions that cannot be read; in `bind`, for a layer,
+            unit or place that the network lacks, or directions of another width.
     """
 
     def __init__(
@@ -138,25 +143,26 @@ class Neuron(Objective):
         unit: int | Sequence[int],
         at: Sequence[int] | None = None,
         weight: float = 1.0,
+        directions: Source | None = None,
     ) -> None:
         self.layer = layer
         self.units = _unit_list(unit)
         self.place = at
         self.weight = weight
+        self.directions = None if directions is None else directions_of(directions)
 
     def bind(self, network: Network) -> BoundObjective:
-        layer = unit_layer(network) if self.layer is None else network.layer(self.layer)
+        layer, name = _layer_of_units(network, self.layer, self.units, self.directions)
         shape = network.layers[layer]
-        _check_units(self.units, layer, shape)
         if len(shape) != 3:
-            return _BoundUnits(layer, self.units, network, None, layer)
+            return _BoundUnits(layer, self.units, network, None, name, self.directions)
         place = tuple(self.place) if self.place is not None else (shape[1] // 2, shape[2] // 2)
         if len(place) != 2 or not (0 <= place[0] < shape[1] and 0 <= place[1] < shape[2]):
             raise InputError(
                 f"at={list(place)}: {layer} is {shape[1]}x{shape[2]}; write [y, x] inside it."
             )
-        name = f"{layer}@{place[0]},{place[1]}"
-        return _BoundUnits(layer, self.units, network, place, name)
+        name = f"{name}@{place[0]},{place[1]}"
+        return _BoundUnits(layer, self.units, network, place, name, self.directions)
 
 
 class Channel(Objective):
@@ -165,25 +171,36 @@ class Channel(Objective):
     Args:
         layer: the layer; None for the network's `unit_layer`.
         unit: the channel of the layer, or a list of channels (an item each).
+        directions: as of `Neuron`.
         weight: factor of this term in a weighted sum.
 
     Raises:
-        InputError: for an empty list; in `bind`, for a layer or channel that the network lacks.
+        InputError: for an empty list, or directions that cannot be read; in `bind`, for a layer or
+            channel that the network lacks, or directions of another width.
     """
 
-    def __init__(self, layer: str | None, unit: int | Sequence[int], weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        layer: str | None,
+        unit: int | Sequence[int],
+        weight: float = 1.0,
+        directions: Source | None = None,
+    ) -> None:
         self.layer = layer
         self.units = _unit_list(unit)
         self.weight = weight
+        self.directions = None if directions is None else directions_of(directions)
 
     def bind(self, network: Network) -> BoundObjective:
-        layer = unit_layer(network) if self.layer is None else network.layer(self.layer)
-        _check_units(self.units, layer, network.layers[layer])
-        return _BoundUnits(layer, self.units, network, None, layer)
+        layer, name = _layer_of_units(network, self.layer, self.units, self.directions)
+        return _BoundUnits(layer, self.units, network, None, name, self.directions)
 
 
 class _BoundUnits(BoundObjective):
-    """Units of a layer: at `place` (y, x), or the mean over all places where it is None."""
+    """Units of a layer: at `place` (y, x), or the mean over all places where it is None.
+
+    They are its channels, or `directions` [k, channels] in it.
+    """
 
     def __init__(
         self,
@@ -192,16 +209,20 @@ class _BoundUnits(BoundObjective):
         network: Network,
         place: tuple[int, ...] | None,
         name: str,
+        directions: Tensor | None,
     ) -> None:
         self.layer = layer
         self.layers = (layer,)
         self.place = place
+        self.directions = None if directions is None else directions.to(network.device)
         self.shape = network.layers[layer]
         self.index = torch.tensor(units, device=network.device)
         self.items = [Target(f"{name}:{unit}") for unit in units]
 
     def __call__(self, readout: Readout) -> Mapping[str, Tensor]:
         values = readout.activations[self.layer]
+        if self.directions is not None:
+            values = along(values, self.directions)
         index = select_index(self.index, readout.rows.item)
         values = values[torch.arange(len(values), device=values.device), index]
         if self.place is not None:
@@ -280,7 +301,21 @@ def _unit_list(unit: int | Sequence[int]) -> list[int]:
     return units
 
 
-def _check_units(units: Sequence[int], layer: str, shape: tuple[int, ...]) -> None:
+def _layer_of_units(
+    network: Network, layer: str | None, units: Sequence[int], directions: Tensor | None
+) -> tuple[str, str]:
+    """The layer that is read, and the name of the one whose units are meant: it, or `direction`.
+
+    Raises:
+        InputError: no such layer or unit, or directions of another width.
+    """
+    if directions is not None:
+        network, name = directed(network, layer, directions)
+    else:
+        layer = name = unit_layer(network) if layer is None else network.layer(layer)
+    count = network.layers[name][0]
     for unit in units:
-        if not 0 <= unit < shape[0]:
-            raise InputError(f"unit={unit}: {layer} has units 0 to {shape[0] - 1}.")
+        if not 0 <= unit < count:
+            raise InputError(f"unit={unit}: {name} has units 0 to {count - 1}.")
+    assert layer is not None
+    return layer, name

@@ -15,6 +15,7 @@ from synth.core import Images
 from synth.core.network import Network
 from synth.data.collection import Batch
 from synth.errors import InputError, nearest
+from synth.networks.directions import Source, directed
 from synth.networks.style_layers import style_layers
 from synth.probes.probe import Measurement, Probe, Tally, by_layer
 from synth.record.record import Record
@@ -123,8 +124,10 @@ class Activations(Probe):
         network: the network.
         images: a folder, glob or list of pictures.
         layer: a layer or a list of layers; None for the network's `style_layers`.
+        directions: vectors [k, channels] in the layer, or a file of them, in place of its channels.
         shown: how many pictures, the first ones, have their maps drawn.
         channels: maps a picture, those with the highest activations.
+        unit: the channels whose maps are drawn, in place of those.
         colours: ``grey``, or a perceptually uniform map of colours: ``viridis``, ``magma``,
             ``inferno``, ``cividis``.
 
@@ -143,7 +146,11 @@ class Activations(Probe):
         shown: int = 4,
         channels: int = 8,
         colours: str = "grey",
+        directions: Source | None = None,
+        unit: int | Sequence[int] | None = None,
     ) -> None:
+        if directions is not None:
+            network, layer = directed(network, layer, directions)
         super().__init__(network, images, style_layers(network) if layer is None else layer)
         if not self.layers:
             raise InputError("layer=[]: name at least one layer.")
@@ -154,6 +161,14 @@ class Activations(Probe):
             hint = nearest(colours, COLOURS) or f" Write one of {', '.join(COLOURS)}."
             raise InputError(f"colours={colours}: no such map of colours.{hint}")
         self.layers = list(dict.fromkeys(self.layers))
+        units = [unit] if isinstance(unit, int) else None if unit is None else list(unit)
+        fewest = min(network.layers[name][0] for name in self.layers)
+        for number in units or ():
+            if not 0 <= number < fewest:
+                raise InputError(f"unit={number}: write units from 0 to {fewest - 1}.")
+        if units == []:
+            raise InputError("unit=[]: name at least one unit.")
+        self.units = units
         self.shown = shown
         self.channels = channels
         self.colours = colours
@@ -197,18 +212,23 @@ class Activations(Probe):
         """A row a picture: the picture, then the maps of its strongest channels."""
         values = first.at(layer)
         maps = values if values.ndim == 4 else values[..., None].flatten(2)[..., None]
-        count = min(self.channels, maps.shape[1])
+        count = min(self.channels, maps.shape[1]) if self.units is None else len(self.units)
         parts = []
         for place, image, own in zip(first.places(), first.images(), maps.cpu(), strict=True):
             parts.append((_enlarged(data.to_image(image)), self.pictures.names[place]))
-            peaks, order = own.amax((1, 2)).topk(count)
-            lowest, highest = float(own[order].min()), float(peaks[0])
+            heights = own.amax((1, 2))
+            order = heights.topk(count).indices if self.units is None else torch.tensor(self.units)
+            peaks = heights[order]
+            lowest, highest = float(own[order].min()), float(peaks.max())
             for peak, channel in zip(peaks.tolist(), order.tolist(), strict=True):
                 shade = (own[channel] - lowest) / max(highest - lowest, 1e-12)
                 parts.append((_enlarged(self._drawn(shade)), f"{channel}: {peak:.3g}"))
+        chosen = (
+            "channels with the highest activations" if self.units is None else "units asked for"
+        )
         caption = (
-            f"{layer}: a picture a row, then the maps of the {count} channels with the highest "
-            "activations, which are given behind the channel's number. From dark to bright it is "
+            f"{layer}: a picture a row, then the maps of the {count} {chosen}. Behind "
+            "each one's number is its highest activation. From dark to bright it is "
             "the lowest to the highest activation of the row."
         )
         return self.save_sheet(record, number, parts, 1 + count, caption)

@@ -12,6 +12,7 @@ from synth.core.classes import Name
 from synth.core.network import OUTPUT, Network
 from synth.core.types import Images
 from synth.errors import InputError
+from synth.networks.directions import Source, directed
 from synth.probes.attributions import colours
 from synth.probes.attributions.explained import Explained
 from synth.probes.attributions.fills import check_fill, fill
@@ -94,6 +95,7 @@ class Occlusion(Probe):
         score: of a class ``probability`` or ``logit``.
         layer: explain a neuron of this layer in place of a class.
         unit: its channel; by default the channel that is strongest in the picture.
+        directions: vectors [k, channels] in the layer, or a file of them, in place of its channels.
         seed: of the noise.
 
     Raises:
@@ -114,7 +116,10 @@ class Occlusion(Probe):
         layer: str | None = None,
         unit: int | None = None,
         seed: int = 0,
+        directions: Source | None = None,
     ) -> None:
+        if directions is not None:
+            network, layer = directed(network, layer, directions)
         super().__init__(network, images)
         self.score = Score(network, layer or OUTPUT, score)
         self.unit = self.score.unit(target, unit)

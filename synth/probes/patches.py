@@ -20,6 +20,7 @@ from synth.data.sheet import sized
 from synth.encodings.fourier import Fourier
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
+from synth.networks.directions import Source, directed
 from synth.networks.path_similarity import path_vectors, rank_correlation
 from synth.networks.receptive_field import ReceptiveField, receptive_fields
 from synth.networks.style_layers import style_layers, unit_layer
@@ -49,6 +50,8 @@ class Patches(Probe):
         shown: how many units, where `unit` is None.
         steps: of the gradient ascent to a unit's synthetic picture; 0 for none.
         seed: of that ascent.
+        directions: vectors [k, channels] in the layer, or a file of them: its units in place of its
+            channels.
         second: another network, which reads the synthetic pictures and the patches too.
 
     Raises:
@@ -68,7 +71,10 @@ class Patches(Probe):
         steps: int = 256,
         seed: int = 0,
         second: Network | None = None,
+        directions: Source | None = None,
     ) -> None:
+        if directions is not None:
+            network, layer = directed(network, layer, directions)
         super().__init__(network, images, unit_layer(network) if layer is None else layer)
         for word, value, least in (("k", k, 1), ("shown", shown, 1), ("steps", steps, 0)):
             if value < least:

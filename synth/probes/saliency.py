@@ -12,6 +12,7 @@ from synth.core.classes import Name
 from synth.core.hardware import total_memory
 from synth.core.network import OUTPUT, Network
 from synth.errors import InputError
+from synth.networks.directions import Source, directed
 from synth.probes.attributions import colours
 from synth.probes.attributions.maps import Maps, item_of, percent, tile
 from synth.probes.attributions.methods import methods_of, title
@@ -56,6 +57,7 @@ class Saliency(Probe):
         baseline: of integrated gradients: ``black``, ``mean``, ``average``, ``grey``, ``blur``,
             ``noise``.
         masks: of RISE.
+        directions: vectors [k, channels] in the layer, or a file of them, in place of its channels.
         seed: of the random numbers.
 
     Raises:
@@ -80,7 +82,10 @@ class Saliency(Probe):
         baseline: str = "black",
         masks: int = 1000,
         seed: int = 0,
+        directions: Source | None = None,
     ) -> None:
+        if directions is not None:
+            network, layer = directed(network, layer, directions)
         super().__init__(network, images)
         self.score = Score(network, layer or OUTPUT, score)
         self.unit = self.score.unit(target, unit)

@@ -223,6 +223,18 @@ def test_a_picture_is_the_same_as_a_tensor_a_file_and_an_image(
         assert torch.equal(result.images, runs[0].images)
 
 
+def test_directions_are_an_array_or_a_file(network: Network, empty: Path) -> None:
+    vectors = torch.randn(3, 12, generator=torch.Generator().manual_seed(0))
+    np.save("vectors.npy", vectors.numpy())
+    call: dict[str, Any] = {"network": network, "layer": "conv2", "steps": 1, "progress": False}
+    targets = ["direction:0..1", "direction:2"]
+    array = synth.run("neuron_ascent", target=targets, directions=vectors.double(), **call)
+    file = synth.run("neuron_ascent", target="direction:0..2", directions="vectors.npy", **call)
+    assert [item.target for item in array.items] == [f"direction@4,4:{j}" for j in range(3)]
+    assert torch.equal(array.images, file.images)
+    assert key_of(vectors.numpy()) == key_of(vectors.clone().numpy()) != key_of(-vectors.numpy())
+
+
 def test_another_object_is_another_run(network: Network, empty: Path) -> None:
     words = {"recipe": "class_ascent", "steps": 1, "folder": "ran", "progress": False}
 

@@ -39,6 +39,13 @@ from synth.errors import InputError
         ("recipe=texture_nearest size=64", "size=64"),
         ("recipe=fooling_cma,fooling_genetic steps=3,4", "++search.generations=3,4"),
         ("recipe=layers network=mini_resnet", "network=mini_resnet"),
+        ("recipe=neuron_ascent target=direction:0..2 directions=a", "unit=[0,1,2] directions=a"),
+        (
+            "recipe=neuron_ascent directions=a target=['direction:0..1',direction:7] steps=3",
+            "directions=a unit=[0,1,7] search.steps=3",
+        ),
+        ("recipe=occlusion target=direction:3,direction:5 directions=a", "unit=3,5 directions=a"),
+        ("recipe=class_ascent target=a_direction", "target=a_direction"),
     ],
 )
 def test_the_recipe_s_own_keys(typed: str, written: str) -> None:
@@ -64,6 +71,10 @@ def test_every_contender_of_a_comparison() -> None:
         ("recipe=class_ascent steps=3 search.steps=4", "search.steps= is written too"),
         ("recipe=class_ascent steps=3 steps=4", "steps= is written too"),
         ("recipe=texture,texture_nearest size=3", "sweep over one recipe at a time"),
+        ("recipe=neuron_ascent target=direction:0", "write directions=FILE too"),
+        ("recipe=class_ascent target=direction:0 directions=a", "class_ascent has no units"),
+        ("recipe=neuron_ascent target=direction:3..1 directions=a", "the lower number first"),
+        ("recipe=neuron_ascent target=[direction:1,lemon] directions=a", "or a list of these"),
         ("recipe=multifaceted steps=3,4", "write one, such as search.stages.first.steps="),
     ],
 )

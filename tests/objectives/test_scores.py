@@ -145,6 +145,25 @@ def test_a_channel_is_the_mean_of_its_map(network: Network) -> None:
     )
 
 
+def test_a_unit_along_a_direction_is_the_projection(network: Network) -> None:
+    images, rows = pixels(3), rows_of(3)
+    vectors = torch.randn(4, 12, generator=torch.Generator().manual_seed(0))
+    maps = network.read(images, ("conv2",))["conv2"]
+    projected = torch.einsum("nchw,kc->nkhw", maps.double(), vectors.double()).float()
+    neuron = Neuron("conv2", [3, 0, 1], directions=vectors)
+    values = read(network, neuron, images, rows)
+    expected = projected[torch.arange(3), torch.tensor([3, 0, 1])]
+    torch.testing.assert_close(values, expected[:, 4, 4], rtol=1e-4, atol=1e-5)
+    channel = Channel("conv2", [3, 0, 1], directions=vectors.numpy())
+    values = read(network, channel, images, rows)
+    torch.testing.assert_close(values, expected.mean((1, 2)), rtol=1e-4, atol=1e-5)
+    names = [target.name for target in neuron.bind(network).items]
+    assert names == [f"direction@4,4:{number}" for number in (3, 0, 1)]
+    flat = Neuron("fc", 1, directions=torch.eye(5))
+    values = read(network, flat, images, rows)
+    assert torch.equal(values, network.read(images, ("fc",))["fc"][:, 1])
+
+
 def lucid_direction(values: np.ndarray, vector: np.ndarray, power: float) -> np.ndarray:
     """`_dot_cossim` of lucid/optvis/objectives.py: [n, places, channels] to [n]."""
     dot = values @ vector
@@ -184,6 +203,9 @@ def test_directions_gradient_is_finite_where_the_layer_is_silent(network: Networ
         (Channel("conv2", [0, -1]), "unit=-1: conv2 has units 0 to 11"),
         (Neuron("conv2", 0, (8, 0)), r"at=\[8, 0\]: conv2 is 8x8; write \[y, x\] inside it"),
         (Neuron("conv2", 0, (1,)), r"at=\[1\]"),
+        (Neuron("conv2", 2, directions=torch.ones(2, 12)), "unit=2: direction has units 0 to 1"),
+        (Neuron("conv1", 0, directions=torch.ones(2, 12)), "12 numbers each, but conv1 has 8"),
+        (Channel(None, 0, directions=torch.ones(2, 12)), "directions: write layer=NAME"),
         (Direction("conv2", [1.0, 2.0]), "vector: 2 numbers, but conv2 has 12 channels"),
         (Direction("conv2", [0.0] * 12), "all zeros point nowhere"),
         (ClassScore("lemmon"), r"target=lemmon: tiny has no such class\. Did you mean lemon\?"),

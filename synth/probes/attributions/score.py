@@ -85,7 +85,8 @@ class Score:
         # outside of inference mode: autograd may use what comes of it
         if unit is None:
             return activation.flatten(1).argmax(1)
-        return activation[:, unit].flatten(1).argmax(1) + unit * activation[0, 0].numel()
+        places = activation.flatten(1).unflatten(1, (activation.shape[1], -1))
+        return places[:, unit].argmax(1) + unit * places.shape[2]
 
     def name(self, neuron: int) -> str:
         """What a neuron is called: ``goldfish``, ``conv4:17``."""
