@@ -239,9 +239,18 @@ def box_of(field: ReceptiveField, spot: int | None = None) -> tuple[int, int, in
     return top, left, bottom, right
 
 
-def cropped(image: Tensor, field: ReceptiveField, spot: int | None = None) -> Tensor:
-    """What is seen of an image [3, h, w] from a place of the map, or its middle; grey beyond it."""
+def cropped(
+    image: Tensor, field: ReceptiveField, spot: int | None = None, beyond: float = GREY
+) -> Tensor:
+    """What is seen of an image [3, h, w] from a place of the map, or from its middle.
+
+    Args:
+        image: of the size that the field is for.
+        field: what the units see.
+        spot: number of the place, row by row; None for the middle.
+        beyond: value of the pixels beyond the border.
+    """
     top, left, bottom, right = box_of(field, spot)
     height, width = field.size
     margins = (-left, right - width, -top, bottom - height)  # negative ones cut
-    return functional.pad(image, margins, value=GREY)
+    return functional.pad(image, margins, value=beyond)

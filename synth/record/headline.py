@@ -29,6 +29,10 @@ _FINDINGS = (
     "{k} directions explain {explained_share} of {layer}",
     "neighbours of the same class: {neighbour_share_features} in {layer}, "
     "{neighbour_share_pixels} in pixels",
+    "intersection over union {iou}, of a centred box {iou_box}",
+    "the class is still predicted for {cut_out_predicted} of {pictures} cut-outs",
+    "most saliency outside: {most_outside}, {most_outside_share} of it; {outside} over all classes",
+    "{unit}: highest activation {highest_activation}, active at {share_active} of all places",
     "film of {frames} frames",
     "{copied} of the pixels copied beside their neighbour, mean distance {mean_distance}",
     "pictures in the style of {style}: {pictures}",
