@@ -10,6 +10,7 @@ from synth.gallery.details import details_of, passes_apart
 from synth.gallery.folder import Item, Run
 from synth.gallery.inline import link
 from synth.gallery.lineage import Lineage, lineage_of
+from synth.gallery.more import unit_command
 from synth.gallery.numerals import NOTHING, anything, duration, number, percent, plain
 from synth.gallery.pictures import Picture
 from synth.record.result import Json
@@ -197,10 +198,17 @@ def _card(
         confidence=_confidence(item),
         method=" · ".join(part for part in (item.search, item.encoding, run.network) if part),
         effort=_effort(item),
-        details=details_of(item),
+        details=_details(run, item),
         curve=curve,
         lineage=lineage_of(item, page),
     )
+
+
+def _details(run: Run, item: Item) -> tuple[tuple[str, str], ...]:
+    """The record, and for a unit of the run's figures the command that shows more of it."""
+    is_unit = any(item.target in figure.units for figure in run.figures)
+    command = unit_command(run, item.target) if is_unit else ""
+    return (*details_of(item), ("More", command)) if command else details_of(item)
 
 
 def _difference(item: Item, page: Path) -> tuple[str, ...]:

@@ -74,10 +74,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture that belongs to the whole run, such as training curves."""
+    """A picture that belongs to the whole run, such as training curves, and units in it."""
 
     picture: Picture
     caption: str
+    units: tuple[str, ...] = ()
 
 
 class Run:
@@ -105,10 +106,14 @@ class Run:
         )
         self.items = tuple(self._item(record) for record in records)
         figures = [
-            (find_picture(folder, record.get("file")), current_text(words(record.get("caption"))))
+            (
+                find_picture(folder, record.get("file")),
+                current_text(words(record.get("caption"))),
+                _units(record.get("units")),
+            )
             for record in _records(self.result, "figures", folder)
         ]
-        self.figures = tuple(Figure(picture, caption) for picture, caption in figures if picture)
+        self.figures = tuple(Figure(*figure) for figure in figures if figure[0])
 
     @property
     def recipe(self) -> str:
@@ -227,3 +232,7 @@ def _read_steps(path: Path) -> Iterator[Record]:
                     yield step
     except OSError:
         return
+
+
+def _units(value: Json) -> tuple[str, ...]:
+    return tuple(map(words, value)) if isinstance(value, list) else ()

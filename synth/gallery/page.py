@@ -16,6 +16,7 @@ from synth.gallery.folder import Figure, Run
 from synth.gallery.heatmap import HeatMap, heat_map_of
 from synth.gallery.inline import inline_json
 from synth.gallery.map_page import build_map_page, map_link
+from synth.gallery.more import unit_command
 from synth.gallery.numerals import anything, words
 from synth.gallery.tables import (
     contender_table,
@@ -112,7 +113,11 @@ def render(runs: Sequence[Run], page: Path, title: str | None = None) -> str:
             title=title or _title(runs, page),
             lede=lede_of(runs),
             figures=[
-                (picture_link(figure.picture, page), _caption(figure, run, alone))
+                (
+                    picture_link(figure.picture, page),
+                    _caption(figure, run, alone),
+                    list(filter(None, (unit_command(run, unit) for unit in figure.units))),
+                )
                 for run in runs
                 for figure in run.figures
             ],

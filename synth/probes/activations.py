@@ -214,6 +214,7 @@ class Activations(Probe):
         maps = values if values.ndim == 4 else values[..., None].flatten(2)[..., None]
         count = min(self.channels, maps.shape[1]) if self.units is None else len(self.units)
         parts = []
+        drawn: dict[str, None] = {}  # in order, each once
         for place, image, own in zip(first.places(), first.images(), maps.cpu(), strict=True):
             parts.append((_enlarged(data.to_image(image)), self.pictures.names[place]))
             heights = own.amax((1, 2))
@@ -223,6 +224,7 @@ class Activations(Probe):
             for peak, channel in zip(peaks.tolist(), order.tolist(), strict=True):
                 shade = (own[channel] - lowest) / max(highest - lowest, 1e-12)
                 parts.append((_enlarged(self._drawn(shade)), f"{channel}: {peak:.3g}"))
+                drawn[f"{layer}:{channel}"] = None
         chosen = (
             "channels with the highest activations" if self.units is None else "units asked for"
         )
@@ -231,7 +233,7 @@ class Activations(Probe):
             "each one's number is its highest activation. From dark to bright it is "
             "the lowest to the highest activation of the row."
         )
-        return self.save_sheet(record, number, parts, 1 + count, caption)
+        return self.save_sheet(record, number, parts, 1 + count, caption, list(drawn))
 
     def _drawn(self, shade: Tensor) -> Image.Image:
         """A map [h, w] of values in [0, 1] as a picture."""

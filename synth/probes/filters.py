@@ -195,12 +195,18 @@ class _LayerFilters:
         return tensors
 
     def _save(
-        self, record: Record, result: Measurement, parts: Sequence[Part], across: int, caption: str
+        self,
+        record: Record,
+        result: Measurement,
+        parts: Sequence[Part],
+        across: int,
+        caption: str,
+        units: Sequence[str] | None = None,
     ) -> None:
         blank = _tile(torch.ones(3, 1, 1)), ""
         whole = [*parts, *[blank] * (-len(parts) % across)]  # so that rows are of one length
-        number = len(result.figures)
-        result.figures.append(self.probe.save_sheet(record, number, whole, across, caption))
+        figure = self.probe.save_sheet(record, len(result.figures), whole, across, caption, units)
+        result.figures.append(figure)
 
     def _draw_colours(self, record: Record, result: Measurement) -> None:
         parts = [(_tile(coloured(self.kernels[unit])), self.name(unit)) for unit in self.units]
@@ -212,7 +218,8 @@ class _LayerFilters:
             f"{height} x {width} pixels, as colours{order}. Mid grey is 0; brighter in a colour "
             "means that more of it raises the response, darker that it lowers it."
         )
-        self._save(record, result, parts, min(len(parts), ACROSS), caption)
+        units = None if self.is_template else [self.name(unit) for unit in self.units]
+        self._save(record, result, parts, min(len(parts), ACROSS), caption, units)
 
     # -- beside what they respond to -------------------------------------------------------------
 

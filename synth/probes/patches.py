@@ -193,7 +193,8 @@ class Patches(Probe):
             f"sees. Under each its activation."
         )
         across = self.count + (synthetic is not None)
-        return self.save_sheet(record, number, parts, across, caption)
+        units = [f"{patches.layer}:{unit}" for unit in patches.units]
+        return self.save_sheet(record, number, parts, across, caption, units)
 
 
 def synthetic_images(

@@ -219,10 +219,14 @@ class Probe(Job):
         parts: Sequence[tuple[Image.Image, str]],
         across: int,
         caption: str,
+        units: Sequence[str] | None = None,
     ) -> Figure:
-        """Saves pictures over their labels as one figure, rows of at most `across`."""
+        """Saves pictures over their labels as one figure, rows of at most `across`.
+
+        The page names the command that shows more of the `units` in it.
+        """
         sheet = data.from_image(joined(parts, across))
-        return Figure(record.picture(number, sheet, {}, FOLDER), caption)
+        return Figure(record.picture(number, sheet, {}, FOLDER), caption, units)
 
 
 def by_layer(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:

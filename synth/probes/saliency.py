@@ -143,4 +143,5 @@ class Saliency(Probe):
             f"{item.image}: the pixels that {scale}{item.target} depends on, by {names}. Bright, "
             "red or far from grey means much; blue, in a map on white, means against it."
         )
-        return self.save_sheet(record, number, parts, ACROSS, caption)
+        units = None if of_class else [str(item.target)]
+        return self.save_sheet(record, number, parts, ACROSS, caption, units)

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 
 from synth import data
 from synth.core import Encoding, Images
+from synth.core.layers import DIRECTION
 from synth.core.network import Network
 from synth.data.sheet import sized
 from synth.encodings.generator import Generator
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
+from synth.networks.directions import Source, directed
 from synth.networks.kernels import first_channel, kernels_if_any, pixel_kernels
 from synth.networks.receptive_field import receptive_fields
 from synth.objectives.scores import Neuron
@@ -62,6 +64,8 @@ class Unit(Probe):
         seed: of the ascents.
         generator: a file of a generator, which draws one of them; None for the one in the package,
             where it was trained for this network.
+        directions: vectors [k, channels] in the layer, or a file of them: its units in place of its
+            channels.
 
     Raises:
         InputError: for pictures, a layer or a unit that does not exist, or a number out of range.
@@ -78,11 +82,14 @@ class Unit(Probe):
         steps: int = 256,
         seed: int = 0,
         generator: str | None = None,
+        directions: Source | None = None,
     ) -> None:
         layer, _, number = unit.rpartition(":")
         if not layer or not number.isdecimal():
             raise InputError(f"unit={unit}: write a layer and a channel of it, such as conv3:17.")
-        self.name = unit
+        if directions is not None:
+            network, layer = directed(network, layer, directions)
+        self.name = f"{layer}:{number}"
         super().__init__(network, images, layer)
         self.layer, self.unit = layer, int(number)
         most = network.layers[layer][0]
@@ -272,6 +279,8 @@ def _generator(network: Network, file: str | None) -> Generator | None:
 
 def _weighted(network: Network, layer: str) -> str | None:
     """The layer itself, where it has kernels, or the one whose activation function it is."""
+    if layer == DIRECTION:
+        return None
     names = [layer, *(name for name in network.layers if network.rectified(name) == layer)]
     return next((name for name in names if kernels_if_any(network, name) is not None), None)
 

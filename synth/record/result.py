@@ -48,10 +48,17 @@ class NetworkInfo:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture or film of a whole run: its path within the run folder, and a caption."""
+    """A picture or film of a whole run.
+
+    Attributes:
+        file: path within the run folder.
+        caption: what it shows.
+        units: units of a network that it shows, ``conv3:17``, of which more can be seen.
+    """
 
     file: str
     caption: str
+    units: Sequence[str] | None = None
 
 
 @dataclass

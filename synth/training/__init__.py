@@ -22,6 +22,7 @@ To add one: a folder here with the task, the trainer and the model card, and a r
 ``+training@architecture=NAME``, by the names of the YAMLs in ``conf/training``: architectures that
 ``recipe=train_classifier`` takes as an object, with arguments of its own:
 
+    linear             linear in synth/networks/architectures/linear.py
     mini_alexnet       mini_alexnet in synth/networks/architectures/mini_alexnet.py
     mini_resnet        mini_resnet in synth/networks/architectures/mini_resnet.py
 """

@@ -59,6 +59,20 @@ def test_a_unit_has_patches_gradients_kernel_pictures_and_numbers(
     assert len(result.figures) == 3
 
 
+def test_a_direction_along_a_channel_is_that_channel(network: Network, folder: str) -> None:
+    directions = torch.eye(network.layers["conv1"][0])[5:7]
+    found = []
+    for unit, vectors in (("conv1:6", None), ("conv1:1", directions)):
+        record = MemoryRecord()
+        result = Unit(network, folder, unit, steps=0, directions=vectors).run(record)
+        found.append((result.findings["mean_activation"], record.saved_tensors))
+    assert found[0][0] == pytest.approx(found[1][0])
+    channel, direction = (tensors["unit.safetensors"] for _, tensors in (found[0], found[1]))
+    torch.testing.assert_close(channel["guided"], direction["guided"])
+    assert "kernel" in channel
+    assert "kernel" not in direction
+
+
 def test_one_picture_and_a_unit_that_never_fires(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
