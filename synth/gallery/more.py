@@ -9,6 +9,7 @@ from synth.gallery.folder import Run
 from synth.record.renames import current_word
 
 DIRECTION = "direction:"  # how units that are directions in a layer are called
+FILE = "directions.safetensors"  # of the directions that a run has made
 _KEPT = re.compile(r"(network(\.[\w.]+)?|images|directions)=")
 _OBJECT = re.compile(r" [0-9a-f]{16}\b")  # of a Python program, for which no word stands
 
@@ -28,10 +29,13 @@ def unit_command(run: Run, unit: str) -> str:
         [word for word in overrides if isinstance(word, str)] if isinstance(overrides, list) else []
     )
     words = list(map(current_word, words))
+    kept = [word for word in words if _KEPT.match(word)]
     if unit.startswith(DIRECTION):
         layer = next((word for word in words if word.startswith("layer=")), "")
-        unit = f"{layer.removeprefix('layer=')}:{unit.removeprefix(DIRECTION)}"
-    kept = [word for word in words if _KEPT.match(word)]
+        layer = layer.removeprefix("layer=") or str(run.mapping("findings").get("layer", ""))
+        unit = f"{layer}:{unit.removeprefix(DIRECTION)}"
+        if (run.folder / FILE).is_file():
+            kept.append(f"directions={run.folder / FILE}")
     named = any(word.startswith("images=") for word in kept)
     if not named or unit.startswith(":") or any(map(_OBJECT.search, kept)):
         return ""

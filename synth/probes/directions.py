@@ -202,8 +202,9 @@ class Directions(Probe):
             f"{self.layer}, {self.method}: a direction a row with {WEIGHTS[parts.weight]}, and the "
             f"{self.shown} of {len(self.pictures)} pictures that project on it most{beside}."
         )
-        number = first // ROWS
-        return self.save_sheet(record, number, tiles, self.shown * (1 + has_places), caption)
+        across = self.shown * (1 + has_places)
+        units = [f"{DIRECTION}:{j}" for j in range(first, last)]
+        return self.save_sheet(record, first // ROWS, tiles, across, caption, units)
 
     def _about(self, parts: Decomposition, direction: int, pictures: Tensor) -> Mapping[str, Json]:
         """A direction's record in the table of the run."""

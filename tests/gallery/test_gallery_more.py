@@ -36,6 +36,10 @@ def test_directions_are_named_by_the_layer_that_they_are_in(tmp_path: Path) -> N
     assert unit_command(Run(write_run(tmp_path, overrides=words)), "direction:5") == command
     unnamed = Run(write_run(tmp_path, "runs/2", overrides=words[::2]))
     assert unit_command(unnamed, "direction:5") == ""
+    made = write_run(tmp_path, "runs/3", overrides=words[:1], findings={"layer": "relu5"})
+    (made / "directions.safetensors").touch()
+    command = f"synth unit unit=relu5:5 images=a directions={made / 'directions.safetensors'}"
+    assert unit_command(Run(made), "direction:5") == command
 
 
 def test_a_page_has_the_commands_under_its_figures_and_in_its_cards(tmp_path: Path) -> None:
