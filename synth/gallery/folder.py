@@ -16,12 +16,13 @@ from pathlib import Path
 from synth.errors import InputError
 from synth.files import open_regular, read_text
 from synth.gallery.finding import STEPS
-from synth.gallery.numerals import boolean, number, passes, words
+from synth.gallery.numerals import anything, boolean, number, passes, words
 from synth.gallery.old_words import current_encoding, current_text
 from synth.gallery.pictures import Picture, find_picture
 from synth.record.result import RESULT, Json
 
 Record = dict[str, Json]
+CAPTION = 600  # characters of one at most
 CELL = frozenset(("niche", "strip", "ancestors"))  # keys of an item that is a cell of an archive
 
 
@@ -108,7 +109,7 @@ class Run:
         figures = [
             (
                 find_picture(folder, record.get("file")),
-                current_text(words(record.get("caption"))),
+                current_text(anything(record.get("caption") or "", CAPTION)),
                 _units(record.get("units")),
             )
             for record in _records(self.result, "figures", folder)

@@ -288,15 +288,13 @@ class _LayerFilters:
         values: Mapping[str, Tensor],
     ) -> None:
         what = {
-            "patch": f"the patch of {len(self.probe.pictures)} pictures with the highest response"
-            if self.patches is not None
-            else "",
-            "maximising": "the picture that maximises it, of all at one distance from grey",
+            "patch": "the patch with the highest response",
+            "maximising": "the picture that maximises it at a fixed distance from grey",
         }
         medians = ", ".join(f"{name} {_median(own.abs())}" for name, own in values.items())
         caption = (
             f"{self.layer}: each filter, then {', then '.join(what[name] for name in beside)}. "
-            f"Under each its correlation with the filter; median of the absolute values: {medians}."
+            f"Under each its correlation with the filter; absolute values, median: {medians}."
         )
         groups = []
         for place, unit in enumerate(self.units):
@@ -338,7 +336,7 @@ class _LayerFilters:
             f"channel{'s' if count > 1 else ''}: filter, channel. Mid grey is 0, white the "
             "largest weight of the filter, black as much below 0."
         )
-        self._save(record, result, parts, most * (ACROSS // most), caption)
+        self._save(record, result, parts, most * max(1, BESIDE // most), caption)
 
     def _channel(self, unit: int, channel: int) -> str:
         """What an input channel of a filter is called."""
@@ -389,10 +387,9 @@ class _LayerFilters:
             (_tile(diverging(total, largest), MAP), f"z {_span(total)}"),
         ]
         caption = (
-            f"{self.layer}:{unit} on {self.probe.pictures.names[place]}: an input channel, its "
-            "kernel and the response of both, channel by channel; last the sum of all"
-            f"{bias}, z, which is the filter's activation. Red is above 0, blue below, white 0, "
-            "on one scale."
+            f"{self.layer}:{unit} on {self.probe.pictures.names[place]}: each input channel, its "
+            f"kernel and its response; last the sum of all{bias}, which is the activation z. Red "
+            "is above 0, blue below, on one scale."
         )
         self._save(record, result, tiles, 3 if len(order) <= 3 else 6, caption)
         return {
