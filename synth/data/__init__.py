@@ -4,6 +4,7 @@ pictures.py        pictures by path, folder, glob, list or bundled name; re-expo
 arrays.py          pictures from tensors, arrays and Pillow images
 sizes.py           sizes as a user writes them
 collection.py      pictures of a data set, read a batch at a time
+masks.py           Masks: which pixels of the pictures belong to the object
 split.py           HeldOutSplit: a training set and a held-out set, by a hash of the names
 class_folders.py   training images of a directory, with labels by folder
 augmentation.py    random crops and mirror images of training batches

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from PIL import ExifTags
 from torch import Tensor
 
 from synth.core.types import Images
 from synth.data.pictures import Picture, Source, Sources, files_of, picture
 from synth.errors import InputError
+from synth.files import open_image, path_of
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,18 @@ class Collection:
     def picture(self, place: int) -> Picture:
         """The picture at a place, opened anew."""
         return picture(self._sources[place], self._word)
+
+    def size(self, place: int) -> tuple[int, int] | None:
+        """Height and width of the picture at a place, without decoding it; None of a bad file."""
+        source = self._sources[place]
+        if isinstance(source, Picture):
+            return source.image.height, source.image.width
+        try:
+            with open_image(path_of(source, self._word), f"{self._word}={source}") as image:
+                turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+                return image.size if turned else image.size[::-1]
+        except InputError:
+            return None
 
     def batches(self, size: tuple[int, int], batch: int, first: int = 0) -> Iterator[Batch]:
         """All pictures from place `first` on, decoded while earlier ones are in use.

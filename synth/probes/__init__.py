@@ -17,6 +17,10 @@ In conf/recipe:
     patches              Patches in patches.py: the pictures that each unit responds to most
     saliency             Saliency in saliency.py: pixels that a score depends on, by several methods
     saliency_evaluation  SaliencyEvaluation in saliency_evaluation.py: these methods compared
+    saliency_segmentation
+                         SaliencySegmentation in saliency_segmentation.py: objects cut out by their
+                         saliency
+    shortcut             Shortcut in shortcut.py: saliency of classes outside of the object
     unit                 Unit in unit.py: one unit on one page
 
 What is attributed to pixels, and how, is in the folder attributions; what compares and maps vectors
@@ -38,6 +42,8 @@ __all__ = [
     "probe",
     "saliency",
     "saliency_evaluation",
+    "saliency_segmentation",
+    "shortcut",
     "strongest",
     "unit",
 ]

@@ -12,6 +12,8 @@ of the pixels out. `methods` has them by name, `score` what they explain.
     explained    the base class of what a pass keeps of each picture that is explained
     fills        what takes the place of covered pixels
     colours      attributions as pictures
+    graph_cut    objects cut out by their saliency
+    outlines     outlines of masks on images
 """
 
 __all__ = [
@@ -21,8 +23,10 @@ __all__ = [
     "fills",
     "grad_cam",
     "gradients",
+    "graph_cut",
     "guided",
     "methods",
+    "outlines",
     "random_map",
     "rise",
     "score",
