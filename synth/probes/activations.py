@@ -226,12 +226,14 @@ class Activations(Probe):
                 parts.append((_enlarged(self._drawn(shade)), f"{channel}: {peak:.3g}"))
                 drawn[f"{layer}:{channel}"] = None
         chosen = (
-            "channels with the highest activations" if self.units is None else "units asked for"
+            "units asked for"
+            if self.units is not None
+            else f"{count} channels with the highest activations"
         )
         caption = (
-            f"{layer}: a picture a row, then the maps of the {count} {chosen}. Behind "
-            "each one's number is its highest activation. From dark to bright it is "
-            "the lowest to the highest activation of the row."
+            f"{layer}: a picture a row, then the maps of the {chosen}. Behind each one's number "
+            "is its highest activation. From dark to bright it is the lowest to the highest "
+            "activation of the row."
         )
         return self.save_sheet(record, number, parts, 1 + count, caption, list(drawn))
 

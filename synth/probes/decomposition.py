@@ -33,7 +33,7 @@ class Decomposition:
         vectors: of length 1, float32 [k, channels].
         origin: from which projections are counted, float32 [channels]: the mean, or 0 for NMF.
         weights: of each, float32 [k], by `weight`.
-        weight: what the weights are: ``explained_variance``, ``share``, ``cluster_size``.
+        weight: what the weights are: ``explained_variance``, ``share``, ``cluster_share``.
         explained: the share that all together explain, of the variance, or of the squares for NMF.
         tensors: more of the method, by name.
         findings: more of the method, by name.
@@ -241,7 +241,7 @@ class Sample(Tally):
             ways / ways.norm(dim=1, keepdim=True).clamp(min=1e-30),
             mean,
             sizes[order].float() / len(values),
-            "cluster_size",
+            "cluster_share",
             1 - float(fit.inertia_) / spread,
             {"centres": centres},
             {"inertia": round(float(fit.inertia_) / len(values), 6)},

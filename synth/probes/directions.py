@@ -31,7 +31,7 @@ ROWS = 8  # directions on a sheet
 WEIGHTS = {
     "explained_variance": "its share of the variance",
     "share": "its share of the sum",
-    "cluster_size": "its cluster's share of all activations",
+    "cluster_share": "its cluster's share of all activations",
 }
 
 
@@ -187,7 +187,7 @@ class Directions(Probe):
                 label = name if has_places else value
                 if not slot:
                     weight = f"{100 * float(parts.weights[j]):.3g} %"
-                    label = f"{DIRECTION}:{j}  {weight if has_places else value}"
+                    label = f"{DIRECTION}:{j}  {weight}" + ("" if has_places else f": {value}")
                 tiles.append((_tile(image), label))
                 if has_places:
                     fine = functional.interpolate(maps[j, slot][None, None], size, mode="bilinear")

@@ -94,6 +94,13 @@ def test_sheets_have_the_strongest_channels_first_with_sharp_pixels(
         scale = TILE // shade.shape[0]
         assert np.abs(tile[::scale, ::scale].astype(int) - expected).max() <= 1
         assert (tile == tile[::scale, ::scale].repeat(scale, 0).repeat(scale, 1)).all()
+    # two units by their numbers, one of them the strongest
+    units = [order.tolist()[0], 0 if order[0] else 1]
+    record = MemoryRecord()
+    chosen = Activations(network, str(folder), "relu2", 1, colours="viridis", unit=units)
+    assert "the maps of the units asked for" in chosen.measure(record).figures[0].caption
+    drawn = record.pictures["figures/000.png"][0].permute(1, 2, 0).numpy()
+    assert drawn.shape[1] == 3 * (TILE + GAP) + GAP
 
 
 def test_a_layer_without_places_and_a_single_picture_have_a_sheet(
@@ -116,6 +123,8 @@ def test_a_layer_without_places_and_a_single_picture_have_a_sheet(
         ({"layer": []}, r"layer=\[\]: name at least one layer"),
         ({"shown": 0}, "shown=0: write 1 or more"),
         ({"channels": 0}, "channels=0: write 1 or more"),
+        ({"layer": ["conv1", "relu2"], "unit": [3, 8]}, "unit=8: write units from 0 to 7"),
+        ({"unit": []}, r"unit=\[\]: name at least one unit"),
         ({"colours": "jet"}, "colours=jet: no such map of colours. Write one of grey, viridis"),
     ],
 )
