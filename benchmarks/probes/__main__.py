@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from benchmarks import parts
 
-PARTS = ("occlusion", "patches", "saliency")
+PARTS = ("embedding", "filters", "occlusion", "patches", "saliency")
 
 if __name__ == "__main__":
     parts.run("benchmarks.probes", PARTS)

@@ -9,7 +9,7 @@ const perSheet = Math.max(across * across, 1);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const GREY = "#8a857c", SAME_PLACE = 14, FASTEST = 1.25, DEEPEST = 400;
 
-// ---- the state -----------------------------------------------------------------------------------
+// ---- the state ----------------------------------------------------------------------------------
 const view = { map: 0, zoom: 1, x: 0, y: 0, turn: [0.6, 0.4], pictures: side > 0 };
 let group = 0, only = new Set(), chosen = -1, hovered = -1, dirty = true;
 const images = [];  // the sheets of thumbnails that are decoded
@@ -34,7 +34,7 @@ const labelOf = (row, number = 0) => {
   return each && each.of[row] >= 0 ? each.names[each.of[row]] : "";
 };
 
-// ---- geometry: the map's unit square, or cube, to pixels ------------------------------------------
+// ---- geometry: the map's unit square, or cube, to pixels ----------------------------------------
 let width = 1, height = 1, ratio = 1;
 function matrix() {
   if (!is3D()) return [1, 0, 0, 0, 1, 0, 0, 0, 1];
@@ -50,13 +50,13 @@ function pictureSize() {
 }
 function project(row, out) {
   const p = points[view.map], m = out.m, at = 3 * row;
-  const [x, y, z] = [p[at], p[at + 1], p[at + 2]];
+  const x = p[at], y = p[at + 1], z = p[at + 2];
   out.x = width / 2 + (m[0] * x + m[1] * y + m[2] * z - view.x) * out.unit;
   out.y = height / 2 - (m[3] * x + m[4] * y + m[5] * z - view.y) * out.unit;
   out.z = m[6] * x + m[7] * y + m[8] * z;
 }
 
-// ---- drawing with WebGL ----------------------------------------------------------------------------
+// ---- drawing with WebGL -------------------------------------------------------------------------
 const VERTEX = `#version 300 es
 in vec2 corner; in vec3 place; in vec2 cell; in vec3 shade; in float shown; in float order;
 uniform mat3 turn; uniform vec2 centre, scale, window; uniform float size, dot, pictures, deep, cut;
@@ -187,43 +187,116 @@ function withWebGL() {
   };
 }
 
-// ---- drawing on a canvas, where there is no WebGL --------------------------------------------------
-const MOST_PICTURES = 1200;  // that a canvas draws in a frame; the others are dots
+// ---- drawing pixel by pixel, where there is no fast WebGL ---------------------------------------
+const FEWEST = 100;  // pictures in a frame while it moves; the others are dots
+const QUICK = 20, SLOW = 32;  // milliseconds of a frame, between which their number stays
+const LEVELS = 3;  // of thumbnails, each half as large as the one before
+const FINE = 300;  // pictures that are drawn smoothly when nothing moves
 function withCanvas() {
   const pen = plane.getContext("2d", { alpha: false });
-  let order = [];
+  // which are drawn as pictures first: any, but the same in every frame
+  const order = Int32Array.from({ length: count }, (_, row) => row);
+  for (let row = count - 1, state = 1; row > 0; row--) {
+    state = (state * 48271) % 2147483647;
+    const other = state % (row + 1);
+    [order[row], order[other]] = [order[other], order[row]];
+  }
+  const inks = new Uint32Array(count), faint = new Uint8Array(count);
+  const levels = [];  // of each sheet of thumbnails: width and pixels
+  let board = null, pixels = null, most = 1500, last = 0;
+  const ink = (hex) => {
+    const [red, green, blue] = rgb(hex).map((part) => Math.round(255 * part));
+    return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  };
+  function block(left, top, size, colour) {
+    const right = Math.min(left + size, plane.width), bottom = Math.min(top + size, plane.height);
+    const start = Math.max(left, 0);
+    for (let y = Math.max(top, 0); y < bottom; y++) {
+      const line = y * plane.width;
+      for (let x = start; x < right; x++) pixels[line + x] = colour;
+    }
+  }
+  function tile(row, left, top, size) {
+    block(left, top, size, inks[row]);
+    const sheet = levels[Math.floor(row / perSheet)];
+    const edge = Math.max(1, Math.round(0.07 * size)), inner = size - 2 * edge;
+    if (!sheet || inner < 1) return;
+    let level = 0;
+    while (level < LEVELS - 1 && side >> (level + 1) >= inner) level++;
+    const own = side >> level, step = own / inner, [wide, source] = sheet[level];
+    const corner = Math.floor((row % perSheet) / across) * own * wide
+      + ((row % perSheet) % across) * own;
+    const x0 = Math.max(left + edge, 0), x1 = Math.min(left + edge + inner, plane.width);
+    const y0 = Math.max(top + edge, 0), y1 = Math.min(top + edge + inner, plane.height);
+    for (let y = y0; y < y1; y++) {
+      const from = corner + Math.floor((y - top - edge) * step) * wide;
+      const to = y * plane.width;
+      let at = (x0 - left - edge) * step;
+      for (let x = x0; x < x1; x++, at += step) pixels[to + x] = source[from + (at | 0)];
+    }
+  }
   return {
     kind: "canvas",
     colours() {
-      // those of a colour one after the other, the faint ones first
-      order = [...Array(count).keys()].sort((a, b) =>
-        isShown(a) - isShown(b) || (colourOf(a) < colourOf(b) ? -1 : colourOf(a) > colourOf(b)));
+      const parts = new Map();
+      for (let row = 0; row < count; row++) {
+        const colour = colourOf(row);
+        if (!parts.has(colour)) parts.set(colour, ink(colour));
+        inks[row] = parts.get(colour);
+        faint[row] = isShown(row) ? 0 : 1;
+      }
     },
-    sheet() {},
-    draw() {
+    sheet(number, image) {
+      levels[number] = Array.from({ length: LEVELS }, (_, level) => {
+        const copy = document.createElement("canvas"), brush = copy.getContext("2d");
+        copy.width = Math.max(image.naturalWidth >> level, 1);
+        copy.height = Math.max(image.naturalHeight >> level, 1);
+        brush.drawImage(image, 0, 0, copy.width, copy.height);
+        const { data: bytes } = brush.getImageData(0, 0, copy.width, copy.height);
+        return [copy.width, new Uint32Array(bytes.buffer)];
+      });
+    },
+    draw(still) {
+      const start = performance.now(), took = start - last;
+      last = start;
+      if (!still && took < 500) {  // while it moves, so many as the device draws in time
+        const factor = took > SLOW ? 0.5 : took < QUICK ? 1.2 : 1;
+        most = Math.round(Math.min(Math.max(factor * most, FEWEST), Math.max(count, FEWEST)));
+      }
+      if (board?.width !== plane.width || board?.height !== plane.height) {
+        board = new ImageData(plane.width, plane.height);
+        pixels = new Uint32Array(board.data.buffer);
+      }
+      pixels.fill(ink(dark.matches ? "#151412" : "#faf9f6"));
+      const pale = ink(dark.matches ? "#3d3a35" : "#dcd8cf");
+      const place = { m: matrix(), unit: unit() }, size = pictureSize();
+      const wide = Math.round(dotSize() * ratio);
+      const budget = view.pictures ? (still ? count : most) : 0, tiles = [];
+      for (const isFaint of only.size ? [1, 0] : [0]) {
+        for (const row of order) {
+          if (faint[row] !== isFaint) continue;
+          project(row, place);
+          const { x, y } = place;
+          if (x < -size || y < -size || x > width + size || y > height + size) continue;
+          if (!isFaint && tiles.length < budget) tiles.push([row, x, y, place.z]);
+          else {
+            const left = Math.round(x * ratio - wide / 2), top = Math.round(y * ratio - wide / 2);
+            block(left, top, wide, isFaint ? pale : inks[row]);
+          }
+        }
+      }
+      if (is3D()) tiles.sort((a, b) => a[3] - b[3]);
+      const fine = still && tiles.length <= FINE, large = Math.round(size * ratio);
+      if (!fine) {
+        for (const [row, x, y] of tiles) {
+          tile(row, Math.round(x * ratio - large / 2), Math.round(y * ratio - large / 2), large);
+        }
+      }
+      pen.setTransform(1, 0, 0, 1, 0, 0);
+      pen.putImageData(board, 0, 0);
+      if (!fine) return;
       pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-      pen.fillStyle = dark.matches ? "#151412" : "#faf9f6";
-      pen.fillRect(0, 0, width, height);
-      const place = { m: matrix(), unit: unit() }, size = pictureSize(), dot = dotSize();
-      const visible = [];
-      for (const row of order) {
-        project(row, place);
-        if (place.x < -size || place.y < -size || place.x > width + size
-          || place.y > height + size) continue;
-        visible.push([row, place.x, place.y, place.z]);
-      }
-      const few = view.pictures && visible.length <= MOST_PICTURES;
-      let colour = "";
-      for (const [row, x, y] of visible) {
-        const next = isShown(row) ? colourOf(row) : dark.matches ? "#3d3a35" : "#dcd8cf";
-        if (next !== colour) pen.fillStyle = colour = next;
-        if (few && isShown(row)) continue;
-        pen.fillRect(x - dot / 2, y - dot / 2, dot, dot);
-      }
-      if (!few) return;
-      if (is3D()) visible.sort((a, b) => a[3] - b[3]);
-      for (const [row, x, y] of visible) {
-        if (!isShown(row)) continue;
+      for (const [row, x, y] of tiles) {
         pen.fillStyle = colourOf(row);
         pen.fillRect(x - size / 2, y - size / 2, size, size);
         thumbnail(pen, row, x - 0.43 * size, y - 0.43 * size, 0.86 * size);
@@ -240,15 +313,29 @@ function thumbnail(pen, row, x, y, size) {
   pen.drawImage(image, left, top, side, side, x, y, size, size);
 }
 
-// "#canvas" behind the address does without WebGL
-let painter = (location.hash !== "#canvas" && withWebGL()) || withCanvas();
+// a WebGL of software is slower than a canvas; #canvas or #webgl behind the address decides
+function isFast() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const about = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = gl?.getParameter(about ? about.UNMASKED_RENDERER_WEBGL : gl.RENDERER) ?? "software";
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return !/swiftshader|llvmpipe|software|basic render/i.test(name);
+}
+const asked = location.hash.slice(1);
+const painter = ((asked === "webgl" || (asked !== "canvas" && isFast())) && withWebGL())
+  || withCanvas();
 document.documentElement.dataset.painter = painter.kind;
 plane.addEventListener("webglcontextlost", () => location.reload());
 
-function frame() {
-  if (dirty) {
+const REST = 150;  // milliseconds without a change, after which all is drawn
+let moved = 0, complete = true;
+function frame(time) {
+  const still = time - moved > REST;
+  if (dirty || (still && !complete)) {
+    complete = !dirty && still;
+    if (dirty) moved = time;
     dirty = false;
-    painter.draw();
+    painter.draw(complete);
     mark();
     if (!performance.getEntriesByName("first picture").length) performance.mark("first picture");
   }
@@ -273,7 +360,7 @@ function fit() {
   redraw();
 }
 
-// ---- moving ----------------------------------------------------------------------------------------
+// ---- moving -------------------------------------------------------------------------------------
 function zoom(factor, x = width / 2, y = height / 2) {
   const before = unit();
   view.zoom = Math.min(Math.max(view.zoom * factor, 0.5), DEEPEST);
@@ -374,7 +461,7 @@ function step(by) {
   }
 }
 
-// ---- the picture pointed at, and the one that is chosen ----------------------------------------------
+// ---- the picture pointed at, and the one that is chosen -----------------------------------------
 function hover(row, x = 0, y = 0) {
   if (row < 0) {
     tip.hidden = true;
@@ -437,7 +524,7 @@ function neighbours({ name, k, rows }, row) {
   return [heading, list];
 }
 
-// ---- buttons and the legend --------------------------------------------------------------------------
+// ---- buttons and the legend ---------------------------------------------------------------------
 function buttons(holder, names, act) {
   holder.replaceChildren(...names.map((name, number) => {
     const button = document.createElement("button");
@@ -449,7 +536,9 @@ function buttons(holder, names, act) {
   press(holder, 0);
 }
 function press(holder, number) {
-  [...holder.children].forEach((button, place) => { button.ariaPressed = String(place === number); });
+  [...holder.children].forEach((button, place) => {
+    button.ariaPressed = String(place === number);
+  });
 }
 function toggle() {
   view.pictures = !view.pictures && side > 0;
@@ -513,7 +602,7 @@ new ResizeObserver(fit).observe(stage);
 fit();
 requestAnimationFrame(frame);
 
-// ---- the thumbnails, a sheet after the other, so that the page stands before them --------------------
+// ---- the thumbnails, a sheet after the other, so that the page stands before them ---------------
 (async () => {
   await new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); });
   for (const [number, node] of [...document.querySelectorAll(".sheet")].entries()) {
