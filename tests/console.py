@@ -25,12 +25,11 @@ ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
 
 
-def started(*words: object, cwd: Path, code: str | None = None) -> subprocess.Popen[str]:
-    """The console script, or `code` in its place, as a process of its own, its output piped."""
-    script = ["-c", code] if code else ["-m", "synth.cli"]
+def started(*words: object, cwd: Path) -> subprocess.Popen[str]:
+    """The console script as a process of its own, its output piped."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [sys.executable, *script, *map(str, words)],
+        [sys.executable, "-m", "synth.cli", *map(str, words)],
         cwd=cwd,
         env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path},
         text=True,

@@ -18,6 +18,7 @@ from synth.data import Picture, Sources
 from synth.data.arrays import Array, pictures_of
 from synth.errors import InputError
 
+ABBREVIATIONS = {"pgd": "projected_gradient", "fgsm": "fast_gradient_sign"}
 Labels = Tensor | np.ndarray | Sequence[int | str]
 
 
@@ -41,7 +42,7 @@ def attack(
             uint8 arrays, Pillow images, paths, or a folder.
         labels: the true class of each image, by index or name; what the network predicts by
             default. An image that is misclassified from the start counts as a success, and stays.
-        method: the recipe: ``projected_gradient``, ``fast_gradient_sign``,
+        method: the recipe: ``projected_gradient`` or ``pgd``, ``fast_gradient_sign`` or ``fgsm``,
             ``minimal_perturbation``, ``black_box_attack``.
         epsilon: radius of the ball in units of [0, 1], such as 8/255; in the L-infinity norm it is
             rounded down to whole levels of 1/255, since images are saved in these. Several radii
@@ -65,6 +66,7 @@ def attack(
         >>> result = synth.attack(network, images, labels, epsilon=8 / 255)
         >>> result.success.float().mean()
     """
+    method = ABBREVIATIONS.get(method.lower(), method)
     if epsilon is not None and getattr(epsilon, "ndim", isinstance(epsilon, Sequence)):
         radii = [float(radius) for radius in epsilon]
         if not radii:

@@ -156,6 +156,9 @@ def _function(path: str) -> Callable[..., object]:
     except (Exception, SystemExit) as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{place}.".startswith(f"{missing}."):
+            if place.endswith(".py"):
+                module = place.removesuffix(".py").strip("/").replace("/", ".")
+                raise InputError(f"{where}: write {module}:{attribute}.") from error
             raise InputError(
                 f"{where}: there is no module {missing}, neither installed nor in this folder."
             ) from error

@@ -68,7 +68,8 @@ def test_every_image_misclassified_is_every_image_a_success(
 def test_pictures_by_path(loud_network: Network, tmp_path: Path) -> None:
     for number in range(2):
         Image.effect_noise((16, 16), 90).convert("RGB").save(tmp_path / f"{number}.png")
-    result = synth.attack(loud_network, str(tmp_path), method="fast_gradient_sign", progress=False)
+    result = synth.attack(loud_network, str(tmp_path), method="FGSM", progress=False)
+    assert result.recipe == "fast_gradient_sign"
     assert [item.image for item in result.items] == ["0.png", "1.png"]
 
 

@@ -19,7 +19,7 @@ import torch
 from console import ROOT, Synth, result_of, started, steps_of
 from hypothesis import given
 from hypothesis import strategies as st
-from interrupted import DRIVER, wait_for_step
+from interrupted import Forked
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -559,12 +559,10 @@ def _killed(*_: object) -> None:
 
 
 def test_sigkill_and_again(tmp_path: Path, synth: Synth, weights: Path) -> None:
-    words = *GENETIC, "search.generations=60", f"network.weights={weights}"
-    process = started(*words, "folder=killed", cwd=tmp_path, code=DRIVER)
-    wait_for_step(tmp_path / "killed", 5, process)
-    process.kill()
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
+    words = *GENETIC, "search.generations=30", f"network.weights={weights}"
+    forked = Forked(*words, "folder=killed", cwd=tmp_path)
+    forked.wait_for_step(tmp_path / "killed", 5)
+    assert forked.end_by(signal.SIGKILL) == -signal.SIGKILL
     assert not Path("killed/result.json").exists()
     assert synth(*words, "folder=killed").code == 0
     assert synth(*words, "folder=whole").code == 0
@@ -573,14 +571,12 @@ def test_sigkill_and_again(tmp_path: Path, synth: Synth, weights: Path) -> None:
 
 def test_sigterm_saves_as_ctrl_c_does(tmp_path: Path, weights: Path) -> None:
     words = *GRADIENT, "search.steps=100000", f"network.weights={weights}", "folder=out"
-    process = started(*words, cwd=tmp_path, code=DRIVER)
-    wait_for_step(tmp_path / "out", 2, process)
+    forked = Forked(*words, cwd=tmp_path)
+    forked.wait_for_step(tmp_path / "out", 2)
     assert (tmp_path / "out/run.lock").exists()
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=100)
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
-    assert sum("interrupted" in line for line in err.splitlines()) == 1
+    assert forked.end_by(signal.SIGTERM) == 130, forked.log
+    assert "Traceback" not in forked.log
+    assert sum("interrupted" in line for line in forked.log.splitlines()) == 1
     result = result_of(tmp_path / "out")
     assert result["status"] == "interrupted"
     assert {item["steps"] for item in result["items"]} == {len(steps_of(tmp_path / "out"))}

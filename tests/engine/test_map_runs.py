@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from console import Synth, result_of, started
+from console import Synth, result_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interrupted import DRIVER, at_step, wait_for_step
+from interrupted import Forked, at_step
 from PIL import Image
 from safetensors.torch import load_file
 from small_worlds import NAMES, count_passes, rows_of, tiny_module, wrapped
@@ -335,11 +335,9 @@ def test_a_run_resumed_after_sigkill_is_the_uninterrupted_one(
     command: str, tmp_path: Path, synth: Synth, weights: Path
 ) -> None:
     words = *command.split(), f"network.weights={weights}", "device=cpu"
-    process = started(*words, "folder=killed", cwd=tmp_path, code=DRIVER)
-    wait_for_step(tmp_path / "killed", random.Random(command).randrange(2, 12), process)
-    process.kill()
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
+    forked = Forked(*words, "folder=killed", cwd=tmp_path)
+    forked.wait_for_step(tmp_path / "killed", random.Random(command).randrange(2, 12))
+    assert forked.end_by(signal.SIGKILL) == -signal.SIGKILL
     assert not Path("killed/result.json").exists()
     other = synth(*words, "folder=killed", "seed=9").complaint
     assert "seed was 0, is 9" in other

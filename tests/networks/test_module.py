@@ -314,6 +314,7 @@ def test_a_path_to_code_with_weights_and_classes(nets: Path) -> None:
     [
         ("own_nets", r"write package\.file:function"),
         ("absent_nets:make", "there is no module absent_nets"),
+        ("own_nets.py:make", "write own_nets:make"),
         ("own_nets:mak", r"own_nets has no function or class mak\. Did you mean make"),
         ("own_nets:number", "has no function or class number"),
         ("own_nets:text", "it gives a str"),
