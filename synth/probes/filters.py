@@ -114,12 +114,17 @@ class Filters(Probe):
 
     def measure(self, record: Record) -> Measurement:
         strongest = None
+        result = Measurement(layers=[])
+        result.findings = {"filters": sum(map(len, self.kernels.values()))}
         if self.collection is not None:
             strongest = Strongest(self.network, self.layers, 1)
             self.scan(record, self.layers, {"strongest": strongest})
+            dead = {layer: len(top.dead) for layer, top in strongest.tops.items()}
+            result.findings["dead_filters"] = sum(dead.values())
+            for layer, count in dead.items():
+                if count:
+                    log.warning("%s: %d of its filters never fire", layer, count)
         fields = receptive_fields(self.network)
-        result = Measurement(layers=[])
-        result.findings = {"filters": sum(map(len, self.kernels.values()))}
         tensors = {}
         for layer, own in self.kernels.items():
             shown = self._shown(own)
@@ -301,7 +306,9 @@ class _LayerFilters:
             group = [(_tile(coloured(self.kernels[unit])), self.name(unit))]
             for name, images in beside.items():
                 number = _number(values[name][place])
-                label = "never fires" if number is None else f"{name} {number:.2f}"
+                label = f"{name} flat" if number is None else f"{name} {number:.2f}"
+                if name == "patch" and self.patches is not None and not self.patches.fires(unit, 0):
+                    label = "never fires"
                 group.append((_tile(images[place]), label))
             groups.append(group)
         in_row = BESIDE // len(groups[0])

@@ -51,7 +51,9 @@ def test_responses_of_all_channels_add_up_to_the_convolution() -> None:
     torch.testing.assert_close(grouped.inputs, behind[:, 4:6])
 
 
-def test_filters_beside_patches_and_pictures_that_maximise_them(tmp_path: Path) -> None:
+def test_filters_beside_patches_and_pictures_that_maximise_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     module = tiny_module()
     with torch.no_grad():
         module.conv1.weight[2], module.conv1.bias[2] = 0, -1
@@ -66,6 +68,8 @@ def test_filters_beside_patches_and_pictures_that_maximise_them(tmp_path: Path) 
     assert found[2].isnan()
     assert bool((found[[0, 1, 3, 4, 5, 6, 7]] > 0.99).all())
     assert result.findings["median_correlation_maximising"] > 0.99
+    assert result.findings["dead_filters"] == 1
+    assert "conv1: 1 of its filters never fire" in caplog.text
     assert -1 <= result.findings["median_correlation_patch"] < 0.99
     rows = result.findings["correlations"]
     assert rows[2] == {"filter": "conv1:2", "norm": 0.0, "patch": None, "maximising": None}
