@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from console import write_weights
+from console import CONF, write_weights
+from omegaconf import OmegaConf
 from parts import names
 from torchvision import models
 
@@ -18,9 +19,11 @@ from synth.contract.test_network import *  # noqa: F403
 from synth.contract.test_network import check, settings_of
 from synth.networks import architectures
 
-OURS = [name for name in names("network") if settings_of(name).get("name") in architectures.names()]
+# as they are written: composing each while tests are collected takes seconds
+WRITTEN = {name: OmegaConf.load(CONF / f"network/{name}.yaml") for name in names("network")}
+OURS = [name for name, written in WRITTEN.items() if written.get("name") in architectures.names()]
 TORCHVISION = "synth.networks.torchvision.torchvision"
-OF_TORCHVISION = [name for name in names("network") if settings_of(name)["_target_"] == TORCHVISION]
+OF_TORCHVISION = [name for name, written in WRITTEN.items() if written["_target_"] == TORCHVISION]
 
 
 @pytest.mark.parametrize("name", OF_TORCHVISION)

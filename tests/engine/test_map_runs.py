@@ -213,7 +213,7 @@ def test_a_map_ends_when_all_cells_reach_until(tmp_path: Path) -> None:
 @given(
     batch=st.integers(1, 12), extra=st.integers(0, 40), until=st.sampled_from([None, 0.3, 0.999])
 )
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_a_budget_is_never_exceeded(
     batch: int, extra: int, until: float | None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
