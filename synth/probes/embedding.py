@@ -271,18 +271,20 @@ class Embedding(Probe):
         (layer,) = self.layers
         shape = self.network.layers[layer]
         findings: dict[str, Json] = {
-            "layer": layer,
-            "averaged_over": f"{' x '.join(map(str, shape[1:]))} places"
-            if shape[1:]
-            else "nothing",
             "pictures": everything.natural,
+            "layer": layer,
+            **({"averaged_over": f"{_product(shape[1:])} places"} if shape[1:] else {}),
             "duplicate_pictures": natural.duplicates,
             "dimensions": everything.vectors.shape[1],
             "k": k,
         }
         count = everything.natural
         labels = everything.labels[:count]
-        if not (labels >= 0).all():
+        classed = bool((labels >= 0).all())
+        if classed and int(labels.bincount().max()) < 2:
+            log.warning("images: no class has two pictures, so there is no share of the same class")
+            classed = False
+        if not classed:
             return findings | self._of_runs(everything)
         shares = {
             name: same_class(space.rows, labels[queries], labels) for name, space in spaces.items()

@@ -210,6 +210,10 @@ def test_a_folder_without_classes_has_no_shares(
     assert "neighbour_share_features" not in measured.findings
     assert json.loads(record.files["map/map.json"])["groups"] == []
     assert "Green" not in measured.figures[0].caption
+    single = [str(folder / name) for name in ("<b>cat/00.png", "n01443537/01.png")]
+    measured = Embedding(network, single, "fc", k=1, maps="tsne").measure(MemoryRecord())
+    assert "no class has two pictures" in caplog.text
+    assert "neighbour_share_features" not in measured.findings
 
 
 def test_a_map_of_more_than_are_fitted_places_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -586,8 +586,11 @@ byId("pictures").hidden = !side;
 byId("groups").hidden = !data.groups.length;
 if (data.groups.length) {
   const titles = data.groups.map(({ name }) => name[0].toUpperCase() + name.slice(1));
-  if (titles.length > 1) buttons(byId("by"), titles, (number) => { group = number; legend(); });
-  else byId("by").textContent = titles[0];
+  group = titles.length - 1;  // where pictures come from, where there are several answers
+  if (titles.length > 1) {
+    buttons(byId("by"), titles, (number) => { group = number; legend(); });
+    press(byId("by"), group);
+  } else byId("by").textContent = titles[0];
   legend();
 } else painter.colours();
 byId("all").addEventListener("click", legend);
