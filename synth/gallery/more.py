@@ -29,14 +29,14 @@ def unit_command(run: Run, unit: str) -> str:
         [word for word in overrides if isinstance(word, str)] if isinstance(overrides, list) else []
     )
     words = list(map(current_word, words))
-    kept = [word for word in words if _KEPT.match(word)]
+    context = [word for word in words if _KEPT.match(word)]
     if unit.startswith(DIRECTION):
         layer = next((word for word in words if word.startswith("layer=")), "")
         layer = layer.removeprefix("layer=") or str(run.mapping("findings").get("layer", ""))
         unit = f"{layer}:{unit.removeprefix(DIRECTION)}"
         if (run.folder / FILE).is_file():
-            kept.append(f"directions={run.folder / FILE}")
-    named = any(word.startswith("images=") for word in kept)
-    if not named or unit.startswith(":") or any(map(_OBJECT.search, kept)):
+            context.append(f"directions={run.folder / FILE}")
+    named = any(word.startswith("images=") for word in context)
+    if not named or unit.startswith(":") or any(map(_OBJECT.search, context)):
         return ""
-    return shlex.join(["synth", "unit", f"unit={unit}", *kept])
+    return shlex.join(["synth", "unit", f"unit={unit}", *context])
