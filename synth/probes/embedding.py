@@ -451,9 +451,9 @@ class Embedding(Probe):
 
 def _wants_parquet(wanted: bool | None) -> bool:
     if wanted is None and not parquet.is_available():
-        log.info("%s is left out, which needs pyarrow: pip install pyarrow", parquet.FILE)
+        log.info("%s is left out, which needs pyarrow: pip install synth[maps]", parquet.FILE)
     if wanted and not parquet.is_available():
-        raise InputError("parquet=true: needs pyarrow; pip install pyarrow, or write null.")
+        raise InputError("parquet=true: needs pyarrow; pip install synth[maps], or write null.")
     return parquet.is_available() if wanted is None else wanted
 
 

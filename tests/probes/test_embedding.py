@@ -128,7 +128,7 @@ def test_a_folder_is_embedded_and_its_copies_left_out(
     assert (tmp_path / "run" / "embedding.parquet").is_file() == parquet.is_available()
     assert [figure.file for figure in result.figures] == ["figures/000.png", "map.png"]
     with Image.open(tmp_path / "run" / "map" / "000.webp") as image:
-        assert image.size == (32 * 64, 64)
+        assert image.size == (21 * 96, 96)
 
 
 def test_vectors_are_those_of_the_layer_also_after_a_kill(
@@ -251,7 +251,7 @@ def test_shares_have_intervals_and_a_level_of_chance() -> None:
     error = 1.96 * float(values.std()) / 2
     assert (mean, low, high) == pytest.approx((0.5, 0.5 - error, 0.5 + error))
     assert chance(torch.tensor([0, 0, 0, 1])) == pytest.approx(0.5)
-    assert [thumbnail_side(count) for count in (10, 10_000, 100_000)] == [64, 32, 0]
+    assert [thumbnail_side(count) for count in (10, 10_000, 100_000)] == [96, 32, 0]
 
 
 @pytest.mark.parametrize(

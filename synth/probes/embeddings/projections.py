@@ -32,7 +32,7 @@ def check_maps(names: list[str]) -> None:
             hint = nearest_name(name, NAMES) or f" Write one of {', '.join(NAMES)}."
             raise InputError(f"maps={name}: no such map.{hint}")
         if name == "umap" and not has_umap():
-            raise InputError("maps=umap: needs umap-learn; pip install umap-learn, or write tsne.")
+            raise InputError("maps=umap: needs umap-learn; pip install synth[maps], or write tsne.")
 
 
 def has_umap() -> bool:

@@ -19,7 +19,7 @@ from synth.record.result import Json
 
 FOLDER = "map"
 SHEET = 2048  # pixels a side of a sheet of thumbnails: every device's textures are that large
-SIDES = (64, 48, 32, 24, 16)  # pixels of a thumbnail
+SIDES = (96, 64, 48, 32, 24, 16)  # pixels of a thumbnail
 PIXELS = 14_000_000  # of all thumbnails
 STEPS = 65_535  # of a coordinate
 QUALITY = 72
