@@ -150,7 +150,7 @@ class Unit(Probe):
         gradients = score.gradient(
             images.to(device), (unit * places + spots).to(device), guided=True
         ).cpu()
-        seen = [
+        crops = [
             cropped(image, patches.field, spot)
             for image, spot in zip(images, spots.tolist(), strict=True)
         ]
@@ -160,7 +160,7 @@ class Unit(Probe):
         ]
         parts = [
             (_tile(image), f"{value:.3g}")
-            for image, value in zip(seen, top.values[unit, slots].tolist(), strict=True)
+            for image, value in zip(crops, top.values[unit, slots].tolist(), strict=True)
         ]
         parts += [(_tile(coloured(values)), "guided backprop") for values in guided]
         height, width = patches.extent
@@ -172,7 +172,7 @@ class Unit(Probe):
         figure = self.save_sheet(record, len(result.figures), parts, len(slots), caption)
         result.figures.append(figure)
         return {
-            "patches": torch.stack(seen),
+            "patches": torch.stack(crops),
             "guided": torch.stack(guided),
             "values": top.values[unit, slots],
             "places": top.pictures[unit, slots],

@@ -64,9 +64,9 @@ def test_filters_beside_patches_and_pictures_that_maximise_them(
     result = probe.run(record)
     tensors = record.saved_tensors["filters.safetensors"]
     assert torch.equal(tensors["conv1.filters"], module.conv1.weight)
-    found = tensors["conv1.correlation_maximising"]
-    assert found[2].isnan()
-    assert bool((found[[0, 1, 3, 4, 5, 6, 7]] > 0.99).all())
+    values = tensors["conv1.correlation_maximising"]
+    assert values[2].isnan()
+    assert bool((values[[0, 1, 3, 4, 5, 6, 7]] > 0.99).all())
     assert result.findings["median_correlation_maximising"] > 0.99
     assert result.findings["dead_filters"] == 1
     assert "conv1: 1 of its filters never fire" in caplog.text

@@ -61,13 +61,13 @@ def test_a_unit_has_patches_gradients_kernel_pictures_and_numbers(
 
 def test_a_direction_along_a_channel_is_that_channel(network: Network, folder: str) -> None:
     directions = torch.eye(network.layers["conv1"][0])[5:7]
-    found = []
+    results = []
     for unit, vectors in (("conv1:6", None), ("conv1:1", directions)):
         record = MemoryRecord()
         result = Unit(network, folder, unit, steps=0, directions=vectors).run(record)
-        found.append((result.findings["mean_activation"], record.saved_tensors))
-    assert found[0][0] == pytest.approx(found[1][0])
-    channel, direction = (tensors["unit.safetensors"] for _, tensors in (found[0], found[1]))
+        results.append((result.findings["mean_activation"], record.saved_tensors))
+    assert results[0][0] == pytest.approx(results[1][0])
+    channel, direction = (tensors["unit.safetensors"] for _, tensors in (results[0], results[1]))
     torch.testing.assert_close(channel["guided"], direction["guided"])
     assert "kernel" in channel
     assert "kernel" not in direction
