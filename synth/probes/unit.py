@@ -77,14 +77,14 @@ class Unit(Probe):
         self,
         network: Network,
         images: data.Sources,
-        unit: str,
+        unit: str | int,
         k: int = 8,
         steps: int = 256,
         seed: int = 0,
         generator: str | None = None,
         directions: Source | None = None,
     ) -> None:
-        layer, _, number = unit.rpartition(":")
+        layer, _, number = str(unit).rpartition(":")
         if not layer or not number.isdecimal():
             raise InputError(f"unit={unit}: write a layer and a channel of it, such as conv3:17.")
         if directions is not None:

@@ -94,6 +94,7 @@ def test_one_picture_and_a_unit_that_never_fires(
     ("settings", "message"),
     [
         ({"unit": "conv1"}, "unit=conv1: write a layer and a channel of it"),
+        ({"unit": 1}, "unit=1: write a layer and a channel of it"),
         ({"unit": "conv1:x"}, "unit=conv1:x: write a layer and a channel of it"),
         ({"unit": "conv1:8"}, "unit=conv1:8: conv1 has units 0 to 7"),
         ({"unit": "conv7:1"}, "layer=conv7: .* has no such layer"),
