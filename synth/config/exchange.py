@@ -5,24 +5,26 @@ would be read by that one, for which they were not made (a rate, a deviation), a
 line about a part of the old one (``search/mate``) has nothing left to override, which Hydra takes
 for a mistake. Both are left out here while Hydra composes, before what the user wrote is applied.
 
-Hydra has no public place for this: its loader is replaced by one that differs in three methods.
+Hydra has no public place for this: its loader is replaced by one that differs in four methods.
 Nor has it one for the mode, for which it composes everything once more; that is left out, too,
 where nobody can have set one. Nor does it remember what it has read: where all files are ours,
 which do not change while a process runs, a file is parsed once, and parts that were composed once
-are copied, so that a point of a sweep, which differs from the others in numbers, is composed in
-less than half the time.
+are copied, so that a point of a sweep, which differs from the others in numbers, is composed in a
+fifth of the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hydra._internal import config_loader_impl, config_repository, defaults_list
 from hydra._internal import hydra as hydra_app
+from hydra._internal.defaults_list import DefaultsList
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult
@@ -87,6 +89,28 @@ class _Overrides(defaults_list.Overrides):
         super().ensure_overrides_used()
 
 
+_defaults: dict[tuple[object, ...], DefaultsList] = {}  # by what is chosen
+
+
+def _defaults_list(
+    repo: Any,
+    config_name: str | None,
+    overrides_list: list[Override],
+    prepend_hydra: bool,
+    skip_missing: bool,
+) -> DefaultsList:
+    """Hydra's ``create_defaults_list``, once for all commands that choose the same options."""
+    create = defaults_list.create_defaults_list
+    if not _is_ours_alone(repo):
+        return create(repo, config_name, overrides_list, prepend_hydra, skip_missing)
+    numbers = defaults_list.Overrides(repo, overrides_list).config_overrides
+    chosen = [override.input_line for override in overrides_list if override not in numbers]
+    key = config_name, *chosen, prepend_hydra, skip_missing
+    if key not in _defaults:
+        _defaults[key] = create(repo, config_name, overrides_list, prepend_hydra, skip_missing)
+    return replace(_defaults[key], config_overrides=numbers)
+
+
 class _Loader(config_loader_impl.ConfigLoaderImpl):
     """Hydra's loader of configurations; recipes are loaded without numbers of exchanged parts."""
 
@@ -106,7 +130,7 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
 
         @cache  # only where a recipe is read: it takes half as long as composing
         def own() -> dict[str, str]:
-            chosen = defaults_list.create_defaults_list(repo, config_name, recipes, True, True)
+            chosen = _defaults_list(repo, config_name, recipes, True, True)
             return _options(chosen.defaults)
 
         self._own = dict if recipes == groups else own
@@ -150,6 +174,7 @@ def install(conf: Path) -> None:
     _conf.append(str(conf))
     defaults_list.Overrides = _Overrides  # type: ignore[misc]
     config_loader_impl.CachingConfigRepository = _Repository  # type: ignore[misc]
+    config_loader_impl.create_defaults_list = _defaults_list
     hydra_app.ConfigLoaderImpl = _Loader  # type: ignore[misc]
     hydra_app.Hydra = _Hydra  # type: ignore[misc]
 
