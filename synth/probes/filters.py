@@ -119,11 +119,6 @@ class Filters(Probe):
         if self.collection is not None:
             strongest = Strongest(self.network, self.layers, 1)
             self.scan(record, self.layers, {"strongest": strongest})
-            dead = {layer: len(top.dead) for layer, top in strongest.tops.items()}
-            result.findings["dead_filters"] = sum(dead.values())
-            for layer, count in dead.items():
-                if count:
-                    log.warning("%s: %d of its filters never fire", layer, count)
         fields = receptive_fields(self.network)
         tensors = {}
         for layer, own in self.kernels.items():
@@ -136,6 +131,12 @@ class Filters(Probe):
             filters = _LayerFilters(self, layer, shown, fields[layer], patches)
             result.layers = [*(result.layers or ()), _about(layer, own)]
             tensors[layer] = filters.draw(record, result)
+        if strongest is not None:
+            dead = {layer: len(top.dead) for layer, top in strongest.tops.items()}
+            result.findings["dead_filters"] = sum(dead.values())
+            for layer, count in dead.items():
+                if count:
+                    log.warning("%s: %d of its filters never fire", layer, count)
         record.tensors("filters", by_layer(tensors))
         return result
 
