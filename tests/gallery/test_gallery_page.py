@@ -173,6 +173,17 @@ def test_a_training_shows_findings_and_figures(make_run: MakeRun) -> None:
         assert text in page.text
 
 
+@pytest.mark.parametrize(("search", "first"), [(None, "Again"), ("genetic", "top1")])
+def test_a_measurement_shows_its_figures_first(
+    make_run: MakeRun, search: str | None, first: str
+) -> None:
+    figures = [{"file": "images/000.png", "caption": "Again"}]
+    method = {"search": search, "encoding": search and "pixels"}
+    folder = make_run(findings={"top1": 0.5}, figures=figures, **method)
+    text = Page(build_run_page(folder)).text
+    assert min(("Again", "top1"), key=text.index) == first
+
+
 def test_lists_of_records_become_tables(make_run: MakeRun) -> None:
     layers = [
         {"layer": "conv1", "shape": [48, 32], "parameters": 7056},

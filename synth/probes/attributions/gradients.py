@@ -80,7 +80,8 @@ class IntegratedGradients(Attribution):
     """The gradient along the line from a baseline to the image, integrated, times their difference.
 
     Its sum over all pixels is the score of the image less that of the baseline. The integral is
-    by Gauss-Legendre quadrature.
+    by Gauss-Legendre quadrature. The gradient of ReLUs and max pooling jumps, so that the rounding
+    of float32 alone changes deep networks' maps by some thousandths of their largest value.
 
     Source: Sundararajan, Taly & Yan 2017, "Axiomatic attribution for deep networks".
 
