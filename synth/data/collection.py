@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -150,6 +151,12 @@ class Collection:
                 names,
                 f" and {more} more" if more > 0 else "",
             )
+
+
+def fingerprint(image: Tensor) -> int:
+    """A number of 63 bits and a sign that copies of an image [3, h, w] have in common."""
+    digest = hashlib.sha1(image.numpy(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def _place(source: Source) -> tuple[str, str]:

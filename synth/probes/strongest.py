@@ -5,7 +5,6 @@ All units of all layers are read together, and no more is kept than the stronges
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from torch.nn import functional
 
 from synth.core import Images
 from synth.core.network import Network
-from synth.data.collection import Batch, Collection
+from synth.data.collection import Batch, Collection, fingerprint
 from synth.networks.receptive_field import ReceptiveField
 from synth.probes.probe import Tally
 from synth.record.result import Json
@@ -58,12 +57,11 @@ class Strongest(Tally):
 
     def _is_fresh(self, image: Tensor) -> bool:
         """Whether no such picture has come before."""
-        digest = hashlib.sha1(image.numpy(), usedforsecurity=False).digest()
-        fingerprint = int.from_bytes(digest[:8], "big", signed=True)
-        if fingerprint in self._known:
+        number = fingerprint(image)
+        if number in self._known:
             return False
-        self._known.add(fingerprint)
-        self.fingerprints.append(fingerprint)
+        self._known.add(number)
+        self.fingerprints.append(number)
         return True
 
     def state(self) -> dict[str, Tensor]:

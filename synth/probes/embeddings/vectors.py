@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 import torch
@@ -11,7 +10,7 @@ from torch.nn import functional
 
 from synth.core.network import Network, over_places
 from synth.core.types import Images
-from synth.data.collection import Batch
+from synth.data.collection import Batch, fingerprint
 from synth.probes.probe import Tally
 
 
@@ -75,11 +74,11 @@ class Vectors(Tally):
         return self.pictures - self._count
 
     def add(self, batch: Batch, activations: Mapping[str, Tensor]) -> None:
-        prints = [_fingerprint(image) for image in batch.images]
+        prints = [fingerprint(image) for image in batch.images]
         fresh = []
-        for row, fingerprint in enumerate(prints):
-            if fingerprint not in self._fingerprints:
-                self._fingerprints.add(fingerprint)
+        for row, number in enumerate(prints):
+            if number not in self._fingerprints:
+                self._fingerprints.add(number)
                 fresh.append(row)
         self.pictures += len(prints)
         rows = torch.tensor(fresh, dtype=torch.int64)
@@ -112,11 +111,6 @@ class Vectors(Tally):
 
     def _filled(self, name: str) -> Tensor:
         return self._rows[name][: self._count]
-
-
-def _fingerprint(image: Tensor) -> int:
-    digest = hashlib.sha1(image.numpy(), usedforsecurity=False).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def _levels(images: Images, size: tuple[int, int]) -> Tensor:
