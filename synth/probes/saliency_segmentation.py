@@ -89,7 +89,7 @@ class SaliencySegmentation(Probe):
         self.score = Score(network, OUTPUT, score)
         self.unit = self.score.unit(target)
         self.name = method
-        self.method = methods_of(network, [method], samples=samples)[method]
+        self.method = methods_of(network, [method], samples=samples, word="method")[method]
         self.masks = None
         if masks is not None:
             self.masks = Masks(masks, self.pictures, object, ignore)

@@ -100,7 +100,7 @@ class Shortcut(Probe):
             raise InputError(f"box={box}: write a share of the picture between 0 and 1.")
         self.score = Score(network, OUTPUT, score)
         self.name = method
-        self.method = methods_of(network, [method], samples=samples)[method]
+        self.method = methods_of(network, [method], samples=samples, word="method")[method]
         self.fill = check_fill(fill)
         self.labels = labels_of(self.pictures, network)
         self.box = centred_box(network.size, box)

@@ -126,6 +126,8 @@ def test_objects_are_taken_from_masks(
     assert findings["classes_by_saliency_outside"][-1]["class"] == network.classes.label(MARKED)
     with pytest.raises(InputError, match=r"no folder of the pictures \(strangers\) is named as a"):
         Shortcut(network, str(folder / "strangers"))
+    with pytest.raises(InputError, match="method=magic: no such method"):
+        Shortcut(network, str(folder), method="magic")
     with pytest.raises(InputError, match=r"box=1.0: write a share"):
         Shortcut(network, str(folder), box=1.0)
     for path in masks.iterdir():

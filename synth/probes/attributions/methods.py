@@ -50,6 +50,7 @@ def methods_of(
     baseline: str = "black",
     masks: int = 1000,
     cam_layer: str | None = None,
+    word: str = "methods",
 ) -> dict[str, Attribution]:
     """Methods by name, in the order named.
 
@@ -62,6 +63,7 @@ def methods_of(
         baseline: of integrated gradients, a word of `fills`.
         masks: of RISE.
         cam_layer: whose maps Grad-CAM weights; by default the deepest.
+        word: the user's key for the names, for error messages.
 
     Raises:
         InputError: an unknown name, no name, a name twice, or a number out of range.
@@ -70,8 +72,9 @@ def methods_of(
     choices = (*NAMES, RANDOM)
     for name in names:
         if name not in choices:
-            hint = nearest(name, choices) or f" Write some of {', '.join(choices)}, or all."
-            raise InputError(f"methods={name}: no such method.{hint}")
+            last = ", or all" if word == "methods" else ""
+            hint = nearest(name, choices) or f" Write some of {', '.join(choices)}{last}."
+            raise InputError(f"{word}={name}: no such method.{hint}")
     if not names or len(set(names)) < len(names):
         raise InputError(f"methods={names}: name at least one, and each once.")
     check_fill(baseline, "baseline")
