@@ -321,3 +321,6 @@ def test_a_page_needs_no_more_than_a_devices_textures() -> None:
     assert content["names"][0] == "\\u202egnp.exe"
     assert max(content["maps"][0]["points"]) <= viewer.STEPS
     assert content["thumbnails"] == {"side": 64, "across": 32, "sheets": 1}
+    viewer.save(record, "t", {"PCA": points}, thumbnails[..., :0, :0], names, {}, {})
+    content = json.loads(record.files["map/map.json"])
+    assert content["thumbnails"] == {"side": 0, "across": 0, "sheets": 0}

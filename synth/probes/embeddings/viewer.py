@@ -53,7 +53,7 @@ def save(
     """
     side = thumbnails.shape[-1]
     across = SHEET // side if side else 0
-    sheets = [thumbnails[start : start + across**2] for start in range(0, len(names), across**2)]
+    sheets = thumbnails.split(across**2) if side else ()
     content: dict[str, Json] = {
         "title": title,
         "names": [printable(name) for name in names],
@@ -74,9 +74,9 @@ def save(
             {"name": name, "k": rows.shape[1], "rows": rows.flatten().tolist()}
             for name, rows in neighbours.items()
         ],
-        "thumbnails": {"side": side, "across": across, "sheets": len(sheets) if side else 0},
+        "thumbnails": {"side": side, "across": across, "sheets": len(sheets)},
     }
-    for number, part in enumerate(sheets if side else []):
+    for number, part in enumerate(sheets):
         record.keep(f"{FOLDER}/{number:03d}.webp", _sheet(part, across))
     record.keep(f"{FOLDER}/map.json", dumps(content).encode())
 
