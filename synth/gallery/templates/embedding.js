@@ -189,6 +189,7 @@ function withWebGL() {
 
 // ---- drawing pixel by pixel, where there is no fast WebGL ---------------------------------------
 const FEWEST = 100;  // pictures in a frame while it moves; the others are dots
+const MOVING = 20000;  // pictures and dots in such a frame
 const QUICK = 20, SLOW = 32;  // milliseconds of a frame, between which their number stays
 const LEVELS = 3;  // of thumbnails, each half as large as the one before
 const FINE = 300;  // pictures that are drawn smoothly when nothing moves
@@ -271,9 +272,11 @@ function withCanvas() {
       const pale = ink(dark.matches ? "#3d3a35" : "#dcd8cf");
       const place = { m: matrix(), unit: unit() }, size = pictureSize();
       const wide = Math.round(dotSize() * ratio);
+      const limit = still ? count : Math.min(count, MOVING);
       const budget = view.pictures ? (still ? count : most) : 0, tiles = [];
       for (const isFaint of only.size ? [1, 0] : [0]) {
-        for (const row of order) {
+        for (let number = 0; number < limit; number++) {
+          const row = order[number];
           if (faint[row] !== isFaint) continue;
           project(row, place);
           const { x, y } = place;
