@@ -148,13 +148,13 @@ class SaliencySegmentation(Probe):
     ) -> list[dict[str, Json]]:
         """A record for each way of cutting."""
         rows: list[dict[str, Json]] = []
-        kept = tally.predicted[:, places] == tally.neurons[places]
+        same = tally.predicted[:, places] == tally.neurons[places]
         for way, name in enumerate(NAMES):
             areas = tally.masks[way, places].float().mean((1, 2))
             row: dict[str, Json] = {"cut": name, "area": round(float(areas.mean()), 4)}
             if scores is not None:
                 row |= _mean("iou", scores[way], self.seed)
-            row["class_predicted"] = round(float(kept[way].float().mean()), 4)
+            row["class_predicted"] = round(float(same[way].float().mean()), 4)
             rows.append(row | _mean("probability", tally.probabilities[way, places], self.seed))
         if scores is not None:
             objects = tally.objects[places]

@@ -68,12 +68,17 @@ class SmoothGrad(Attribution):
         self.noise = noise
 
     def __call__(self, score: Score, images: Images, neurons: Tensor, keys: Tensor) -> Tensor:
-        deviation = self.noise * (images.amax((1, 2, 3)) - images.amin((1, 2, 3)))
-        total = torch.zeros_like(images)
-        for sample in range(self.samples):
-            noise = normal(fold_in(keys, sample), images[0].numel()).view_as(images)
-            total += score.gradient(noise.mul_(deviation[:, None, None, None]) + images, neurons)
-        return total.div_(self.samples)
+        totals = []
+        parts = (tensor.split(score.rows) for tensor in (images, neurons, keys))
+        for part, own, streams in zip(*parts, strict=True):
+            deviation = self.noise * (part.amax((1, 2, 3)) - part.amin((1, 2, 3)))
+            total = torch.zeros_like(part)
+            for sample in range(self.samples):
+                noisy = normal(fold_in(streams, sample), part[0].numel()).view_as(part)
+                noisy.mul_(deviation[:, None, None, None]).add_(part)
+                total += score.gradient(noisy, own)
+            totals.append(total.div_(self.samples))
+        return torch.cat(totals)
 
 
 class IntegratedGradients(Attribution):
