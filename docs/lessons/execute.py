@@ -20,7 +20,7 @@ from PIL import Image
 
 FOLDER = Path(__file__).parent
 WIDEST = 1000  # pixels
-LARGEST = 60_000  # bytes of one picture
+LARGEST = 50_000  # bytes of one picture
 SIZES = (1.0, 0.85, 0.7)  # of a picture and
 QUALITIES = (85, 75, 65)  # of its JPEG, until it is small enough
 

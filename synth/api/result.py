@@ -280,6 +280,19 @@ class Result:
             raise InputError(f"{self.recipe}: the run has no pictures to show.")
         return joined(parts, across)
 
+    def figure(self, index: int = 0) -> Image.Image:
+        """A sheet of the run as a whole, as a Pillow image.
+
+        Args:
+            index: its place in `figures`; those from the end are negative.
+
+        Raises:
+            InputError: where the run has no such figure, or it is a film.
+        """
+        if not -len(self.figures) <= index < len(self.figures):
+            raise InputError(f"figure({index}): {self.recipe} has {len(self.figures)} figures.")
+        return data.to_image(self.picture(self.figures[index].file))
+
     def show(self) -> None:
         """Shows the pictures: below the cell of a notebook, or in the desktop's image viewer."""
         from synth.record.notebook import in_notebook

@@ -286,4 +286,7 @@ def test_another_program_composes_with_hydra_as_before(network: Network, tmp_pat
 def test_a_probe_takes_pictures(network: Network) -> None:
     images = torch.rand(2, 3, 16, 16)
     result = synth.probe("saliency", network=network, images=images, progress=False)
+    assert result.figure().size == result.figure(-len(result.figures)).size
+    with pytest.raises(InputError, match=r"figure\(99\): saliency has"):
+        result.figure(99)
     assert [item.image for item in result.items] == ["000", "001"]
