@@ -31,7 +31,7 @@ _program = os.path.basename(sys.argv[0]).removesuffix(".exe") if sys.argv else "
 if _program == "-m" and sys.orig_argv[-len(sys.argv)] == "synth.cli":
     _program = "synth"
 if (
-    _program in ("synth", "synth-gallery")
+    _program in ("synth", "synth-export", "synth-gallery")
     and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 ):
     signal.signal(signal.SIGINT, _leave)
@@ -48,6 +48,7 @@ _NAMES = {
     "Result": "synth.api.result",
     "Runs": "synth.api.runs",
     "attack": "synth.api.attacking",
+    "export": "synth.api.exporting",
     "load_runs": "synth.api.runs",
     "network": "synth.api.running",
     "probe": "synth.api.running",

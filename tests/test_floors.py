@@ -29,6 +29,7 @@ FLOORS: list[set[str]] = [
     {"metrics", "figures", "training"},
     {"probes", "jobs"},
     {"gallery"},
+    {"datasets"},
     {"config"},
     {"cli"},
     {"api"},

@@ -60,7 +60,7 @@ def load_runs(*folders: str | Path) -> Runs:
     Example:
         >>> synth.load_runs("runs/").frame().groupby("recipe").confidence.mean()
     """
-    places = [place for folder in folders for place in _matches(folder)]
+    places = [place for folder in folders for place in places_of(folder)]
     results, skipped = [], []
     for folder in sorted(set(find_runs(places).finished)):
         try:
@@ -75,7 +75,7 @@ def load_runs(*folders: str | Path) -> Runs:
     return Runs(results, skipped)
 
 
-def _matches(folder: str | Path) -> list[Path]:
+def places_of(folder: str | Path) -> list[Path]:
     """The folders that a pattern stands for; those below another one are found with it."""
     text = str(folder)
     if not glob.has_magic(text) or Path(text).exists():

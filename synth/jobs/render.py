@@ -27,7 +27,7 @@ class Render(Job):
     A CPPN is a function of the position in the image, so it can be rendered at any size.
 
     Args:
-        run: the folder of the earlier run.
+        run: the folder of the earlier run, or that of its genomes in an exported data set.
         encoding: the encoding of that run.
         size: height and width in pixels, or [height, width].
         contender: whose images, where the run was a comparison.
@@ -59,7 +59,7 @@ class Render(Job):
         try:
             tensors, _ = read_marked(Path(run) / name)
             self.genome = tensors["genome"].to(self.device)
-            self.earlier = Result.from_dict(json.loads(read_text(Path(run) / RESULT)))
+            self.earlier = Result.from_dict(json.loads(read_text(_result_file(Path(run)))))
         except (*UNREADABLE, *MALFORMED) as error:
             raise InputError(
                 f"run={run}: no finished run that kept its genomes ({name})."
@@ -126,6 +126,11 @@ class Render(Job):
         """The row of one genome."""
         key = torch.zeros(1, dtype=torch.int64, device=self.device)
         return Rows(key + number, key)
+
+
+def _result_file(run: Path) -> Path:
+    """The result of a run, or what is left of it where a data set holds the run's genomes."""
+    return run / RESULT if (run / RESULT).exists() else run / "run.json"
 
 
 def _form(genomes: Tensor) -> str:

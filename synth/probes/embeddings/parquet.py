@@ -1,13 +1,8 @@
-"""An embedding as ``embedding.parquet``, with the columns that published viewers of maps read.
-
-``image`` is a struct of ``bytes`` and ``path``, as in data sets of Hugging Face.
-"""
+"""An embedding as ``embedding.parquet``, with the columns that published viewers of maps read."""
 
 from __future__ import annotations
 
-import importlib.util
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,23 +10,20 @@ from typing import Any
 from torch import Tensor
 
 from synth.data.pictures import Picture
+from synth.record.parquet import IMAGE, NUMBER, VECTOR, ParquetFile, is_available
+
+__all__ = ["FILE", "is_available", "write"]
 
 FILE = "embedding.parquet"
 ROWS = 1000  # of a row group, which is in memory at once
 LONGEST = 256  # pixels of a picture's longer side
-NUMBER = {"dtype": "float32", "_type": "Value"}
 FEATURES = {
-    "image": {"_type": "Image"},
+    "image": IMAGE,
     "label": {"dtype": "string", "_type": "Value"},
-    "embedding": {"feature": NUMBER, "_type": "Sequence"},
+    "embedding": VECTOR,
     "projection_x": NUMBER,
     "projection_y": NUMBER,
 }
-
-
-def is_available() -> bool:
-    """Whether pyarrow is installed."""
-    return importlib.util.find_spec("pyarrow") is not None
 
 
 def write(
@@ -50,33 +42,20 @@ def write(
         vectors: [n, d].
         points: on the map, [n, 2].
     """
-    import pyarrow as arrow
-    from pyarrow import parquet
-
-    image = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
-    number = arrow.float32()
-    schema = arrow.schema(
-        [
-            ("image", image),
-            ("label", arrow.string()),
-            ("embedding", arrow.list_(number)),
-            ("projection_x", number),
-            ("projection_y", number),
-        ],
-        metadata={"huggingface": json.dumps({"info": {"features": FEATURES}})},
-    )
     partial = folder / f"{FILE}.partial"
-    with parquet.ParquetWriter(partial, schema) as writer:
-        for start in range(0, len(pictures), ROWS):
-            rows = slice(start, start + ROWS)
-            columns = [
-                arrow.array([_image(opened()) for opened in pictures[rows]], image),
-                arrow.array(labels[rows], arrow.string()),
-                arrow.array(vectors[rows].cpu().tolist(), arrow.list_(number)),
-                arrow.array(points[rows, 0].tolist(), number),
-                arrow.array(points[rows, 1].tolist(), number),
-            ]
-            writer.write_table(arrow.table(columns, schema=schema))
+    file = ParquetFile(partial, FEATURES)
+    for start in range(0, len(pictures), ROWS):
+        rows = slice(start, start + ROWS)
+        file.write(
+            {
+                "image": [_image(opened()) for opened in pictures[rows]],
+                "label": labels[rows],
+                "embedding": vectors[rows].cpu().tolist(),
+                "projection_x": points[rows, 0].tolist(),
+                "projection_y": points[rows, 1].tolist(),
+            }
+        )
+    file.close()
     partial.replace(folder / FILE)
 
 

@@ -1,0 +1,357 @@
+"""The first pass over runs: which pictures there are, of which class, and which are copies.
+
+What stays in memory is a row of `ROW` a picture, a hundred bytes; results of runs are read one
+after the other, and again when the pictures are written.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import unicodedata
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from synth.datasets.columns import KINDS, ORDER, Value, label_of, values_of
+from synth.datasets.copies import (
+    NO_COPY,
+    SIGNATURE,
+    exact_copies,
+    near_copies,
+    pixels_digest,
+    signature,
+)
+from synth.datasets.genomes import Genomes, genomes_of
+from synth.datasets.splits import split_of
+from synth.errors import InputError
+from synth.files import decoded, open_regular, reason_of
+from synth.gallery.folder import Run
+from synth.gallery.numerals import anything, words
+from synth.gallery.pictures import Picture
+from synth.record import progress
+
+LARGEST = 256 << 20  # bytes of a picture's file
+LONGEST_NAME = 80  # characters of a class folder
+ROW = np.dtype(
+    [
+        ("signature", SIGNATURE),
+        ("crc32", "<u4"),  # of the file
+        ("width", "<u4"),
+        ("height", "<u4"),
+        ("run", "<u4"),
+        ("item", "<u4"),
+        ("label", "<u4"),
+    ]
+)
+PLACES = ("recipe=", "folder=", "device=", "sweep=")
+BLOCK = 4096  # rows by which the table grows
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture of a data set, with its record.
+
+    Attributes:
+        id: the digits that name its files.
+        split: name of its split.
+        label: index of its class.
+        content: of the PNG file.
+        record: its values by column, in the order of the columns.
+    """
+
+    id: str
+    split: str
+    label: int
+    content: bytes
+    record: dict[str, Value]
+
+
+@dataclass
+class RunSummary:
+    """What the data card says of a run.
+
+    Attributes:
+        folder: of the run.
+        number: which names it in the data set, ``000``.
+        recipe: its name.
+        words: the overrides of its command.
+        network: name of the network.
+        sha256: of the network's weights.
+        version: of synth that made it.
+        criterion: of success.
+        pictures: how many of its pictures are in the data set.
+        judged: of how many of these it is known whether they met the criterion.
+        successes: how many did.
+        genomes: its genomes and lineages; None where it has none.
+    """
+
+    folder: Path
+    number: str
+    recipe: str
+    words: str
+    network: str
+    sha256: str
+    version: str
+    criterion: str
+    pictures: int = 0
+    judged: int = 0
+    successes: int = 0
+    genomes: Genomes | None = None
+
+
+class Survey:
+    """The pictures of some runs.
+
+    Args:
+        folders: of finished runs; those that cannot be read are skipped.
+        shares: of the splits, by name, adding up to 1.
+        drop: which copies are left out: ``none``, ``exact``, ``near`` (both).
+
+    Attributes:
+        runs: those that have pictures, in their order.
+        classes: names of the classes, in the order of their labels.
+        folders: names of the classes' folders, which are sorted.
+        columns: the columns that have a value at all, in order.
+        dense: those of them in which every picture has a value.
+        counts: number of pictures of each split.
+        label_counts: number of pictures of each class.
+        exact: number of exact copies.
+        near: number of near copies.
+        parted: number of near copies in another split than what they resemble.
+        skipped: why runs or pictures were left out, a line each.
+
+    Raises:
+        InputError: there is no picture.
+    """
+
+    def __init__(self, folders: Sequence[Path], shares: Mapping[str, float], drop: str) -> None:
+        self.shares = dict(shares)
+        self.drop = drop
+        self.runs: list[RunSummary] = []
+        self.skipped: list[str] = []
+        self._filled: dict[str, int] = dict.fromkeys(KINDS, 0)
+        self._labels: dict[str, int] = {}
+        self._table = np.zeros(BLOCK, ROW)
+        self._count = 0
+        with progress.Steps("reading runs", len(folders)) as bar:
+            for done, folder in enumerate(folders, 1):
+                self._read_run(folder)
+                bar.at(done, f"{self._count:,} pictures")
+        if not self._count:
+            raise InputError(
+                f"{', '.join(map(str, folders[:3]))}: no picture that can be read"
+                f"{': ' + self.skipped[0] if self.skipped else ''}."
+            )
+        self._table = self._table[: self._count]
+        signatures = self._table["signature"]
+        self._exact, self._near = exact_copies(signatures), near_copies(signatures)
+        self.exact, self.near = (int((copies >= 0).sum()) for copies in (self._exact, self._near))
+        self._name_classes()
+        self._count_pictures()
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    # -- the first pass --------------------------------------------------------------------------
+
+    def _read_run(self, folder: Path) -> None:
+        try:
+            run = Run(folder)
+        except InputError as error:
+            self.skipped.append(str(error).rstrip("."))
+            return
+        if run.text("status") == "interrupted":
+            self.skipped.append(f"{folder}: unfinished")
+            return
+        number = len(self.runs)
+        pictures = 0
+        for place, item in enumerate(run.items):
+            if item.picture is None:
+                continue
+            try:
+                image_row = _read(item.picture)
+            except InputError as error:
+                self.skipped.append(str(error).rstrip("."))
+                continue
+            values = values_of(run, item)
+            for name, value in values.items():
+                self._filled[name] += value not in ("", None)
+            label = self._labels.setdefault(label_of(item), len(self._labels))
+            if self._count == len(self._table):
+                self._table = np.concatenate([self._table, np.zeros(self._count, ROW)])
+            self._table[self._count] = (*image_row, number, place, label)
+            self._count += 1
+            pictures += 1
+        if pictures:
+            self.runs.append(_summary(run, f"{number:03d}"))
+
+    def _name_classes(self) -> None:
+        """Numbers the classes in the order of their folders, as readers of folders do."""
+        by_folder = dict(sorted(zip(_folder_names([*self._labels]), self._labels, strict=True)))
+        self.folders, self.classes = [*by_folder], [*by_folder.values()]
+        new_labels = np.zeros(len(self.classes), np.uint32)
+        for label, name in enumerate(self.classes):
+            new_labels[self._labels[name]] = label
+        self._table["label"] = new_labels[self._table["label"]]
+
+    def _count_pictures(self) -> None:
+        digests = self._table["signature"]["pixels"]
+        names = [*self.shares]
+        splits = np.array([names.index(split_of(bytes(d), self.shares)) for d in digests.tolist()])
+        parted = splits[self._near] != splits
+        chosen = self._chosen()
+        counts = np.bincount(splits[chosen], minlength=len(names)).tolist()
+        self.parted = int((parted & (self._near >= 0)).sum())
+        self.counts = {name: count for name, count in zip(names, counts, strict=True) if count}
+        labels = self._table["label"][chosen]
+        self.label_counts = np.bincount(labels, minlength=len(self.classes)).tolist()
+        own = {"copy_of": self.exact, "near_copy_of": self.near}
+        own |= {name: self._with_genome() for name in ("genome_file", "genome_row")}
+        always = {"id", "label", "run", "width", "height", "pixels_sha256"}
+        filled = {**self._filled, **own, **dict.fromkeys(always, self._count)}
+        self.columns = [name for name in ORDER if filled[name]]
+        # a text can be empty
+        self.dense = [n for n in self.columns if KINDS[n] is str or filled[n] == self._count]
+
+    def _with_genome(self) -> int:
+        return sum(
+            self.runs[run].genomes is not None and self.runs[run].genomes.place(item) is not None
+            for run, item in zip(
+                self._table["run"].tolist(), self._table["item"].tolist(), strict=True
+            )
+        )
+
+    def _chosen(self) -> np.ndarray:
+        """Which pictures are in the data set, bool [n]."""
+        chosen = np.ones(self._count, bool)
+        if self.drop in ("exact", "near"):
+            chosen &= self._exact == NO_COPY
+        if self.drop == "near":
+            chosen &= self._near == NO_COPY
+        return chosen
+
+    # -- the second pass -------------------------------------------------------------------------
+
+    def examples(self) -> Iterator[Example]:
+        """All pictures, run after run.
+
+        Raises:
+            InputError: a run has changed since the first pass.
+        """
+        run: Run | None = None
+        digits = max(6, len(str(self._count)))
+        for place in np.flatnonzero(self._chosen()).tolist():
+            about = self.runs[int(self._table["run"][place])]
+            if run is None or run.folder != about.folder:
+                run = Run(about.folder)
+                about.pictures = about.judged = about.successes = 0
+            yield self._example(run, about, place, digits)
+
+    def _example(self, run: Run, about: RunSummary, place: int, digits: int) -> Example:
+        row = self._table[place]
+        number = int(row["item"])
+        picture = run.items[number].picture if number < len(run.items) else None
+        content = b"" if picture is None else _content(picture)
+        if zlib.crc32(content) != row["crc32"]:
+            raise InputError(f"{run.folder}: it changed while it was read; give the command again.")
+        item = run.items[number]
+        about.pictures += 1
+        about.judged += item.success is not None
+        about.successes += item.success is True
+        digest = bytes(row["signature"]["pixels"])
+        genome = about.genomes.place(number) if about.genomes else None
+        record = {
+            **values_of(run, item),
+            "id": f"{place:0{digits}d}",
+            "label": self.classes[row["label"]],
+            "run": about.number,
+            "width": int(row["width"]),
+            "height": int(row["height"]),
+            "pixels_sha256": digest.hex(),
+            "copy_of": _id(self._exact[place], digits),
+            "near_copy_of": _id(self._near[place], digits),
+            "genome_file": f"genomes/{about.number}/{genome[0]}" if genome else "",
+            "genome_row": genome[1] if genome else None,
+        }
+        return Example(
+            id=f"{place:0{digits}d}",
+            split=split_of(digest, self.shares),
+            label=int(row["label"]),
+            content=content,
+            record={name: record[name] for name in self.columns},
+        )
+
+
+def _summary(run: Run, number: str) -> RunSummary:
+    overrides = run.result.get("overrides")
+    overrides = overrides if isinstance(overrides, list) else []
+    # where and on what it ran is no part of what made it
+    overrides = [word for word in map(str, overrides) if not word.startswith(PLACES)]
+    return RunSummary(
+        folder=run.folder,
+        number=number,
+        recipe=run.recipe,
+        words=anything(" ".join(overrides), 400) if overrides else "",
+        network=run.network,
+        sha256=words(run.mapping("network").get("sha256")),
+        version=words(run.mapping("versions").get("synth")),
+        criterion=words(run.mapping("about").get("success")),
+        genomes=genomes_of(run),
+    )
+
+
+def _read(picture: Picture) -> tuple:
+    """What a row of the table says of a picture: signature, checksum, width and height.
+
+    Raises:
+        InputError: it cannot be read, or is no PNG.
+    """
+    content = _content(picture)
+    where = str(picture.path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, about metadata and size
+        with decoded(io.BytesIO(content), where) as image:
+            if image.format != "PNG":
+                raise InputError(f"{where}: no PNG.")
+            image.load()
+            digest = pixels_digest(image)
+            row = signature(image, digest)
+            return (row, zlib.crc32(content), *image.size)
+
+
+def _content(picture: Picture) -> bytes:
+    if picture.problem:
+        raise InputError(f"{picture.path}: {picture.problem}.")
+    try:
+        with open_regular(picture.path) as file:
+            content = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{picture.path}: {reason_of(error)}.") from error
+    if len(content) > LARGEST:
+        raise InputError(f"{picture.path}: more than {LARGEST >> 20} MB.")
+    return content
+
+
+def _folder_names(classes: Sequence[str]) -> list[str]:
+    """A folder for each class: letters, digits and ``_-.,``, no two alike on any file system."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for name in classes:
+        plain = unicodedata.normalize("NFC", name)
+        plain = re.sub(r"[^\w.,-]+", "_", plain).strip("._-,")[:LONGEST_NAME] or "class"
+        if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", plain.partition(".")[0], re.I):
+            plain = f"{plain}_"  # a device of Windows
+        choices = (plain if count == 1 else f"{plain}_{count}" for count in range(1, 10**9))
+        unique = next(choice for choice in choices if choice.casefold() not in taken)
+        taken.add(unique.casefold())
+        names.append(unique)
+    return names
+
+
+def _id(place: np.int64, digits: int) -> str:
+    return f"{place:0{digits}d}" if place >= 0 else ""
