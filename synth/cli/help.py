@@ -19,6 +19,7 @@ from synth.errors import InputError, nearest, printable
 
 WIDTH = 100  # columns, where the output is piped
 VALUE = 24  # columns of a default
+SWEEPS = ("sweep", "fold")  # keys of sweeps alone
 Row = tuple[str, str, str]  # a key, its default and its comment
 USAGE = """\
 synth makes images from convolutional networks: a search moves the genomes of an encoding so that
@@ -148,7 +149,7 @@ def _keys(chosen: Composition, conf: Path) -> Iterator[Row]:
     texts = [read(options(conf, "recipe")[name]) for name in _chain(chosen.parts["recipe"], conf)]
     own = re.findall(r"^(\w+):", "\n".join(texts), re.MULTILINE)
     for key in sorted(tree, key=lambda key: (key == "folder", key not in own)):
-        if not isinstance(tree[key], Mapping) and not key.startswith("_") and key != "sweep":
+        if not isinstance(tree[key], Mapping) and key[0] != "_" and key not in SWEEPS:
             yield key, _written(tree[key]), comments.get(key, "")
     for kind in ("encoding", "search", "select", "mate", "mutate"):
         part = tree.get(kind)

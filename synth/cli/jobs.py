@@ -18,8 +18,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from synth.cli import complaints, folders, help, listing, rerun
+from synth.cli.folding import Folding
 from synth.cli.streams import guarded_streams
-from synth.cli.words import prepared, with_recipe
+from synth.cli.words import overrides_of, prepared, with_recipe
 from synth.config.command import command_of, run_in_folder
 from synth.config.composing import CONF
 from synth.config.earlier import encoding_of
@@ -103,6 +104,7 @@ def _run_jobs(typed: Sequence[str], failures: list[str]) -> list[Path]:
     offer_classifiers(CONF, typed)
     sys.argv[1:] = prepared(typed, CONF)
     done: list[Path] = []
+    folding = Folding(overrides_of(sys.argv[1:]))
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def job(cfg: Config) -> None:
@@ -111,7 +113,7 @@ def _run_jobs(typed: Sequence[str], failures: list[str]) -> list[Path]:
         point = f"{hydra_cfg.job.override_dirname}: " if swept else ""
         progress.live = not swept
         try:
-            done.append(run(cfg))
+            done.append(run(cfg, folding if swept else None))
         except BaseException as error:
             with suppress(OSError):  # only an empty folder can be removed
                 os.rmdir(hydra_cfg.runtime.output_dir)
@@ -132,12 +134,21 @@ def _reported(error: Exception, typed: Sequence[str], point: str = "") -> bool:
     return line is not None
 
 
-def run(cfg: Config) -> Path:
-    """Runs what the configuration names in Hydra's output folder, and gives that folder."""
+def run(cfg: Config, folding: Folding | None = None) -> Path:
+    """Runs what the configuration names in Hydra's output folder, and gives that folder.
+
+    Args:
+        cfg: the configuration.
+        folding: of the sweep that it is a point of.
+    """
     hydra_cfg = HydraConfig.get()
     folder = Path(os.path.relpath(hydra_cfg.runtime.output_dir))
-    if run_in_folder(command_of(cfg, hydra_cfg), folder) == "interrupted":
+    command = command_of(cfg, hydra_cfg)
+    prepare = folding.prepare if folding else None
+    if run_in_folder(command, folder, prepare=prepare) == "interrupted":
         sys.exit(INTERRUPTED)
+    if folding:
+        folding.finish(command.overrides)
     return folder
 
 

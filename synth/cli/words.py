@@ -96,6 +96,11 @@ def with_recipe(words: Sequence[str], conf: Path) -> list[str]:
     return result
 
 
+def overrides_of(words: Sequence[str]) -> list[str]:
+    """The words of a command line that are overrides, without options."""
+    return list(_options(words).overrides)
+
+
 def _is_bare(word: str) -> bool:
     return "=" not in word and not word.startswith(("~", "+"))
 

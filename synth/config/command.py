@@ -6,7 +6,7 @@ So a mistake, and a run that is finished already, is reported in about a second.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,7 +90,12 @@ def command_of(cfg: Config, hydra_cfg: Config) -> Command:
     return command
 
 
-def run_in_folder(command: Command, folder: Path, own_process: bool = True) -> str:
+def run_in_folder(
+    command: Command,
+    folder: Path,
+    own_process: bool = True,
+    prepare: Callable[[Command, Any], None] | None = None,
+) -> str:
     """Runs in a folder, or resumes what was begun there.
 
     A folder with a finished run of the same configuration is left as it is.
@@ -99,6 +104,7 @@ def run_in_folder(command: Command, folder: Path, own_process: bool = True) -> s
         command: what to run.
         folder: the run folder.
         own_process: whether the process is there for this run, so that its memory may be limited.
+        prepare: called with the job before it runs.
 
     Returns:
         The status of the result: ``done`` or ``interrupted``.
@@ -125,7 +131,7 @@ def run_in_folder(command: Command, folder: Path, own_process: bool = True) -> s
             FolderRecord.remove_left_over(folder, command.contenders)
             _report_finished(folder, page=True)
             return "done"
-        return running.run_to_folder(command, folder, own_process)
+        return running.run_to_folder(command, folder, own_process, prepare)
 
 
 def _is_repeated(folder: Path, configuration: str) -> bool:

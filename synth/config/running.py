@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,13 +28,19 @@ from synth.record.result import Result
 log = logging.getLogger("synth")
 
 
-def run_to_folder(command: Command, folder: Path, own_process: bool) -> str:
+def run_to_folder(
+    command: Command,
+    folder: Path,
+    own_process: bool,
+    prepare: Callable[[Command, Job], None] | None = None,
+) -> str:
     """Runs in a folder that holds no finished run, or resumes what was begun there.
 
     Args:
         command: what to run.
         folder: the run folder.
         own_process: whether the process is there for this run, so that its memory may be limited.
+        prepare: called with the job before it runs.
 
     Returns:
         The status of the result: ``done`` or ``interrupted``.
@@ -50,7 +57,9 @@ def run_to_folder(command: Command, folder: Path, own_process: bool) -> str:
     process.keep_freed()
     if own_process:
         process.limit_to_machine()
-    job = _job(command)
+    job = job_of(command)
+    if prepare is not None:
+        prepare(command, job)
     record = FolderRecord(folder, command.identity)
     record.provenance = command.provenance
     with restored_after_mistake(folder):
@@ -73,10 +82,10 @@ def run_in_memory(command: Command, record: Record) -> Result:
     """
     command.check()
     process.keep_freed()
-    return _completed(command, _job(command).run(record))
+    return _completed(command, job_of(command).run(record))
 
 
-def _job(command: Command) -> Job:
+def job_of(command: Command) -> Job:
     """The object that the configuration names."""
     job = build(command.settings, command.written, Job)
     if not isinstance(job, Job):

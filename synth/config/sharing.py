@@ -15,7 +15,7 @@ from synth.config.types import Config, Settings
 from synth.errors import InputError
 
 # keys of the comparison itself
-OWN = ("_target_", "experiments", "shared", "transfer", "naturals", "folder", "sweep")
+OWN = ("_target_", "experiments", "shared", "transfer", "naturals", "folder", "fold", "sweep")
 
 
 def resolved(cfg: Config, written: Sequence[str] = ()) -> Settings:
@@ -58,9 +58,10 @@ def _joined(contender: Settings, joint: Settings, name: str, written: Sequence[s
     """A contender's settings with those of the comparison in their place.
 
     A key of the comparison that is null leaves the contender's, but under ``shared``, where null
-    is a value like any other.
+    is a value like any other. A contender's key ``own`` lists keys that stay its own.
     """
-    common = {key: value for key, value in joint.items() if key not in OWN and value is not None}
+    own = (*OWN, *contender.get("own", ()))
+    common = {key: value for key, value in joint.items() if key not in own and value is not None}
     common |= joint["shared"]
     paths = [key.rsplit("@", 1)[-1] for key in written]
     for key in list(common):

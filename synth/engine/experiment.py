@@ -26,7 +26,7 @@ from synth.engine.memory import check_memory
 from synth.engine.metric import FigureMaker, Metric, Outcome
 from synth.engine.observer import Observer, RecordObserver
 from synth.engine.search_result import SearchResult
-from synth.engine.state import RunState
+from synth.engine.state import RunState, step_line
 from synth.engine.verdict import criterion, summary
 from synth.engine.writing import (
     archive_record,
@@ -41,7 +41,7 @@ from synth.record import progress
 from synth.record.interrupt import Interrupt
 from synth.record.job import Job
 from synth.record.record import Record, versions
-from synth.record.result import Json, NetworkInfo, Result, name_of, option_of
+from synth.record.result import NetworkInfo, Result, name_of, option_of
 from synth.transforms.affine import Chain
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,6 @@ CPU_MEMORY, CUDA_MEMORY = 128, 4096
 # Convolutions differ in the last bits between batch sizes. The image is measured again from its
 # file, in another batch, where the value must still reach `until`.
 MARGIN = 1e-5
-LISTED_ITEMS = 16  # up to so many items, steps.jsonl has the monitored value of each
 
 
 class Experiment(Job):
@@ -76,6 +75,9 @@ class Experiment(Job):
             transformation, Athalye et al. 2018).
         metrics: measure the result and add to the findings, by name; None entries are left out.
         figures: draw the result, by name; None entries are left out.
+
+    Attributes:
+        begun: a state, searched elsewhere, from which `run` goes on; None to begin at step 0.
 
     Raises:
         InputError: where the parts are incompatible (`RULES` in engine/compatibility.py), or a
@@ -116,6 +118,7 @@ class Experiment(Job):
         self.seed = seed
         if memory is None:
             memory = CUDA_MEMORY if network.device.type == "cuda" else CPU_MEMORY
+        self.begun: RunState | None = None
         self.problem = _problem(
             network, encoding, objective, monitor, transform, memory << 20, exact, views, search
         )
@@ -162,7 +165,7 @@ class Experiment(Job):
             state = RunState.initial(
                 self.problem.start(self.rows), self.search_method.init(self.problem, self.rows)
             )
-        else:
+        elif state is not observer.begun:
             if len(state.genome) != len(self.rows):
                 raise InputError(
                     f"the run was begun with {len(state.genome)} items and has {len(self.rows)} "
@@ -187,7 +190,7 @@ class Experiment(Job):
     def run(self, record: Record) -> Result:
         """Searches, or resumes what is in the folder; saves, measures and draws the result."""
         start = time.monotonic()
-        observer = RecordObserver(record, self.problem)
+        observer = RecordObserver(record, self.problem, self.begun)
         result = self.search(observer)
         state = result.state
         if result.interrupted:
@@ -265,6 +268,7 @@ class Experiment(Job):
                 self.problem, rows, state.search_state, state.step
             )
             self._log_step(state, rows, report, start)
+            observer.report(state, report)
             self._drop_finished(state, rows, report)
             state.step += 1
             if time.monotonic() - last_report > REPORT_EVERY:
@@ -292,21 +296,15 @@ class Experiment(Job):
             state.backwards[item] += int(backwards[place])
             state.steps[item] = state.step + 1
             state.seconds[item] = round(state.elapsed, 4)
-        line: dict[str, Json] = {
-            "step": state.step,
-            "best": max(state.monitor),
-            "mean": state.mean,
-            "terms": dict(zip(report.terms, means, strict=False)),
-            "forwards": sum(state.forwards),
-            "backwards": sum(state.backwards),
-            "seconds": round(state.elapsed, 4),
-        }
-        if report.statistics:
-            line["statistics"] = dict(
-                zip(report.statistics, means[len(report.terms) :], strict=True)
-            )
-        if len(state.monitor) <= LISTED_ITEMS:
-            line["items"] = [round(value, 6) for value in state.monitor]
+        line = step_line(
+            state.step,
+            state.monitor,
+            dict(zip(report.terms, means, strict=False)),
+            sum(state.forwards),
+            sum(state.backwards),
+            state.elapsed,
+            dict(zip(report.statistics, means[len(report.terms) :], strict=True)),
+        )
         state.lines.append(line)
         if report.births is not None:
             state.births.append(report.births)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+from synth.core import StepReport
 from synth.engine.fitness import ImageProblem
 from synth.engine.state import RunState
 from synth.record.record import Record
@@ -20,13 +21,18 @@ class Observer:
 
     Attributes:
         title: of the progress bar; the name of the search where it is empty.
+        begun: a state that was searched elsewhere, from which to go on; None where there is none.
     """
 
     title: str = ""
+    begun: RunState | None = None
 
     def resume(self) -> RunState | None:
         """The state to resume from; None to begin at step 0."""
         return None
+
+    def report(self, state: RunState, report: StepReport) -> None:
+        """Called in every step with the report of the active items, before any is dropped."""
 
     def step(self, state: RunState) -> None:
         """Called after every step."""
@@ -46,11 +52,15 @@ class RecordObserver(Observer):
         record: the run folder.
         problem: that the search solves; the tensors of a resumed state are moved to the device of
             its network.
+        begun: a state that was searched elsewhere; a checkpoint in the folder comes before it.
     """
 
-    def __init__(self, record: Record, problem: ImageProblem) -> None:
+    def __init__(
+        self, record: Record, problem: ImageProblem, begun: RunState | None = None
+    ) -> None:
         self.record = record
         self.problem = problem
+        self.begun = begun
         self.title = record.part or ""
         self.resumed_seconds = 0.0  # spent before the resume
         self._last = time.monotonic()
@@ -58,7 +68,8 @@ class RecordObserver(Observer):
     def resume(self) -> RunState | None:
         checkpoint = self.record.resume()
         if checkpoint is None:
-            return None
+            self.resumed_seconds = self.begun.elapsed if self.begun else 0.0
+            return self.begun
         tensors, numbers = checkpoint
         precision = numbers.pop("precision", self.problem.precision)
         if precision != self.problem.precision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -56,6 +56,51 @@ class ConfidenceHistory:
             "names": list(names),
             "confidence": [[moment[2][i] for moment in moments] for i in range(len(names))],
         }
+
+
+LISTED_ITEMS = 16  # up to so many items, steps.jsonl has the monitored value of each
+
+
+def step_line(
+    step: int,
+    monitor: Sequence[float],
+    terms: Mapping[str, float],
+    forwards: int,
+    backwards: int,
+    seconds: float,
+    statistics: Mapping[str, float],
+) -> dict[str, Json]:
+    """The record of a step for steps.jsonl.
+
+    Args:
+        step: its number.
+        monitor: the monitored value of each item.
+        terms: mean of each term of the objective.
+        forwards: images passed forward so far.
+        backwards: images passed backward so far.
+        seconds: so far.
+        statistics: of the populations; empty where there are none.
+    """
+    line: dict[str, Json] = {
+        "step": step,
+        "best": max(monitor),
+        "mean": mean_of(monitor),
+        "terms": dict(terms),
+        "forwards": forwards,
+        "backwards": backwards,
+        "seconds": round(seconds, 4),
+    }
+    if statistics:
+        line["statistics"] = dict(statistics)
+    if len(monitor) <= LISTED_ITEMS:
+        line["items"] = [round(value, 6) for value in monitor]
+    return line
+
+
+def mean_of(monitor: Sequence[float]) -> float:
+    """Mean monitored value; an empty cell of a map, at minus infinity, is left out."""
+    values = [value for value in monitor if value != -math.inf]
+    return sum(values) / max(1, len(values))
 
 
 @dataclass
@@ -113,19 +158,39 @@ class RunState:
             active=list(range(count)),
         )
 
-    @property
-    def mean(self) -> float:
-        """Mean monitored value; an empty cell of a map, at minus infinity, is left out."""
-        values = [value for value in self.monitor if value != -math.inf]
-        return sum(values) / max(1, len(values))
-
     def summary(self, until: float | None) -> str:
         """The progress so far, for the progress bar."""
-        text = f"mean {self.mean:.3g}, best {max(self.monitor):.3g}"
+        text = f"mean {mean_of(self.monitor):.3g}, best {max(self.monitor):.3g}"
         if until is None:
             return text
         reached = sum(value >= until for value in self.monitor)
         return f"{reached} of {len(self.monitor)} reached {until:g}, {text}"
+
+    def item(self, item: int, lines: list[dict[str, Json]], share: float) -> RunState:
+        """The state of one item, as it would be if it had been searched alone.
+
+        Args:
+            item: its number.
+            lines: records of its steps.
+            share: factor of its seconds.
+        """
+        place = slice(item, item + 1)
+        active = [position for position, other in enumerate(self.active) if other == item]
+        index = torch.tensor(active, dtype=torch.int64, device=self.genome.device)
+        return RunState(
+            genome=self.genome[place].clone(),
+            search_state={name: value[index] for name, value in self.search_state.items()},
+            score=self.score[place],
+            monitor=self.monitor[place],
+            forwards=self.forwards[place],
+            backwards=self.backwards[place],
+            steps=self.steps[place],
+            seconds=[round(self.seconds[item] * share, 4)],
+            active=[0] * len(active),
+            step=self.steps[item],
+            elapsed=self.seconds[item] * share,
+            lines=lines,
+        )
 
     def lineage(self) -> Tensor:
         """All births so far: int64 [b, 4] of item, child, parent, mate (-1: none)."""

@@ -453,8 +453,9 @@ def test_an_interrupted_run_is_saved_and_goes_on(
     assert not list(Path("out").glob("checkpoint*"))
 
 
+@pytest.mark.parametrize(("fold", "begun"), [("auto", 0), ("false", 1)])
 def test_an_interrupted_sweep_stops_and_goes_on(
-    synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
+    fold: str, begun: int, synth: Synth, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = (
         "-m",
@@ -462,11 +463,12 @@ def test_an_interrupted_sweep_stops_and_goes_on(
         "search.steps=3",
         f"network.weights={weights}",
         "seed=0,1,2",
+        f"fold={fold}",
     )
     with monkeypatch.context() as patched:
         patched.setattr(Gradient, "step", _leaving(Gradient, 2, KeyboardInterrupt))
         assert synth(*words).code == 130
-    assert len(list(Path("runs").rglob("result.json"))) == 1
+    assert len(list(Path("runs").rglob("result.json"))) == begun
     ran = synth(*words)
     assert ran.code == 0, ran.err
     assert ran.err.count("resumed at step 2") == 1
