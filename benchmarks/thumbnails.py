@@ -69,6 +69,13 @@ RECIPES: dict[str, tuple[list[str], list[str]]] = {
         ["originals/000.png", "images/000.png"],
     ),
     "deepdream_film": ([], ["frames/000.png", "frames/008.png", "frames/023.png"]),
+    "filters": ([], ["figures/000.png"]),
+    "activations": (["images=flower", "layer=relu2", "channels=3"], ["figures/000.png"]),
+    "occlusion": (["images=flower", *SQUEEZENET], ["figures/000.png"]),
+    "saliency": (
+        ["images=flower", "methods=[vanilla, guided_backprop, grad_cam]", *SQUEEZENET],
+        ["figures/000.png"],
+    ),
     "feature_inversion": (
         ["layer=[features.1, features.7, features.12]", *SQUEEZENET],
         ["strip/000.png"],

@@ -29,6 +29,8 @@ _FINDINGS = (
     "{k} directions explain {explained_share} of {layer}",
     "neighbours of the same class: {neighbour_share_features} in {layer}, "
     "{neighbour_share_pixels} in pixels",
+    "the class falls by {mean_largest_drop} where covering it lowers it most, mean of {pictures} "
+    "pictures",
     "intersection over union {iou}, of a centred box {iou_box}",
     "the class is still predicted for {cut_out_predicted} of {pictures} cut-outs",
     "most saliency outside: {most_outside}, {most_outside_share} of it; {outside} over all classes",
@@ -56,6 +58,20 @@ def _comparison(result: Result) -> str:
         if isinstance(row, dict) and row.get("success") is not None
     ]
     return f"reached their target: {', '.join(counts)}" if counts else ""
+
+
+def _duel(result: Result) -> str:
+    """Successes at the largest budget, on the first network; never added up."""
+    rows, budgets = result.findings.get("duel"), result.findings.get("budgets")
+    if not isinstance(rows, list) or not isinstance(budgets, list) or not rows:
+        return ""
+    counts = [
+        f"{row['contender']} {rate['success']} of {rate['counted']}"
+        for row in rows
+        if row["network"] == rows[0]["network"]
+        and isinstance(rate := row.get(f"success_at_{budgets[-1]}"), dict)
+    ]
+    return f"{rows[0]['network']}, {budgets[-1]:,} passes: {', '.join(counts)}" if counts else ""
 
 
 def _measured(result: Result) -> str:
@@ -121,7 +137,7 @@ def _others(result: Result) -> str:
     return ", ".join(numbers[:3])
 
 
-_LINES = (_comparison, _attack, _measured, _classes, _scores, _others)
+_LINES = (_comparison, _duel, _attack, _measured, _classes, _scores, _others)
 
 
 def _plain(value: Json) -> str:
