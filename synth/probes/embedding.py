@@ -227,6 +227,7 @@ class Embedding(Probe):
         names += [picture.path.name for picture in runs]
         sources += [picture.recipe for picture in runs]
         classes = sorted(set(targets) - {""})
+        numbers = {name: number for number, name in enumerate(classes)}
         parts = [natural] if of_runs is None else [natural, of_runs]
         kinds = list(dict.fromkeys(sources))
         return _Pictures(
@@ -234,7 +235,7 @@ class Embedding(Probe):
             thumbnails=torch.cat([part.thumbnails for part in parts]),
             names=names,
             classes=classes,
-            labels=torch.tensor([classes.index(name) if name else -1 for name in targets]),
+            labels=torch.tensor([numbers.get(name, -1) for name in targets]),
             sources=kinds,
             of=torch.tensor([kinds.index(source) for source in sources]),
             natural=len(places),
@@ -278,6 +279,8 @@ class Embedding(Probe):
             "dimensions": everything.vectors.shape[1],
             "k": k,
         }
+        if everything.classes:
+            findings["class_names"] = list(everything.classes)
         count = everything.natural
         labels = everything.labels[:count]
         classed = bool((labels >= 0).all())
@@ -291,10 +294,12 @@ class Embedding(Probe):
         }
         titles = {"": f"{layer}, L2", "_cosine": f"{layer}, cosine", "_pixels": "pixels, L2"}
         rows = [_space(titles[name], share) for name, share in shares.items()]
+        map_shares = {}
         for name, points in maps.items():
             plane = points[:count, :2]
             share = share_in_plane(plane, labels, k, queries)
             row = _space(f"{NAMES[name]} map", share)
+            map_shares[name] = row["same_class"]
             rows.append(row | {"silhouette": _rounded(silhouette(plane, labels, self.seed))})
         findings |= {
             "classes": len(labels.unique()),
@@ -302,7 +307,7 @@ class Embedding(Probe):
             "neighbour_share_cosine": rows[1]["same_class"],
             "neighbour_share_pixels": rows[2]["same_class"],
             "neighbour_share_chance": _rounded(chance(labels)),
-            "map_share": rows[-1 if self.maps[0] != "pca" else 3]["same_class"],
+            "map_share": map_shares[self.maps[0]],
         }
         return findings | {"spaces": rows} | self._of_runs(everything)
 
@@ -320,12 +325,16 @@ class Embedding(Probe):
             own = (everything.of == number).nonzero()[:, 0]
             k = min(self.k, count)
             near = nearest(everything.vectors[own], base, k, device=self.network.device)
-            share = same_class(near.rows, everything.labels[own], everything.labels[:count])
+            labels, natural = everything.labels[own], everything.labels[:count]
+            share = same_class(near.rows, labels, natural)[labels >= 0]
+            classed = len(share) > 0 and bool((natural >= 0).all())
             records.append(
                 {
                     "recipe": source,
                     "pictures": len(own),
-                    "natural_neighbours_of_its_class": _rounded(float(share.mean())),
+                    "natural_neighbours_of_its_class": _rounded(float(share.mean()))
+                    if classed
+                    else None,
                     # 1 is as far as a natural picture is from its nearest
                     "distance_to_natural": _rounded(
                         float(near.distances[:, 0].median()) / max(middle, 1e-12)
@@ -469,7 +478,8 @@ def _disagreement(
     gap = (same_class(features.rows, own, labels) - same_class(pixels.rows, own, labels)).abs() * (
         own >= 0
     )
-    common = (features.rows[:, :, None] == pixels.rows[:, None, :]).any(2).float().mean(1)
+    both = torch.cat([features.rows, pixels.rows], 1).sort(1).values
+    common = (both[:, 1:] == both[:, :-1]).sum(1) / features.rows.shape[1]
     keys = list(zip((-gap).tolist(), common.tolist(), own.tolist(), strict=True))
     counts: dict[tuple[float, float, int], int] = {}
     ranks = []

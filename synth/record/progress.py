@@ -109,7 +109,8 @@ class Steps:
             self._notebook.at(step, printable(status))
         elif time.monotonic() - self._last > self.every:
             self._last = time.monotonic()
-            log.info("%s: step %d of %d, %s", self.title, step, self.total, status)
+            more = f", {status}" if status else ""
+            log.info("%s: step %d of %d%s", self.title, step, self.total, more)
 
     def say(self, line: str) -> None:
         """Prints a line that stays: above the bar, or in the log."""

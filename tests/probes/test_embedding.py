@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -83,16 +84,17 @@ def test_neighbours_are_those_of_all_distances_however_small_the_blocks(
     assert whole.rows[:, 0].tolist() == rows.tolist()
 
 
-def test_a_hundred_thousand_vectors_need_no_matrix_of_all_distances() -> None:
+def test_a_hundred_thousand_vectors_need_no_matrix_of_all_distances(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(neighbours, "BLOCK", 1 << 20)
     base = torch.rand(100_000, 8)
     base[77] = base[12_345] + 1e-3
     queries = torch.arange(12_300, 12_400)
     with Largest() as largest:
         near = nearest(base[queries], base, 5, own=queries)
     assert near.rows[45, 0] == 77
-    # 100 queries; all of them would be 10,000 million
-    assert largest.count <= neighbours.BLOCK
-    assert neighbours.ROWS * (neighbours.BLOCK // neighbours.ROWS) <= 1 << 24
+    assert largest.count <= neighbours.BLOCK  # all distances of 100 queries are 10 million
 
 
 def test_a_folder_is_embedded_and_its_copies_left_out(
@@ -171,8 +173,12 @@ def test_vectors_are_those_of_the_layer_also_after_a_kill(
 
 
 def test_pictures_of_runs_stand_among_natural_ones(
-    network: Network, folder: Path, tmp_path: Path
+    network: Network, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(projections, "has_umap", lambda: True)
+    for first, name in enumerate(("_tsne", "_umap")):
+        columns = slice(first, first + 2)
+        monkeypatch.setattr(projections, name, lambda values, _, own=columns: values[:, own])
     run = tmp_path / "runs" / "fooling"
     run.mkdir(parents=True)
     noisy_pictures(run / "images", 2, 5, 256)
@@ -180,8 +186,10 @@ def test_pictures_of_runs_stand_among_natural_ones(
     result = {"status": "done", "recipe": "fooling_gradient", "items": items, "figures": []}
     (run / "result.json").write_text(json.dumps(result))
     record = MemoryRecord()
-    probe = Embedding(network, str(folder), "fc", str(tmp_path / "runs"), 3, maps="pca")
-    measured = probe.measure(record)
+    runs = str(tmp_path / "runs")
+    measured = Embedding(network, str(folder), "fc", runs, 3, maps=["tsne", "umap"]).measure(record)
+    shares = {row["space"]: row["same_class"] for row in measured.findings["spaces"]}
+    assert measured.findings["map_share"] == shares["t-SNE map"] != shares["UMAP map"]
     tensors = record.saved_tensors["embedding.safetensors"]
     assert tensors["source"].tolist() == [0] * 10 + [1, 1]
     assert (len(tensors["embeddings"]), len(tensors["places"])) == (12, 10)
@@ -193,6 +201,13 @@ def test_pictures_of_runs_stand_among_natural_ones(
     expected = float(near.amin(1).median() / spread)
     assert row["distance_to_natural"] == pytest.approx(expected, abs=2e-4)
     groups = json.loads(record.files["map/map.json"])["groups"]
+    assert measured.findings["class_names"] == groups[0]["names"] == ["<b>cat", "n01443537"]
+    own = tensors["labels"][torch.cdist(tensors["embeddings"][10:], base).topk(3, 1, False).indices]
+    assert row["natural_neighbours_of_its_class"] == round(float((own == 0).float().mean()), 4)
+    alone = Embedding(network, str(folder / "<b>cat"), "fc", runs, 1, maps="pca")
+    assert alone.measure(MemoryRecord()).findings["sources"] == [
+        row | {"natural_neighbours_of_its_class": None, "distance_to_natural": mock.ANY}
+    ]
     assert [group["name"] for group in groups] == ["class", "source"]
     assert groups[1]["names"] == ["images", "fooling_gradient"]
     items[0]["file"] = "../../pictures/n01443537/00.png"
