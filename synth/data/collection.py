@@ -77,6 +77,12 @@ class Collection:
     def __len__(self) -> int:
         return len(self._sources)
 
+    @property
+    def digest(self) -> str:
+        """A hash of the names and folders of all files in their order, 16 hexadecimal digits."""
+        names = "\0".join([*self.names, *self.folders])
+        return hashlib.sha256(names.encode(errors="surrogatepass")).hexdigest()[:16]
+
     def picture(self, place: int) -> Picture:
         """The picture at a place, opened anew."""
         return picture(self._sources[place], self._word)

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = "figures"
 BATCH = 32  # pictures a forward pass
-CHECKPOINT_EVERY = 10.0  # seconds
+CHECKPOINT_EVERY = 10.0  # seconds; more where a checkpoint takes long
 
 
 @dataclass
@@ -103,6 +103,7 @@ class Probe(Job):
         names = [layers] if isinstance(layers, str) else list(layers or ())
         self.layers = [network.layer(name) for name in names]
         self._passes: dict[str, dict[str, Tensor]] = {}  # the tallies of passes that have ended
+        self._digests: dict[str, str] = {}  # of the pictures of each pass
 
     @abstractmethod
     def measure(self, record: Record) -> Measurement:
@@ -148,10 +149,12 @@ class Probe(Job):
 
         Raises:
             KeyboardInterrupt: by the first Ctrl-C, when the batch is done and saved.
+            InputError: the pictures are not those of the pass that is resumed.
         """
         collection = self.pictures
+        self._digests[title] = collection.digest
         done = self._resumed(record, title, tallies)
-        last = time.monotonic()
+        last, pause = time.monotonic(), CHECKPOINT_EVERY
         with Interrupt() as interrupt, progress.Steps(title, len(collection)) as bar:
             for part in collection.batches(self.network.size, batch, done):
                 with torch.inference_mode():
@@ -160,9 +163,11 @@ class Probe(Job):
                         tally.add(part, activations)
                 done = int(part.places[-1]) + 1
                 bar.at(done, "")
-                if interrupt.requested or time.monotonic() - last > CHECKPOINT_EVERY:
-                    last = time.monotonic()
+                if interrupt.requested or time.monotonic() - last > pause:
+                    start = time.monotonic()
                     self._checkpoint(record, title, tallies, done)
+                    last = time.monotonic()
+                    pause = CHECKPOINT_EVERY * (1 + last - start)  # a tenth of the time at most
                 if interrupt.requested and done < len(collection):
                     log.warning(
                         "interrupted after %d of %d pictures%s",
@@ -180,8 +185,14 @@ class Probe(Job):
     ) -> None:
         states = [_states(title, tallies), *self._passes.values()]
         tensors = {key: value.cpu() for state in states for key, value in state.items()}
-        about = {"title": title, "pictures": done, "passes": [*self._passes]}
-        record.checkpoint(tensors, {**about, "skipped": self.pictures.skipped})
+        about = {
+            "title": title,
+            "pictures": done,
+            "passes": [*self._passes],
+            "digests": self._digests,
+            "skipped": self.pictures.skipped,
+        }
+        record.checkpoint(tensors, about)
 
     def _resumed(self, record: Record, title: str, tallies: Mapping[str, Tally]) -> int:
         """The place of the first picture that is not in the tallies of this pass."""
@@ -193,6 +204,11 @@ class Probe(Job):
             finished = title in about["passes"]
             if not finished and title != about["title"]:
                 return 0
+            if about["digests"][title] != self.pictures.digest:
+                raise InputError(
+                    f"folder={record.folder}: its run was begun with other pictures; name another "
+                    "folder."
+                )
             for name, tally in tallies.items():
                 start = f"{title}.{name}."
                 state = {
@@ -201,9 +217,11 @@ class Probe(Job):
                     if key.startswith(start)
                 }
                 tally.restore(state)
+            if finished:
+                return len(self.pictures)
             self.pictures.skipped = list(about["skipped"])
-            return len(self.pictures) if finished else int(about["pictures"])
-        except (KeyError, TypeError, ValueError) as error:
+            return int(about["pictures"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise record.malformed() from error
 
     @property

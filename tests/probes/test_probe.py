@@ -15,7 +15,7 @@ from torch import Tensor
 from synth import data
 from synth.core.network import Network
 from synth.data import to_image
-from synth.data.collection import Batch
+from synth.data.collection import Batch, Collection
 from synth.errors import InputError
 from synth.probes.probe import FOLDER, Measurement, Probe, Tally
 from synth.record.folder_record import FolderRecord
@@ -68,6 +68,17 @@ class ChannelMeans(Probe):
             self.save_sheet(record, 1, parts[:1], 2, "The first picture."),
         ]
         return Measurement({"pictures": len(names)}, items, figures)
+
+
+class TwoPasses(ChannelMeans):
+    """One over the first picture alone, and one over all."""
+
+    def measure(self, record: Record) -> Measurement:
+        every = self.pictures
+        self.collection = Collection([every.picture(0)])
+        self.scan(record, self.layers, {"means": Means(self.layers, 1)}, "first")
+        self.collection = every
+        return super().measure(record)
 
 
 class Nothing(Probe):
@@ -168,18 +179,24 @@ def test_a_killed_pass_goes_on_from_its_checkpoint(
     network: Network, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("synth.probes.probe.CHECKPOINT_EVERY", -1.0)
-    whole = ChannelMeans(network, str(folder), "conv1").run(FolderRecord(tmp_path / "whole"))
+    (folder / "03.png").write_bytes(b"no picture")
+    whole = TwoPasses(network, str(folder), "conv1").run(FolderRecord(tmp_path / "whole"))
     record = FolderRecord(tmp_path / "run")
-    read = Network.read
+    read, batches = Network.read, []
 
     def dies(self: Network, images: Tensor, layers: Sequence[str], **rest: bool) -> object:
-        if len(images) < 2:  # the last batch
+        batches.append(len(images))
+        if len(batches) == 3:  # the last one
             raise OSError("killed")
         return read(self, images, layers, **rest)
 
     monkeypatch.setattr(Network, "read", dies)
     with pytest.raises(OSError, match="killed"):
-        ChannelMeans(network, str(folder), "conv1").run(record)
+        TwoPasses(network, str(folder), "conv1").run(record)
+    (folder / "00 new.png").write_bytes((folder / "00.png").read_bytes())
+    with pytest.raises(InputError, match="its run was begun with other pictures; name another"):
+        TwoPasses(network, str(folder), "conv1").run(record)
+    (folder / "00 new.png").unlink()
     counts: list[int] = []
 
     def counted(self: Network, images: Tensor, layers: Sequence[str], **rest: bool) -> object:
@@ -187,6 +204,7 @@ def test_a_killed_pass_goes_on_from_its_checkpoint(
         return read(self, images, layers, **rest)
 
     monkeypatch.setattr(Network, "read", counted)
-    result = ChannelMeans(network, str(folder), "conv1").run(record)
+    result = TwoPasses(network, str(folder), "conv1").run(record)
     assert counts == [1]  # the two pictures before it are not read again
+    assert result.findings == whole.findings == {"pictures": COUNT, "skipped_files": 1}
     assert [item.extra for item in result.items] == [item.extra for item in whole.items]
