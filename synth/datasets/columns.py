@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from synth.gallery.folder import Item, Run
 from synth.gallery.numerals import boolean, number, words
@@ -22,17 +23,17 @@ class Column:
         name: of the column.
         kind: str, int, float or bool.
         meaning: in a few words.
-        read: the value of an item of a run; None where it has none.
+        read: the value of an item, or of a run; None where it has none.
     """
 
     name: str
     kind: type
     meaning: str
-    read: Callable[[Run, Item], Json]
+    read: Callable[[Any], Json]
 
-    def value(self, run: Run, item: Item) -> Value:
-        """The value, of the column's type; None where the item has none."""
-        value = self.read(run, item)
+    def value(self, source: Run | Item) -> Value:
+        """The value, of the column's type; where there is none the empty text, else None."""
+        value = self.read(source)
         if self.kind is bool:
             return boolean(value)
         if self.kind is str:
@@ -44,45 +45,43 @@ class Column:
         return int(amount) if amount == int(amount) and abs(amount) < 2**53 else None
 
 
-def _of_item(name: str) -> Callable[[Run, Item], Json]:
-    return lambda run, item: item.record.get(name)
+def _entry(name: str) -> Callable[[Item], Json]:
+    return lambda item: item.record.get(name)
 
 
-COLUMNS = (
-    Column("recipe", str, "the recipe of the run", lambda run, item: run.recipe),
-    Column(
-        "contender", str, "in a comparison, whose picture it is", lambda _, item: item.contender
-    ),
-    Column("search", str, "how the picture was searched for", lambda _, item: item.search),
-    Column("encoding", str, "what genomes are decoded by", lambda _, item: item.encoding),
-    Column("network", str, "the network that was read", lambda run, _: run.network),
+OF_RUN = (
+    Column("recipe", str, "the recipe of the run", lambda run: run.recipe),
+    Column("network", str, "the network that was read", lambda run: run.network),
     Column(
         "network_sha256",
         str,
         "SHA-256 of its weights",
-        lambda run, _: run.mapping("network").get("sha256"),
+        lambda run: run.mapping("network").get("sha256"),
     ),
-    Column("target_index", int, "index of the class among the network's", _of_item("target_index")),
-    Column("niche", str, "cell of an archive of elites", lambda _, item: item.niche),
-    Column("predicted", str, "class that the network predicts", lambda _, item: item.predicted),
-    Column("predicted_confidence", float, "its probability", _of_item("predicted_confidence")),
-    Column("confidence", float, "probability of the target", lambda _, item: item.confidence),
-    Column("success", bool, "whether the run's criterion is met", lambda _, item: item.success),
-    Column("score", float, "final value of the objective", lambda _, item: item.score),
-    Column("seed", int, "seed of the run", _of_item("seed")),
-    Column("steps", int, "steps of the search", _of_item("steps")),
-    Column("forwards", int, "images passed forward", _of_item("forwards")),
-    Column("backwards", int, "images passed backward", _of_item("backwards")),
-    Column("seconds", float, "until the picture was finished", lambda _, item: item.seconds),
-    Column("linf", float, "largest change of a pixel, of 1", _of_item("linf")),
-    Column("l2", float, "Euclidean norm of the change", _of_item("l2")),
+)
+OF_ITEM = (
+    Column("contender", str, "in a comparison, whose picture it is", lambda item: item.contender),
+    Column("search", str, "how the picture was searched for", lambda item: item.search),
+    Column("encoding", str, "what genomes are decoded by", lambda item: item.encoding),
+    Column("target_index", int, "index of the class among the network's", _entry("target_index")),
+    Column("niche", str, "cell of an archive of elites", lambda item: item.niche),
+    Column("predicted", str, "class that the network predicts", lambda item: item.predicted),
+    Column("predicted_confidence", float, "its probability", _entry("predicted_confidence")),
+    Column("confidence", float, "probability of the target", lambda item: item.confidence),
+    Column("success", bool, "whether the run's criterion is met", lambda item: item.success),
+    Column("score", float, "final value of the objective", lambda item: item.score),
+    Column("seed", int, "seed of the run", _entry("seed")),
+    Column("steps", int, "steps of the search", _entry("steps")),
+    Column("forwards", int, "images passed forward", _entry("forwards")),
+    Column("backwards", int, "images passed backward", _entry("backwards")),
+    Column("seconds", float, "until the picture was finished", lambda item: item.seconds),
+    Column("linf", float, "largest change of a pixel, of 1", _entry("linf")),
+    Column("l2", float, "Euclidean norm of the change", _entry("l2")),
+    Column("natural_distance", float, "distance from natural pictures", _entry("natural_distance")),
     Column(
-        "natural_distance", float, "distance from natural pictures", _of_item("natural_distance")
+        "transfer_confidence", float, "what a second network says", _entry("transfer_confidence")
     ),
-    Column(
-        "transfer_confidence", float, "what a second network says", _of_item("transfer_confidence")
-    ),
-    Column("transfer_success", bool, "whether it agrees", _of_item("transfer_success")),
+    Column("transfer_success", bool, "whether it agrees", _entry("transfer_success")),
 )
 # those of the data set itself, which are not read from a run
 MEANINGS = {
@@ -98,6 +97,7 @@ MEANINGS = {
     "genome_row": "the row of its genome there",
     "record": "the whole entry of the run's result, as JSON",
 }
+COLUMNS = (*OF_RUN, *OF_ITEM)
 KINDS: dict[str, type] = {
     **dict.fromkeys(MEANINGS, str),
     "width": int,
@@ -120,7 +120,12 @@ def label_of(item: Item) -> str:
     return item.target or UNLABELLED
 
 
-def values_of(run: Run, item: Item) -> dict[str, Value]:
-    """What the run says of an item, by column; the whole record as JSON under ``record``."""
-    values = {column.name: column.value(run, item) for column in COLUMNS}
+def values_of_run(run: Run) -> dict[str, Value]:
+    """What a run says of all its items, by column."""
+    return {column.name: column.value(run) for column in OF_RUN}
+
+
+def values_of_item(item: Item) -> dict[str, Value]:
+    """What a run says of an item, by column; the whole entry as JSON under ``record``."""
+    values = {column.name: column.value(item) for column in OF_ITEM}
     return {**values, "record": dumps(item.record)}

@@ -37,6 +37,7 @@ LAYOUTS: dict[str, type[Layout]] = {
 }
 DROPS = ("none", "exact", "near")
 CARD, CROISSANT = "README.md", "croissant.json"
+SPOOL = "records.jsonl"
 SHARD = 500  # megabytes
 
 
@@ -101,8 +102,8 @@ def export(
     with Lock(partial):
         try:
             _remove_left_over(partial)
-            survey = Survey(folders, shares, drop)
             with report_full_disk(out, "Nothing is left of it; make room and try again."):
+                survey = Survey(folders, shares, drop, partial / SPOOL)
                 _write(survey, partial / "dataset", to, shard << 20, licence, title, embed)
                 _check(out, to, drop, shard, embed is not None)  # perhaps of another process
                 if out.is_dir():
@@ -183,3 +184,4 @@ def _write(
 def _remove_left_over(partial: Path) -> None:
     """Removes what an export that was killed, or failed, has written."""
     shutil.rmtree(partial / "dataset", ignore_errors=True)
+    (partial / SPOOL).unlink(missing_ok=True)

@@ -6,13 +6,13 @@ them, with a column for each key of ``metadata.jsonl``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from synth.datasets.layout import Layout, dtype_of
 from synth.datasets.survey import Example, Survey
-from synth.record.json_text import dumps
 from synth.record.result import Json
 
 METADATA = "metadata.jsonl"
@@ -42,7 +42,9 @@ class FolderLayout(Layout):
         name = f"{self.survey.folders[example.label]}/{example.id}.png"
         (self.folder / example.split / name).write_bytes(example.content)
         values = {column: example.record[column] for column in self.survey.dense}
-        self._lines[example.split].write(dumps({"file_name": name, **values}) + "\n")
+        self._lines[example.split].write(
+            json.dumps({"file_name": name, **values}, ensure_ascii=False) + "\n"
+        )
         self.bytes[example.split] += len(example.content)
 
     def close(self) -> None:

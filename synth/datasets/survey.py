@@ -1,12 +1,13 @@
 """The first pass over runs: which pictures there are, of which class, and which are copies.
 
 What stays in memory is a row of `ROW` a picture, a hundred bytes; results of runs are read one
-after the other, and again when the pictures are written.
+after the other, and the records of their pictures wait in a file until these are written.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import re
 import unicodedata
 import warnings
@@ -14,10 +15,18 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
-from synth.datasets.columns import KINDS, ORDER, Value, label_of, values_of
+from synth.datasets.columns import (
+    KINDS,
+    ORDER,
+    Value,
+    label_of,
+    values_of_item,
+    values_of_run,
+)
 from synth.datasets.copies import (
     NO_COPY,
     SIGNATURE,
@@ -44,7 +53,6 @@ ROW = np.dtype(
         ("width", "<u4"),
         ("height", "<u4"),
         ("run", "<u4"),
-        ("item", "<u4"),
         ("label", "<u4"),
     ]
 )
@@ -111,6 +119,7 @@ class Survey:
         folders: of finished runs; those that cannot be read are skipped.
         shares: of the splits, by name, adding up to 1.
         drop: which copies are left out: ``none``, ``exact``, ``near`` (both).
+        spool: a file for the records, which is written here and read by `examples`.
 
     Attributes:
         runs: those that have pictures, in their order.
@@ -129,7 +138,9 @@ class Survey:
         InputError: there is no picture.
     """
 
-    def __init__(self, folders: Sequence[Path], shares: Mapping[str, float], drop: str) -> None:
+    def __init__(
+        self, folders: Sequence[Path], shares: Mapping[str, float], drop: str, spool: Path
+    ) -> None:
         self.shares = dict(shares)
         self.drop = drop
         self.runs: list[RunSummary] = []
@@ -138,9 +149,13 @@ class Survey:
         self._labels: dict[str, int] = {}
         self._table = np.zeros(BLOCK, ROW)
         self._count = 0
-        with progress.Steps("reading runs", len(folders)) as bar:
+        self._spool = spool
+        with (
+            open(spool, "w", encoding="utf-8") as records,
+            progress.Steps("reading runs", len(folders)) as bar,
+        ):
             for done, folder in enumerate(folders, 1):
-                self._read_run(folder)
+                self._read_run(folder, records)
                 bar.at(done, f"{self._count:,} pictures")
         if not self._count:
             raise InputError(
@@ -159,7 +174,7 @@ class Survey:
 
     # -- the first pass --------------------------------------------------------------------------
 
-    def _read_run(self, folder: Path) -> None:
+    def _read_run(self, folder: Path, records: TextIO) -> None:
         try:
             run = Run(folder)
         except InputError as error:
@@ -169,7 +184,8 @@ class Survey:
             self.skipped.append(f"{folder}: unfinished")
             return
         number = len(self.runs)
-        pictures = 0
+        about = _summary(run, f"{number:03d}")
+        of_run = {**values_of_run(run), "run": about.number}
         for place, item in enumerate(run.items):
             if item.picture is None:
                 continue
@@ -178,17 +194,19 @@ class Survey:
             except InputError as error:
                 self.skipped.append(str(error).rstrip("."))
                 continue
-            values = values_of(run, item)
+            values = {**of_run, **values_of_item(item), **_genome(about, place)}
             for name, value in values.items():
                 self._filled[name] += value not in ("", None)
             label = self._labels.setdefault(label_of(item), len(self._labels))
             if self._count == len(self._table):
                 self._table = np.concatenate([self._table, np.zeros(self._count, ROW)])
-            self._table[self._count] = (*image_row, number, place, label)
+            self._table[self._count] = (*image_row, number, label)
             self._count += 1
-            pictures += 1
-        if pictures:
-            self.runs.append(_summary(run, f"{number:03d}"))
+            about.pictures += 1
+            # a path may have bytes that are no UTF-8, which only escapes can hold
+            records.write(json.dumps([str(item.picture.path), values]) + "\n")
+        if about.pictures:
+            self.runs.append(about)
 
     def _name_classes(self) -> None:
         """Numbers the classes in the order of their folders, as readers of folders do."""
@@ -211,20 +229,11 @@ class Survey:
         labels = self._table["label"][chosen]
         self.label_counts = np.bincount(labels, minlength=len(self.classes)).tolist()
         own = {"copy_of": self.exact, "near_copy_of": self.near}
-        own |= {name: self._with_genome() for name in ("genome_file", "genome_row")}
-        always = {"id", "label", "run", "width", "height", "pixels_sha256"}
+        always = {"id", "label", "width", "height", "pixels_sha256"}
         filled = {**self._filled, **own, **dict.fromkeys(always, self._count)}
         self.columns = [name for name in ORDER if filled[name]]
         # a text can be empty
         self.dense = [n for n in self.columns if KINDS[n] is str or filled[n] == self._count]
-
-    def _with_genome(self) -> int:
-        return sum(
-            self.runs[run].genomes is not None and self.runs[run].genomes.place(item) is not None
-            for run, item in zip(
-                self._table["run"].tolist(), self._table["item"].tolist(), strict=True
-            )
-        )
 
     def _chosen(self) -> np.ndarray:
         """Which pictures are in the data set, bool [n]."""
@@ -241,50 +250,53 @@ class Survey:
         """All pictures, run after run.
 
         Raises:
-            InputError: a run has changed since the first pass.
+            InputError: a picture has changed since the first pass.
         """
-        run: Run | None = None
+        for run in self.runs:
+            run.pictures = run.judged = run.successes = 0
         digits = max(6, len(str(self._count)))
-        for place in np.flatnonzero(self._chosen()).tolist():
-            about = self.runs[int(self._table["run"][place])]
-            if run is None or run.folder != about.folder:
-                run = Run(about.folder)
-                about.pictures = about.judged = about.successes = 0
-            yield self._example(run, about, place, digits)
+        with open(self._spool, encoding="utf-8") as records:
+            for place, (line, chosen) in enumerate(
+                zip(records, self._chosen().tolist(), strict=True)
+            ):
+                if chosen:
+                    path, values = json.loads(line)
+                    yield self._example(Path(path), values, place, digits)
 
-    def _example(self, run: Run, about: RunSummary, place: int, digits: int) -> Example:
+    def _example(self, path: Path, values: dict[str, Value], place: int, digits: int) -> Example:
         row = self._table[place]
-        number = int(row["item"])
-        picture = run.items[number].picture if number < len(run.items) else None
-        content = b"" if picture is None else _content(picture)
+        content = _content(path)
         if zlib.crc32(content) != row["crc32"]:
-            raise InputError(f"{run.folder}: it changed while it was read; give the command again.")
-        item = run.items[number]
-        about.pictures += 1
-        about.judged += item.success is not None
-        about.successes += item.success is True
-        digest = bytes(row["signature"]["pixels"])
-        genome = about.genomes.place(number) if about.genomes else None
-        record = {
-            **values_of(run, item),
+            raise InputError(f"{path}: it changed while it was read; give the command again.")
+        run = self.runs[int(row["run"])]
+        run.pictures += 1
+        run.judged += values["success"] is not None
+        run.successes += values["success"] is True
+        digest = row["signature"]["pixels"].tobytes()
+        values |= {
             "id": f"{place:0{digits}d}",
             "label": self.classes[row["label"]],
-            "run": about.number,
             "width": int(row["width"]),
             "height": int(row["height"]),
             "pixels_sha256": digest.hex(),
-            "copy_of": _id(self._exact[place], digits),
-            "near_copy_of": _id(self._near[place], digits),
-            "genome_file": f"genomes/{about.number}/{genome[0]}" if genome else "",
-            "genome_row": genome[1] if genome else None,
+            "copy_of": _id(int(self._exact[place]), digits),
+            "near_copy_of": _id(int(self._near[place]), digits),
         }
         return Example(
             id=f"{place:0{digits}d}",
             split=split_of(digest, self.shares),
             label=int(row["label"]),
             content=content,
-            record={name: record[name] for name in self.columns},
+            record={name: values[name] for name in self.columns},
         )
+
+
+def _genome(about: RunSummary, item: int) -> dict[str, Value]:
+    """Where the genome of an item is."""
+    place = about.genomes.place(item) if about.genomes else None
+    if place is None:
+        return {"genome_file": "", "genome_row": None}
+    return {"genome_file": f"genomes/{about.number}/{place[0]}", "genome_row": place[1]}
 
 
 def _summary(run: Run, number: str) -> RunSummary:
@@ -311,7 +323,9 @@ def _read(picture: Picture) -> tuple:
     Raises:
         InputError: it cannot be read, or is no PNG.
     """
-    content = _content(picture)
+    if picture.problem:
+        raise InputError(f"{picture.path}: {picture.problem}.")
+    content = _content(picture.path)
     where = str(picture.path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, about metadata and size
@@ -324,16 +338,14 @@ def _read(picture: Picture) -> tuple:
             return (row, zlib.crc32(content), *image.size)
 
 
-def _content(picture: Picture) -> bytes:
-    if picture.problem:
-        raise InputError(f"{picture.path}: {picture.problem}.")
+def _content(path: Path) -> bytes:
     try:
-        with open_regular(picture.path) as file:
+        with open_regular(path) as file:
             content = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:
-        raise InputError(f"{picture.path}: {reason_of(error)}.") from error
+        raise InputError(f"{path}: {reason_of(error)}.") from error
     if len(content) > LARGEST:
-        raise InputError(f"{picture.path}: more than {LARGEST >> 20} MB.")
+        raise InputError(f"{path}: more than {LARGEST >> 20} MB.")
     return content
 
 
@@ -353,5 +365,5 @@ def _folder_names(classes: Sequence[str]) -> list[str]:
     return names
 
 
-def _id(place: np.int64, digits: int) -> str:
+def _id(place: int, digits: int) -> str:
     return f"{place:0{digits}d}" if place >= 0 else ""

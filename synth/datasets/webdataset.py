@@ -6,6 +6,7 @@ https://github.com/webdataset/webdataset; ``.cls`` is the index of the class, ``
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ class WebDatasetLayout(Layout):
         parts = {
             "png": example.content,
             "cls": str(example.label).encode(),
-            "json": dumps(example.record).encode(),
+            "json": json.dumps(example.record, ensure_ascii=False).encode(),
         }
         size = sum(BLOCK + -(-len(part) // BLOCK) * BLOCK for part in parts.values())
         archive = self._archive(example.split, size)
