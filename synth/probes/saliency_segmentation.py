@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from synth.probes.saliency_evaluation import interval
 from synth.record.record import Record
 from synth.record.result import Figure, Item, Json
 
+log = logging.getLogger(__name__)
+
 WHOLE, THRESHOLD, CUT, BOX = range(4)
 NAMES = ("whole picture", "threshold", "graph cut", "centred box")
 NO_MASK = 255
@@ -43,9 +46,9 @@ class SaliencySegmentation(Probe):
     """Cuts the object out of each picture by its saliency, and reads the network on the cut-out.
 
     Two ways, without any labels: the pixels above Otsu's threshold of the saliency, and a graph cut
-    with colours learned where the saliency is strongest and weakest. Where there are masks, their
-    intersection over union is compared with that of a centred box of the same area. What is cut
-    off becomes 0, black.
+    between the pixels of strongest and weakest saliency, with colours learned there. Where there
+    are masks, their intersection over union is compared with that of a centred box of the same
+    area. What is cut off becomes 0, black: all of it where the saliency is the same everywhere.
 
     Tensors ``saliency_segmentation``: ``saliency`` float32 [n, h, w]; ``masks`` bool [4, n, h, w]
     of the whole picture, the threshold, the graph cut, and the box; ``probabilities`` float32
@@ -116,6 +119,10 @@ class SaliencySegmentation(Probe):
             "neurons": tally.neurons[places],
         }
         findings: dict[str, Json] = {"pictures": len(places)}
+        empty = int((~tensors["masks"][CUT].flatten(1).any(1)).sum())
+        if empty:
+            findings["pictures_without_saliency"] = empty
+            log.warning("%d of %d pictures have no saliency to cut by", empty, len(places))
         scores = None
         if self.masks is not None:
             tensors["objects"] = objects = tally.objects[places]
@@ -215,13 +222,13 @@ class SaliencySegmentation(Probe):
             (colours.grey(saliency), f"saliency ({title(self.name)})"),
             *self._cut(image, tally, place, THRESHOLD, scores),
             (framed, legend),
-            (_marked(image, seeds(saliency)), "colours: object red, rest blue"),
+            (_marked(image, seeds(saliency)), "seeds: object red, rest blue"),
             *self._cut(image, tally, place, CUT, scores),
         ]
         caption = (
             f"{item.image}: the object by the saliency of {item.target}, without labels. Above, a "
-            "threshold; below, a graph cut with the colours of the strongest (red) and weakest "
-            "(blue) pixels. Right, what the network predicts of the cut-out."
+            "threshold; below, a graph cut between the strongest (red) and weakest (blue) pixels, "
+            "by their colours. Right, what the network predicts of the cut-out."
         )
         tiles = [(tile(picture), words) for picture, words in parts]
         return self.save_sheet(record, number, tiles, ACROSS, caption)
@@ -238,12 +245,13 @@ class SaliencySegmentation(Probe):
         mask = tally.masks[way, place]
         measured = scores is not None and scores[way] == scores[way]
         agreement = f", IoU {scores[way]:.2f}" if measured and scores else ""
+        extent = "" if bool(mask.any()) else ": nothing is salient"
         predicted = label(self.network.classes, int(tally.predicted[way, place]))
         own = label(self.network.classes, int(tally.neurons[place]))
         probability = percent(float(tally.probabilities[way, place]))
         words = f"{own}{probability}" if predicted == own else f"{predicted}; {own}{probability}"
         return [
-            (mask.float().expand(3, -1, -1), f"{NAMES[way]}{agreement}"),
+            (mask.float().expand(3, -1, -1), f"{NAMES[way]}{extent}{agreement}"),
             (image * mask, words),
         ]
 

@@ -113,8 +113,11 @@ def test_thresholds_seeds_and_overlaps() -> None:
     assert torch.equal(cuts.thresholded(saliency), inside)
     marks = cuts.seeds(torch.arange(400.0).view(20, 20))
     assert ((marks == 1).sum(), (marks == -1).sum()) == (20, 120)
-    flat = cuts.graph_cut(torch.full((3, 20, 20), 0.5), marks)  # of one colour: nothing to cut
-    assert flat.shape == (20, 20)
+    for level in (0.5, torch.rand(3, 20, 20)):  # no colour tells the object from the rest
+        chosen = cuts.graph_cut(torch.zeros(3, 20, 20) + level, marks)
+        assert chosen[marks == 1].all()
+        assert not chosen[marks == -1].any()
+    assert not cuts.graph_cut(torch.rand(3, 20, 20), cuts.seeds(torch.zeros(20, 20))).any()
     masks = torch.zeros(1, 2, 4, 4, dtype=torch.bool)
     masks[0, :, :2] = True
     objects = torch.zeros(2, 4, 4, dtype=torch.uint8)

@@ -3,7 +3,9 @@
 Source: Simonyan, Vedaldi & Zisserman 2014, "Deep inside convolutional networks", section 3.2:
 colours of the object are learned where the saliency is strongest, those of the rest where it is
 weakest, and a graph cut separates them along edges. The cut is exact (Boykov & Jolly 2001), by
-maximum flow; the weights of neighbours are those of Rother et al. 2004, "GrabCut".
+maximum flow; the weights of neighbours are those of Rother et al. 2004, "GrabCut". The seeds stay
+on their sides, as in both of these: where object and rest have the same colours, all of an image
+would be cut off else. Departure: seeds are places of a blurred map, which hang together.
 """
 
 from __future__ import annotations
@@ -26,9 +28,9 @@ COMPONENTS = 5  # of a mixture of colours
 MOST_COLOURS = 1500  # that a mixture is fitted to
 FLOOR = 1e-4  # of the variance of a colour: two of 256 levels and a half, squared
 SMOOTHNESS = 50.0  # what it costs at most to separate neighbours; GrabCut's
-MOST_GAIN = 1000.0  # of a pixel whose colour is that of one side only
+MOST_GAIN = 1000.0  # of a seed; more than it costs to separate it from all of its neighbours
 SCALE = 1000  # the flow is in whole numbers
-BLUR = 0.02  # of the shorter side; saliency is spread over neighbours before a threshold
+BLUR = 0.02  # of the shorter side; saliency is spread over neighbours
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # from a pixel to half of its neighbours
 
 
@@ -40,7 +42,7 @@ def thresholded(saliency: Tensor) -> Tensor:
 
     Source: Otsu 1979, "A threshold selection method from gray-level histograms".
     """
-    blurred = gaussian_blur(saliency.expand(1, 3, -1, -1), BLUR * min(saliency.shape))[0, 0]
+    blurred = _blurred(saliency)
     values = blurred.flatten().double().sort().values
     below = torch.arange(1, len(values), device=values.device)
     sums = values.cumsum(0)
@@ -50,29 +52,41 @@ def thresholded(saliency: Tensor) -> Tensor:
 
 
 def seeds(saliency: Tensor) -> Tensor:
-    """Where colours are learned: 1, of the object, -1, of the rest, else 0; int8 [h, w].
+    """What is taken for certain: 1, of the object, -1, of the rest, else 0; int8 [h, w].
+
+    A map that is the same everywhere has none.
 
     Args:
         saliency: magnitudes, [h, w].
     """
-    ranks = saliency.flatten().argsort(stable=True).argsort().view_as(saliency)
+    if bool(saliency.amax() == saliency.amin()):
+        return torch.zeros_like(saliency, dtype=torch.int8)
+    blurred = _blurred(saliency)
+    ranks = blurred.flatten().argsort(stable=True).argsort().view_as(blurred)
     share = (ranks + 0.5) / ranks.numel()
     return (share > OBJECT).to(torch.int8) - (share < REST).to(torch.int8)
 
 
 def graph_cut(image: Tensor, marks: Tensor) -> Tensor:
-    """The object of an image, bool [h, w]: its largest connected part.
+    """The object of an image, bool [h, w]: its largest connected part; nothing without seeds.
 
     Args:
         image: [3, h, w], RGB in [0, 1].
         marks: as `seeds` gives them.
     """
+    if not bool(marks.any()):
+        return torch.zeros_like(marks, dtype=torch.bool)
     pixels = image.permute(1, 2, 0).double().cpu().numpy()
     own = marks.cpu().numpy()
     gains = _likelihood(pixels, own > 0) - _likelihood(pixels, own < 0)
-    parts, count = ndimage.label(_cut(pixels, gains.clip(-MOST_GAIN, MOST_GAIN)))
-    largest = 1 + np.bincount(parts.ravel())[1:].argmax() if count else 1
-    return torch.from_numpy(parts == largest)
+    gains = np.where(own, MOST_GAIN * own, gains.clip(-MOST_GAIN, MOST_GAIN))
+    parts, _ = ndimage.label(_cut(pixels, gains))
+    return torch.from_numpy(parts == 1 + np.bincount(parts.ravel())[1:].argmax())
+
+
+def _blurred(saliency: Tensor) -> Tensor:
+    sigma = BLUR * min(saliency.shape)
+    return gaussian_blur(saliency.expand(1, 3, -1, -1), sigma)[0, 0]
 
 
 def _likelihood(pixels: np.ndarray, marked: np.ndarray) -> np.ndarray:
