@@ -28,11 +28,11 @@ COLOURED = ("RGB", "RGBA", "CMYK", "YCbCr")
 class Masks:
     """Masks beside the pictures of a collection, paired by their names without the suffix.
 
-    Where several masks have the name of a picture, that in a folder of the same name is its own,
-    as where both have class folders. A mask covers its picture: of another size it is scaled like
-    it, by nearest neighbour, and of another shape it is refused. A file is read as a label map,
-    whose values are grey levels or indices of its palette; a coloured one has the values 0, black,
-    and 1.
+    A mask in a folder of the same name as the picture's is its own, as where both have class
+    folders; of the others it is the only one of its name. A mask covers its picture: of another
+    size it is scaled like it, by nearest neighbour, and of another shape it is refused. A file is
+    read as a label map, whose values are grey levels or indices of its palette; a coloured one has
+    the values 0, black, and 1.
 
     Args:
         source: a folder, at any depth, or a glob.
@@ -45,8 +45,8 @@ class Masks:
         unused: how many masks belong to no picture.
 
     Raises:
-        InputError: no masks, none of a picture, two of one, one of another shape, or one that lost
-            its values in compression.
+        InputError: no masks, none of a picture, two of one, one of two, one of another shape, or
+            one that lost its values in compression.
     """
 
     def __init__(
@@ -62,23 +62,7 @@ class Masks:
         paths = files_of(source, "masks")
         if paths is None:
             raise InputError(f"masks={source}: no folder; write one of masks named as pictures.")
-        own: dict[tuple[str, str], list[Path]] = {}
-        for path in paths:
-            for key in (("", path.stem), (path.absolute().parent.name, path.stem)):
-                own.setdefault(key, []).append(path)
-        self._paths: dict[int, Path] = {}
-        for place, (folder, name) in enumerate(
-            zip(collection.folders, collection.names, strict=True)
-        ):
-            stem = Path(name).stem
-            matches = own.get((folder, stem)) or own.get(("", stem), [])
-            if len(matches) > 1:
-                raise InputError(
-                    f"masks={source}: {matches[0]} and {matches[1]} are both named as {name}; put "
-                    "them into folders named as those of the pictures."
-                )
-            if matches:
-                self._paths[place] = matches[0]
+        self._paths = self._paired(paths, collection)
         if not self._paths:
             raise InputError(
                 f"masks={source}: none of its {len(paths)} files is named as a picture "
@@ -121,6 +105,38 @@ class Masks:
         if self._ignore is not None:
             mask[labels == self._ignore] = IGNORED
         return mask
+
+    def _paired(self, paths: Sequence[Path], collection: Collection) -> dict[int, Path]:
+        """The mask of each place that has one: by folder and name, and the rest by name alone."""
+        own: dict[tuple[str, str], list[Path]] = {}
+        for path in paths:
+            own.setdefault((path.absolute().parent.name, path.stem), []).append(path)
+        names = [Path(name).stem for name in collection.names]
+        keys = list(zip(collection.folders, names, strict=True))
+        others: dict[str, list[Path]] = {}
+        for key in own.keys() - set(keys):
+            others.setdefault(key[1], []).extend(own[key])
+        pairs: dict[int, Path] = {}
+        places: dict[Path, int] = {}
+        for place, key in enumerate(keys):
+            matches = own.get(key) or others.get(key[1], [])
+            if not matches:
+                continue
+            name = collection.names[place]
+            if len(matches) > 1:
+                first, second = sorted(matches)[:2]
+                raise InputError(
+                    f"masks={self._source}: {first} and {second} are both named as {name}; put "
+                    "them into folders named as those of the pictures."
+                )
+            pairs[place] = matches[0]
+            if places.setdefault(matches[0], place) != place:
+                raise InputError(
+                    f"masks={self._source}: {matches[0]} is named as two pictures, {name} in "
+                    f"{' and '.join(collection.folders[p] for p in (places[matches[0]], place))}; "
+                    "put it into a folder named as that of its own."
+                )
+        return pairs
 
     def _check(self, collection: Collection) -> None:
         for place, path in self._paths.items():

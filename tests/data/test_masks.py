@@ -81,11 +81,19 @@ def test_masks_that_cannot_be_meant_are_refused(tmp_path: Path, pictures: Collec
     with pytest.raises(InputError, match="a coloured picture has no values to name"):
         Masks(folder, pictures, values=3)
     (folder / "a" / "0.png").unlink()
+    (folder / "b").mkdir()
     for name in ("p", "q"):
         _save(folder / name / "0.png", _labels())
     with pytest.raises(InputError, match=r"are both named as 0\.png; put them into folders"):
         Masks(folder, pictures)
-    (folder / "q" / "0.png").rename(folder / "q.png")
+    (folder / "q" / "0.png").rename(folder / "b" / "0.png")
+    assert Masks(folder, pictures).missing == [2]  # the other one is left for the first
+    (folder / "b" / "0.png").rename(folder / "q.png")
+    with pytest.raises(
+        InputError, match=r"0\.png is named as two pictures, 0\.png in a and b; put"
+    ):
+        Masks(folder, pictures)
+    (folder / "p" / "0.png").unlink()
     Image.fromarray(_labels().astype(np.uint8)).save(folder / "p" / "1.jpg")
     with pytest.raises(InputError, match="JPEG changes the values of a label map"):
         Masks(folder, pictures)
