@@ -53,6 +53,8 @@ class Shortcut(Probe):
     in the table: classes are ordered by the share of the saliency outside less the share of the
     pixels outside, which is 0 where all pixels are equally salient. Beside it stands the
     probability of the class for whole pictures, with the object covered, and with the rest covered.
+    A picture whose saliency is 0 everywhere, as of a probability that is 1 to the last digit, is
+    left out.
 
     Tensors ``shortcut``: ``outside`` and ``pixels_outside`` float32 [n], ``labels`` int64 [n], of
     the pictures measured; ``probabilities`` float32 [3, n], of whole pictures, with the object
@@ -128,8 +130,14 @@ class Shortcut(Probe):
         tally = Outside(self)
         self.scan(record, [OUTPUT], {"outside": tally}, batch=self.score.rows)
         places = tally.read.nonzero()[:, 0]
+        blank = int(tally.blank.sum())
         if not len(places):
-            raise InputError("masks: no picture of a class has an object in its mask.")
+            raise InputError(
+                f"score={self.score.kind}: the saliency of all pictures is 0 everywhere; write "
+                "score=logit, or another method=."
+                if blank
+                else "masks: no picture of a class has an object in its mask."
+            )
         excess = tally.outside - tally.pixels
         rows = [
             (index, places[self.labels[places] == index])
@@ -161,6 +169,9 @@ class Shortcut(Probe):
         }
         if bool((self.labels < 0).any()):
             findings["pictures_of_no_class"] = int((self.labels < 0).sum())
+        if blank:
+            findings["pictures_without_saliency"] = blank
+            log.warning("%d pictures have no saliency and are left out", blank)
         if self.masks is not None:
             findings["pictures_without_mask"] = len(self.masks.missing)
             findings["masks_without_picture"] = self.masks.unused
@@ -261,9 +272,10 @@ class Shortcut(Probe):
                 (outlined(colours.grey(saliency), mask == OBJECT, BOX, SIDE), f"{share} outside")
             )
         outside, covered = (100 * float(str(row[key])) for key in ("outside", "object_covered"))
+        most = f" (the picture's of {len(some)})" if len(some) < len(own) else ""
         caption = (
             f"{name}: {outside:.0f} % of the saliency lies outside of the outline. Left, the means "
-            f"of {row['pictures']} pictures, then those with the most outside. The class's mean "
+            f"of {len(own)} pictures{most}, then those with the most outside. The class's mean "
             f"probability is {100 * float(str(row['probability'])):.0f} %, with the object covered "
             f"{covered:.0f} %."
         )
@@ -285,6 +297,7 @@ class Outside(Tally):
         correct: whether it is predicted, bool [3, n].
         maps: the sum of each class's maps, each of sum 1, float32 [classes, h, w].
         read: which pictures are measured, bool [n].
+        blank: which are not because their map is 0 everywhere, bool [n].
     """
 
     def __init__(self, probe: Shortcut) -> None:
@@ -297,6 +310,7 @@ class Outside(Tally):
         self.correct = torch.zeros(3, count, dtype=torch.bool)
         self.maps = torch.zeros(len(probe.classes), *probe.network.size)
         self.read = torch.zeros(count, dtype=torch.bool)
+        self.blank = torch.zeros(count, dtype=torch.bool)
 
     def prob(self, place: int) -> float:
         """The probability of a picture's class."""
@@ -327,7 +341,8 @@ class Outside(Tally):
         neurons = probe.labels[places].to(device)
         saliency = self.saliency(images, places)
         counted = saliency * (masks != IGNORED)
-        outside = (counted * (masks == REST)).sum((1, 2)) / counted.sum((1, 2)).clamp(min=1e-30)
+        sums = counted.sum((1, 2))
+        outside = (counted * (masks == REST)).sum((1, 2)) / sums.clamp(min=1e-30)
         pixels = (masks == REST).sum((1, 2)) / (masks != IGNORED).sum((1, 2))
         self.outside[places], self.pixels[places] = outside.cpu(), pixels.cpu()
         whole = saliency.sum((1, 2), keepdim=True).clamp(min=1e-30)
@@ -346,7 +361,7 @@ class Outside(Tally):
                 own = logits.softmax(1).gather(1, neurons[:, None])[:, 0]
                 self.probabilities[kind, places] = own.cpu()
                 self.correct[kind, places] = (predictions(logits) == neurons).cpu()
-        self.read[places] = True
+        self.read[places], self.blank[places] = (sums > 0).cpu(), (sums == 0).cpu()
 
     def state(self) -> dict[str, Tensor]:
         return {
@@ -356,6 +371,7 @@ class Outside(Tally):
             "correct": self.correct,
             "maps": self.maps,
             "read": self.read,
+            "blank": self.blank,
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

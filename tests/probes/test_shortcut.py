@@ -15,7 +15,7 @@ from torch.nn import functional
 from synth.core.network import Network
 from synth.errors import InputError
 from synth.probes import shortcut
-from synth.probes.shortcut import Shortcut
+from synth.probes.shortcut import Outside, Shortcut
 from synth.record.memory_record import MemoryRecord
 
 SIDE, EACH, MARKED = 24, 6, 2
@@ -117,8 +117,8 @@ def test_objects_are_taken_from_masks(
     corner[:6, :6] = 1
     for path in paths[:-1]:
         Image.fromarray(corner).save(masks / path.name)
-    result = Shortcut(network, str(folder), masks).run(MemoryRecord())
-    findings = result.findings
+    record = MemoryRecord()
+    findings = Shortcut(network, str(folder), masks).run(record).findings
     assert findings["pictures"] == 5 * EACH - 2
     assert (findings["pictures_of_no_class"], findings["pictures_without_mask"]) == (1, 1)
     assert findings["pixels_outside"] == pytest.approx(1 - 36 / SIDE**2, abs=1e-4)
@@ -130,6 +130,23 @@ def test_objects_are_taken_from_masks(
         Shortcut(network, str(folder), method="magic")
     with pytest.raises(InputError, match=r"box=1.0: write a share"):
         Shortcut(network, str(folder), box=1.0)
+    saliency, factors = Outside.saliency, torch.ones(5 * EACH)
+    monkeypatch.setattr(
+        Outside,
+        "saliency",
+        lambda tally, images, places: (
+            saliency(tally, images, places) * factors[places][:, None, None]
+        ),
+    )
+    factors[0] = 0
+    blank = Shortcut(network, str(folder), masks).run(MemoryRecord()).findings
+    assert blank["pictures_without_saliency"] == 1
+    assert blank["pictures"] == findings["pictures"] - 1
+    shares = record.saved_tensors["shortcut.safetensors"]["outside"]
+    assert blank["outside"] == pytest.approx(float(shares[1:].mean()), abs=1e-4)
+    factors[:] = 0
+    with pytest.raises(InputError, match="score=logit: the saliency of all pictures is 0"):
+        Shortcut(network, str(folder), masks).run(MemoryRecord())
     for path in masks.iterdir():
         Image.fromarray(0 * corner).save(path)
     with pytest.raises(InputError, match="masks: no picture of a class has an object"):
