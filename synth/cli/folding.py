@@ -17,13 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
 from synth.cli.folders import point
@@ -31,6 +30,7 @@ from synth.config.command import Command
 from synth.config.composing import key_of
 from synth.config.identity import digest
 from synth.config.sharing import resolved
+from synth.core.classes import Classes
 from synth.errors import InputError
 from synth.record.result import read_result
 
@@ -79,8 +79,10 @@ class Folding:
         if len(others) < 2 or _group(words) in self._refused:
             return
         if type(job) is Experiment and can_fold(job):
-            if words not in self._states:
-                self._search(command, words, others)
+            if words not in self._states and _is_single(
+                _choice(command, words)[0], job.network.classes
+            ):
+                self._search(command, job, words, others)
             job.begun = self._states.pop(words, None)
         else:
             self._refuse(words, choice is True, "only gradient searches of one picture are folded")
@@ -111,6 +113,7 @@ class Folding:
     def _search(
         self,
         command: Command,
+        job: Any,
         words: tuple[str, ...],
         others: Sequence[tuple[str, ...]],
     ) -> None:
@@ -132,17 +135,23 @@ class Folding:
             if words not in members:
                 checkpoint.remove()
                 rest = others[others.index(words) :]
-                members = [each for each in rest if not _is_begun(sweep, each)][:MOST]
+                classes = job.network.classes
+                members = [
+                    each
+                    for each in rest
+                    if _is_single(_choice(command, each)[0], classes) and not _is_begun(sweep, each)
+                ][:MOST]
+            choices = [_choice(command, each) for each in members]
             try:
-                batch_command, seeds = _folded(command, members)
+                batch_command = _folded(command, choices)
                 batch = job_of(batch_command)
                 assert isinstance(batch, Experiment)
                 identity = {"members": members, "configuration": digest(batch_command.identity)}
                 record = FolderRecord(folder, identity)
                 log.info("%d points are searched at once (fold=false: one by one)", len(members))
-                states = search_together(batch, seeds, record)
-            except InputError as error:
-                self._refuse(words, command.cfg.fold is True, str(error))
+                states = search_together(batch, [seed for _, seed in choices], record)
+            except (InputError, InstantiationException) as error:
+                self._refuse(words, command.cfg.fold is True, str(error).splitlines()[0])
                 return
         if states is None:
             raise KeyboardInterrupt
@@ -168,8 +177,8 @@ def _is_begun(sweep: Path, words: Sequence[str]) -> bool:
     from synth.record.checkpoint import Checkpoint
 
     job = HydraConfig.get().job.config.override_dirname
-    overrides = OverridesParser.create().parse_overrides(list(words))
-    name = get_overrides_dirname(overrides, list(job.exclude_keys), job.item_sep, job.kv_sep)
+    name = job.item_sep.join(sorted(each for each in words if key_of(each) not in job.exclude_keys))
+    name = name.replace("=", job.kv_sep)  # as Hydra makes it
     folder = sweep / point(name)
     return any(path.exists() for path in Checkpoint(folder).files) or bool(
         read_result(folder, "done")
@@ -185,28 +194,37 @@ def _members(about: object) -> list[tuple[str, ...]]:
     return [tuple(map(str, each)) for each in recorded if isinstance(each, list)]
 
 
-def _folded(command: Command, members: Sequence[Sequence[str]]) -> tuple[Command, list[int]]:
-    """The command of all points at once, and the seed of each.
+def _choice(command: Command, words: Sequence[str]) -> tuple[object, object]:
+    """Target and seed of a point."""
+    chosen = [each for each in words if key_of(each) in FOLDED]
+    overrides = OverridesParser.create().parse_overrides(chosen)
+    values = {each.key_or_group: each.value() for each in overrides}
+    target, seed = (values.get(key, command.cfg.get(key)) for key in FOLDED)
+    return target, seed
+
+
+def _is_single(target: object, classes: Classes) -> bool:
+    """Whether a target is one class that the network has."""
+    if not isinstance(target, str | int) or target in ("all", "random"):
+        return False
+    try:
+        return len(classes.indices(target)) == 1
+    except InputError:
+        return False
+
+
+def _folded(command: Command, choices: Sequence[tuple[object, object]]) -> Command:
+    """The command of points as one, with the targets of all.
 
     Raises:
-        InputError: where a point's target is not a single class, or a part reads the seed itself.
+        InputError: where a part reads a seed that is not the same in all, or one point is left.
     """
     cfg = deepcopy(command.cfg)
-    targets, seeds = [], []
-    for words in members:
-        try:
-            overrides = OverridesParser.create().parse_overrides(list(words))
-        except HydraException as error:
-            raise InputError(f"{' '.join(words)}: not read.") from error
-        values = {each.key_or_group: each.value() for each in overrides}
-        targets.append(values.get("target", cfg.get("target")))
-        seeds.append(values.get("seed", cfg.get("seed")))
-    if any(not isinstance(each, str | int) or each in ("all", "random") for each in targets):
-        raise InputError("target: not a single class")
-    if len(set(seeds)) > 1 and re.search(r"\$\{(oc\.select:)?seed\b", OmegaConf.to_yaml(cfg)):
-        raise InputError("seed: a part reads it")
-    if len(members) < 2 or not all(isinstance(seed, int) for seed in seeds):
+    seeds = {seed for _, seed in choices}
+    if len(seeds) > 1 and re.search(r"\$\{(oc\.select:)?seed\b", OmegaConf.to_yaml(cfg)):
+        raise InputError("a part reads the seed")
+    if len(choices) < 2:
         raise InputError("a single point is left")
-    cfg.target, cfg.seed = targets, seeds[0]
+    cfg.target, cfg.seed = [target for target, _ in choices], choices[0][1]
     settings = resolved(cfg, command.written) | {"metrics": {}, "figures": {}}
-    return replace(command, cfg=cfg, settings=settings), seeds
+    return replace(command, cfg=cfg, settings=settings)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -21,6 +22,7 @@ from synth.cli import complaints, folders, help, listing, rerun
 from synth.cli.folding import Folding
 from synth.cli.streams import guarded_streams
 from synth.cli.words import overrides_of, prepared, with_recipe
+from synth.config import exchange
 from synth.config.command import command_of, run_in_folder
 from synth.config.composing import CONF
 from synth.config.earlier import encoding_of
@@ -29,6 +31,7 @@ from synth.config.plugins import use_folders, without_folders
 from synth.config.types import Config
 from synth.errors import printable
 from synth.record import progress
+from synth.record.atomic import write_atomically
 from synth.record.renames import refuse_old_words
 
 log = logging.getLogger("synth")
@@ -36,6 +39,7 @@ log = logging.getLogger("synth")
 # exit codes
 MISTAKE = 2
 INTERRUPTED = 130
+ERROR = "error.txt"  # in the folder of a point that failed
 
 
 def run_command(words: Sequence[str]) -> None:
@@ -103,35 +107,83 @@ def _run_jobs(typed: Sequence[str], failures: list[str]) -> list[Path]:
     refuse_old_words(typed)
     offer_classifiers(CONF, typed)
     sys.argv[1:] = prepared(typed, CONF)
-    done: list[Path] = []
-    folding = Folding(overrides_of(sys.argv[1:]))
+    job = _Job(typed, Folding(overrides_of(sys.argv[1:])))
+    exchange.outcomes.clear()
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
+    failures += [point for point in exchange.outcomes if point is not None]  # of all processes
+    failures += [] if exchange.outcomes else job.failures
+    return job.done
 
-    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-    def job(cfg: Config) -> None:
+
+class _Job:
+    """What Hydra calls for a single run, and for each point of a sweep, in any process.
+
+    Args:
+        typed: the words of the command line.
+        folding: of the points.
+    """
+
+    def __init__(self, typed: Sequence[str], folding: Folding) -> None:
+        self.typed = typed
+        self.folding = folding
+        self.done: list[Path] = []
+        self.failures: list[str] = []
+        self._last = ""  # what was printed last
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # in a worker of a launcher
+        vars(self).update(state)
+        _set_up_logging()
+        _register_resolvers()
+
+    def __call__(self, cfg: Config) -> str | None:
+        """Runs a point; a mistake of the user's is printed, and recorded in a sweep.
+
+        Returns:
+            The words of a point that failed, else None.
+        """
         hydra_cfg = HydraConfig.get()
         swept = hydra_cfg.mode.name == "MULTIRUN"
+        folder = Path(hydra_cfg.runtime.output_dir)
         point = f"{hydra_cfg.job.override_dirname}: " if swept else ""
         progress.live = not swept
         try:
-            done.append(run(cfg, folding if swept else None))
+            self.done.append(run(cfg, self.folding if swept else None))
         except BaseException as error:
-            with suppress(OSError):  # only an empty folder can be removed
-                os.rmdir(hydra_cfg.runtime.output_dir)
-            if not isinstance(error, Exception) or not _reported(error, typed, point):
+            line = (
+                complaints.line(error, CONF, self.typed) if isinstance(error, Exception) else None
+            )
+            if swept and line is not None:
+                self._record(folder, line)
+            else:
+                with suppress(OSError):  # only an empty folder can be removed
+                    folder.rmdir()
+            if line is None:
                 raise
-            failures.append(point)  # the other points of a sweep still run
+            if line != self._last:  # not that the same process is at all points
+                _report(error, point + line)
+            self._last = line
+            self.failures.append(point)  # the other points of a sweep still run
+            return point
+        (folder / ERROR).unlink(missing_ok=True)
+        return None
 
-    job()
-    return done
+    def _record(self, folder: Path, line: str) -> None:
+        """Leaves the error of a point in its folder, until the point has run."""
+        with suppress(OSError):
+            write_atomically(folder / ERROR, f"{printable(line)}\n".encode())
 
 
-def _reported(error: Exception, typed: Sequence[str], point: str = "") -> bool:
+def _reported(error: Exception, typed: Sequence[str]) -> bool:
     """Prints the line about a mistake of the user's; False for an error of our own."""
     line = complaints.line(error, CONF, typed)
     if line is not None:
-        print(complaints.trace(error), end="", file=sys.stderr)
-        print(printable(f"synth: {point}{line}"), file=sys.stderr)
+        _report(error, line)
     return line is not None
+
+
+def _report(error: BaseException, line: str) -> None:
+    print(complaints.trace(error), end="", file=sys.stderr)
+    print(printable(f"synth: {line}"), file=sys.stderr)
 
 
 def run(cfg: Config, folding: Folding | None = None) -> Path:

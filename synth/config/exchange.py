@@ -160,6 +160,9 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
         return result
 
 
+outcomes: list[Any] = []  # of the points of a sweep, which a launcher runs in any process
+
+
 class _Hydra(hydra_app.Hydra):
     """Hydra, which composes for its mode only where the user's words or files may set one."""
 
@@ -167,6 +170,11 @@ class _Hydra(hydra_app.Hydra):
         if _is_ours_alone(self.config_loader) and not any("hydra" in word for word in overrides):
             return None
         return super().get_mode(config_name, overrides)
+
+    def multirun(self, *args: Any, **settings: Any) -> Any:
+        batches = super().multirun(*args, **settings)
+        outcomes.extend(job.return_value for jobs in batches or () for job in jobs)
+        return batches
 
 
 def install(conf: Path) -> None:

@@ -548,7 +548,9 @@ def test_a_mistake_in_one_point_does_not_lose_the_others(synth: Synth, weights: 
         for folder in Path("runs/mine").glob("*/result.json")
     }
     assert targets == {"goldfish", "lemon"}
-    assert not list(Path("runs/mine").glob("*goldfsh*"))
+    (folder,) = Path("runs/mine").glob("*goldfsh*")
+    assert [path.name for path in folder.iterdir()] == ["error.txt"]
+    assert "Did you mean goldfish?" in (folder / "error.txt").read_text()
 
 
 def test_a_mistyped_axis_of_a_sweep_is_told_before_anything_runs(
