@@ -77,7 +77,8 @@ def _numbers(values: Tensor | np.ndarray, word: str) -> Tensor:
         values = values.detach().cpu().float().numpy()
     if values.dtype.kind not in "fiu":
         raise InputError(f"{word}: values of type {values.dtype}; write numbers.")
-    return torch.from_numpy(np.array(values, dtype=np.float32, order="C"))
+    with np.errstate(over="ignore"):  # infinities are refused
+        return torch.from_numpy(np.array(values, dtype=np.float32, order="C"))
 
 
 def _read(path: Path, word: str) -> Tensor:

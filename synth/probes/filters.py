@@ -359,6 +359,8 @@ class _LayerFilters:
         highest = patches.top.values[:, 0]
         unit = self.units[0] if self.probe.units else max(self.units, key=highest.__getitem__)
         place = int(patches.top.pictures[unit, 0])
+        if place < 0:  # the network answers NaN
+            return {}
         image = patches.image(unit, 0)
         parts = channel_responses(
             self.network, self.layer, unit, image[None].to(self.network.device)

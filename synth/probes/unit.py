@@ -197,11 +197,12 @@ class Unit(Probe):
             grey = GREY + GREY * kernel[channel] / kernel.abs().max().clamp(min=1e-30)
             label = ("red", "green", "blue")[channel] if on_pixels else f"input {first + channel}"
             parts.append((_tile(grey.expand(3, -1, -1)), label))
+        of = "" if name == self.layer else f", those of {name}:{self.unit}"
         shown = "" if len(order) == len(kernel) else f", the {len(order)} of largest norm"
         caption = (
-            f"{self.name}: its weights, those of {name}:{self.unit}, {kernel.shape[1]} x "
-            f"{kernel.shape[2]}, for each of {len(kernel)} input channels{shown}. Mid grey is 0, "
-            "white raises the activation, black lowers it."
+            f"{self.name}: its weights{of}, {kernel.shape[1]} x {kernel.shape[2]}, for each of "
+            f"{len(kernel)} input channels{shown}. Mid grey is 0, white raises the activation, "
+            "black lowers it."
         )
         figure = self.save_sheet(record, len(result.figures), parts, ACROSS, caption)
         result.figures.append(figure)

@@ -89,6 +89,7 @@ def test_mistakes_are_refused_in_one_line(network: Network, tmp_path: Path) -> N
             directions_of(tmp_path / name)
     for values, message in (
         (torch.full((1, 3), torch.nan), "NaN or infinity"),
+        (np.full((1, 3), 1e300), "NaN or infinity"),
         (torch.tensor([[1.0, 0.0], [0.0, 0.0]]), "direction 1 is all zeros"),
         (torch.zeros(0, 3), "0 x 3; write vectors"),
         (np.array(["a"]), "write numbers"),

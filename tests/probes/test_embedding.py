@@ -316,12 +316,17 @@ def test_too_few_pictures_and_numbers_that_are_none_are_refused(
 
 def test_parquet_has_the_columns_that_viewers_read(network: Network, folder: Path) -> None:
     table = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    for path in (folder / "<b>cat" / "01.png", folder / "<b>cat"):
+        path.rename(path.with_name("\udcff.png"))  # a byte that is no UTF-8
     record = MemoryRecord()
     Embedding(network, str(folder), "fc", k=1, maps="pca").measure(record)
     rows = table.read_table(record.folder / parquet.FILE)
     names = ["image", "label", "embedding", "projection_x", "projection_y"]
     assert rows.column_names == names
     assert rows["image"][0].as_py()["bytes"].startswith(b"\xff\xd8")
+    names = [row["path"] for row in rows["image"].to_pylist()]
+    label = rows["label"][names.index(r"\udcff.png")].as_py()
+    assert label == r"\udcff.png"
     expected = record.saved_tensors["embedding.safetensors"]
     assert torch.allclose(torch.tensor(rows["embedding"].to_pylist()), expected["embeddings"])
 

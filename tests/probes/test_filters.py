@@ -84,6 +84,16 @@ def test_filters_beside_patches_and_pictures_that_maximise_them(
     assert [row["kernel"] for row in result.layers] == ["3 x 3", "3 x 3"]
 
 
+def test_no_picture_excites_a_filter_that_answers_nan(tmp_path: Path) -> None:
+    module = tiny_module()
+    torch.nn.init.constant_(module.conv2.weight, torch.nan)
+    folder = noisy_pictures(tmp_path / "pictures", 1)
+    record = MemoryRecord()
+    result = Filters(wrapped(module), str(folder), "conv2", shown=1).measure(record)
+    assert result.findings["dead_filters"] == 12
+    assert record.saved_tensors["filters.safetensors"].keys() == {"filters"}
+
+
 def test_sorted_filters_come_in_the_order_of_their_norms() -> None:
     network = convolutions()
     record = MemoryRecord()

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from synth.data.pictures import Picture
+from synth.errors import printable
 from synth.record.parquet import IMAGE, NUMBER, VECTOR, ParquetFile, is_available
 
 __all__ = ["FILE", "is_available", "write"]
@@ -49,7 +50,7 @@ def write(
         file.write(
             {
                 "image": [_image(opened()) for opened in pictures[rows]],
-                "label": labels[rows],
+                "label": list(map(printable, labels[rows])),
                 "embedding": vectors[rows].cpu().tolist(),
                 "projection_x": points[rows, 0].tolist(),
                 "projection_y": points[rows, 1].tolist(),
@@ -65,4 +66,4 @@ def _image(picture: Picture) -> dict[str, Any]:
     small.thumbnail((LONGEST, LONGEST))
     file = io.BytesIO()
     small.save(file, "JPEG", quality=90)
-    return {"bytes": file.getvalue(), "path": picture.name}
+    return {"bytes": file.getvalue(), "path": printable(picture.name)}
