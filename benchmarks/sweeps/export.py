@@ -39,8 +39,7 @@ def rows() -> list[tuple[str, str]]:
             _write_run(root / "runs" / f"{number:04d}", number)
         folders = find_runs([root / "runs"]).finished
         digests = sorted(
-            hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (root / "runs").rglob("*.png")
+            hashlib.sha256(path.read_bytes()).hexdigest() for path in (root / "runs").rglob("*.png")
         )
         for layout in LAYOUTS:
             tenth = folders[: max(1, len(folders) // 10)]

@@ -12,7 +12,7 @@ from synth.core.network import Network
 from synth.datasets import export as written
 from synth.datasets.card import NO_LICENCE
 from synth.datasets.embedding import Embedding
-from synth.datasets.export import SHARD, DataSet
+from synth.datasets.exporting import SHARD, DataSet
 from synth.errors import InputError
 from synth.files import path_of
 from synth.gallery.finding import find_runs

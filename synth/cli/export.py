@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from synth.cli.streams import guarded_streams
-from synth.datasets.export import DROPS, LAYOUTS, SHARD, DataSet, export
+from synth.datasets.exporting import DROPS, LAYOUTS, SHARD, DataSet, export
 from synth.datasets.splits import DEFAULT, splits_from
 from synth.errors import InputError, printable
 from synth.gallery.finding import find_runs

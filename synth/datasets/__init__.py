@@ -7,7 +7,7 @@ some eighty bytes a picture. It does not import torch, unless embeddings are ask
 =============  ================================================================
 module         what it is
 =============  ================================================================
-`export`       from run folders to a data set, whole or not at all
+`exporting`    from run folders to a data set, whole or not at all
 `survey`       the first pass: which pictures there are, of which class
 `columns`      what a record says of a picture
 `copies`       exact and near copies of a picture
@@ -24,9 +24,9 @@ module         what it is
 =============  ================================================================
 
 A new layout is a class derived from `Layout` in a file of this folder, and a line in `LAYOUTS` of
-`export`.
+`exporting`.
 """
 
-from synth.datasets.export import export
+from synth.datasets.exporting import export
 
 __all__ = ["export"]

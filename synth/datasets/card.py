@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from synth.datasets.copies import MOST_BITS, MOST_LEVELS
@@ -25,7 +26,7 @@ def data_card(survey: Survey, layout: Layout, title: str, licence: str, version:
         version: of synth that writes the card.
     """
     return f"""{_head(survey, layout, title, licence)}
-# {code(title).strip("`")}
+# {_heading(title)}
 
 {len(survey):,} pictures of {_counted(len(survey.classes), "class", "classes")} that were made by \
 searches through networks, not photographed or painted. The class of a picture is what the search \
@@ -118,6 +119,10 @@ def _run_row(run: RunSummary) -> str:
     success = f"{run.successes:,} of {run.judged:,}" if run.judged else "-"
     network = code(run.network) or "-"
     return f"| {run.number} | {code(run.recipe)} | {network} | {run.pictures:,} | {success} |"
+
+
+def _heading(title: str) -> str:
+    return title if re.fullmatch(r"[\w ,.-]+", title) else code(title)
 
 
 def _criteria(survey: Survey) -> str:

@@ -350,13 +350,13 @@ def _content(path: Path) -> bytes:
 
 
 def _folder_names(classes: Sequence[str]) -> list[str]:
-    """A folder for each class: letters, digits and ``_-.,``, no two alike on any file system."""
+    """A folder for each class: letters, digits and ``_-,``, no two alike on any file system."""
     names: list[str] = []
     taken: set[str] = set()
     for name in classes:
         plain = unicodedata.normalize("NFC", name)
-        plain = re.sub(r"[^\w.,-]+", "_", plain).strip("._-,")[:LONGEST_NAME] or "class"
-        if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", plain.partition(".")[0], re.I):
+        plain = re.sub(r"[^\w,-]+", "_", plain).strip("_-,")[:LONGEST_NAME] or "class"
+        if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", plain, re.I):
             plain = f"{plain}_"  # a device of Windows
         choices = (plain if count == 1 else f"{plain}_{count}" for count in range(1, 10**9))
         unique = next(choice for choice in choices if choice.casefold() not in taken)

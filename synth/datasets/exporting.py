@@ -26,7 +26,7 @@ from synth.errors import InputError, nearest
 from synth.files import reason_of
 from synth.gallery.folder import Run
 from synth.record import parquet, progress
-from synth.record.atomic import report_full_disk, write_atomically
+from synth.record.atomic import DISK_FULL, report_full_disk, write_atomically
 from synth.record.json_text import dumps
 from synth.record.lock import Lock
 
@@ -99,22 +99,11 @@ def export(
     _check(out, to, drop, shard, embed is not None)
     title = title or out.resolve().name
     partial = out.parent / f".{out.name}.partial"
-    with Lock(partial):
-        try:
-            _remove_left_over(partial)
-            with report_full_disk(out, "Nothing is left of it; make room and try again."):
-                survey = Survey(folders, shares, drop, partial / SPOOL)
-                _write(survey, partial / "dataset", to, shard << 20, licence, title, embed)
-                _check(out, to, drop, shard, embed is not None)  # perhaps of another process
-                if out.is_dir():
-                    out.rmdir()
-                (partial / "dataset").rename(out)
-        except OSError as error:
-            raise InputError(f"{out}: cannot be written ({reason_of(error)}).") from error
-        finally:
-            _remove_left_over(partial)
-    with suppress(OSError):
-        partial.rmdir()
+    try:
+        survey = _export(folders, out, partial, to, shares, drop, shard, licence, title, embed)
+    finally:
+        with suppress(OSError):  # where another process works there
+            partial.rmdir()
     return DataSet(
         folder=out,
         pictures=len(survey),
@@ -125,6 +114,37 @@ def export(
         near_copies=survey.near,
         skipped=survey.skipped,
     )
+
+
+def _export(
+    folders: Sequence[Path],
+    out: Path,
+    partial: Path,
+    to: str,
+    shares: Mapping[str, float],
+    drop: str,
+    shard: int,
+    licence: str,
+    title: str,
+    embed: Callable[[Survey], Embedded] | None,
+) -> Survey:
+    """Writes the data set into `partial` and renames it."""
+    with Lock(partial), report_full_disk(out, "Nothing is left of it; make room and try again."):
+        try:
+            _remove_left_over(partial)
+            survey = Survey(folders, shares, drop, partial / SPOOL)
+            _write(survey, partial / "dataset", to, shard << 20, licence, title, embed)
+            _check(out, to, drop, shard, embed is not None)  # perhaps of another process
+            if out.is_dir():
+                out.rmdir()
+            (partial / "dataset").rename(out)
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                raise
+            raise InputError(f"{out}: cannot be written ({reason_of(error)}).") from error
+        finally:
+            _remove_left_over(partial)
+    return survey
 
 
 def _check(out: Path, to: str, drop: str, shard: int, embedded: bool) -> None:
