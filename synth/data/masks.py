@@ -171,6 +171,25 @@ def _labels(image: Image.Image) -> np.ndarray:
     return (values if values.ndim == 2 else values.any(2)).astype(np.int32)
 
 
+def masks_of(
+    source: str | Path | None,
+    collection: Collection,
+    values: int | Sequence[int] | None,
+    ignore: int | None,
+) -> Masks | None:
+    """The masks of a probe, None where it has no `source`; as of `Masks`.
+
+    Raises:
+        InputError: as for `Masks`, or values without masks.
+    """
+    if source is not None:
+        return Masks(source, collection, values, ignore)
+    for word, value in (("object", values), ("ignore", ignore)):
+        if value is not None:
+            raise InputError(f"{word}={value}: a value of label maps; write masks=FOLDER too.")
+    return None
+
+
 def centred_box(size: tuple[int, int], share: float) -> Tensor:
     """A box in the middle, of the shape of the picture, bool [h, w].
 

@@ -39,7 +39,7 @@ def build_map_page(folder: Path) -> Path | None:
         count = min(int(content["thumbnails"]["sheets"]), MOST_SHEETS)
         sheets = [_encoded(folder / FOLDER / f"{number:03d}.webp") for number in range(count)]
         html = _rendered(title, content, sheets)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise InputError(f"{source}: damaged; give the command of the run again.") from error
     try:
         write_atomically(folder / PAGE, html.encode("utf-8", errors="replace"))

@@ -15,7 +15,7 @@ from synth.core.hardware import total_memory
 from synth.core.network import OUTPUT, Network
 from synth.core.prediction import NO_CLASS, label, predictions
 from synth.core.types import Images
-from synth.data.masks import IGNORED, OBJECT, Masks, centred_box
+from synth.data.masks import IGNORED, OBJECT, Masks, centred_box, masks_of
 from synth.errors import InputError
 from synth.probes.attributions import colours
 from synth.probes.attributions.attribution import Attribution
@@ -93,9 +93,7 @@ class SaliencySegmentation(Probe):
         self.unit = self.score.unit(target)
         self.name = method
         self.method = methods_of(network, [method], samples=samples, word="method")[method]
-        self.masks = None
-        if masks is not None:
-            self.masks = Masks(masks, self.pictures, object, ignore)
+        self.masks = masks_of(masks, self.pictures, object, ignore)
         self.seed = seed
         height, width = network.size
         needed = 9 * height * width * len(self.pictures)

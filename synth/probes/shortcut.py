@@ -18,7 +18,7 @@ from synth.core.network import OUTPUT, Network
 from synth.core.prediction import predictions
 from synth.core.randomness import key_of
 from synth.data.collection import Batch, Collection
-from synth.data.masks import IGNORED, OBJECT, REST, Masks, centred_box
+from synth.data.masks import IGNORED, OBJECT, REST, centred_box, masks_of
 from synth.errors import InputError
 from synth.probes.attributions import colours
 from synth.probes.attributions.fills import check_fill, fill
@@ -106,9 +106,7 @@ class Shortcut(Probe):
         self.fill = check_fill(fill)
         self.labels = labels_of(self.pictures, network)
         self.box = centred_box(network.size, box)
-        self.masks = None
-        if masks is not None:
-            self.masks = Masks(masks, self.pictures, object, ignore)
+        self.masks = masks_of(masks, self.pictures, object, ignore)
         self.seed = seed
         self.classes = self.labels[self.labels >= 0].unique()
         height, width = network.size

@@ -138,7 +138,10 @@ def test_the_page_is_one_file_that_the_run_links_to(folder: Path) -> None:
     assert 'href="map.html"' in (folder / "index.html").read_text()
 
 
-@pytest.mark.parametrize("content", ["no json", "{}", '{"title": "", "thumbnails": {"sheets": 2}}'])
+@pytest.mark.parametrize(
+    "content",
+    ["no json", "{}", *(f'{{"title": "", "thumbnails": {{"sheets": {n}}}}}' for n in (2, "1e999"))],
+)
 def test_damaged_maps_are_reported_in_one_line(tmp_path: Path, content: str) -> None:
     assert build_map_page(tmp_path) is None
     (tmp_path / "map").mkdir()

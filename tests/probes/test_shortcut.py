@@ -128,6 +128,9 @@ def test_objects_are_taken_from_masks(
         Shortcut(network, str(folder / "strangers"))
     with pytest.raises(InputError, match="method=magic: no such method"):
         Shortcut(network, str(folder), method="magic")
+    for word in ("object", "ignore"):
+        with pytest.raises(InputError, match=f"{word}=3: .* write masks=FOLDER too"):
+            Shortcut(network, str(folder), **{word: 3})
     with pytest.raises(InputError, match=r"box=1.0: write a share"):
         Shortcut(network, str(folder), box=1.0)
     saliency, factors = Outside.saliency, torch.ones(5 * EACH)
