@@ -12,6 +12,8 @@ from synth.core.network import OUTPUT, Network
 from synth.core.types import Images
 from synth.errors import InputError
 
+COLOURS = ("red", "green", "blue")  # channels of a layer that reads pixels
+
 
 def first_weighted_layer(network: Network) -> str:
     """The first convolution or linear layer, which reads pixels.

@@ -17,7 +17,7 @@ from synth.data.collection import Batch
 from synth.errors import InputError, nearest
 from synth.networks.directions import Source, directed
 from synth.networks.style_layers import style_layers
-from synth.probes.probe import Measurement, Probe, Tally, by_layer
+from synth.probes.probe import Measurement, Probe, Tally, by_layer, units_of
 from synth.record.record import Record
 from synth.record.result import Figure, Json
 
@@ -161,14 +161,7 @@ class Activations(Probe):
             hint = nearest(colours, COLOURS) or f" Write one of {', '.join(COLOURS)}."
             raise InputError(f"colours={colours}: no such map of colours.{hint}")
         self.layers = list(dict.fromkeys(self.layers))
-        units = [unit] if isinstance(unit, int) else None if unit is None else list(unit)
-        fewest = min(network.layers[name][0] for name in self.layers)
-        for number in units or ():
-            if not 0 <= number < fewest:
-                raise InputError(f"unit={number}: write units from 0 to {fewest - 1}.")
-        if units == []:
-            raise InputError("unit=[]: name at least one unit.")
-        self.units = units
+        self.units = units_of(unit, {name: network.layers[name][0] for name in self.layers})
         self.shown = shown
         self.channels = channels
         self.colours = colours

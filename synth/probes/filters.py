@@ -24,6 +24,7 @@ from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.networks.kernels import (
+    COLOURS,
     channel_responses,
     first_channel,
     first_weighted_layer,
@@ -32,8 +33,8 @@ from synth.networks.kernels import (
 )
 from synth.networks.receptive_field import ReceptiveField, receptive_fields
 from synth.objectives.scores import Neuron
-from synth.probes.attributions.colours import coloured, diverging
-from synth.probes.probe import Measurement, Probe, by_layer
+from synth.probes.attributions.colours import coloured, diverging, shaded
+from synth.probes.probe import Measurement, Probe, by_layer, units_of
 from synth.probes.strongest import GREY, LayerPatches, Strongest, box_of, cropped
 from synth.record.record import Record
 from synth.record.result import Item, Json
@@ -52,7 +53,6 @@ TILES = 48  # of filters and channels on a sheet
 CHANNELS = 6  # whose responses are drawn
 STEPS = 16  # of the ascent
 CONTRAST = 0.15  # of the picture that maximises a filter: root mean square difference from grey
-COLOURS = ("red", "green", "blue")
 
 
 class Filters(Probe):
@@ -100,13 +100,7 @@ class Filters(Probe):
                 raise InputError(f"{word}={value}: write {least} or more.")
         self.layers = list(dict.fromkeys(self.layers))
         self.kernels = {name: kernels(network, name) for name in self.layers}
-        self.units = [unit] if isinstance(unit, int) else None if unit is None else list(unit)
-        if self.units == []:
-            raise InputError("unit=[]: name at least one unit.")
-        for name, own in self.kernels.items():
-            for number in self.units or ():
-                if not 0 <= number < len(own):
-                    raise InputError(f"unit={number}: {name} has units 0 to {len(own) - 1}.")
+        self.units = units_of(unit, {name: len(own) for name, own in self.kernels.items()})
         self.shown = shown
         self.sort = sort
         self.steps = steps
@@ -334,7 +328,7 @@ class _LayerFilters:
             largest = float(own.abs().max())
             for channel in order[:most].tolist():
                 label = f"{unit}, {self._channel(unit, channel)}"
-                parts.append((_tile(_grey(own[channel], largest)), label))
+                parts.append((_tile(shaded(own[channel], largest)), label))
         order = "the largest norms first, " if self.probe.sort else ""
         few = f"the first {most} of {count}" if most < count and not self.probe.sort else count
         few = f"{most} of {count}" if most < count and self.probe.sort else few
@@ -378,7 +372,7 @@ class _LayerFilters:
             shade = ((inputs[channel] - low) / max(high - low, 1e-12)).expand(3, -1, -1)
             tiles += [
                 (_tile(shade, MAP), self._channel(unit, channel)),
-                (_tile(_grey(self.kernels[unit, channel], weight), MAP), "its kernel"),
+                (_tile(shaded(self.kernels[unit, channel], weight), MAP), "its kernel"),
                 (
                     _tile(diverging(responses[channel], largest), MAP),
                     f"response {_span(responses[channel])}",
@@ -441,11 +435,6 @@ def _about(layer: str, own: Tensor) -> dict[str, Json]:
         "mean_norm": _number(norms.mean()),
         "least_norm": _number(norms.min()),
     }
-
-
-def _grey(values: Tensor, largest: float) -> Tensor:
-    """Weights [h, w] as a picture: mid grey 0, white `largest`, black minus it."""
-    return (GREY + GREY * values / max(largest, 1e-30)).expand(3, -1, -1)
 
 
 def _tile(image: Tensor, side: int = TILE) -> Image.Image:

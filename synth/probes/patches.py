@@ -25,7 +25,7 @@ from synth.networks.path_similarity import path_vectors, rank_correlation
 from synth.networks.receptive_field import ReceptiveField, receptive_fields
 from synth.networks.style_layers import style_layers, unit_layer
 from synth.objectives.scores import Neuron
-from synth.probes.probe import Measurement, Probe, by_layer
+from synth.probes.probe import Measurement, Probe, by_layer, units_of
 from synth.probes.strongest import LayerPatches, Strongest, Top
 from synth.record.record import Record
 from synth.record.result import Figure, Item, Json
@@ -82,14 +82,7 @@ class Patches(Probe):
         if not self.layers:
             raise InputError("layer=[]: name at least one layer.")
         self.layers = list(dict.fromkeys(self.layers))
-        self.units = [unit] if isinstance(unit, int) else None if unit is None else list(unit)
-        for name in self.layers:
-            most = network.layers[name][0]
-            for number in self.units or ():
-                if not 0 <= number < most:
-                    raise InputError(f"unit={number}: {name} has units 0 to {most - 1}.")
-        if self.units == []:
-            raise InputError("unit=[]: name at least one unit.")
+        self.units = units_of(unit, {name: network.layers[name][0] for name in self.layers})
         if k > len(self.pictures):
             log.warning("k=%d: there are %d pictures, so many a unit", k, len(self.pictures))
         self.count = min(k, len(self.pictures))

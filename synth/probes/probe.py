@@ -247,6 +247,28 @@ class Probe(Job):
         return Figure(record.picture(number, sheet, {}, FOLDER), caption, units)
 
 
+def units_of(unit: int | Sequence[int] | None, counts: Mapping[str, int]) -> list[int] | None:
+    """The units that are asked for of every layer; None where there are none named.
+
+    Args:
+        unit: a unit, or a list of them.
+        counts: how many units each layer has.
+
+    Raises:
+        InputError: an empty list, or a unit that a layer lacks.
+    """
+    if unit is None:
+        return None
+    units = [unit] if isinstance(unit, int) else list(unit)
+    if not units:
+        raise InputError("unit=[]: name at least one unit.")
+    for layer, count in counts.items():
+        for number in units:
+            if not 0 <= number < count:
+                raise InputError(f"unit={number}: {layer} has units 0 to {count - 1}.")
+    return units
+
+
 def by_layer(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Tensors of layers under one name each: ``mean`` of a single layer, else ``conv1.mean``."""
     return {

@@ -23,15 +23,15 @@ from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
 from synth.networks.directions import Source, directed
-from synth.networks.kernels import first_channel, kernels_if_any, pixel_kernels
+from synth.networks.kernels import COLOURS, first_channel, kernels_if_any, pixel_kernels
 from synth.networks.receptive_field import receptive_fields
 from synth.objectives.scores import Neuron
 from synth.probes.activations import Channels
-from synth.probes.attributions.colours import coloured
+from synth.probes.attributions.colours import coloured, shaded
 from synth.probes.attributions.score import Score
 from synth.probes.patches import compare, synthetic_images
 from synth.probes.probe import Measurement, Probe
-from synth.probes.strongest import GREY, LayerPatches, Strongest, cropped
+from synth.probes.strongest import LayerPatches, Strongest, cropped
 from synth.record.record import Record
 from synth.record.result import Item, Json
 from synth.searches.gradient import Gradient
@@ -187,16 +187,15 @@ class Unit(Probe):
         assert own is not None
         kernel = own[self.unit].cpu()
         on_pixels = pixel_kernels(self.network, name) is not None
-        norms = kernel.flatten(1).norm(dim=1)
+        norms, largest = kernel.flatten(1).norm(dim=1), float(kernel.abs().max())
         order = norms.argsort(descending=True, stable=True)[:KERNELS].tolist()
         order = [0, 1, 2] if on_pixels else order
         parts: list[Part] = [(_tile(coloured(kernel)), "all colours")] if on_pixels else []
         part = self.network.part(name)
         first = first_channel(part, self.unit) if isinstance(part, nn.Conv2d) else 0
         for channel in order:
-            grey = GREY + GREY * kernel[channel] / kernel.abs().max().clamp(min=1e-30)
-            label = ("red", "green", "blue")[channel] if on_pixels else f"input {first + channel}"
-            parts.append((_tile(grey.expand(3, -1, -1)), label))
+            label = COLOURS[channel] if on_pixels else f"input {first + channel}"
+            parts.append((_tile(shaded(kernel[channel], largest)), label))
         of = "" if name == self.layer else f", those of {name}:{self.unit}"
         shown = "" if len(order) == len(kernel) else f", the {len(order)} of largest norm"
         caption = (

@@ -123,7 +123,7 @@ def test_a_layer_without_places_and_a_single_picture_have_a_sheet(
         ({"layer": []}, r"layer=\[\]: name at least one layer"),
         ({"shown": 0}, "shown=0: write 1 or more"),
         ({"channels": 0}, "channels=0: write 1 or more"),
-        ({"layer": ["conv1", "relu2"], "unit": [3, 8]}, "unit=8: write units from 0 to 7"),
+        ({"layer": ["conv1", "relu2"], "unit": [3, 8]}, "unit=8: conv1 has units 0 to 7"),
         ({"unit": []}, r"unit=\[\]: name at least one unit"),
         ({"colours": "jet"}, "colours=jet: no such map of colours. Write one of grey, viridis"),
     ],

@@ -43,6 +43,11 @@ def grey(shown: Float[Tensor, "h w"]) -> Float[Tensor, "3 h w"]:
     return (shown / _largest(shown)).clamp(0, 1).expand(3, -1, -1)
 
 
+def shaded(values: Float[Tensor, "h w"], largest: float) -> Float[Tensor, "3 h w"]:
+    """Mid grey at zero, white at `largest`, black at minus it."""
+    return (0.5 + 0.5 * values / max(largest, 1e-30)).expand(3, -1, -1)
+
+
 def coloured(values: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
     """Mid grey where nothing matters; lighter or darker in each channel by its sign."""
     return (0.5 + 0.5 * values / _largest(values)).clamp(0, 1)
