@@ -103,14 +103,14 @@ class Covariance(Tally):
         _check_finite(covariance, self.layer)
         variances, vectors = torch.linalg.eigh(covariance.cpu() * (self.count / (self.count - 1)))
         variances, vectors = variances.flip(0).clamp(min=0), vectors.mT.flip(0)
-        whole = float(variances.sum())
-        if whole <= 1e-12:
+        whole, mean = float(variances.sum()), (self.shift + offset).cpu()
+        if whole <= 1e-12 * float(mean.square().sum()):  # no more than rounding
             raise InputError(f"layer={self.layer}: its activations are the same everywhere.")
         largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
         vectors = (vectors * largest.sign())[:k].float()
         return Decomposition(
             vectors,
-            (self.shift + offset).float().cpu(),
+            mean.float(),
             (variances[:k] / whole).float(),
             "explained_variance",
             float(variances[:k].sum()) / whole,

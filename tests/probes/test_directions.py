@@ -264,6 +264,9 @@ def test_activations_that_say_nothing_are_refused() -> None:
     constant = torch.ones(4, 3)
     with pytest.raises(InputError, match="layer=a: its activations are the same everywhere"):
         covariance_of(constant)
+    varied = torch.eye(4, 3)
+    small = covariance_of(1e-8 * varied)  # as those of a layer of small numbers may be
+    assert small.explained == pytest.approx(covariance_of(varied).explained, rel=1e-5)
     with pytest.raises(InputError, match="layer=a: none of its activations is above 0"):
         sample_of(-constant).nmf(1, 0)
     with pytest.raises(InputError, match="layer=a: NaN or infinity"):

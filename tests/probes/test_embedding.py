@@ -210,10 +210,11 @@ def test_pictures_of_runs_stand_among_natural_ones(
     ]
     assert [group["name"] for group in groups] == ["class", "source"]
     assert groups[1]["names"] == ["images", "fooling_gradient"]
-    items[0]["file"] = "../../pictures/n01443537/00.png"
-    (run / "result.json").write_text(json.dumps(result))
-    with pytest.raises(InputError, match="is outside of the run"):
-        Embedding(network, str(folder), runs=str(run))
+    for file in ("../../pictures/n01443537/00.png", "images/00.png\0"):
+        items[0]["file"] = file
+        (run / "result.json").write_text(json.dumps(result))
+        with pytest.raises(InputError, match="is outside of the run"):
+            Embedding(network, str(folder), runs=str(run))
 
 
 def test_a_folder_without_classes_has_no_shares(

@@ -49,7 +49,7 @@ def nearest(
         device: where it is computed.
 
     Returns:
-        Neighbours on the CPU; of equal distances the lower row first.
+        Neighbours on the CPU. Where more vectors than k are equally near, some of them.
     """
     count, width = base.shape
     step = max(1, min(count, BLOCK // max(width, ROWS)))

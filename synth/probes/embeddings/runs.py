@@ -68,6 +68,6 @@ def _of_run(folder: Path) -> list[RunPicture]:
 def _inside(folder: Path, file: str) -> Path:
     """The path of a picture that a record names; records are data and name no other files."""
     path = folder / file
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if "\0" in file or not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"runs={folder}: {file} is outside of the run; leave this run out.")
     return path
