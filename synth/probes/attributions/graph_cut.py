@@ -92,7 +92,7 @@ def _blurred(saliency: Tensor) -> Tensor:
 def _likelihood(pixels: np.ndarray, marked: np.ndarray) -> np.ndarray:
     """Logarithm of the density [h, w] of each pixel's colour among the marked ones."""
     colours = pixels[marked]
-    colours = colours[:: max(1, len(colours) // MOST_COLOURS)]
+    colours = colours[:: -(-len(colours) // MOST_COLOURS)]
     mixture = GaussianMixture(
         min(COMPONENTS, len(colours)), reg_covar=FLOOR, max_iter=50, tol=1e-2, random_state=0
     )
