@@ -10,6 +10,7 @@ import inspect
 import typing
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -38,7 +39,7 @@ def encoding_of(folder: object, contender: str | None) -> Config:
         raise InputError(f"run={folder}: no path; for a folder of that name write run=./{folder}.")
     try:
         tree = resolved(references.load(Path(folder) / ".hydra/config.yaml"))
-        settings = (tree["experiments"][contender] if contender else tree)["encoding"]
+        settings = (_experiment(tree["experiments"], contender) if contender else tree)["encoding"]
         if not isinstance(settings, dict) or "_target_" not in settings:
             raise TypeError("no encoding")
         return OmegaConf.create(_current(settings, folder))
@@ -46,6 +47,12 @@ def encoding_of(folder: object, contender: str | None) -> Config:
         raise InputError(
             f"run={folder}: no synthesis; name the folder of one (contender= in a comparison)."
         ) from error
+
+
+def _experiment(experiments: dict[str, Any], contender: str) -> Any:
+    """The experiment of that name; of ``cppn-3``, a search of several with the seed 3, ``cppn``."""
+    name = contender if contender in experiments else contender.rpartition("-")[0]
+    return experiments[name]
 
 
 def _current(node: object, folder: str) -> object:

@@ -67,7 +67,7 @@ class DataSet:
 
 
 def export(
-    folders: Sequence[Path],
+    folders: Sequence[Path | Run],
     out: Path,
     to: str = "folder",
     *,
@@ -81,7 +81,7 @@ def export(
     """Writes the pictures of runs as a data set.
 
     Args:
-        folders: finished run folders; those that cannot be read are left out.
+        folders: finished run folders, those that cannot be read are left out; or runs.
         out: the folder of the data set, which must not exist, or be empty.
         to: the layout, one of `LAYOUTS`.
         splits: shares of the splits by name; `split_shares.DEFAULT` by default.
@@ -117,7 +117,7 @@ def export(
 
 
 def _export(
-    folders: Sequence[Path],
+    folders: Sequence[Path | Run],
     out: Path,
     partial: Path,
     to: str,
@@ -194,7 +194,7 @@ def _write(
         layout.close()
     for run in survey.runs:
         if run.genomes is not None and run.pictures:
-            save_genomes(Run(run.folder), run.genomes, folder / "genomes" / run.number)
+            save_genomes(run.read(), run.genomes, folder / "genomes" / run.number)
     card = data_card(survey, layout, title, licence, __version__)
     write_atomically(folder / CARD, card.encode("utf-8", "backslashreplace"))
     metadata = dumps(croissant(survey, layout, title, licence), indent=1)

@@ -8,6 +8,7 @@ CPPN's picture is painted at any size, the birth records of a lineage, the run's
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import struct
 from dataclasses import dataclass
@@ -45,15 +46,10 @@ def genomes_of(run: Run) -> Genomes | None:
     """The genomes and lineages of a run; None where it has none that can be read."""
     files = []
     rows: dict[int, tuple[str, int]] = {}
-    for contender in ("", *run.contenders):
-        end = f"_{contender}" if contender else ""
-        if Path(end).name != end:
-            continue
-        items = [
-            place
-            for place, item in enumerate(run.items)
-            if item.contender == contender or not run.contenders
-        ]
+    names = sorted(path.name for path in run.folder.glob("*.safetensors"))
+    matches = [re.fullmatch(r"(?:genomes|lineage)(_.*)?\.safetensors", name) for name in names]
+    for end in dict.fromkeys(match[1] or "" for match in matches if match):
+        items = [place for place, item in enumerate(run.items) if item.contender == end[1:]]
         count = _rows_of(run.folder, f"genomes{end}.safetensors", "genome")
         if count:
             files.append(f"genomes{end}.safetensors")

@@ -84,7 +84,7 @@ class RunSummary:
     """What the data card says of a run.
 
     Attributes:
-        folder: of the run.
+        source: the folder of the run, or the run where it has no result yet.
         number: which names it in the data set, ``000``.
         recipe: its name.
         words: the overrides of its command.
@@ -98,7 +98,7 @@ class RunSummary:
         genomes: its genomes and lineages; None where it has none.
     """
 
-    folder: Path
+    source: Path | Run
     number: str
     recipe: str
     words: str
@@ -111,12 +111,16 @@ class RunSummary:
     successes: int = 0
     genomes: Genomes | None = None
 
+    def read(self) -> Run:
+        """The run."""
+        return self.source if isinstance(self.source, Run) else Run(self.source)
+
 
 class Survey:
     """The pictures of some runs.
 
     Args:
-        folders: of finished runs; those that cannot be read are skipped.
+        folders: of finished runs, those that cannot be read are skipped; or runs.
         shares: of the splits, by name, adding up to 1.
         drop: which copies are left out: ``none``, ``exact``, ``near`` (both).
         spool: a file for the records, which is written here and read by `examples`.
@@ -139,7 +143,7 @@ class Survey:
     """
 
     def __init__(
-        self, folders: Sequence[Path], shares: Mapping[str, float], drop: str, spool: Path
+        self, folders: Sequence[Path | Run], shares: Mapping[str, float], drop: str, spool: Path
     ) -> None:
         self.shares = dict(shares)
         self.drop = drop
@@ -158,10 +162,9 @@ class Survey:
                 self._read_run(folder, records)
                 bar.at(done, f"{self._count:,} pictures")
         if not self._count:
-            raise InputError(
-                f"{', '.join(map(str, folders[:3]))}: no picture that can be read"
-                f"{': ' + self.skipped[0] if self.skipped else ''}."
-            )
+            where = ", ".join(str(_folder_of(folder)) for folder in folders[:3])
+            why = f": {self.skipped[0]}" if self.skipped else ""
+            raise InputError(f"{where}: no picture that can be read{why}.")
         self._table = self._table[: self._count]
         signatures = self._table["signature"]
         self._exact, self._near = exact_copies(signatures), near_copies(signatures)
@@ -174,17 +177,17 @@ class Survey:
 
     # -- the first pass --------------------------------------------------------------------------
 
-    def _read_run(self, folder: Path, records: TextIO) -> None:
+    def _read_run(self, folder: Path | Run, records: TextIO) -> None:
         try:
-            run = Run(folder)
+            run = folder if isinstance(folder, Run) else Run(folder)
         except InputError as error:
             self.skipped.append(str(error).rstrip("."))
             return
         if run.text("status") == "interrupted":
-            self.skipped.append(f"{folder}: unfinished")
+            self.skipped.append(f"{run.folder}: unfinished")
             return
         number = len(self.runs)
-        about = _summary(run, f"{number:03d}")
+        about = _summary(run, folder, f"{number:03d}")
         of_run = {**values_of_run(run), "run": about.number}
         for place, item in enumerate(run.items):
             if item.picture is None:
@@ -299,13 +302,17 @@ def _genome(about: RunSummary, item: int) -> dict[str, Value]:
     return {"genome_file": f"genomes/{about.number}/{place[0]}", "genome_row": place[1]}
 
 
-def _summary(run: Run, number: str) -> RunSummary:
+def _folder_of(folder: Path | Run) -> Path:
+    return folder.folder if isinstance(folder, Run) else folder
+
+
+def _summary(run: Run, source: Path | Run, number: str) -> RunSummary:
     overrides = run.result.get("overrides")
     overrides = overrides if isinstance(overrides, list) else []
     # where and on what it ran is no part of what made it
     overrides = [word for word in map(str, overrides) if not word.startswith(PLACES)]
     return RunSummary(
-        folder=run.folder,
+        source=source,
         number=number,
         recipe=run.recipe,
         words=anything(" ".join(overrides), 400) if overrides else "",

@@ -87,6 +87,7 @@ class Run:
 
     Args:
         folder: the folder; it has a ``result.json``.
+        result: the content of ``result.json``, where it is not written yet.
 
     Attributes:
         result: the content of ``result.json``.
@@ -98,9 +99,9 @@ class Run:
         InputError: where ``result.json`` cannot be read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, result: Record | None = None) -> None:
         self.folder = folder
-        self.result = _read_result(folder)
+        self.result = _read_result(folder) if result is None else result
         records = _records(self.result, "items", folder)
         self.is_archive = bool(self.mapping("archive")) or any(
             CELL & record.keys() for record in records
