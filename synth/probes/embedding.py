@@ -279,8 +279,7 @@ class Embedding(Probe):
             "dimensions": everything.vectors.shape[1],
             "k": k,
         }
-        if everything.classes:
-            findings["class_names"] = list(everything.classes)
+        last = self._of_runs(everything) | _class_names(everything)
         count = everything.natural
         labels = everything.labels[:count]
         classed = bool((labels >= 0).all())
@@ -288,7 +287,7 @@ class Embedding(Probe):
             log.warning("images: no class has two pictures, so there is no share of the same class")
             classed = False
         if not classed:
-            return findings | self._of_runs(everything)
+            return findings | last
         shares = {
             name: same_class(space.rows, labels[queries], labels) for name, space in spaces.items()
         }
@@ -309,7 +308,7 @@ class Embedding(Probe):
             "neighbour_share_chance": _rounded(chance(labels)),
             "map_share": map_shares[self.maps[0]],
         }
-        return findings | {"spaces": rows} | self._of_runs(everything)
+        return findings | {"spaces": rows} | last
 
     def _of_runs(self, everything: _Pictures) -> dict[str, Json]:
         """How near pictures of runs are to natural ones, a record a recipe."""
@@ -456,6 +455,18 @@ class Embedding(Probe):
             labels = [everything.label(row) for row in range(len(pictures))]
             points = maps[self.maps[0]]
             parquet.write(record.folder, pictures, labels, everything.vectors, points)
+
+
+def _class_names(everything: _Pictures) -> dict[str, Json]:
+    """The classes in the order of their labels, with how many pictures each has."""
+    if not everything.classes:
+        return {}
+    sizes = everything.labels[everything.labels >= 0].bincount().tolist()
+    records = [
+        {"label": label, "class": name, "pictures": size}
+        for label, (name, size) in enumerate(zip(everything.classes, sizes, strict=True))
+    ]
+    return {"class_names": records}
 
 
 def _wants_parquet(wanted: bool | None) -> bool:

@@ -201,7 +201,12 @@ def test_pictures_of_runs_stand_among_natural_ones(
     expected = float(near.amin(1).median() / spread)
     assert row["distance_to_natural"] == pytest.approx(expected, abs=2e-4)
     groups = json.loads(record.files["map/map.json"])["groups"]
-    assert measured.findings["class_names"] == groups[0]["names"] == ["<b>cat", "n01443537"]
+    assert groups[0]["names"] == ["<b>cat", "n01443537"]
+    sizes = tensors["labels"].bincount().tolist()
+    assert measured.findings["class_names"] == [
+        {"label": 0, "class": "<b>cat", "pictures": sizes[0]},
+        {"label": 1, "class": "n01443537", "pictures": sizes[1]},
+    ]
     own = tensors["labels"][torch.cdist(tensors["embeddings"][10:], base).topk(3, 1, False).indices]
     assert row["natural_neighbours_of_its_class"] == round(float((own == 0).float().mean()), 4)
     alone = Embedding(network, str(folder / "<b>cat"), "fc", runs, 1, maps="pca")
