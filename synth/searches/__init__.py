@@ -28,6 +28,7 @@ searches are kinds of their own, in `synth.searches.operators`.
     map_elites      MapElites in map_elites.py: one elite for each class or niche
     minimal_norm    MinimalNorm in minimal_norm.py: minimal perturbations by an adaptive radius
     octaves         octaves in stages.py: a search on images of growing size
+    random          Random in random.py: draws from the encoding's start, the best stays
     stages          Stages in stages.py: a search in stages of size, transform and search
 
 ``search/regularisers=NAME``, by the names of the YAMLs in ``conf/search/regularisers``:
@@ -50,6 +51,7 @@ __all__ = [
     "map_elites",
     "minimal_norm",
     "operators",
+    "random",
     "regularisers",
     "stages",
 ]
