@@ -140,6 +140,7 @@ def _run_context(run: Run, cards: Sequence[Card], page: Path) -> dict[str, objec
     """What the template shows of a single run only."""
     contenders = list(run.contenders)
     is_archive = run.is_archive and not contenders
+    table = contender_table(run)
     return {
         "about": about_of(run),
         "headline": run.text("headline"),
@@ -151,11 +152,11 @@ def _run_context(run: Run, cards: Sequence[Card], page: Path) -> dict[str, objec
         "charts": charts_of(run),
         "terms": term_charts(run),
         "runs": None,
-        "contenders": contender_table(run) if contenders else None,
+        "contenders": table,
         "rows": target_rows(cards, contenders) if contenders else [],
         "names": contenders,
         # a measurement is its figures; what a search made are its pictures
-        "figures_first": not run.method and not contenders,
+        "figures_first": not run.method and table is None,
         "is_archive": is_archive,
         "tiles": run.is_archive and len(cards) > TILES,
         "alone_name": run.folder.resolve().name,

@@ -21,6 +21,7 @@ from synth.gallery.numerals import (
     words,
 )
 from synth.gallery.old_words import current_encoding
+from synth.metrics import intervals
 from synth.record.result import Json
 
 FINDING_COLUMNS = 6
@@ -91,7 +92,7 @@ def lede_of(runs: Sequence[Run]) -> str:
     if empty:
         parts.append(f"{empty:,} empty {'niches' if empty != 1 else 'niche'}")
     # one run alone has its successes in large type
-    if (not alone or alone.contenders) and (successes := _successes(items, "of")):
+    if (not alone or _are_compared(alone)) and (successes := _successes(items, "of")):
         parts.append(f"{successes} succeeded")
     if alone and not alone.contenders:
         parts += [part for part in (" on ".join(alone.method), alone.network) if part]
@@ -151,8 +152,13 @@ def findings_of(run: Run) -> list[Fact]:
     return lines
 
 
-def contender_table(run: Run) -> Table:
-    """The contenders of a comparison: success, confidence, and network passes."""
+def contender_table(run: Run) -> Table | None:
+    """The contenders of a comparison: success, confidence, and network passes.
+
+    None where they have none of these, as in a duel, whose numbers are findings.
+    """
+    if not _are_compared(run):
+        return None
     optional = [
         column
         for column in OPTIONAL_COLUMNS
@@ -232,16 +238,32 @@ def record_tables(run: Run) -> list[Table]:
             Row(
                 anything(record.get(first)),
                 "",
-                tuple(anything(record.get(key), CELL) for key in rest),
+                tuple(_cell(record.get(key)) for key in rest),
             )
             for record in records[:ROWS]
         )
-        numeric = tuple(
-            any(number(record.get(key)) is not None for record in records) for key in rest
-        )
+        numeric = tuple(any(_is_number(record.get(key)) for record in records) for key in rest)
         title = _spaced(name).capitalize()
         tables.append(Table(title, tuple(map(_spaced, headings)), rows, numeric))
     return tables
+
+
+def _are_compared(run: Run) -> bool:
+    """Whether the contenders have numbers of their own, and one criterion of success."""
+    return any("items" in row for row in run.contenders.values())
+
+
+def _cell(value: Json) -> str:
+    """A value in a table of records; a number that has an interval is written with it."""
+    return intervals.text(value) if _has_interval(value) else anything(value, CELL)
+
+
+def _is_number(value: Json) -> bool:
+    return number(value) is not None or _has_interval(value)
+
+
+def _has_interval(value: Json) -> bool:
+    return isinstance(value, dict) and "interval" in value
 
 
 def _table_records(value: Json) -> list[Record]:

@@ -7,6 +7,7 @@ The base class is `synth.record.job.Job`: a constructor that checks everything, 
 In conf/recipe:
 
     deepdream_film       DeepDreamFilm in deepdream_film.py: zooming into a dream, frame by frame
+    duel                 Duel in duel.py: searches at several budgets, with intervals
     fooling_comparison   Comparison in comparison.py: several experiments at equal budgets
     onemax               OneMax in onemax.py: a genetic algorithm on bit strings, step by step
     render               Render in render.py: the images of an earlier run at another size
@@ -17,6 +18,7 @@ In conf/recipe:
 __all__ = [
     "comparison",
     "deepdream_film",
+    "duel",
     "onemax",
     "render",
     "stylize",

@@ -23,7 +23,7 @@ from synth.core.part import check_parts
 from synth.core.prediction import NO_CLASS, predictions
 from synth.engine.experiment import Experiment
 from synth.errors import InputError, printable
-from synth.metrics.naturalness import load_or_fit
+from synth.metrics.naturalness import NaturalStatistics, load_or_fit
 from synth.networks import reading
 from synth.record.job import Job
 from synth.record.progress import plain_console
@@ -120,59 +120,85 @@ class Comparison(Job):
 
     def _measure(self, record: Record, experiment: Experiment, items: Sequence[Item]) -> None:
         """Adds the distance from natural pictures and the transfer to every item with an image."""
-        places = [place for place, item in enumerate(items) if item.file is not None]
-        if not places:
-            return
-        saved_items = [items[place] for place in places]
-        images = torch.stack([record.read_back(str(item.file)) for item in saved_items])
         statistics = self.naturals[experiment.network.sha256]
-        if statistics is not None:
-            distances = statistics.distances(experiment.network, images).tolist()
-            for item, distance in zip(saved_items, distances, strict=True):
-                if math.isfinite(distance):
-                    item.natural_distance = round(distance, 4)
+        measure_distances(record, experiment.network, statistics, items)
         if self.transfer is not None:
-            each = len(items) // len(experiment.rows)  # images of a row
-            rows = [place // each for place in places]
-            index = torch.tensor(rows, device=experiment.rows.item.device)
-            targets = experiment.problem.objective.target(experiment.rows.select(index))
-            self._transfer(record, experiment, saved_items, targets, images)
+            verdicts = transferred(record, experiment, items, self.transfer)
+            for item, verdict in zip(items, verdicts, strict=True):
+                if verdict is not None:
+                    item.transfer_confidence, item.transfer_success = verdict
 
-    def _transfer(
-        self,
-        record: Record,
-        experiment: Experiment,
-        items: Sequence[Item],
-        targets: Sequence[Target | None],
-        images: Images,
-    ) -> None:
-        """Adds whether the second network meets the target too, and its confidence.
 
-        Nothing is added where it lacks the class or answers NaN. An untargeted item counts only
-        where the second network predicted the true class for the clean image.
-        """
-        network = self.transfer
-        assert network is not None
-        for item, target, logits in zip(items, targets, _logits(network, images), strict=True):
-            index = None
-            if target is not None and target.index is not None:
-                index = experiment.network.classes.counterpart(target.index, network.classes)
-            if index is None:
-                continue
-            assert target is not None
-            best = int(predictions(logits))
-            if best == NO_CLASS:
-                continue
-            confidence = float(logits.softmax(0)[index])
-            hit = best == index
-            if target.untargeted:
-                if item.original is not None:
-                    clean = _logits(network, record.read_back(item.original)[None])[0]
-                    if int(predictions(clean)) != index:
-                        continue
-                confidence, hit = 1.0 - confidence, not hit
-            item.transfer_confidence = round(confidence, 6)
-            item.transfer_success = hit
+def measure_distances(
+    record: Record,
+    network: Network,
+    statistics: NaturalStatistics | None,
+    items: Sequence[Item],
+) -> None:
+    """Gives every item with an image its distance from natural pictures, where it has one."""
+    saved = [item for item in items if item.file is not None]
+    if statistics is None or not saved:
+        return
+    images = torch.stack([record.read_back(str(item.file)) for item in saved])
+    for item, distance in zip(saved, statistics.distances(network, images).tolist(), strict=True):
+        if math.isfinite(distance):
+            item.natural_distance = round(distance, 4)
+
+
+def transferred(
+    record: Record, experiment: Experiment, items: Sequence[Item], network: Network
+) -> list[tuple[float, bool] | None]:
+    """Whether a second network meets the target of each item too, and its confidence there.
+
+    None where there is no image, and where the network lacks the class or answers NaN. An
+    untargeted item counts only where the network predicted the true class for the clean image.
+
+    Args:
+        record: of the run, which has the saved images.
+        experiment: that made the items.
+        items: all of them.
+        network: the second one.
+
+    Returns:
+        Confidence and success of each item.
+    """
+    verdicts: list[tuple[float, bool] | None] = [None] * len(items)
+    places = [place for place, item in enumerate(items) if item.file is not None]
+    if not places:
+        return verdicts
+    images = torch.stack([record.read_back(str(items[place].file)) for place in places])
+    each = len(items) // len(experiment.rows)  # images of a row
+    index = torch.tensor([place // each for place in places], device=experiment.rows.item.device)
+    targets = experiment.problem.objective.target(experiment.rows.select(index))
+    for place, target, logits in zip(places, targets, _logits(network, images), strict=True):
+        verdicts[place] = _verdict(record, experiment, items[place], target, network, logits)
+    return verdicts
+
+
+def _verdict(
+    record: Record,
+    experiment: Experiment,
+    item: Item,
+    target: Target | None,
+    network: Network,
+    logits: Tensor,
+) -> tuple[float, bool] | None:
+    """Confidence and success of one item, by the second network's `logits` [classes]."""
+    best = int(predictions(logits))
+    if target is None or target.index is None or best == NO_CLASS:
+        return None
+    index = experiment.network.classes.counterpart(target.index, network.classes)
+    if index is None:
+        return None
+    confidence = float(logits.softmax(0)[index])
+    hit = best == index
+    if target.untargeted:
+        if item.original is not None:
+            clean = _logits(network, record.read_back(item.original)[None])[0]
+            if int(predictions(clean)) != index:
+                return None
+        confidence, hit = 1.0 - confidence, not hit
+    return round(confidence, 6), hit
 
 
 def _network(results: Sequence[Result]) -> NetworkInfo | None:

@@ -97,6 +97,11 @@ class FolderRecord(Record):
         ):
             file.write(text)
 
+    def read_steps(self) -> list[dict[str, Json]]:
+        lines = self._steps.read_bytes().splitlines() if self._size() else []
+        mark = b'"contender": ' + dumps(self.part).encode()
+        return [json.loads(line) for line in lines if not self.part or mark in line]
+
     # -- images ----------------------------------------------------------------------------------
 
     def picture(

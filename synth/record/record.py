@@ -59,6 +59,10 @@ class Record(ABC):
         """Appends records to the steps, marked with the experiment where there are several."""
 
     @abstractmethod
+    def read_steps(self) -> list[dict[str, Json]]:
+        """The records of the steps so far, of this experiment alone where it is one of several."""
+
+    @abstractmethod
     def picture(
         self, number: int, image: Tensor, about: Mapping[str, Json], folder: str = "images"
     ) -> str:

@@ -57,6 +57,12 @@ def test_null_is_a_value_under_shared_and_leaves_the_contenders_elsewhere() -> N
     assert (first["start"], second["start"]) == ("mean", "mean")
 
 
+def test_keys_that_a_contender_lists_stay_its_own() -> None:
+    experiments = {"photograph": {"own": ["start"], "start": "china", "seed": 1}}
+    (contender,) = contenders(start="mean", experiments=experiments).values()
+    assert (contender["start"], contender["seed"]) == ("china", 7)
+
+
 def test_a_contender_finds_what_its_own_recipe_refers_to() -> None:
     assert contenders()["two"]["rate"] == 0.1
 
