@@ -39,6 +39,45 @@ def head(fields: Mapping[str, Json]) -> str:
     return f"---\n{text}---\n"
 
 
+def model_head(
+    name: str,
+    task: str,
+    data_set: str,
+    metrics: Mapping[str, float],
+    licence: str = "unknown",
+) -> str:
+    """The head of the card of a model that was trained here.
+
+    Args:
+        name: of the model.
+        task: as Hugging Face calls it, ``image-classification``.
+        data_set: the pictures that it was measured on, in words.
+        metrics: what was measured, by name.
+        licence: as Hugging Face names it; who trained the model knows which.
+    """
+    results = {
+        "task": {"type": task},
+        "dataset": {"type": "imagefolder", "name": printable(data_set)},
+        "metrics": [
+            {
+                "type": "accuracy" if "accuracy" in what else what.replace(" ", "-"),
+                "name": what,
+                "value": value,
+            }
+            for what, value in metrics.items()
+        ],
+    }
+    return head(
+        {
+            "license": licence,
+            "library_name": "synth",
+            "pipeline_tag": task,
+            "tags": ["synth", "pytorch", "safetensors"],
+            "model-index": [{"name": printable(name), "results": [results]}],
+        }
+    )
+
+
 def size_category(count: int) -> str:
     """A number of pictures as Hugging Face sorts data sets by it: ``1K<n<10K``."""
     return next((name for limit, name in SIZES if count < limit), "n>100M")

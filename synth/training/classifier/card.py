@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from synth.errors import printable
+from synth.record.card import model_head
 from synth.training.classifier.metrics import BINS, ClassificationMetrics
 from synth.training.classifier.weights import Description
 from synth.training.trainer import duration
@@ -62,7 +63,16 @@ def model_card(description: Description, facts: Facts, metrics: ClassificationMe
     std = ", ".join(f"{value:.4f}" for value in description.std)
     side = f"{description.size} x {description.size}"
     per_sample = facts.parameters / facts.samples
-    return f"""# {description.architecture}
+    measured = {
+        "top-1 accuracy": round(metrics.top1, 4),
+        "top-5 accuracy": round(metrics.top5, 4),
+        "cross-entropy": round(metrics.loss, 4),
+        "expected calibration error": round(metrics.calibration_error, 4),
+    }
+    name = description.architecture
+    head = model_head(name, "image-classification", facts.validation, measured)
+    return f"""{head}
+# {name}
 
 Classifies {side} RGB pictures into {len(description.classes)} classes. Trained with
 the command below; the weights are stored as fp16.

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from synth.core.network import Network
 from synth.errors import printable
 from synth.networks.generator import Origin, UpConvolution
+from synth.record.card import model_head
 from synth.training.generator.task import Losses
 from synth.training.trainer import duration
 
@@ -87,7 +88,15 @@ def generator_card(
     error = facts.validation_feature_error
     feature = "" if error is None else f"| feature error | {error:.4f} |\n"
     predicts = f"{origin.network} predicts the same class in picture and reconstruction"
-    return f"""# {origin.network}.generator
+    measured = {
+        "agreement": round(facts.validation_agreement, 4),
+        "pixel error": round(facts.validation_pixel_error, 4),
+        **({} if error is None else {"feature error": round(error, 4)}),
+    }
+    name = f"{origin.network}.generator"
+    head = model_head(name, "unconditional-image-generation", validation, measured)
+    return f"""{head}
+# {name}
 
 Draws {side} RGB pictures from codes of {shape}: the activations of a picture at `{origin.layer}` of
 {origin.network}. An up-convolutional network after Dosovitskiy & Brox 2016; the weights are

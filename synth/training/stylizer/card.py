@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from synth.errors import printable
 from synth.networks.stylizer import About
+from synth.record.card import model_head
 from synth.training.trainer import duration
 
 
@@ -64,7 +65,10 @@ def stylizer_card(
     sums = f"{sum(baseline.values()):.4f} | {sum(losses.values()):.4f}"
     style = printable(about.style)
     samples = f"{facts.samples:,} of {facts.images}, at {about.size} x {about.size}"
-    return f"""# stylizer
+    measured = {name: round(losses[name], 4) for name in losses}
+    head = model_head("stylizer", "image-to-image", facts.validation, measured)
+    return f"""{head}
+# stylizer
 
 Paints any picture in the style of `{style}`, in one pass of a convolutional network (Johnson,
 Alahi & Fei-Fei 2016; {about.norm} normalisation). Trained with the command below; the weights are
