@@ -50,7 +50,7 @@ def run_to_folder(
     """
     if is_same_command(folder, command.recipe, command.overrides):
         FolderRecord.begin_anew(folder, command.contenders)
-    else:
+    elif FolderRecord.is_begun(folder):  # identities take as long as composing
         FolderRecord.refuse_other(
             folder, written_identity(command.cfg, command.recipe), recorded_identity(folder)
         )

@@ -196,6 +196,11 @@ class FolderRecord(Record):
             path.unlink(missing_ok=True)
 
     @staticmethod
+    def is_begun(folder: Path) -> bool:
+        """Whether the folder holds anything of an unfinished run."""
+        return bool(_begun_files(folder)) or read_result(folder, "interrupted") is not None
+
+    @staticmethod
     def refuse_other(
         folder: Path, identity: Mapping[str, Json], before: Mapping[str, Json] | None
     ) -> None:
@@ -210,12 +215,10 @@ class FolderRecord(Record):
         Raises:
             InputError: naming the first difference.
         """
-        checkpoint = Checkpoint(folder)
-        paths = (*checkpoint.files, folder / BEST, folder / STEPS)
-        files = [path.name for path in paths if path.is_file()]
-        if not files and read_result(folder, "interrupted") is None:
+        if not FolderRecord.is_begun(folder):
             return
-        about = checkpoint.about() or {}
+        files = _begun_files(folder)
+        about = Checkpoint(folder).about() or {}
         before = about.get("identity") if before is None else before
         if before is None:
             raise InputError(
@@ -331,3 +334,9 @@ def _difference(old: Json, new: Json, path: str = "") -> str | None:
                 return difference
         return None
     return None if old == new else f"{path} was {json.dumps(old)}, is {json.dumps(new)}"
+
+
+def _begun_files(folder: Path) -> list[str]:
+    """Names of the files that an unfinished run leaves."""
+    paths = (*Checkpoint(folder).files, folder / BEST, folder / STEPS)
+    return [path.name for path in paths if path.is_file()]
