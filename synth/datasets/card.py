@@ -157,6 +157,16 @@ synth recipe=render run=FOLDER/genomes/{painted[0].number} size=1024{_contender(
         if painted
         else ""
     )
+    archives = [run for run in painted if run.search == "mapelites"]
+    if archives:
+        example += f"""An archive of elites goes on from where it ended by
+
+```
+synth recipe={archives[0].recipe} search.archive=FOLDER/genomes/{archives[0].number}/\
+genomes.safetensors
+```
+
+"""
     return f"""
 ## Genomes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 
 from synth.datasets.card import NO_LICENCE
@@ -84,6 +84,7 @@ class Gallery(Job):
         """Runs one search after the other, or resumes; exports the pictures."""
         start = time.monotonic()
         by_method: dict[str, list[Item]] = {name: [] for name in self.methods}
+        criteria: dict[str, str] = {}
         items: list[Item] = []
         for name, seed in self._plan():
             part = f"{name}-{seed}"
@@ -96,6 +97,7 @@ class Gallery(Job):
             for item in result.items:
                 item.contender = part
                 item.extra |= {"search": result.search, "encoding": result.encoding}
+            criteria[name] = (result.about or {}).get("success", "")
             by_method[name] += result.items
             items += result.items
             if result.status != "done":
@@ -113,7 +115,7 @@ class Gallery(Job):
                 "pictures": sum(item.file is not None for item in items),
                 "methods": [_row(name, of_it) for name, of_it in by_method.items() if of_it],
             },
-            about=result.about,
+            about={"success": text} if (text := _criterion(criteria)) else None,
         )
         if self.to is not None and joint.status == "done" and isinstance(record, FolderRecord):
             joint.findings |= self._export(record, joint, self.to)
@@ -166,5 +168,12 @@ def _row(name: str, items: Sequence[Item]) -> dict[str, Json]:
     }
 
 
-def _names(names: object) -> str:
-    return ", ".join(dict.fromkeys(map(str, names)))  # type: ignore[call-overload]
+def _criterion(criteria: Mapping[str, str]) -> str:
+    """The criterion of success; each method's own where they differ."""
+    if len(set(criteria.values())) == 1:
+        return next(iter(criteria.values()))
+    return "; ".join(f"{name}: {text or 'none'}" for name, text in criteria.items())
+
+
+def _names(names: Iterable[Json]) -> str:
+    return ", ".join(dict.fromkeys(map(str, names)))

@@ -88,6 +88,7 @@ class RunSummary:
         number: which names it in the data set, ``000``.
         recipe: its name.
         words: the overrides of its command.
+        search: name of the search; empty where there are several or none.
         network: name of the network.
         sha256: of the network's weights.
         version: of synth that made it.
@@ -102,6 +103,7 @@ class RunSummary:
     number: str
     recipe: str
     words: str
+    search: str
     network: str
     sha256: str
     version: str
@@ -316,6 +318,7 @@ def _summary(run: Run, source: Path | Run, number: str) -> RunSummary:
         number=number,
         recipe=run.recipe,
         words=anything(" ".join(overrides), 400) if overrides else "",
+        search=run.text("search"),
         network=run.network,
         sha256=words(run.mapping("network").get("sha256")),
         version=words(run.mapping("versions").get("synth")),

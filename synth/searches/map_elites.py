@@ -17,6 +17,8 @@ from torch import Tensor
 from synth.core import Crossover, Genome, Mutation, Problem, Rows, Search, State, StepReport
 from synth.core.lineage import NO_PARENT, Ancestors
 from synth.errors import InputError
+from synth.files import path_of
+from synth.record.checkpoint import UNREADABLE, read_marked
 from synth.searches._variation import mates, mutated, register_suited, statistics
 from synth.searches.operators.crossover import NoCrossover
 
@@ -60,9 +62,11 @@ class MapElites(Search):
         batch: offspring of a step, over all cells.
         focus: share in [0, 1] of the parents drawn from the worse half of the filled cells.
         settle: the last step in which parents are drawn from all cells alike.
+        archive: ``genomes.safetensors`` of an earlier archive, in its run folder or in a data set:
+            its elites are the first of the initial population. None for a new one.
 
     Raises:
-        InputError: for numbers out of range.
+        InputError: for numbers out of range, or a file without genomes.
     """
 
     shared_population = True
@@ -75,6 +79,7 @@ class MapElites(Search):
         batch: int = 256,
         focus: float = 0.5,
         settle: int = 0,
+        archive: str | None = None,
     ) -> None:
         if steps < 1:
             raise InputError(f"search.steps={steps}: write 1 or more.")
@@ -84,6 +89,12 @@ class MapElites(Search):
             raise InputError(f"search.focus={focus}: a share lies in [0, 1].")
         if settle < 0:
             raise InputError(f"search.settle={settle}: write 0 or more steps.")
+        self.archive = None if archive is None else _genomes_in(archive)
+        if self.archive is not None and len(self.archive) > batch:
+            raise InputError(
+                f"search.batch={batch}: the archive has {len(self.archive)} genomes; write that or "
+                "more."
+            )
         mate = mate or NoCrossover()
         self.steps = steps
         self.batch = batch
@@ -111,6 +122,11 @@ class MapElites(Search):
                 "luckiest would stay; write transform=none."
             )
         first = problem.start(rows) if genome is None else genome
+        if self.archive is not None and self.archive.shape[1:] != first.shape[1:]:
+            raise InputError(
+                f"search.archive: genomes of {tuple(self.archive.shape[1:])}, where this encoding "
+                f"has {tuple(first.shape[1:])}; write the encoding of the earlier run."
+            )
         self._suit(problem, first[0])
         self.mutation.check(first[0])
         self.crossover.check(first[0])
@@ -224,6 +240,8 @@ class MapElites(Search):
         """The initial population: the genomes given to `init`, then new ones of the encoding."""
         genomes = problem.start(rows)
         genomes[: len(state["elite"])] = state["elite"][: self.batch]
+        if self.archive is not None:
+            genomes[: len(self.archive)] = self.archive.to(genomes)
         none = torch.full_like(rows.item, NO_PARENT)
         return _Offspring(genomes, None, none, none)
 
@@ -303,3 +321,17 @@ class MapElites(Search):
         state["frame_count"][cells] = count + due
         state["frame_every"][cells] = every
         state["generations"][cells] = length + evaluated
+
+
+def _genomes_in(archive: str) -> Tensor:
+    """The genomes of an earlier run, [n, *shape]."""
+    path = path_of(archive, "search.archive")
+    try:
+        genomes = read_marked(path)[0]["genome"]
+    except UNREADABLE as error:
+        raise InputError(
+            f"search.archive={archive}: holds no genomes; name genomes.safetensors of a run."
+        ) from error
+    if not genomes.isfinite().all():
+        raise InputError(f"search.archive={archive}: there are genomes with NaN or infinity.")
+    return genomes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from synth.core import Rows, State, StepReport
 from synth.core.lineage import line_of
 from synth.engine.state import MAX_COLUMNS, ConfidenceHistory
 from synth.errors import InputError
+from synth.record.checkpoint import marked
 from synth.searches.map_elites import FRAMES, MapElites
 from synth.searches.operators.combined_mutation import SelfAdaptive
 from synth.searches.operators.crossover import NoCrossover, UniformCrossover
@@ -298,3 +300,26 @@ def test_a_history_keeps_evenly_spaced_moments(steps: int) -> None:
     ]
     assert result["confidence"][1] == [None] * (len(result["steps"]) - 1) + [0.0]
     assert result["names"] == ["a", "b"]
+
+
+def test_an_archive_goes_on_from_the_elites_of_an_earlier_one(tmp_path: Path) -> None:
+    problem, rows = Cells(5), rows_of(5)
+    reports, states = evolved(archive(), problem, rows)
+    path = tmp_path / "genomes.safetensors"
+    path.write_bytes(marked({"genome": states[-1]["elite"]}))
+    later, _ = evolved(archive(archive=str(path)), problem, rows)
+    assert (later[0].score >= reports[-1].score).all()
+    assert (later[-1].score > reports[-1].score).any()
+    anew, _ = evolved(archive(), problem, rows)
+    assert (anew[0].score < reports[-1].score).any()
+    with pytest.raises(InputError, match=r"search\.batch=4: the archive has 5 genomes"):
+        archive(archive=str(path), batch=4)
+    path.write_bytes(marked({"genome": torch.zeros(5, LENGTH + 1)}))
+    with pytest.raises(InputError, match="write the encoding of the earlier run"):
+        archive(archive=str(path)).init(problem, rows)
+    path.write_bytes(marked({"genome": torch.full((2, LENGTH), torch.nan)}))
+    with pytest.raises(InputError, match="NaN or infinity"):
+        archive(archive=str(path))
+    path.write_bytes(b"none")
+    with pytest.raises(InputError, match="holds no genomes"):
+        archive(archive=str(path))
