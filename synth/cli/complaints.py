@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from synth.cli.launchers import not_installed
 from synth.cli.unknown_keys import no_such_choice, not_a_name, unknown_key, unknown_option
 from synth.cli.wrong_types import wrong_type
 from synth.errors import BrokenModule, InputError
@@ -111,6 +112,11 @@ def _message(
         return _out_of_memory(typed)
     if kind == "InstantiationException" and "unexpected keyword argument" in str(error):
         return str(error).splitlines()[0]
+    plugin = re.match(r"Unknown plugin class : 'hydra_plugins\.hydra_(\w+)_(\w+)\.", str(error))
+    if plugin:
+        return not_installed(f"hydra/{plugin[2]}", plugin[1])
+    if isinstance(error, ConnectionError) and "ray" in str(error).lower():
+        return f"hydra/launcher=ray: {str(error).splitlines()[0]}"
     message = _composing_error(error, conf, typed)
     if message is None and isinstance(error, OSError):  # as Hydra's error of a missing file is
         message = _file_error(error, typed)

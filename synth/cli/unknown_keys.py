@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from synth.cli.launchers import not_installed
 from synth.config import plugins
 from synth.config.composing import Composition, composition, key_of
 from synth.config.networks import GROUP, classifiers
@@ -40,9 +41,9 @@ def unknown_option(text: str, conf: Path) -> str:
     name = current_option(group, option)
     if name != option:
         return f"{group}={option}: it is called {name} now; write {group}={name}"
+    if group.startswith("hydra/"):  # a launcher or sweeper, which a plugin brings
+        return not_installed(group, option)
     choices = options_of(conf, group)
-    if not choices:  # a launcher or sweeper, which a plugin brings
-        return f"{group}={option}: no such {group} is installed; leave it out."
     more = classifiers() if group == GROUP else ()
     hint = nearest(option, [*choices, *more]) or f" There are {listed(choices)}."
     return f"{group}={option}: no such {group}.{hint}"

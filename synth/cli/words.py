@@ -19,6 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
 from hydra.errors import HydraException
 
+from synth.cli.launchers import check_cluster
 from synth.cli.unknown_keys import listed, options_of
 from synth.config.identity import NOT_IDENTITY
 from synth.config.shorthand import expanded
@@ -59,6 +60,7 @@ def prepared(words: Sequence[str], conf: Path) -> list[str]:
     overrides = expanded([quoted(word) for word in options.overrides], conf)
     if options.multirun:
         _check_sweep(overrides, conf)
+        check_cluster(overrides)
     return [*rest, *overrides]
 
 

@@ -119,6 +119,10 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
     _recipes: list[str | None]  # the words that choose recipes
     _composed: ClassVar[dict[str, Config]] = {}  # by the files and the recipes
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a launcher sends to its workers."""
+        return {name: value for name, value in vars(self).items() if name != "_own"}
+
     def _parse_overrides_and_create_caching_repo(
         self, config_name: str | None, overrides: list[str]
     ) -> tuple[list[Override], Any]:

@@ -46,6 +46,7 @@ def generate(metafunc: pytest.Metafunc, folders: Sequence[Path]) -> None:
     """
     if YAML_FILE in metafunc.fixturenames:
         files = [path for folder in folders for path in sorted(folder.glob("*/**/*.yaml"))]
+        files = [path for path in files if path.parts[-3] != "hydra"]  # launchers, no parts
         metafunc.parametrize(YAML_FILE, files, ids=["/".join(path.parts[-2:]) for path in files])
     groups = getattr(metafunc.function, "groups", {})
     if not groups:

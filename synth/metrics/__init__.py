@@ -13,6 +13,7 @@ In conf/metric:
     fooling_rate       FoolingRate in fooling_rate.py: of a universal perturbation
     recognition        Recognition in recognition.py: inverted images matched to their pictures
     style_error        TermError in term_error.py: the error of a style or texture
+    transfer           Transfer in transfer.py: what a second network says
 
 naturalness.py has the distance from natural pictures, which comparisons and the probe
 natural_statistics use.
@@ -25,4 +26,5 @@ __all__ = [
     "naturalness",
     "recognition",
     "term_error",
+    "transfer",
 ]

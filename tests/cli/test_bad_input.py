@@ -120,7 +120,7 @@ TYPED = {
     "search=3": ["search=3", "one search: ", "gradient"],
     "search=genetic search.steps=3": ["search.steps", "search.generations"],
     "search=genetic search/mutate@search.mutate=": ["search/mutate=NAME", "gaussian"],
-    "hydra/launcher=joblib": ["hydra/launcher=joblib", "installed"],
+    "hydra/launcher=loky": ["hydra/launcher=loky", "installed", "joblib"],
     "+recipe@experiments.mine=fooling_comparison": ["experiments", "reads it"],
     "folder=[a,b]": ["folder=", "the name of one folder"],
     "folder=": ["folder=", "not set", "a name"],
