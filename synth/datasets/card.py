@@ -162,8 +162,7 @@ synth recipe=render run=FOLDER/genomes/{painted[0].number} size=1024{_contender(
         example += f"""An archive of elites goes on from where it ended by
 
 ```
-synth recipe={archives[0].recipe} search.archive=FOLDER/genomes/{archives[0].number}/\
-genomes.safetensors
+{_command(archives[0])} search.archive=FOLDER/genomes/{archives[0].number}/genomes.safetensors
 ```
 
 """
