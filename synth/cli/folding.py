@@ -23,13 +23,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
-from omegaconf import OmegaConf
 
 from synth.cli.folders import point
 from synth.config.command import Command
 from synth.config.composing import key_of
 from synth.config.identity import digest
 from synth.config.sharing import resolved
+from synth.config.yaml_text import yaml_of
 from synth.core.classes import Classes
 from synth.errors import InputError
 from synth.record.result import read_result
@@ -221,7 +221,7 @@ def _folded(command: Command, choices: Sequence[tuple[object, object]]) -> Comma
     """
     cfg = deepcopy(command.cfg)
     seeds = {seed for _, seed in choices}
-    if len(seeds) > 1 and re.search(r"\$\{(oc\.select:)?seed\b", OmegaConf.to_yaml(cfg)):
+    if len(seeds) > 1 and re.search(r"\$\{(oc\.select:)?seed\b", yaml_of(cfg)):
         raise InputError("a part reads the seed")
     if len(choices) < 2:
         raise InputError("a single point is left")

@@ -6,10 +6,9 @@ import inspect
 import re
 from collections.abc import Sequence
 
-from omegaconf import OmegaConf
-
 from synth.config.class_names import classes_of
 from synth.config.types import Config, Settings
+from synth.config.yaml_text import yaml_of
 from synth.errors import check_numbers
 
 
@@ -30,7 +29,7 @@ def refuse_early(cfg: Config, settings: Settings, written: Sequence[str]) -> Non
     target, network = settings.get("target"), settings.get("network")
     if "target" not in written or target in (None, "random") or not isinstance(network, dict):
         return
-    if re.search(r"\$\{(oc\.select:)?target\b", OmegaConf.to_yaml(cfg)):
+    if re.search(r"\$\{(oc\.select:)?target\b", yaml_of(cfg)):
         classes = classes_of(network)
         if classes and isinstance(target, str | int | list):
             classes.indices(target, str(network.get("name")))

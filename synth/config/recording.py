@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from synth.config.references import written_out
 from synth.config.types import Config
+from synth.config.yaml_text import yaml_of
 from synth.errors import InputError
 from synth.record.atomic import report_full_disk, write_atomically
 
@@ -26,9 +27,7 @@ def record_configuration(cfg: Config, hydra_cfg: Config, folder: Path) -> None:
     with report_full_disk(folder, "Make room and give the same command again."):
         (folder / ".hydra").mkdir(exist_ok=True)
         for name, content in zip(FILES, contents, strict=True):
-            write_atomically(
-                folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(content).encode()
-            )
+            write_atomically(folder / ".hydra" / f"{name}.yaml", yaml_of(content).encode())
 
 
 @contextmanager

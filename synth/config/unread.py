@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from omegaconf import OmegaConf
-
 from synth.config.definitions import parameters_of
 from synth.config.identity import NOT_IDENTITY
 from synth.config.types import Config, Settings
+from synth.config.yaml_text import yaml_of
 from synth.errors import InputError, nearest
 
 
@@ -31,7 +30,7 @@ def refuse_unread(
     takes = parameters_of(target) if target else None
     if takes is None:
         return
-    text = OmegaConf.to_yaml(cfg, resolve=False)
+    text = yaml_of(cfg)
     for key in written:
         package = key.rpartition("@")[2]  # a part goes where it is added to, or where its kind does
         root = re.split("[./]", package)[0]
