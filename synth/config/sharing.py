@@ -60,9 +60,9 @@ def _joined(contender: Settings, joint: Settings, name: str, written: Sequence[s
     A key of the comparison that is null leaves the contender's, but under ``shared``, where null
     is a value like any other. A contender's key ``own`` lists keys that stay its own.
     """
-    own = (*OWN, *contender.get("own", ()))
-    common = {key: value for key, value in joint.items() if key not in own and value is not None}
+    common = {key: value for key, value in joint.items() if key not in OWN and value is not None}
     common |= joint["shared"]
+    common = {key: value for key, value in common.items() if key not in contender.get("own", ())}
     paths = [key.rsplit("@", 1)[-1] for key in written]
     for key in list(common):
         path = f"experiments.{name}.{key}"

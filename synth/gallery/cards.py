@@ -11,7 +11,7 @@ from synth.gallery.folder import Item, Run
 from synth.gallery.inline import link
 from synth.gallery.lineage import Lineage, lineage_of
 from synth.gallery.more import unit_command
-from synth.gallery.numerals import NOTHING, anything, duration, number, percent, plain
+from synth.gallery.numerals import NOTHING, anything, duration, number, percent, plain, words
 from synth.gallery.pictures import Picture
 from synth.record.result import Json
 
@@ -59,7 +59,7 @@ class Card:
         predicted: the predicted class, where it is not the target.
         confidence: as text; a score where there is no confidence.
         method: search, encoding and network.
-        effort: network passes, time and seed.
+        effort: network passes, time, seed, and the network where an item names it.
         details: the whole record as (name, value) lines.
         curve: the monitored value over the run.
         lineage: the ancestors.
@@ -227,7 +227,7 @@ def _confidence(item: Item) -> str:
 
 
 def _effort(item: Item) -> str:
-    """Network passes, time and seed; with no line break inside a part."""
+    """Network passes, time, seed and network; with no line break inside a part."""
     parts = [
         f"{plain(item.passes)} passes" if item.passes is not None else NOTHING,
         duration(item.seconds),
@@ -235,4 +235,6 @@ def _effort(item: Item) -> str:
     seed = item.record.get("seed")
     if seed is not None:
         parts.append(f"seed {anything(seed)}")
+    if network := words(item.record.get("network")):  # of several that a run searched
+        parts.append(network)
     return " · ".join(part.replace(" ", "\u00a0") for part in parts if part != NOTHING)

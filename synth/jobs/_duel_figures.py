@@ -60,7 +60,7 @@ def _success(record: Record, number: int, rows: Sequence[Trials], budgets: Seque
         axes.set_xlim(1, budgets[-1] * 1.15)
         axes.set_ylim(-3, 103)
         axes.set_title(_spaced(row.contender), loc="left", fontsize=9, color=INK, weight="bold")
-        axes.set_xlabel(row.criterion, fontsize=8, color=INK)
+        axes.set_xlabel(f"passes · {row.criterion}", fontsize=7.5, color=INK)
     for axes in panels[::ACROSS]:
         axes.set_ylabel("success (%)", fontsize=8, color=INK)
     caption = (

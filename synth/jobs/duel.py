@@ -91,13 +91,20 @@ class Duel(Job):
             experiment = self.experiments[name](network=network, seed=seed, budget=budget)
         except InputError as error:
             if str(error).startswith("budget="):
-                raise InputError(f"budgets: {name}: {error}") from error
+                line = str(error).removesuffix(", or null.")
+                raise InputError(f"budgets: {name}: {line}.") from error
             raise
         if experiment.until is None:
             raise InputError(
                 f"experiments.{name}.until=null: a duel needs to know what success is."
             )
         return experiment
+
+    def _part(self, network: str, name: str, seed: int) -> str:
+        """The name of a search in the run folder: the contender's, where that tells it apart."""
+        if len(self.networks) == len(self.seeds) == 1:
+            return name
+        return f"{name}-{[*self.networks].index(network)}-{seed}"
 
     def run(self, record: Record) -> Result:
         """Runs one search after the other, or resumes; gives the joint result."""
@@ -113,7 +120,7 @@ class Duel(Job):
         trials: dict[tuple[str, str], Trials] = {}
         for network, name, seed in product(self.networks, self.experiments, self.seeds):
             experiment = self._experiment(name, self.networks[network], seed, self.budgets[-1])
-            share = record.of(f"{name}-{[*self.networks].index(network)}-{seed}", len(items))
+            share = record.of(self._part(network, name, seed), len(items))
             result = share.part_result()
             if result is None:
                 log.info("%s on %s, seed %d", name, network, seed)
@@ -143,7 +150,7 @@ class Duel(Job):
             findings={"duel": table, "budgets": self.budgets, "seeds": self.seeds},
             figures=_duel_figures.draw(record, rows, self.budgets),
             contenders=methods,
-            about={"success": "; ".join(dict.fromkeys(row.criterion for row in rows))},
+            about={"success": _criteria(rows)},
         )
 
     def _measure(
@@ -160,7 +167,7 @@ class Duel(Job):
             trials.passes.append(math.inf if count is None else count)
             if item.success and item.natural_distance is not None:
                 trials.distances.append(item.natural_distance)
-        for name, other in self.networks.items():
+        for name, other in self.networks.items() if len(self.networks) > 1 else ():
             hits = trials.transfers.setdefault(name, [])
             if name == network:
                 continue
@@ -202,6 +209,15 @@ def _criterion(experiment: Experiment) -> str:
     words = "another class on top" if untargeted else "class on top"
     is_margin = experiment.problem.monitor.range == (-math.inf, math.inf)
     return words if is_margin else f"{words} at {experiment.until:g}"
+
+
+def _criteria(rows: Sequence[Trials]) -> str:
+    """Each criterion with the contenders that it holds for."""
+    names: dict[str, dict[str, None]] = {}
+    for row in rows:
+        names.setdefault(row.criterion, {})[row.contender] = None
+    parts = [f"{criterion} ({', '.join(names[criterion])})" for criterion in names]
+    return f"on the saved file, {'; '.join(parts)}" if parts else ""
 
 
 def _chosen(names: Sequence[str] | None, entries: Mapping[str, object]) -> Sequence[str]:
