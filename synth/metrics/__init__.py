@@ -16,13 +16,14 @@ In conf/metric:
     transfer           Transfer in transfer.py: what a second network says
 
 naturalness.py has the distance from natural pictures, which comparisons and the probe
-natural_statistics use.
+natural_statistics use; intervals.py has the intervals of rates and medians.
 """
 
 __all__ = [
     "critical_samples",
     "distances",
     "fooling_rate",
+    "intervals",
     "naturalness",
     "recognition",
     "term_error",
