@@ -116,7 +116,7 @@ def _head(survey: Survey, layout: Layout, title: str, licence: str) -> str:
 
 
 def _run_row(run: RunSummary) -> str:
-    success = f"{run.successes:,} of {run.judged:,}" if run.judged else "-"
+    success = f"{run.successes:,} of {run.counted:,}" if run.counted else "-"
     network = code(run.network) or "-"
     return f"| {run.number} | {code(run.recipe)} | {network} | {run.pictures:,} | {success} |"
 

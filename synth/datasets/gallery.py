@@ -157,12 +157,12 @@ class Gallery(Job):
 
 def _row(name: str, items: Sequence[Item]) -> dict[str, Json]:
     """The numbers of a method."""
-    judged = [item.success for item in items if item.success is not None]
+    counted = [item.success for item in items if item.success is not None]
     confidences = [item.confidence for item in items if item.confidence is not None]
     return {
         "method": name,
         "pictures": sum(item.file is not None for item in items),
-        "success": sum(judged) if judged else None,
+        "success": sum(counted) if counted else None,
         "mean_confidence": round(fmean(confidences), 4) if confidences else None,
         "passes": sum(item.passes for item in items),
     }

@@ -94,7 +94,7 @@ class RunSummary:
         version: of synth that made it.
         criterion: of success.
         pictures: how many of its pictures are in the data set.
-        judged: of how many of these it is known whether they met the criterion.
+        counted: of how many of these it is known whether they met the criterion.
         successes: how many did.
         genomes: its genomes and lineages; None where it has none.
     """
@@ -109,7 +109,7 @@ class RunSummary:
     version: str
     criterion: str
     pictures: int = 0
-    judged: int = 0
+    counted: int = 0
     successes: int = 0
     genomes: Genomes | None = None
 
@@ -258,7 +258,7 @@ class Survey:
             InputError: a picture has changed since the first pass.
         """
         for run in self.runs:
-            run.pictures = run.judged = run.successes = 0
+            run.pictures = run.counted = run.successes = 0
         digits = max(6, len(str(self._count)))
         with open(self._spool, encoding="utf-8") as records:
             for place, (line, chosen) in enumerate(
@@ -275,7 +275,7 @@ class Survey:
             raise InputError(f"{path}: it changed while it was read; give the command again.")
         run = self.runs[int(row["run"])]
         run.pictures += 1
-        run.judged += values["success"] is not None
+        run.counted += values["success"] is not None
         run.successes += values["success"] is True
         digest = row["signature"]["pixels"].tobytes()
         values |= {
