@@ -24,6 +24,8 @@ def yaml_of(cfg: Any) -> str:
     """
     if OmegaConf.is_config(cfg):
         cfg = OmegaConf.to_container(cfg, resolve=False, enum_to_str=True)
-    return yaml.dump(
-        cfg, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_Dumper
-    )
+    options = {"default_flow_style": False, "allow_unicode": True, "sort_keys": False}
+    try:
+        return yaml.dump(cfg, Dumper=_Dumper, **options)
+    except UnicodeEncodeError:  # of a name that is not UTF-8, which libyaml does not write
+        return yaml.dump(cfg, Dumper=OmegaConfDumper, **options)

@@ -560,17 +560,6 @@ def _killed(*_: object) -> None:
     raise Killed
 
 
-def test_sigkill_and_again(tmp_path: Path, synth: Synth, weights: Path) -> None:
-    words = *GENETIC, "search.generations=30", f"network.weights={weights}"
-    forked = Forked(*words, "folder=killed", cwd=tmp_path)
-    forked.wait_for_step(tmp_path / "killed", 5)
-    assert forked.end_by(signal.SIGKILL) == -signal.SIGKILL
-    assert not Path("killed/result.json").exists()
-    assert synth(*words, "folder=killed").code == 0
-    assert synth(*words, "folder=whole").code == 0
-    assert _outcome(Path("killed")) == _outcome(Path("whole"))
-
-
 def test_sigterm_saves_as_ctrl_c_does(tmp_path: Path, weights: Path) -> None:
     words = *GRADIENT, "search.steps=100000", f"network.weights={weights}", "folder=out"
     forked = Forked(*words, cwd=tmp_path)

@@ -105,7 +105,7 @@ def test_every_group_of_the_configuration_can_be_named(tmp_path: Path) -> None:
         for group in sorted(
             path.name
             for path in CONF.iterdir()
-            if path.is_dir() and path.name not in ("training", "metric", "figure")
+            if path.is_dir() and path.name not in ("training", "metric", "figure", "hydra")
         ):
             with pytest.raises(HydraException) as caught:
                 compose(

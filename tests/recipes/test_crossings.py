@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.abuse import crossing
 
-DRAWS = 24
+DRAWS = 14
 
 
 @pytest.fixture(scope="module")
