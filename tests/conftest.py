@@ -16,7 +16,7 @@ from synth.engine import experiment, observer
 __all__ = ["one_thread_for_all", "the_same_draws"]
 
 gc.set_threshold(20_000, 20, 20)  # importing and composing make many objects and little garbage
-settings.register_profile("synth", deadline=None, derandomize=True, max_examples=25)
+settings.register_profile("synth", deadline=None, derandomize=True, max_examples=20)
 settings.load_profile("synth")
 
 
