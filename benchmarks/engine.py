@@ -55,7 +55,7 @@ def step() -> list[tuple[str, str]]:
     """
     import torch
 
-    from synth.cli import memory
+    from synth.config import process
     from synth.core.network import OUTPUT
     from synth.core.weighted_sum import WeightedSum
     from synth.encodings.pixels import Pixels
@@ -66,7 +66,7 @@ def step() -> list[tuple[str, str]]:
     from synth.objectives.scores import ClassScore
     from synth.searches.gradient import Gradient
 
-    memory.keep_freed()  # as the command line does, for both sides
+    process.keep_freed()  # as the command line does, for both sides
     rows = []
     networks = [bundled("mini_alexnet"), bundled("mini_resnet")]
     weights = SHARED / "weights/squeezenet1_1.fp16.safetensors"

@@ -31,7 +31,7 @@ import torch
 from deap import base, tools
 
 from synth import data
-from synth.cli import memory
+from synth.config import process
 from synth.core import Cotangents, Evaluation, Genome, Problem, Rows
 from synth.core.network import Network
 from synth.core.randomness import key_of
@@ -83,7 +83,7 @@ def main() -> None:
     unknown = set(figures) - set(FIGURES)
     if unknown:
         sys.exit(f"no such figure: {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
-    memory.keep_freed()  # as the command line does, for all sides
+    process.keep_freed()  # as the command line does, for all sides
     logging.getLogger("synth").setLevel(logging.WARNING)
     processor = platform.processor() or platform.machine()
     print(f"{processor}, {os.cpu_count()} cores, torch {torch.__version__}")
