@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Plot
 from matplotlib.ticker import NullLocator
 
 from synth.jobs._trials import Trials
 from synth.metrics.intervals import wilson
+from synth.record.plots import INK, save_plot, style
 from synth.record.record import Record
 from synth.record.result import Figure
-from synth.training.curves import INK, RULE
 
-FOLDER = "figures"
 ACROSS = 4  # panels side by side
 SHADES = ("#c2410c", "#0f766e", "#1d4ed8", "#7c3aed", "#b45309", "#be185d", "#4d7c0f", "#0e7490")
 QUIET = "#b8c0cc"  # the curves of the other contenders
@@ -68,7 +65,7 @@ def _success(record: Record, number: int, rows: Sequence[Trials], budgets: Seque
         "backward 2), with Wilson's 95 % interval. Grey: the other contenders of the same "
         "criterion; dotted: the budgets."
     )
-    return _drawn(record, plot, f"success_{number}", caption)
+    return save_plot(record, plot, f"success_{number}", caption)
 
 
 def _curve(
@@ -105,7 +102,7 @@ def _transfer(record: Record, rows: Sequence[Trials], networks: Sequence[str]) -
         "Transfer: of the images that succeed on the network of the row, how many have the target "
         "class on top in the network of the column too."
     )
-    return _drawn(record, plot, "transfer", caption)
+    return save_plot(record, plot, "transfer", caption)
 
 
 def _cell(axes: Axes, down: int, across: int, hits: Sequence[bool], own: bool) -> None:
@@ -131,21 +128,8 @@ def _panels(count: int, height: float) -> tuple[Plot, list[Axes]]:
     plot = Plot(figsize=(max(4.0, 2.0 * across), height * down), dpi=150, layout="constrained")
     panels = [plot.add_subplot(down, across, place + 1) for place in range(count)]
     for axes in panels:
-        axes.grid(color=RULE, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.spines["bottom"].set_color(RULE)
-        axes.tick_params(length=0, colors=INK, labelsize=8)
+        style(axes, labelsize=8)
     return plot, panels
-
-
-def _drawn(record: Record, plot: Plot, name: str, caption: str) -> Figure:
-    FigureCanvasAgg(plot)
-    buffer = io.BytesIO()
-    plot.savefig(buffer, format="png", facecolor="white")
-    file = f"{FOLDER}/{name}.png"
-    record.keep(file, buffer.getvalue())
-    return Figure(file, caption)
 
 
 def _spaced(name: str) -> str:

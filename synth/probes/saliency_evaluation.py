@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Plot
 from torch import Tensor, nn
 
@@ -25,10 +23,10 @@ from synth.probes.attributions.fills import check_fill, fill
 from synth.probes.attributions.maps import tile
 from synth.probes.attributions.methods import NAMES, RANDOM, methods_of, title
 from synth.probes.attributions.score import Score
-from synth.probes.probe import FOLDER, Measurement, Probe
+from synth.probes.probe import Measurement, Probe
+from synth.record.plots import INK, save_plot, style
 from synth.record.record import Record
 from synth.record.result import Figure, Json
-from synth.training.curves import INK, RULE
 
 METHODS = NAMES
 KINDS = ("deletion", "insertion")
@@ -223,7 +221,7 @@ class SaliencyEvaluation(Probe):
             "The probability of the class while the strongest pixels of each map are covered "
             "(left: the lower, the better) or uncovered (right: the higher, the better)."
         )
-        return _drawn(record, plot, "curves", caption)
+        return save_plot(record, plot, "curves", caption)
 
     def _areas(self, record: Record, rows: Sequence[Mapping[str, Json]]) -> Figure:
         plot = Plot(figsize=(12, 0.8 + 0.36 * len(rows)), dpi=150, layout="constrained")
@@ -238,7 +236,7 @@ class SaliencyEvaluation(Probe):
             axes.set_yticks(range(len(rows)), [title(str(row["method"])) for row in rows])
             axes.invert_yaxis()
         caption = "Area under the curves: mean over the pictures and its 95 % bootstrap interval."
-        return _drawn(record, plot, "areas", caption)
+        return save_plot(record, plot, "areas", caption)
 
     def _correlations(
         self, record: Record, names: Sequence[str], shares: Sequence[float], means: Tensor
@@ -255,7 +253,7 @@ class SaliencyEvaluation(Probe):
             "shuffled. A curve that stays high is of a method that does not show what the network "
             "has learned."
         )
-        return _drawn(record, plot, "sanity", caption)
+        return save_plot(record, plot, "sanity", caption)
 
     def _cascade(
         self, record: Record, views: Mapping[str, Sequence[Tensor]], shares: Sequence[float]
@@ -392,18 +390,5 @@ def _stroke(name: str, number: int) -> dict[str, object]:
 def _axes(plot: Plot, rows: int, columns: int, place: int, heading: str) -> Axes:
     axes = plot.add_subplot(rows, columns, place)
     axes.set_title(heading, loc="left", fontsize=11, color=INK, fontweight="bold")
-    axes.grid(color=RULE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(RULE)
-    axes.tick_params(length=0, colors=INK)
+    style(axes)
     return axes
-
-
-def _drawn(record: Record, plot: Plot, name: str, caption: str) -> Figure:
-    FigureCanvasAgg(plot)
-    buffer = io.BytesIO()
-    plot.savefig(buffer, format="png", facecolor="white")
-    file = f"{FOLDER}/{name}.png"
-    record.keep(file, buffer.getvalue())
-    return Figure(file, caption)

@@ -8,6 +8,7 @@ json_text.py    JSON without NaN
 atomic.py       atomic writes of files, and the error of a full disk
 lock.py         Lock: one process a run folder
 progress.py     the progress bar
+plots.py        plots in one style, and their PNG
 interrupt.py    Ctrl-C and SIGTERM
 renames.py      names of earlier versions, and what they are called now
 """

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from synth.record.atomic import write_atomically
+from synth.record.plots import INK, png_of, style
 
 TRAIN, TEST, OTHER = "#7a869a", "#c2410c", "#0f766e"
-INK, RULE = "#1f2933", "#e4e7eb"
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, float | int]]) -> None:
@@ -39,7 +37,6 @@ def draw_curves(
             panel lie in [0, 1] and it is not a loss, it is drawn in per cent.
     """
     figure = Figure(figsize=(5.2 * len(panels), 3.6), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
     for place, (title, names) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), place)
         present = [name for name in names if rows and name in rows[0]]
@@ -51,9 +48,7 @@ def draw_curves(
         axes.set_title(
             title + (" (%)" if share else ""), loc="left", fontsize=11, color=INK, fontweight="bold"
         )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor="white")
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, png_of(figure))
 
 
 def _panel(
@@ -70,10 +65,6 @@ def _panel(
         )
     axes.set_xlabel("epoch", color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(axis="y", color=RULE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(RULE)
-    axes.tick_params(length=0, colors=INK)
+    style(axes, "y")
     if names:
         axes.legend(frameon=False, fontsize=9, labelcolor=INK)
