@@ -8,6 +8,7 @@ rerun.py          synth rerun
 completion.py     completion in a shell
 gallery.py        the console script synth-gallery
 export.py         the console script synth-export
+parser.py         what these two share
 words.py          the words of a command line as Hydra reads them
 folders.py        names of run folders and of the points of a sweep
 complaints.py     one line for an exception that a user has caused

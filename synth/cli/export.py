@@ -7,16 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from synth.cli.parser import Parser, listed
 from synth.cli.streams import guarded_streams
 from synth.datasets.exporting import DROPS, LAYOUTS, SHARD, DataSet, export
 from synth.datasets.splits import DEFAULT, splits_from
 from synth.errors import InputError, printable
 from synth.gallery.finding import find_runs
 from synth.record.interrupt import signals_raised
-
-MOST_NAMES = 10  # how many of what was left out are named in the line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,16 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reports a mistake in one line that is safe to print: a shell's glob may give it any name."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; see {self.prog} --help.")
-
-
 def _parser() -> argparse.ArgumentParser:
     splits = ",".join(f"{name}={share:g}" for name, share in DEFAULT.items())
-    parser = _Parser(
+    parser = Parser(
         prog="synth-export",
         description="Write the pictures of every finished run under the folders as a data set, "
         "with a data card, Croissant metadata, genomes and lineages.",
@@ -116,7 +108,7 @@ def _export(options: argparse.Namespace) -> str:
     unfinished = [str(folder) for folder in search.unfinished]
     if not search.finished:
         where = ", ".join(options.paths)
-        left = _names("unfinished", unfinished)
+        left = listed("unfinished", unfinished)
         raise InputError(f"{where}: no finished run here (a folder with result.json){left}.")
     written = export(
         search.finished,
@@ -129,7 +121,7 @@ def _export(options: argparse.Namespace) -> str:
         title=options.title,
         embed=_embedding(options.embedding, options.layer) if options.embedding else None,
     )
-    return printable(_line(written) + _names("unfinished", unfinished))
+    return printable(_line(written) + listed("unfinished", unfinished))
 
 
 def _embedding(network: str, layer: str | None) -> Callable[..., Any]:
@@ -162,20 +154,12 @@ def _line(written: DataSet) -> str:
         f"{_counted(written.runs, 'run')}, "
         f"{_counted(written.exact_copies, 'exact copy', 'exact copies')}, "
         f"{_counted(written.near_copies, 'near copy', 'near copies')}"
-        f"{_names('skipped', written.skipped) or ', 0 skipped'}"
+        f"{listed('skipped', written.skipped) or ', 0 skipped'}"
     )
 
 
 def _counted(number: int, word: str, words: str = "") -> str:
     return f"{number:,} {word if number == 1 else words or word + 's'}"
-
-
-def _names(word: str, names: Sequence[str]) -> str:
-    """``, 2 skipped (a; b)``, or the empty string where there is none."""
-    if not names:
-        return ""
-    more = f"; and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return f", {len(names):,} {word} ({'; '.join(names[:MOST_NAMES])}{more})"
 
 
 if __name__ == "__main__":

@@ -7,14 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from synth.cli.parser import Parser, listed
 from synth.cli.streams import guarded_streams
 from synth.errors import InputError, printable
 from synth.gallery.finding import find_runs, is_run
 from synth.gallery.page import read_runs, write_page
-
-MOST_NAMES = 10  # how many skipped folders are named in the line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,15 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reports a mistake in one line that is safe to print: a shell's glob may give it any name."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; see {self.prog} --help.")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="synth-gallery",
         description="Build one HTML page over every finished run under the folders. "
         "It opens from disk.",
@@ -66,21 +57,21 @@ def _build(paths: Sequence[Path], output: str | None, title: str | None) -> str:
     """Writes the page; gives the line that says where it is, what is on it and what was skipped."""
     search = find_runs(paths)
     where = ", ".join(str(path) for path in paths)
-    unfinished = _names("unfinished", [str(folder) for folder in search.unfinished])
+    unfinished = listed("unfinished", [str(folder) for folder in search.unfinished])
     if not search.finished:
         raise InputError(f"{where}: no finished run here (a folder with result.json){unfinished}.")
     page = _page(paths, output)
     runs, skipped = read_runs(search.finished)
     reasons = [entry.reason for entry in skipped]
     if not runs:
-        raise InputError(f"{where}: no run can be read{_names('skipped', reasons)}.")
+        raise InputError(f"{where}: no run can be read{listed('skipped', reasons)}.")
     write_page(runs, page, title)
     names = [reason.rstrip(".") for reason in reasons]
     names += [f"{picture.path}: {picture.problem}" for run in runs for picture in run.missing]
     items = [item for run in runs for item in run.items]
     pictures = sum(1 for item in items if item.picture and not item.picture.problem)
     counts = f"{_counted(len(runs), 'run')}, {_counted(pictures, 'picture')}"
-    return printable(f"{page}: {counts}{_names('skipped', names) or ', 0 skipped'}{unfinished}")
+    return printable(f"{page}: {counts}{listed('skipped', names) or ', 0 skipped'}{unfinished}")
 
 
 def _counted(number: int, word: str) -> str:
@@ -103,14 +94,6 @@ def _page(paths: Sequence[Path], output: str | None) -> Path:
             f"--output {output}: a page's name ends in .html, for example {page.name}.html."
         )
     return page
-
-
-def _names(word: str, names: Sequence[str]) -> str:
-    """``, 2 skipped (a; b)``, or the empty string where there is none."""
-    if not names:
-        return ""
-    more = f"; and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return f", {len(names)} {word} ({'; '.join(names[:MOST_NAMES])}{more})"
 
 
 if __name__ == "__main__":
