@@ -93,6 +93,13 @@ def _leaves(value: object, word: str) -> Iterator[tuple[str, object]]:
         yield word, value
 
 
+def check_least(least: int, **values: int) -> None:
+    """Raises InputError for the first of `values`, by their keys, that is below `least`."""
+    for word, value in values.items():
+        if value < least:
+            raise InputError(f"{word}={value}: write {least} or more.")
+
+
 def nearest(name: object, choices: Iterable[object], most: int = 3) -> str:
     """The sentence `` Did you mean a, b or c?``, or the empty string where nothing is close.
 

@@ -66,4 +66,6 @@ def _composed(words: tuple[str, ...], objects: tuple[str, ...]) -> Config:
         return compose("config", overrides=full, return_hydra_config=True)
 
 
-_remembered = lru_cache(maxsize=64)(_composed)  # composing takes a third of a second, twice
+# beside what is remembered while composing (exchange.py), a call for a batch of attacks pays for
+# a copy alone
+_remembered = lru_cache(maxsize=64)(_composed)

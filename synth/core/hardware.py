@@ -14,6 +14,7 @@ from synth.errors import InputError
 log = logging.getLogger(__name__)
 
 PRECISIONS = ("auto", "float32", "bfloat16")
+MOST_RESULTS = 0.4  # of the machine's memory
 # of control groups, version 2 and 1
 CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -104,6 +105,21 @@ def total_memory(device: torch.device) -> int:
         with suppress(OSError, ValueError):  # no such file; "max"
             limits.append(int(path.read_text()))
     return min(limits)
+
+
+def check_results_fit(needed: int, what: str, hint: str) -> None:
+    """Refuses results that stay in memory until the end, where they take too much of it.
+
+    Args:
+        needed: bytes of them.
+        what: they are, as the beginning of a sentence.
+        hint: what to write instead.
+
+    Raises:
+        InputError: beyond `MOST_RESULTS` of the memory of the machine.
+    """
+    if needed > MOST_RESULTS * total_memory(torch.device("cpu")):
+        raise InputError(f"{what} take {needed >> 30} GB; {hint}.")
 
 
 def description() -> dict[str, int | str]:

@@ -9,18 +9,15 @@ import torch
 from torch import Tensor
 
 from synth import data
-from synth.core.hardware import total_memory
+from synth.core.hardware import check_results_fit
 from synth.core.network import Network, over_places
 from synth.datasets.survey import Survey
 from synth.datasets.tables import Embedded
-from synth.errors import InputError
 from synth.files import decoded
 from synth.networks import reading
 from synth.networks.style_layers import penultimate_layer
 from synth.probes.embeddings.projections import check_maps, project
 from synth.record import progress
-
-MOST_MEMORY = 0.4  # of the machine's, for all vectors
 
 
 class Embedding:
@@ -55,12 +52,11 @@ class Embedding:
         Raises:
             InputError: they do not fit into memory.
         """
-        needed = 4 * self.network.layers[self.layer][0] * len(survey)
-        if needed > MOST_MEMORY * total_memory(torch.device("cpu")):
-            raise InputError(
-                f"vectors of {len(survey):,} pictures take {needed >> 30} GB; export fewer runs "
-                "at a time, or name a narrower layer."
-            )
+        check_results_fit(
+            4 * self.network.layers[self.layer][0] * len(survey),
+            f"vectors of {len(survey):,} pictures",
+            "export fewer runs at a time, or name a narrower layer",
+        )
         vectors = reading.activations(
             self.network, self._batches(survey), [self.layer], reduce=over_places
         )[self.layer].cpu()

@@ -14,7 +14,7 @@ from synth import data
 from synth.core import Images
 from synth.core.network import Network
 from synth.data.collection import Batch
-from synth.errors import InputError, nearest
+from synth.errors import InputError, check_least, nearest
 from synth.networks.directions import Source, directed
 from synth.networks.style_layers import style_layers
 from synth.probes.probe import Measurement, Probe, Tally, by_layer, units_of
@@ -154,9 +154,7 @@ class Activations(Probe):
         super().__init__(network, images, style_layers(network) if layer is None else layer)
         if not self.layers:
             raise InputError("layer=[]: name at least one layer.")
-        for word, value in (("shown", shown), ("channels", channels)):
-            if value < 1:
-                raise InputError(f"{word}={value}: write 1 or more.")
+        check_least(1, shown=shown, channels=channels)
         if colours not in COLOURS:
             hint = nearest(colours, COLOURS) or f" Write one of {', '.join(COLOURS)}."
             raise InputError(f"colours={colours}: no such map of colours.{hint}")

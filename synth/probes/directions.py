@@ -14,7 +14,7 @@ from synth import data
 from synth.core.layers import DIRECTION
 from synth.core.network import Network
 from synth.data.sheet import sized
-from synth.errors import InputError, nearest
+from synth.errors import InputError, check_least, nearest
 from synth.networks.style_layers import dream_layer
 from synth.probes.attributions import colours
 from synth.probes.decomposition import Covariance, Decomposition, Sample
@@ -80,10 +80,9 @@ class Directions(Probe):
         if method not in METHODS:
             hint = nearest(method, METHODS) or f" Write one of {', '.join(METHODS)}."
             raise InputError(f"method={method}: no such method.{hint}")
-        least = 2 if method == "kmeans" else 1
-        for word, value, fewest in (("k", k, least), ("sample", sample, k), ("shown", shown, 1)):
-            if value < fewest:
-                raise InputError(f"{word}={value}: write {fewest} or more.")
+        check_least(2 if method == "kmeans" else 1, k=k)
+        check_least(k, sample=sample)
+        check_least(1, shown=shown)
         shape = network.layers[self.layer]
         # refused before the pass is made
         network.with_directions(self.layer, torch.zeros(1, shape[0]))

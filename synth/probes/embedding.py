@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from synth import data
-from synth.core.hardware import total_memory
+from synth.core.hardware import check_results_fit
 from synth.core.network import Network
 from synth.data.collection import Collection
-from synth.errors import InputError
+from synth.errors import InputError, check_least
 from synth.networks.style_layers import penultimate_layer
 from synth.probes.embeddings import parquet, viewer
 from synth.probes.embeddings.neighbours import (
@@ -53,7 +53,6 @@ log = logging.getLogger(__name__)
 
 QUERIES = 10_000  # pictures whose neighbours are looked for, evenly over all, at most
 ROW = 8  # neighbours of each space on a sheet
-MOST_MEMORY = 0.4  # of the machine's, for vectors, pixels and thumbnails
 NATURAL = "images"  # the source of the pictures that are no run's
 
 
@@ -135,9 +134,7 @@ class Embedding(Probe):
         seed: int = 0,
     ) -> None:
         super().__init__(network, images, penultimate_layer(network) if layer is None else layer)
-        for word, value in (("k", k), ("shown", shown), ("pixels", pixels)):
-            if value < 1:
-                raise InputError(f"{word}={value}: write 1 or more.")
+        check_least(1, k=k, shown=shown, pixels=pixels)
         if len(self.pictures) < 2:
             raise InputError("images: one picture has no neighbours; name 2 or more.")
         chosen = ["tsne", *(["umap"] if has_umap() else [])] if maps is None else maps
@@ -158,12 +155,11 @@ class Embedding(Probe):
     def _check_memory(self) -> None:
         width = 4 * self.network.layers[self.layers[0]][0]
         bytes_each = width + 3 * (self.size[0] * self.size[1] + self.side**2)
-        needed = bytes_each * (len(self.pictures) + len(self.runs))
-        if needed > MOST_MEMORY * total_memory(torch.device("cpu")):
-            raise InputError(
-                f"images: vectors and pixels of {len(self.pictures)} pictures take "
-                f"{needed >> 30} GB; name fewer, or write a smaller pixels=."
-            )
+        check_results_fit(
+            bytes_each * (len(self.pictures) + len(self.runs)),
+            f"images: vectors and pixels of {len(self.pictures)} pictures",
+            "name fewer, or write a smaller pixels=",
+        )
 
     def measure(self, record: Record) -> Measurement:
         collection = self.pictures

@@ -22,7 +22,7 @@ from synth.core.network import Network
 from synth.data.sheet import sized
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
-from synth.errors import InputError
+from synth.errors import InputError, check_least
 from synth.networks.kernels import (
     COLOURS,
     channel_responses,
@@ -95,9 +95,8 @@ class Filters(Probe):
         super().__init__(network, images, first_weighted_layer(network) if layer is None else layer)
         if not self.layers:
             raise InputError("layer=[]: name at least one layer.")
-        for word, value, least in (("shown", shown, 1), ("steps", steps, 0)):
-            if value < least:
-                raise InputError(f"{word}={value}: write {least} or more.")
+        check_least(1, shown=shown)
+        check_least(0, steps=steps)
         self.layers = list(dict.fromkeys(self.layers))
         self.kernels = {name: kernels(network, name) for name in self.layers}
         self.units = units_of(unit, {name: len(own) for name, own in self.kernels.items()})

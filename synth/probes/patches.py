@@ -19,7 +19,7 @@ from synth.core.network import Network
 from synth.data.sheet import sized
 from synth.encodings.fourier import Fourier
 from synth.engine.experiment import Experiment
-from synth.errors import InputError
+from synth.errors import InputError, check_least
 from synth.networks.directions import Source, directed
 from synth.networks.path_similarity import path_vectors, rank_correlation
 from synth.networks.receptive_field import ReceptiveField, receptive_fields
@@ -76,9 +76,8 @@ class Patches(Probe):
         if directions is not None:
             network, layer = directed(network, layer, directions)
         super().__init__(network, images, unit_layer(network) if layer is None else layer)
-        for word, value, least in (("k", k, 1), ("shown", shown, 1), ("steps", steps, 0)):
-            if value < least:
-                raise InputError(f"{word}={value}: write {least} or more.")
+        check_least(1, k=k, shown=shown)
+        check_least(0, steps=steps)
         if not self.layers:
             raise InputError("layer=[]: name at least one layer.")
         self.layers = list(dict.fromkeys(self.layers))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from synth import data
 from synth.core.classes import Name
-from synth.core.hardware import total_memory
+from synth.core.hardware import check_results_fit
 from synth.core.network import OUTPUT, Network
-from synth.errors import InputError
 from synth.networks.directions import Source, directed
 from synth.probes.attributions import colours
 from synth.probes.attributions.maps import Maps, item_of, percent, tile
@@ -32,7 +30,6 @@ METHODS = (
 )
 ACROSS = 4  # pictures in a row of a sheet
 SHEETS = 24  # pictures that have one
-MOST_MEMORY = 0.4  # of the machine's, for the maps
 
 
 class Saliency(Probe):
@@ -101,12 +98,11 @@ class Saliency(Probe):
         )
         self.seed = seed
         height, width = network.size
-        needed = 4 * height * width * len(self.methods) * len(self.pictures)
-        if needed > MOST_MEMORY * total_memory(torch.device("cpu")):
-            raise InputError(
-                f"images: {len(self.pictures)} maps of {len(self.methods)} methods take "
-                f"{needed >> 30} GB; name fewer pictures or methods."
-            )
+        check_results_fit(
+            4 * height * width * len(self.methods) * len(self.pictures),
+            f"images: {len(self.pictures)} maps of {len(self.methods)} methods",
+            "name fewer pictures or methods",
+        )
 
     def measure(self, record: Record) -> Measurement:
         tally = Maps(self.score, self.methods, self.pictures.names, self.unit, self.seed, SHEETS)

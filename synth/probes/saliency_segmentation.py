@@ -11,12 +11,11 @@ from torch import Tensor
 
 from synth import data
 from synth.core.classes import Name
-from synth.core.hardware import total_memory
+from synth.core.hardware import check_results_fit
 from synth.core.network import OUTPUT, Network
 from synth.core.prediction import NO_CLASS, label, predictions
 from synth.core.types import Images
 from synth.data.masks import IGNORED, OBJECT, Masks, centred_box, masks_of
-from synth.errors import InputError
 from synth.probes.attributions import colours
 from synth.probes.attributions.attribution import Attribution
 from synth.probes.attributions.explained import Explained
@@ -37,7 +36,6 @@ NAMES = ("whole picture", "threshold", "graph cut", "centred box")
 NO_MASK = 255
 ACROSS = 4  # pictures in a row of a sheet
 SHEETS = 24  # pictures that have one
-MOST_MEMORY = 0.4  # of the machine's, for maps and masks
 OWN, TRUE = (0.86, 0.15, 0.15), (0.1, 0.75, 0.25)  # colours of outlines
 MARKS = {1: (0.9, 0.1, 0.1), -1: (0.1, 0.35, 0.95)}  # of seeds
 
@@ -96,12 +94,11 @@ class SaliencySegmentation(Probe):
         self.masks = masks_of(masks, self.pictures, object, ignore)
         self.seed = seed
         height, width = network.size
-        needed = 9 * height * width * len(self.pictures)
-        if needed > MOST_MEMORY * total_memory(torch.device("cpu")):
-            raise InputError(
-                f"images: the maps of {len(self.pictures)} pictures take {needed >> 30} GB; name "
-                "fewer."
-            )
+        check_results_fit(
+            9 * height * width * len(self.pictures),
+            f"images: the maps of {len(self.pictures)} pictures",
+            "name fewer",
+        )
 
     def measure(self, record: Record) -> Measurement:
         tally = Segments(self.score, self.method, self.pictures.names, self.unit, self.seed)

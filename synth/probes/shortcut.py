@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Plot
 from torch import Tensor
 
 from synth import data
-from synth.core.hardware import total_memory
+from synth.core.hardware import check_results_fit
 from synth.core.network import OUTPUT, Network
 from synth.core.prediction import predictions
 from synth.core.randomness import key_of
@@ -26,11 +24,11 @@ from synth.probes.attributions.maps import percent, tile
 from synth.probes.attributions.methods import methods_of, title
 from synth.probes.attributions.outlines import outlined
 from synth.probes.attributions.score import Score
-from synth.probes.probe import FOLDER, Measurement, Probe, Tally
+from synth.probes.probe import Measurement, Probe, Tally
 from synth.probes.saliency_evaluation import interval
+from synth.record.plots import INK, save_plot, style
 from synth.record.record import Record
 from synth.record.result import Figure, Json
-from synth.training.curves import INK, RULE
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +38,6 @@ SIDE = 320  # pixels of a picture in a sheet
 EXAMPLES = 5  # pictures in a sheet
 MOST_AVERAGED = 100  # pictures of a class whose mean is shown
 BARS = 24  # classes in the chart
-MOST_MEMORY = 0.4  # of the machine's, for the mean maps
 WHOLE, REST_ALONE, OBJECT_ALONE = range(3)
 BAR, EVEN, BOX = "#1d4ed8", "#c2410c", (0.1, 0.75, 0.25)
 
@@ -110,12 +107,11 @@ class Shortcut(Probe):
         self.seed = seed
         self.classes = self.labels[self.labels >= 0].unique()
         height, width = network.size
-        needed = 4 * height * width * len(self.classes)
-        if needed > MOST_MEMORY * total_memory(torch.device("cpu")):
-            raise InputError(
-                f"images: the mean maps of {len(self.classes)} classes take {needed >> 30} GB; "
-                "name fewer."
-            )
+        check_results_fit(
+            4 * height * width * len(self.classes),
+            f"images: the mean maps of {len(self.classes)} classes",
+            "name fewer",
+        )
 
     def object_of(self, place: int) -> Tensor | None:
         """Object and rest of a picture, uint8 [h, w] as of `Masks`; None where nobody knows."""
@@ -219,26 +215,17 @@ class Shortcut(Probe):
         axes.set_yticks(range(len(shown)), names)
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
-        axes.grid(axis="x", color=RULE, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.spines["bottom"].set_color(RULE)
-        axes.tick_params(length=0, colors=INK, labelsize=11)
+        style(axes, "x", labelsize=11)
         axes.set_title(
             "Saliency outside of the object (%)", loc="left", color=INK, fontweight="bold"
         )
-        FigureCanvasAgg(plot)
-        buffer = io.BytesIO()
-        plot.savefig(buffer, format="png", facecolor="white")
-        file = f"{FOLDER}/classes.png"
-        record.keep(file, buffer.getvalue())
         where = "the centred box" if self.masks is None else "the object"
         caption = (
             f"The share of each class's saliency ({title(self.name)}) that falls outside {where}, "
             "with its 95 % interval; the orange mark is the share of the pixels there. "
             f"The first {len(shown)} of {len(table)} classes."
         )
-        return Figure(file, caption)
+        return save_plot(record, plot, "classes", caption)
 
     def _sheet(
         self,

@@ -21,7 +21,7 @@ from synth.data.sheet import sized
 from synth.encodings.generator import Generator
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
-from synth.errors import InputError
+from synth.errors import InputError, check_least
 from synth.networks.directions import Source, directed
 from synth.networks.kernels import COLOURS, first_channel, kernels_if_any, pixel_kernels
 from synth.networks.receptive_field import receptive_fields
@@ -95,9 +95,8 @@ class Unit(Probe):
         most = network.layers[layer][0]
         if self.unit >= most:
             raise InputError(f"unit={unit}: {layer} has units 0 to {most - 1}.")
-        for word, value, least in (("k", k, 1), ("steps", steps, 0)):
-            if value < least:
-                raise InputError(f"{word}={value}: write {least} or more.")
+        check_least(1, k=k)
+        check_least(0, steps=steps)
         if k > len(self.pictures):
             log.warning("k=%d: there are %d pictures, so many patches", k, len(self.pictures))
         self.count = min(k, len(self.pictures))

@@ -18,9 +18,9 @@ from small_worlds import noisy_pictures, tiny_module, wrapped
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from synth.core import hardware
 from synth.core.network import Network
 from synth.errors import InputError
-from synth.probes import embedding
 from synth.probes.embedding import Embedding
 from synth.probes.embeddings import neighbours, parquet, projections, viewer
 from synth.probes.embeddings.neighbours import chance, mean_interval, nearest
@@ -309,7 +309,7 @@ def test_too_few_pictures_and_numbers_that_are_none_are_refused(
     copies = [str(folder / name) for name in ("<b>cat/00.png", "n01443537/copy.png")]
     with pytest.raises(InputError, match="all pictures are copies of one"):
         Embedding(network, copies, "fc").measure(MemoryRecord())
-    monkeypatch.setattr(embedding, "total_memory", lambda device: 1000)
+    monkeypatch.setattr(hardware, "total_memory", lambda device: 1000)
     with pytest.raises(InputError, match="of 11 pictures take 0 GB"):
         Embedding(network, str(folder))
     module = tiny_module()
