@@ -14,6 +14,7 @@ To add one, write a function that returns a `Network` in one file of this folder
     mini_alexnet    bundled in bundled.py: AlexNet for 64x64 images, trained weights in the package
     mini_resnet     bundled in bundled.py: a small ResNet for 64x64 images
     linear          bundled in bundled.py: a linear classifier on pixels, trained by the user
+    micro_alexnet   bundled in bundled.py: a small AlexNet, trained by the user
     module          module in module.py: a module of your own, by network.path=my_package.nets:make
     resnet50        torchvision in torchvision.py: ResNet-50, ImageNet
     squeezenet1_1   torchvision in torchvision.py: SqueezeNet 1.1, ImageNet

@@ -23,6 +23,7 @@ To add one: a folder here with the task, the trainer and the model card, and a r
 ``recipe=train_classifier`` takes as an object, with arguments of its own:
 
     linear             linear in synth/networks/architectures/linear.py
+    micro_alexnet      micro_alexnet in synth/networks/architectures/micro_alexnet.py
     mini_alexnet       mini_alexnet in synth/networks/architectures/mini_alexnet.py
     mini_resnet        mini_resnet in synth/networks/architectures/mini_resnet.py
 """

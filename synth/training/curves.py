@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from synth.record.atomic import write_atomically
 from synth.record.plots import INK, png_of, style
 
-TRAIN, TEST, OTHER = "#7a869a", "#c2410c", "#0f766e"
+TRAIN, PLAIN, TEST, OTHER = "#7a869a", "#1d4ed8", "#c2410c", "#0f766e"
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, float | int]]) -> None:
@@ -33,15 +33,16 @@ def draw_curves(
         path: where the PNG is written.
         rows: one an epoch; ``step`` is the epoch.
         panels: the names of the numbers in each panel, by its title. Names that begin with
-            ``train_`` are grey, the first other one has the strong colour. Where all numbers of a
-            panel lie in [0, 1] and it is not a loss, it is drawn in per cent.
+            ``train_`` are grey, with ``train_plain_`` blue, the first other one has the strong
+            colour. Where all numbers of a panel lie in [0, 1] and it is not a loss, it is drawn in
+            per cent. An epoch that lacks a number is left out.
     """
     figure = Figure(figsize=(5.2 * len(panels), 3.6), dpi=150, layout="constrained")
     for place, (title, names) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), place)
-        present = [name for name in names if rows and name in rows[0]]
+        present = [name for name in names if any(name in row for row in rows)]
         share = (
-            all(0 <= row[name] <= 1 for row in rows for name in present)
+            all(0 <= row[name] <= 1 for row in rows for name in present if name in row)
             and "loss" not in title.lower()
         )
         _panel(axes, rows, present, 100.0 if share else 1.0)
@@ -54,11 +55,13 @@ def draw_curves(
 def _panel(
     axes: Axes, rows: Sequence[Mapping[str, float | int]], names: Sequence[str], factor: float
 ) -> None:
-    epochs = [row["step"] for row in rows]
     strong = [name for name in names if not name.startswith("train_")]
     for name in names:
-        values = [factor * row[name] for row in rows]
-        colour = TRAIN if name.startswith("train_") else TEST if name == strong[0] else OTHER
+        measured = [row for row in rows if name in row]
+        epochs, values = [row["step"] for row in measured], [factor * row[name] for row in measured]
+        colour = PLAIN if name.startswith("train_plain_") else TRAIN
+        if name in strong:
+            colour = TEST if name == strong[0] else OTHER
         label = f"{name.replace('_', ' ')}  {values[-1]:.3g}"
         axes.plot(
             epochs, values, color=colour, linewidth=1.8, label=label, marker="o", markersize=2.5

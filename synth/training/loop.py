@@ -70,6 +70,11 @@ class Loop:
         self._last_save = self._last_check = time.monotonic()
 
     @property
+    def stopped_in_warmup(self) -> bool:
+        """Whether patience ran out while the learning rate was still rising."""
+        return self.stopped_early and self._epoch <= self.plan.schedule.warmup * self.plan.epochs
+
+    @property
     def seconds(self) -> float:
         """Seconds spent in finished epochs, over all the processes that the training ran in."""
         return float(sum(row["seconds"] for row in self.rows))
@@ -101,6 +106,15 @@ class Loop:
                     self._draw()
             if self.plan.early_stopping is not None:
                 self._restore_best()
+            if self.stopped_in_warmup:
+                log.warning(
+                    "early_stopping=%s: its patience ran out in epoch %d, inside the warm-up, in "
+                    "which the rate rises until epoch %g of %d; write more epochs of patience",
+                    self.plan.early_stopping,
+                    self._epoch,
+                    round(self.plan.schedule.warmup * self.plan.epochs, 1),
+                    self.plan.epochs,
+                )
         # a training that was finished already has not passed the end of an epoch
         for module in self.task.modules().values():
             module.eval()
@@ -188,7 +202,8 @@ class Loop:
             "seconds": round(elapsed, 3),
         }
         self.rows.append(row)
-        if self.plan.keep_checkpoints:
+        every = int(self.plan.keep_checkpoints)
+        if every and (self._epoch % every == 0 or self._epoch == self.plan.epochs):
             self._export(row)
         if self.plan.early_stopping is not None:
             self._compare_with_best(self.plan.early_stopping)
@@ -206,7 +221,9 @@ class Loop:
 
     def _compare_with_best(self, patience: int) -> None:
         """Keeps the weights of the best epoch; decides whether training stops early."""
-        best = min(range(len(self.rows)), key=lambda place: self.rows[place][self.task.monitored])
+        sign = -1 if self.task.maximised else 1
+        values = [sign * row[self.task.monitored] for row in self.rows]
+        best = values.index(min(values))
         if best == len(self.rows) - 1:
             tensors = {
                 f"{name}/{key}": value
@@ -323,7 +340,7 @@ class Loop:
         self._last_good = torch.tensor(self._step, device=device)
 
     def _draw(self) -> None:
-        if self.rows:
+        if self.rows and self.task.panels():
             draw_curves(self.folder / "curves.png", self.rows, self.task.panels())
 
 

@@ -23,10 +23,10 @@ class Plan:
         seed: with the epoch it gives the order, with the epoch and the step every other draw.
         schedule: factor on the learning rates as a function of progress.
         early_stopping: epochs of patience: training stops after so many epochs without a better
-            validation loss, and the weights of the best epoch are restored; None trains to the end
-            and keeps the last weights.
-        keep_checkpoints: whether the weights of each epoch are kept, as
-            ``checkpoints/epoch_007.safetensors``.
+            value of what the task monitors, and the weights of the best epoch are restored; None
+            trains to the end and keeps the last weights.
+        keep_checkpoints: every how many epochs the weights are kept, and after the last one, as
+            ``checkpoints/epoch_007.safetensors``; True for each epoch, False for none.
         checkpoint_seconds: time between two checkpoints within an epoch: a kill loses no more.
         settings: further values that must be the same for a checkpoint to be resumed.
 
@@ -39,7 +39,7 @@ class Plan:
     seed: int = 0
     schedule: Schedule = field(default_factory=OneCycle)
     early_stopping: int | None = None
-    keep_checkpoints: bool = False
+    keep_checkpoints: bool | int = False
     checkpoint_seconds: float = 25.0
     settings: Mapping[str, Setting] = field(default_factory=dict)
 
@@ -50,6 +50,11 @@ class Plan:
         if self.early_stopping is not None and self.early_stopping < 1:
             raise InputError(
                 f"early_stopping={self.early_stopping}: epochs of patience, at least 1, or null."
+            )
+        if self.keep_checkpoints < 0:
+            raise InputError(
+                f"keep_checkpoints={self.keep_checkpoints}: every how many epochs, at least 1, or "
+                "true for each."
             )
 
     def record(self) -> dict[str, Setting]:

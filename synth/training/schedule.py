@@ -8,7 +8,13 @@ from dataclasses import dataclass
 
 
 class Schedule(ABC):
-    """A function without state: a resumed training has the rates of an uninterrupted one."""
+    """A function without state: a resumed training has the rates of an uninterrupted one.
+
+    Attributes:
+        warmup: fraction of the training in which the rate rises.
+    """
+
+    warmup: float = 0.0
 
     @abstractmethod
     def __call__(self, progress: float) -> float:

@@ -41,7 +41,10 @@ class Task(ABC):
     """
 
     monitored = "validation_loss"
-    """The number of `validate` that early stopping compares; lower is better."""
+    """The number of `validate` that early stopping compares."""
+
+    maximised = False
+    """Whether more of it is better."""
 
     @property
     @abstractmethod
@@ -79,7 +82,10 @@ class Task(ABC):
 
     @abstractmethod
     def panels(self) -> Mapping[str, Sequence[str]]:
-        """The panels of ``curves.png``: the names of the numbers in each, by the panel's title."""
+        """The panels of ``curves.png``: the names of the numbers in each, by the panel's title.
+
+        Without any, no curves are drawn.
+        """
 
     def sample(self, folder: Path, epoch: int) -> None:  # noqa: B027 - an optional hook
         """Called after each epoch (counted from 1) to write a sheet of samples into `folder`."""

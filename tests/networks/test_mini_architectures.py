@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from synth.networks.architectures.micro_alexnet import micro_alexnet
 from synth.networks.architectures.mini_alexnet import mini_alexnet
 from synth.networks.architectures.mini_resnet import ResidualBlock, mini_resnet
 
@@ -48,6 +49,13 @@ def test_what_they_cost(builder: Builder, weights: float, multiply_adds: float) 
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         assert network(torch.rand(1, 3, 64, 64)).shape == (1, 100)
     assert counter.get_total_flops() / 2 == pytest.approx(multiply_adds, rel=0.01)
+
+
+def test_the_smallest_is_made_for_the_size_of_its_images() -> None:
+    for size in ((32, 32), (64, 64), (19, 27)):
+        assert micro_alexnet(size=size).eval()(torch.rand(1, 3, *size)).shape == (1, 10)
+    weights = sum(weight.numel() for weight in micro_alexnet(size=32).parameters())
+    assert weights == pytest.approx(0.49e6, rel=0.01)
 
 
 @pytest.mark.parametrize("builder", BUILDERS)

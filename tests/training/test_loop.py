@@ -252,6 +252,22 @@ def test_early_stopping_stops_and_gives_the_best_epoch_back(tmp_path: Path) -> N
     assert [row["validation_loss"] for row in rows] == [3.0, 2.0, 1.0, 1.5, 1.2, 1.0]
     assert task.network.weight.item() == 9  # three epochs of three steps
     assert task.sampled == [1, 2, 3, 4, 5, 6]
+    assert not loop.stopped_in_warmup
+
+
+def test_patience_that_ends_in_the_warm_up_is_reported_and_more_may_be_better(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = Stub(validation=(3.0, 2.0, 4.0, 1.5) + (1.0,) * 16)
+    task.maximised = True
+    plan = Plan(epochs=20, batch=2, early_stopping=1, keep_checkpoints=2)
+    loop = Loop(task, tmp_path, plan)
+    loop.run()
+    assert (len(loop.rows), loop.stopped_in_warmup) == (2, True)
+    assert task.network.weight.item() == 3  # the first epoch was the best
+    assert "its patience ran out in epoch 2, inside the warm-up" in caplog.text
+    assert "the rate rises until epoch 4 of 20" in caplog.text
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["epoch_002.safetensors"]
 
 
 def test_without_patience_the_last_weights_stay(tmp_path: Path) -> None:

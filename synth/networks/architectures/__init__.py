@@ -1,4 +1,4 @@
-"""Architectures of classifiers for 64x64 images, small enough to be trained on a CPU.
+"""Architectures of classifiers for small images, small enough to be trained on a CPU.
 
 To add one, write a file in this folder that holds a function of the same name. It is called as
 ``builder(classes=100, dropout=0.3)`` and returns an untrained ``nn.Module`` that maps normalised
@@ -6,6 +6,7 @@ images [n, 3, h, w] to logits [n, classes]. Nothing needs to be registered. A fu
 parameter ``size`` is called with the height and width of the images too.
 
 linear         linear.py         one row of weights a class, as many as there are pixels
+micro_alexnet  micro_alexnet.py  after Zhang et al. 2017, 0.5 million weights at 32x32
 mini_alexnet   mini_alexnet.py   after Krizhevsky et al. 2012, 2.0 million weights
 mini_resnet    mini_resnet.py    after He et al. 2016, 1.1 million weights
 """

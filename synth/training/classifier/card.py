@@ -24,6 +24,8 @@ class Facts:
         epochs: epochs trained.
         planned_epochs: epochs of the plan; more where training stopped early.
         random_labels: fraction of the training labels that were shuffled.
+        pixels: of the pictures, a word of `corruption.PIXELS`.
+        train_top1: accuracy on training pictures as they are, in [0, 1].
         seconds: training time.
         hardware: device, threads and precision.
     """
@@ -36,6 +38,8 @@ class Facts:
     epochs: int
     planned_epochs: int
     random_labels: float
+    pixels: str
+    train_top1: float
     seconds: float
     hardware: str
 
@@ -58,6 +62,8 @@ def model_card(description: Description, facts: Facts, metrics: ClassificationMe
         if facts.random_labels
         else ""
     )
+    if facts.pixels != "plain":
+        labels += f"The pictures have {facts.pixels} pixels, not their own. "
     classes = printable(", ".join(name.name.split(",")[0] for name in description.classes))
     mean = ", ".join(f"{value:.4f}" for value in description.mean)
     std = ", ".join(f"{value:.4f}" for value in description.std)
@@ -81,6 +87,7 @@ the command below; the weights are stored as fp16.
 |---|---|
 | top-1 accuracy | {metrics.top1:.2%} |
 | top-5 accuracy | {metrics.top5:.2%} |
+| top-1 accuracy, training pictures as they are | {facts.train_top1:.2%} |
 | cross-entropy | {metrics.loss:.4f} nats |
 | expected calibration error ({BINS} bins) | {metrics.calibration_error:.4f} |
 | mean confidence | {metrics.confidence:.2%} |

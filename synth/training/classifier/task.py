@@ -14,10 +14,12 @@ from torch.optim import SGD, Optimizer
 
 from synth.data.augmentation import Augmentation
 from synth.data.class_folders import LabelledPictures
+from synth.training.classifier.critical_samples import find_critical
 from synth.training.classifier.metrics import measure_classification
 from synth.training.task import Progress, Task
 
 CHUNK = 250  # pictures in one forward pass of the validation
+MOST_PLAIN = 5000  # training pictures that the accuracy is measured on, as they are
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,11 @@ class Normalisation:
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Normalised float32 pictures from uint8 ones, ``[n, 3, h, w]``."""
-        mean = _channels(self.mean, pictures.device)
-        std = _channels(self.std, pictures.device)
-        return (pictures.float() / 255 - mean) / std
+        return self.scaled(pictures.float() / 255)
+
+    def scaled(self, images: Tensor) -> Tensor:
+        """Normalised images from RGB in [0, 1], ``[n, 3, h, w]``."""
+        return (images - _channels(self.mean, images.device)) / _channels(self.std, images.device)
 
 
 @lru_cache
@@ -78,6 +82,10 @@ class ClassifierTask(Task):
         validation: pictures and labels on the same device.
         normalise: applied before the network.
         augmentation: random crops and mirroring of the training pictures.
+        critical_samples: radius of the critical samples that each batch has as additional examples,
+            None for none; see `synth.training.classifier.critical_samples`.
+        critical_steps: of the search for them.
+        monitored: what early stopping compares, ``validation_loss`` or ``validation_accuracy``.
         rate: base learning rate.
         momentum: of Nesterov, in [0, 1); 0 is plain SGD.
         weight_decay: L2 coefficient.
@@ -99,12 +107,20 @@ class ClassifierTask(Task):
         weight_decay: float,
         low_precision: bool,
         save: Callable[[Path, Mapping[str, float | int]], None],
+        critical_samples: float | None = None,
+        critical_steps: int = 2,
+        monitored: str = "validation_loss",
     ) -> None:
         self.network = network
         self.training = training
         self.validation = validation
         self.normalise = normalise
         self.augmentation = augmentation
+        self.plain = plain_sample(training)
+        self.critical_samples = critical_samples
+        self.critical_steps = critical_steps
+        self.monitored = monitored
+        self.maximised = monitored == "validation_accuracy"
         self._low_precision = low_precision
         self._save = save
         decayed = [weight for weight in network.parameters() if weight.ndim > 1]
@@ -128,19 +144,58 @@ class ClassifierTask(Task):
     def train_step(self, batch: Tensor, progress: Progress) -> dict[str, Tensor]:
         labels = self.training.labels[batch.to(self.training.labels.device, non_blocking=True)]
         pictures = self.augmentation(self.training.pictures, batch, progress.generator)
+        if self.critical_samples is not None:
+            return self._critical_step(pictures, labels, self.critical_samples, progress.generator)
         with torch.autocast(labels.device.type, torch.bfloat16, enabled=self._low_precision):
             logits = self.network(self.normalise(pictures))
         loss = functional.cross_entropy(logits.float(), labels)
+        self._descend(loss)
+        hits = logits.detach().argmax(1) == labels
+        return {"loss": loss.detach(), "accuracy": hits.float().mean()}
+
+    def _critical_step(
+        self, pictures: Tensor, labels: Tensor, radius: float, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """A step on a batch and on the critical samples near it, all weighing the same."""
+        images = pictures.float() / 255
+        self.network.eval()  # what it says; statistics and dropout belong to the step below
+        near = find_critical(
+            lambda images: self.network(self.normalise.scaled(images)).float(),
+            images,
+            radius,
+            self.critical_steps,
+            generator,
+        )
+        self.network.train()
+        both = torch.cat([images, near.images]).contiguous(memory_format=torch.channels_last)
+        weights = torch.cat([torch.ones_like(labels), near.critical]).float()
+        with torch.autocast(labels.device.type, torch.bfloat16, enabled=self._low_precision):
+            logits = self.network(self.normalise.scaled(both))
+        losses = functional.cross_entropy(logits.float(), labels.repeat(2), reduction="none")
+        loss = (weights * losses).sum() / weights.sum()
+        self._descend(loss)
+        hits = logits.detach()[: len(labels)].argmax(1) == labels
+        return {
+            "loss": loss.detach(),
+            "accuracy": hits.float().mean(),
+            "critical": near.critical.float().mean(),
+        }
+
+    def _descend(self, loss: Tensor) -> None:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
-        hits = logits.detach().argmax(1) == labels
-        return {"loss": loss.detach(), "accuracy": hits.float().mean()}
 
     def validate(self) -> dict[str, float]:
         logits = logits_of(self.network, self.validation.pictures, self.normalise)
         metrics = measure_classification(logits, self.validation.labels)
+        plain = measure_classification(
+            logits_of(self.network, self.plain.pictures, self.normalise), self.plain.labels
+        )
         return {
+            "train_plain_loss": plain.loss,
+            "train_plain_accuracy": plain.top1,
+            "weight_norm": weight_norm(self.network),
             "validation_loss": metrics.loss,
             "validation_accuracy": metrics.top1,
             "validation_top5": metrics.top5,
@@ -151,6 +206,33 @@ class ClassifierTask(Task):
 
     def panels(self) -> dict[str, Sequence[str]]:
         return {
-            "Loss (cross-entropy, nats)": ("train_loss", "validation_loss"),
-            "Accuracy": ("train_accuracy", "validation_accuracy", "validation_top5"),
+            "Loss (cross-entropy, nats)": ("train_loss", "train_plain_loss", "validation_loss"),
+            "Accuracy": (
+                "train_accuracy",
+                "train_plain_accuracy",
+                "validation_accuracy",
+                "validation_top5",
+            ),
         }
+
+
+def plain_sample(training: LabelledPictures) -> LabelledPictures:
+    """The training pictures that the accuracy is measured on without augmentation and dropout.
+
+    All of them, or `MOST_PLAIN` that are drawn by a seed of their own.
+    """
+    count = len(training.labels)
+    if count <= MOST_PLAIN:
+        return training
+    rows = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:MOST_PLAIN]
+    return training.select(rows.sort().values.to(training.labels.device))
+
+
+def weight_norm(network: nn.Module) -> float:
+    """The Euclidean norm of all matrices and kernels, which weight decay shrinks."""
+    squares = [
+        weight.detach().double().square().sum()
+        for weight in network.parameters()
+        if weight.ndim > 1
+    ]
+    return torch.stack(squares).sum().sqrt().item() if squares else 0.0

@@ -23,8 +23,14 @@ from synth.record.result import Result
 from synth.training.classifier.architecture import builder_of, fresh, load_into
 from synth.training.classifier.card import Facts, model_card
 from synth.training.classifier.class_names import class_names, read_names
+from synth.training.classifier.corruption import check_pixels, corrupt_pixels, shuffle_labels
 from synth.training.classifier.metrics import ClassificationMetrics, measure_classification
-from synth.training.classifier.task import ClassifierTask, Normalisation, logits_of
+from synth.training.classifier.task import (
+    ClassifierTask,
+    Normalisation,
+    logits_of,
+    plain_sample,
+)
 from synth.training.classifier.weights import ClassName, Description, read_weights, write_weights
 from synth.training.loop import Loop
 from synth.training.plan import Plan, Setting
@@ -46,6 +52,9 @@ from synth.training.trainer import (
 
 log = logging.getLogger(__name__)
 
+# what early stopping compares, by the user's word
+MONITORED = {"loss": "validation_loss", "accuracy": "validation_accuracy"}
+
 
 class TrainClassifier(Trainer):
     """Trains a classifier from scratch or from `weights`; leaves weights, model card and curves.
@@ -66,13 +75,22 @@ class TrainClassifier(Trainer):
         crop: width in pixels of the reflected border for random crops; 0 for none.
         mirror: whether half of the pictures are mirrored left to right.
         early_stopping: epochs of patience; None trains to the end.
+        early_stopping_by: what has to get better, the validation ``loss`` or ``accuracy``.
         holdout: fraction (below 1) or number of pictures held out where there is no `validation`.
         weights: safetensors file or torch state dict to start from (fine-tuning); its
             normalisation is kept, a head for other classes is replaced.
-        keep_checkpoints: whether the weights of every epoch are kept.
+        keep_checkpoints: every how many epochs the weights are kept, and after the last one; True
+            for each epoch, False for none.
         random_labels: fraction in [0, 1] of the training labels that are shuffled among themselves,
             the randomisation test of Zhang et al. 2017; shuffled, not drawn anew, so that each
             class keeps its number of pictures.
+        pixels: of training and validation pictures: ``plain``, ``shuffled`` (the places of all
+            pictures in one order), ``random`` (in another order for each picture) or ``gaussian``
+            (noise of the training pictures' mean and deviation).
+        critical_samples: radius, in [0, 1], of the critical samples that each batch has as
+            additional examples with the labels of their pictures; None for none. A picture has one
+            where the network as it is predicts another label within the radius.
+        critical_steps: of the search for them.
         names: TSV file with the columns wnid, imagenet_index, name.
         seed: of initial weights, held-out pictures, order and augmentation.
         device: ``auto``, ``cpu``, ``cuda:0``.
@@ -99,10 +117,14 @@ class TrainClassifier(Trainer):
         crop: int = 6,
         mirror: bool = True,
         early_stopping: int | None = None,
+        early_stopping_by: str = "loss",
         holdout: float | int = 0.1,
         weights: str | Path | None = None,
-        keep_checkpoints: bool = False,
+        keep_checkpoints: bool | int = False,
         random_labels: float | int = 0.0,
+        pixels: str = "plain",
+        critical_samples: float | int | None = None,
+        critical_steps: int = 2,
         names: str | Path | None = None,
         seed: int = 0,
         device: str = "auto",
@@ -115,6 +137,11 @@ class TrainClassifier(Trainer):
         check_range("weight_decay", weight_decay, 0, 1e6)
         check_range("dropout", dropout, 0, 0.99)
         check_range("random_labels", random_labels, 0, 1)
+        if critical_samples is not None:
+            check_range("critical_samples", critical_samples, 1e-6, 1)
+        check_range("critical_steps", critical_steps, 1, 1000)
+        if early_stopping_by not in MONITORED:
+            raise InputError(f"early_stopping_by={early_stopping_by}: write loss or accuracy.")
         plan = Plan(
             epochs, batch, seed, early_stopping=early_stopping, keep_checkpoints=keep_checkpoints
         )
@@ -129,6 +156,10 @@ class TrainClassifier(Trainer):
         self.weight_decay = float(weight_decay)
         self.dropout = float(dropout)
         self.random_labels = float(random_labels)
+        self.pixels = check_pixels(pixels)
+        self.critical_samples = None if critical_samples is None else float(critical_samples)
+        self.critical_steps = critical_steps
+        self.monitored = MONITORED[early_stopping_by]
         self.seed = seed
         self.augmentation = Augmentation(crop, mirror)
         self.weights = optional_path(weights, "weights")
@@ -154,13 +185,14 @@ class TrainClassifier(Trainer):
         task = self._task(network, training, validation, description)
         loop = self.train(task, folder, self._settings(training, validation, description))
         with report_full_disk(folder, DISK_FULL):
-            metrics = self._ship(folder, network, description, validation)
-            facts = self._facts(network, training, validation, loop)
+            metrics, plain = self._ship(folder, network, description, training, validation)
+            facts = self._facts(network, training, validation, loop, plain.top1)
             card = model_card(replace(description, accuracy=metrics.top1), facts, metrics)
             write_atomically(folder / f"{self.architecture}.md", card.encode())
         findings = {
             "top1": metrics.top1,
             "top5": metrics.top5,
+            "train_top1": plain.top1,
             "validation_loss": metrics.loss,
             "calibration_error": metrics.calibration_error,
             "mean_confidence": metrics.confidence,
@@ -170,9 +202,11 @@ class TrainClassifier(Trainer):
             "stopped_early": loop.stopped_early,
             "skipped_files": len(training.skipped) + len(validation.skipped),
         }
+        if loop.stopped_in_warmup:
+            findings["stopped_in_warmup"] = True
         caption = (
             f"{self.architecture} on {facts.samples:,} pictures: training and validation, "
-            "epoch by epoch."
+            "epoch by epoch. Blue: training pictures as they are, without augmentation and dropout."
         )
         return self.result(folder, loop, findings, {"curves.png": caption})
 
@@ -194,6 +228,15 @@ class TrainClassifier(Trainer):
             "crop": self.augmentation.crop,
             "mirror": self.augmentation.mirror,
             "random_labels": self.random_labels,
+            # those that are newer than some checkpoints are None where they change nothing
+            "pixels": None if self.pixels == "plain" else self.pixels,
+            "critical_samples": self.critical_samples,
+            "critical_steps": self.critical_steps if self.critical_samples else None,
+            "early_stopping_by": (
+                None
+                if self.plan.early_stopping is None or self.monitored == MONITORED["loss"]
+                else "accuracy"
+            ),
             "precision": self.precision,
             **settings_of_pictures(
                 training, validation, self.validation is not None, self.holdout, _fingerprint
@@ -221,8 +264,22 @@ class TrainClassifier(Trainer):
             rest, held_out = hold_out(training.labels, self.holdout, generator)
             validation = training.select(held_out)
             training = replace(training.select(rest), skipped=training.skipped)
+        if len(training.labels) < len(training.classes):
+            raise InputError(
+                f"images={self.images}: {len(training.labels)} pictures to train on are fewer than "
+                f"its {len(training.classes)} classes; give more pictures, or a smaller holdout."
+            )
         labels = shuffle_labels(
             training.labels, self.random_labels, torch.Generator().manual_seed(self.seed)
+        )
+        training, validation = (
+            replace(
+                part,
+                pictures=corrupt_pixels(
+                    part.pictures, self.pixels, training.pictures, self.seed, name
+                ),
+            )
+            for part, name in ((training, "training"), (validation, "validation"))
         )
         return _to(replace(training, labels=labels), self.device), _to(validation, self.device)
 
@@ -290,6 +347,9 @@ class TrainClassifier(Trainer):
             weight_decay=self.weight_decay,
             low_precision=self.low_precision,
             save=save,
+            critical_samples=self.critical_samples,
+            critical_steps=self.critical_steps,
+            monitored=self.monitored,
         )
 
     def _ship(
@@ -297,9 +357,14 @@ class TrainClassifier(Trainer):
         folder: Path,
         network: nn.Module,
         description: Description,
+        training: LabelledPictures,
         validation: LabelledPictures,
-    ) -> ClassificationMetrics:
-        """Writes the weights and measures the file read back, since fp16 may cost accuracy."""
+    ) -> tuple[ClassificationMetrics, ClassificationMetrics]:
+        """Writes the weights and measures the file read back, since fp16 may cost accuracy.
+
+        Returns:
+            Metrics on validation pictures, and on training pictures as they are.
+        """
         path = folder / f"{self.architecture}.safetensors"
         write_weights(path, network.state_dict(), description)
         tensors, _ = read_weights(path)
@@ -307,10 +372,12 @@ class TrainClassifier(Trainer):
         saved.load_state_dict(tensors)
         saved.to(self.device, memory_format=torch.channels_last).eval()
         normalise = Normalisation(description.mean, description.std)
-        logits = logits_of(saved, validation.pictures, normalise)
-        metrics = measure_classification(logits, validation.labels)
+        metrics, plain = (
+            measure_classification(logits_of(saved, part.pictures, normalise), part.labels)
+            for part in (validation, plain_sample(training))
+        )
         write_weights(path, tensors, replace(description, accuracy=metrics.top1))
-        return metrics
+        return metrics, plain
 
     def _facts(
         self,
@@ -318,6 +385,7 @@ class TrainClassifier(Trainer):
         training: LabelledPictures,
         validation: LabelledPictures,
         loop: Loop,
+        train_top1: float,
     ) -> Facts:
         return Facts(
             images=short_path(self.images),
@@ -328,23 +396,11 @@ class TrainClassifier(Trainer):
             epochs=len(loop.rows),
             planned_epochs=self.plan.epochs,
             random_labels=self.random_labels,
+            pixels=self.pixels,
+            train_top1=train_top1,
             seconds=loop.seconds,
             hardware=self.hardware,
         )
-
-
-def shuffle_labels(labels: Tensor, fraction: float, generator: torch.Generator) -> Tensor:
-    """Permutes a random part of the labels among themselves.
-
-    Args:
-        labels: int64 ``[n]``.
-        fraction: of them, in [0, 1]; about ``1/classes`` of these stay right by chance.
-        generator: draws which, and the permutation.
-    """
-    chosen = torch.randperm(len(labels), generator=generator)[: round(fraction * len(labels))]
-    shuffled = labels.clone()
-    shuffled[chosen] = labels[chosen[torch.randperm(len(chosen), generator=generator)]]
-    return shuffled
 
 
 def _to(pictures: LabelledPictures, device: torch.device) -> LabelledPictures:

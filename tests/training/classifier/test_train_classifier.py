@@ -22,8 +22,10 @@ from synth.data.augmentation import Augmentation
 from synth.data.class_folders import read_class_folders
 from synth.errors import InputError
 from synth.record.folder_record import FolderRecord
+from synth.training.classifier.corruption import corrupt_pixels, shuffle_labels
+from synth.training.classifier.critical_samples import find_critical
 from synth.training.classifier.task import ClassifierTask, Normalisation, logits_of
-from synth.training.classifier.train_classifier import TrainClassifier, shuffle_labels
+from synth.training.classifier.train_classifier import TrainClassifier
 from synth.training.classifier.weights import ClassName, read_weights
 from synth.training.loop import Loop
 from synth.training.plan import Plan
@@ -78,6 +80,9 @@ def test_it_learns_colours_and_leaves_weights_card_and_curves(
         "step",
         "train_loss",
         "train_accuracy",
+        "train_plain_loss",
+        "train_plain_accuracy",
+        "weight_norm",
         "validation_loss",
         "validation_accuracy",
         "validation_top5",
@@ -87,6 +92,8 @@ def test_it_learns_colours_and_leaves_weights_card_and_curves(
     assert f"| top-1 accuracy | {findings['top1']:.2%} |" in card
     parameters = f"{findings['parameters']} ({findings['parameters_per_sample']:.1f} a training"
     assert f"| parameters | {parameters} picture) |" in card
+    plain = f"| top-1 accuracy, training pictures as they are | {findings['train_top1']:.2%} |"
+    assert plain in card
     assert "| pictures | 36 of " in "\n".join(card)
     assert "synth ..." in card
     assert str(tmp_path) not in "\n".join(card)
@@ -116,6 +123,9 @@ def test_it_learns_colours_and_leaves_weights_card_and_curves(
         == findings["top1"]
         == (logits.argmax(1) == data.labels).float().mean().item()
     )
+    own = read_class_folders(train, 16)
+    logits = logits_of(network, own.pictures, Normalisation(description.mean, description.std))
+    assert findings["train_top1"] == (logits.argmax(1) == own.labels).double().mean().item()
 
 
 def test_into_a_record_it_leaves_the_checkpoint_until_the_result_is_written(
@@ -263,6 +273,80 @@ def test_shuffled_labels_keep_the_size_of_every_class() -> None:
         assert (shuffled != labels).float().mean().item() == pytest.approx(changed, abs=0.04)
 
 
+def test_pixels_lose_what_makes_them_pictures_and_keep_their_numbers() -> None:
+    draws = torch.Generator().manual_seed(0)
+    pictures = torch.randint(40, 200, (30, 3, 8, 8), generator=draws, dtype=torch.uint8)
+    others = torch.randint(40, 200, (5, 3, 8, 8), generator=draws, dtype=torch.uint8)
+
+    def order(part: Tensor, before: Tensor) -> list[list[int]]:
+        """The place that each pixel of a picture was at, by its colour."""
+        colours = [
+            {tuple(c): p for p, c in enumerate(image.flatten(1).T.tolist())} for image in before
+        ]
+        return [
+            [places[tuple(colour)] for colour in image.flatten(1).T.tolist()]
+            for image, places in zip(part, colours, strict=True)
+        ]
+
+    assert corrupt_pixels(pictures, "plain", pictures, 0, "a") is pictures
+    shuffled = [
+        *order(corrupt_pixels(pictures, "shuffled", pictures, 0, "a"), pictures),
+        *order(corrupt_pixels(others, "shuffled", pictures, 0, "b"), others),
+    ]
+    assert all(places == shuffled[0] for places in shuffled)
+    assert sorted(shuffled[0]) == [*range(64)] != shuffled[0]
+    mixed = order(corrupt_pixels(pictures, "random", pictures, 0, "a"), pictures)
+    assert len({tuple(places) for places in mixed}) == len(pictures)
+    noise = corrupt_pixels(pictures, "gaussian", pictures, 0, "a").float()
+    assert noise.mean((0, 2, 3)).tolist() == pytest.approx(
+        pictures.float().mean((0, 2, 3)).tolist(), abs=4
+    )
+    assert noise.std().item() == pytest.approx(pictures.float().std().item(), rel=0.05)
+    with pytest.raises(InputError, match=r"^pixels=shufled: .* Did you mean shuffled\?$"):
+        TrainClassifier("x", pixels="shufled")
+
+
+def test_a_critical_sample_is_the_nearest_corner_of_another_label() -> None:
+    """Of a linear network, whose margin over the largest change of a pixel is known."""
+    weights = torch.randn(2, 12, generator=torch.Generator().manual_seed(3))
+    images = torch.full((50, 3, 2, 2), 0.5)
+    images += 0.02 * torch.randn(images.shape, generator=torch.Generator().manual_seed(4))
+
+    def logits(images: Tensor) -> Tensor:
+        return (images - 0.5).flatten(1) @ weights.T
+
+    difference = weights[0] - weights[1]
+    radius = logits(images) @ torch.tensor([1.0, -1.0])
+    radius = radius.abs() / difference.abs().sum()  # at which the label changes
+    limit = float(radius.median())
+    near = find_critical(logits, images, limit, 20, torch.Generator().manual_seed(0))
+    assert not near.critical[radius > limit].any()
+    assert near.critical[radius < 0.8 * limit].all()
+    assert torch.equal(near.labels, 1 + near.critical.long())
+    assert float((near.images - images).abs().max()) <= limit + 1e-6
+    changed = logits(near.images).argmax(1) != logits(images).argmax(1)
+    assert torch.equal(changed, near.critical)
+
+
+def test_critical_samples_are_additional_examples(
+    make_task: Callable[..., ClassifierTask], tmp_path: Path
+) -> None:
+    plain, inputs, _ = one_step(make_task(), tmp_path / "plain")
+    task = make_task()
+    task.critical_samples, task.critical_steps = 0.2, 3
+    shapes: list[tuple[int, ...]] = []
+
+    def remember(layer: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        if layer.training:
+            shapes.append(tuple(arguments[0].shape))
+
+    task.network[0].register_forward_pre_hook(remember)
+    rows = Loop(task, tmp_path / "critical", Plan(1, 40, seed=1, schedule=Constant())).run()
+    assert shapes == [(2 * len(inputs), 3, 8, 8)]
+    assert 0 < rows[0]["train_critical"] <= 1
+    assert not torch.equal(task.network.state_dict()["conv.weight"], plain["conv.weight"])
+
+
 def test_skipped_files_are_counted(
     colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -281,6 +365,10 @@ def test_skipped_files_are_counted(
         ({"rate": -1}, "rate=-1: must be from"),
         ({"dropout": 1.5}, "dropout=1.5: must be from 0 to 0.99"),
         ({"random_labels": 2}, "random_labels=2"),
+        ({"critical_samples": 2}, "critical_samples=2: must be from"),
+        ({"critical_steps": 0}, "critical_steps=0: must be from 1"),
+        ({"early_stopping_by": "los"}, r"early_stopping_by=los: write loss or accuracy\."),
+        ({"keep_checkpoints": -1}, "keep_checkpoints=-1: every how many epochs"),
         (
             {"architecture": "mini_alexnett"},
             r"architecture=mini_alexnett: no such architecture\. Did you mean mini_",
@@ -326,6 +414,9 @@ def test_wrong_files_fail_before_the_first_step(
     alone = colour_folders("one", colours=("red",))
     with pytest.raises(InputError, match="one class folder only"):
         TrainClassifier(alone, **numbers).run(FolderRecord(tmp_path / "run"))
+    few = colour_folders("few", each=1)
+    with pytest.raises(InputError, match="2 pictures to train on are fewer than its 3 classes"):
+        TrainClassifier(few, **{**numbers, "holdout": 1}).run(FolderRecord(tmp_path / "run"))
 
 
 def test_a_training_goes_on_only_with_what_it_was_made_with(
