@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from benchmarks import parts
 
-PARTS = ("folding", "points", "kills", "export", "gallery")
+PARTS = ("folding", "points", "kills", "export", "gallery", "compare")
 
 if __name__ == "__main__":
     parts.run("benchmarks.sweeps", PARTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,11 +13,15 @@ from synth.cli.parser import Parser, listed
 from synth.cli.streams import guarded_streams
 from synth.errors import InputError, printable
 from synth.gallery.finding import find_runs, is_run
-from synth.gallery.page import read_runs, write_page
+from synth.gallery.overview import Overview
+from synth.record.interrupt import signals_raised
+from synth.record.parquet import is_available
+
+SECONDS = 2.0  # between two looks at the folders
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the page and prints one line about it.
+    """Writes the page and prints one line about it, or with ``--watch`` one each time.
 
     Args:
         arguments: the words of the command line; those of the process where None.
@@ -28,7 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             options = _parser().parse_args(arguments)
             paths = [Path(os.path.expanduser(path)) for path in options.paths]
-            print(_build(paths, options.output, options.title))
+            if options.watch:
+                _watch(paths, options)
+            else:
+                print(_build(paths, options))
         except InputError as error:
             print(f"synth-gallery: {error}", file=sys.stderr)
             return 2
@@ -38,40 +46,87 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="synth-gallery",
-        description="Build one HTML page over every finished run under the folders. "
-        "It opens from disk.",
+        description="Build one HTML page over every finished run under the folders, and beside it "
+        "runs.csv and runs.parquet, a row a picture. The page opens from disk.",
     )
     parser.add_argument(
         "paths", nargs="+", metavar="PATH", help="a run folder, or any folder above runs"
     )
     parser.add_argument(
-        "--output", metavar="FILE", help="where the page goes (default: index.html in PATH)"
+        "--out",
+        "--output",
+        dest="output",
+        metavar="FILE",
+        help="where the page goes (default: index.html in PATH)",
     )
     parser.add_argument(
         "--title", metavar="TEXT", help="the page's heading (default: the folder's name)"
     )
+    parser.add_argument(
+        "--inline",
+        action="store_true",
+        help="hold the pictures in the page itself, to send it as one file; large ones smaller",
+    )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="write the page again whenever a run is finished, until Ctrl-C",
+    )
     return parser
 
 
-def _build(paths: Sequence[Path], output: str | None, title: str | None) -> str:
+def _build(paths: Sequence[Path], options: argparse.Namespace) -> str:
     """Writes the page; gives the line that says where it is, what is on it and what was skipped."""
     search = find_runs(paths)
     where = ", ".join(str(path) for path in paths)
     unfinished = listed("unfinished", [str(folder) for folder in search.unfinished])
     if not search.finished:
         raise InputError(f"{where}: no finished run here (a folder with result.json){unfinished}.")
-    page = _page(paths, output)
-    runs, skipped = read_runs(search.finished)
-    reasons = [entry.reason for entry in skipped]
-    if not runs:
-        raise InputError(f"{where}: no run can be read{listed('skipped', reasons)}.")
-    write_page(runs, page, title)
-    names = [reason.rstrip(".") for reason in reasons]
-    names += [f"{picture.path}: {picture.problem}" for run in runs for picture in run.missing]
-    items = [item for run in runs for item in run.items]
-    pictures = sum(1 for item in items if item.picture and not item.picture.problem)
-    counts = f"{_counted(len(runs), 'run')}, {_counted(pictures, 'picture')}"
-    return printable(f"{page}: {counts}{listed('skipped', names) or ', 0 skipped'}{unfinished}")
+    overview = Overview(paths, _page(paths, options.output), options.title, options.inline)
+    overview.update(search)
+    if not overview.entries:
+        raise InputError(f"{where}: no run can be read{listed('skipped', overview.skipped)}.")
+    overview.write()
+    names = [*overview.skipped, *(line for entry in overview.entries for line in entry.problems)]
+    skipped = listed("skipped", names) or ", 0 skipped"
+    return printable(f"{_counts(overview)}{skipped}{unfinished}{_no_parquet()}")
+
+
+def _watch(paths: Sequence[Path], options: argparse.Namespace) -> None:
+    """Writes the page whenever runs are added, until Ctrl-C; finished ones are read once."""
+    overview = Overview(paths, _page(paths, options.output), options.title, options.inline)
+    note = _no_parquet()
+    with signals_raised():
+        try:
+            if not find_runs(paths).finished:
+                _say(f"{overview.page}: waits for the first finished run; Ctrl-C ends it")
+            while True:
+                changes = overview.update()
+                if changes and overview.entries:
+                    overview.write(growing=True)
+                    names = [folder.name for folder in changes.added]
+                    gone = f", {changes.removed:,} removed" if changes.removed else ""
+                    news = f"{listed('added', names)}{listed('skipped', changes.skipped)}{gone}"
+                    _say(f"{_counts(overview)}{news}{note}")
+                    note = ""
+                time.sleep(SECONDS)
+        except KeyboardInterrupt:
+            _say(f"{_counts(overview)}, no longer watched")
+
+
+def _say(line: str) -> None:
+    print(printable(line), flush=True)
+
+
+def _counts(overview: Overview) -> str:
+    """``runs/index.html: 3 runs, 12 pictures``."""
+    pictures = sum(entry.pictures for entry in overview.entries)
+    runs = _counted(len(overview.entries), "run")
+    return f"{overview.page}: {runs}, {_counted(pictures, 'picture')}"
+
+
+def _no_parquet() -> str:
+    return "" if is_available() else ", no runs.parquet (pip install synth[datasets])"
 
 
 def _counted(number: int, word: str) -> str:
@@ -83,7 +138,7 @@ def _page(paths: Sequence[Path], output: str | None) -> Path:
     if output is None:
         if len(paths) > 1 and is_run(paths[0]):
             raise InputError(
-                f"{paths[0]} keeps its own page; name another for all: --output FILE.html."
+                f"{paths[0]} keeps its own page; name another for all: --out FILE.html."
             )
         return paths[0] / "index.html"
     page = Path(os.path.expanduser(output))
@@ -91,7 +146,7 @@ def _page(paths: Sequence[Path], output: str | None) -> Path:
         return page / "index.html"
     if page.suffix.lower() not in (".html", ".htm"):
         raise InputError(
-            f"--output {output}: a page's name ends in .html, for example {page.name}.html."
+            f"--out {output}: a page's name ends in .html, for example {page.name}.html."
         )
     return page
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from synth.gallery.criterion import criterion_of
 from synth.gallery.details import details_of, passes_apart
 from synth.gallery.folder import Item, Run
 from synth.gallery.inline import link
@@ -59,6 +60,7 @@ class Card:
         predicted: the predicted class, where it is not the target.
         confidence: as text; a score where there is no confidence.
         method: search, encoding and network.
+        criterion: what counts as success, in a few words; empty where nothing does.
         effort: network passes, time, seed, and the network where an item names it.
         details: the whole record as (name, value) lines.
         curve: the monitored value over the run.
@@ -78,6 +80,7 @@ class Card:
     predicted: str
     confidence: str
     method: str
+    criterion: str
     effort: str
     details: tuple[tuple[str, str], ...] = field(repr=False)
     curve: Sequence[float] = ()
@@ -197,6 +200,7 @@ def _card(
         predicted=item.predicted if item.predicted != target else "",
         confidence=_confidence(item),
         method=" · ".join(part for part in (item.search, item.encoding, run.network) if part),
+        criterion=criterion_of(run, item),
         effort=_effort(item),
         details=_details(run, item),
         curve=curve,

@@ -1,4 +1,4 @@
-"""The command that shows more of a unit on a page: ``synth unit unit=conv3:17 images=...``."""
+"""Commands on a page: that which repeats its run, and those that show more of a unit."""
 
 from __future__ import annotations
 
@@ -14,6 +14,24 @@ _KEPT = re.compile(r"(network(\.[\w.]+)?|images|directions)=")
 _OBJECT = re.compile(r" [0-9a-f]{16}\b")  # of a Python program, for which no word stands
 
 
+def words_of(run: Run) -> list[str]:
+    """The words of the run's command behind its recipe, as this version writes them."""
+    overrides = run.result.get("overrides")
+    words = overrides if isinstance(overrides, list) else []
+    return [
+        current_word(word)
+        for word in words
+        if isinstance(word, str) and not word.startswith("recipe=")
+    ]
+
+
+def command_of(run: Run) -> str:
+    """The command line that repeats a run, quoted for a shell; empty where it is not recorded."""
+    if not run.text("recipe") or not isinstance(run.result.get("overrides"), list):
+        return ""
+    return shlex.join(["synth", f"recipe={run.text('recipe')}", *words_of(run)])
+
+
 def unit_command(run: Run, unit: str) -> str:
     """The command, quoted for a shell.
 
@@ -24,11 +42,7 @@ def unit_command(run: Run, unit: str) -> str:
     Returns:
         Empty where the words of the run do not say what it read.
     """
-    overrides = run.result.get("overrides")
-    words = (
-        [word for word in overrides if isinstance(word, str)] if isinstance(overrides, list) else []
-    )
-    words = list(map(current_word, words))
+    words = words_of(run)
     context = [word for word in words if _KEPT.match(word)]
     if unit.startswith(DIRECTION):
         layer = next((word for word in words if word.startswith("layer=")), "")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from synth.gallery.cards import UNTITLED, Card
 from synth.gallery.folder import Item, Record, Run
-from synth.gallery.inline import link
 from synth.gallery.numerals import (
     NOTHING,
     anything,
@@ -24,9 +22,7 @@ from synth.gallery.old_words import current_encoding
 from synth.metrics import intervals
 from synth.record.result import Json
 
-FINDING_COLUMNS = 6
 LARGE = frozenset(("items", "success", "median_confidence"))  # in large type at the head of a run
-COUNTED = frozenset(("items", "success", "forwards", "backwards"))  # counted by the table of runs
 # columns for what only some comparisons measure, with their headings
 OPTIONAL_COLUMNS = {
     "transfer_success": "Transferred",
@@ -79,30 +75,26 @@ class TargetRow:
     cells: tuple[tuple[Card, ...], ...]
 
 
-def lede_of(runs: Sequence[Run]) -> str:
-    """The line under the title: number of pictures, number of successes, methods."""
-    items = [item for run in runs for item in run.items]
-    empty = sum(item.empty for item in items)
-    alone = runs[0] if len(runs) == 1 else None
+def lede_of(run: Run) -> str:
+    """The line under the title: number of pictures, methods; of contenders, their successes."""
+    empty = sum(item.empty for item in run.items)
     parts = []
-    if not alone:
-        parts.append(f"{len(runs):,} runs")
-    if items:
-        parts.append(f"{len(items) - empty:,} picture{'s' if len(items) - empty != 1 else ''}")
+    if run.items:
+        pictures = len(run.items) - empty
+        parts.append(f"{pictures:,} picture{'s' if pictures != 1 else ''}")
     if empty:
         parts.append(f"{empty:,} empty {'niches' if empty != 1 else 'niche'}")
-    # one run alone has its successes in large type
-    if (not alone or _are_compared(alone)) and (successes := _successes(items, "of")):
+    # other runs have their successes in large type
+    if _are_compared(run) and (successes := _successes(run.items, "of")):
         parts.append(f"{successes} succeeded")
-    if alone and not alone.contenders:
-        parts += [part for part in (" on ".join(alone.method), alone.network) if part]
-    elif len({run.network for run in runs}) == 1 and runs[0].network:
-        parts.append(runs[0].network)
-    if not items and alone and alone.seconds is not None:
-        parts.append(duration(alone.seconds))
-    interrupted = sum(run.text("status") == "interrupted" for run in runs)
-    if interrupted:
-        parts.append("interrupted" if alone else f"{interrupted:,} interrupted")
+    if not run.contenders:
+        parts += [part for part in (" on ".join(run.method), run.network) if part]
+    elif run.network:
+        parts.append(run.network)
+    if not run.items and run.seconds is not None:
+        parts.append(duration(run.seconds))
+    if run.text("status") == "interrupted":
+        parts.append("interrupted")
     return " · ".join(parts)
 
 
@@ -180,49 +172,6 @@ def contender_table(run: Run) -> Table | None:
         "Time",
     )
     return Table("Contenders", headings, rows, (False, *[True] * (7 + len(optional))))
-
-
-def runs_table(runs: Sequence[Run], page: Path) -> Table:
-    """One row a run.
-
-    It has a column for each of the first numeric findings that no other column shows.
-    """
-    entries = [
-        (name, value)
-        for run in runs
-        for name, value in run.mapping("findings").items()
-        if not (run.items and name in COUNTED)
-    ]
-    numeric = dict.fromkeys(name for name, value in entries if number(value) is not None)
-    findings = list(numeric)[:FINDING_COLUMNS]
-    headings = (
-        "Run",
-        "Network",
-        "Method",
-        "Pictures",
-        "Succeeded",
-        *map(_spaced, findings),
-        "Passes per picture",
-        "Time",
-    )
-    rows = tuple(_run_row(run, page, findings) for run in runs)
-    return Table("Runs", headings, rows, (False, False, *[True] * (len(headings) - 3)))
-
-
-def _run_row(run: Run, page: Path, findings: Sequence[str]) -> Row:
-    own = run.folder / "index.html"
-    status = run.text("status")
-    name = run.folder.resolve().name + (f" ({status})" if status not in ("", "done") else "")
-    cells = (
-        run.network,
-        " · ".join(run.method),
-        f"{sum(not item.empty for item in run.items):,}",
-        _successes(run.items, "/") or NOTHING,
-        *(_finding(name, run.mapping("findings").get(name)) for name in findings),
-        _mean_passes(run.items) or NOTHING,
-        duration(run.seconds),
-    )
-    return Row(name, link(own, page) if own.is_file() else "", cells)
 
 
 def record_tables(run: Run) -> list[Table]:
@@ -313,10 +262,6 @@ def _optional_cell(column: str, value: Json, items: float | None) -> str:
     if column in ("transfer_success", "transfer_confidence"):
         return percent(value)
     return plain(value, 3) if column == "natural_distance" else plain(value)
-
-
-def _finding(name: str, value: Json) -> str:
-    return percent(value) if name.endswith("confidence") else plain(value)
 
 
 def _spaced(name: str) -> str:

@@ -110,7 +110,10 @@ def test_all_of_them_join_an_overview(tmp_path: Path, capsys: pytest.CaptureFixt
     page = (tmp_path / "runs/index.html").read_text(encoding="utf-8")
     data = page_data(page)
     assert len(data["runs"]) == len(FINISHED)
-    assert len(data["cards"]) == sum(EXPECTED[name]["cards"] for name in FINISHED)
+    assert data["count"] == sum(EXPECTED[name]["cards"] for name in FINISHED)
+    rows = (tmp_path / "runs/runs.csv").read_text(encoding="utf-8").count("\n")
+    assert rows == data["count"] + 1
+    assert "Success: criterion not recorded" in page
     text = text_of(page)
     assert f"{len(FINISHED)} runs" in text
     assert all(name in text for name in FINISHED)

@@ -59,7 +59,7 @@ def test_output_and_title(
         capsys, first, second, first, "--output", page, "--title", "Mine <&>"
     )
     assert "<title>Mine &lt;&amp;&gt;</title>" in page.read_text()
-    assert "name another for all: --output" in output_of(capsys, first, second, code=2)
+    assert "name another for all: --out " in output_of(capsys, first, second, code=2)
     assert not (first / "index.html").exists()
     assert "ends in .html" in output_of(capsys, first, "--output", first / "result.json", code=2)
 

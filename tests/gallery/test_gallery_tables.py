@@ -10,7 +10,7 @@ from run_folders import MakeRun
 
 from synth.gallery import build_run_page
 from synth.gallery.folder import Run
-from synth.gallery.tables import contender_table, findings_of, runs_table
+from synth.gallery.tables import contender_table, findings_of
 
 FINDINGS = {
     "success": 2,
@@ -84,21 +84,6 @@ def test_the_enlarged_view_says_what_was_measured(make_run: MakeRun) -> None:
     assert lines["Niche"] == "dark, smooth"
     plain = details(make_run("two"))
     assert not {"Transfer", "Natural distance", "To success", "Generations", "Niche"} & plain.keys()
-
-
-def test_the_table_of_runs_says_nothing_twice(make_run: MakeRun, tmp_path: Path) -> None:
-    runs = [
-        Run(make_run("a", findings=FINDINGS)),
-        Run(make_run("b", items=[], findings={"success": 7, "top1": 0.5})),
-    ]
-    table = runs_table(runs, tmp_path / "index.html")
-    assert table.headings == (
-        *("Run", "Network", "Method", "Pictures", "Succeeded"),
-        *("mean confidence", "median confidence", "success", "top1", "Passes per picture", "Time"),
-    )
-    assert table.rows[0].cells[4:6] == ("50.5 %", "50.0 %")
-    assert table.rows[0].cells[8] == "12"
-    assert all(len(row.cells) == len(table.headings) - 1 for row in table.rows)
 
 
 def test_findings_leave_out_what_stands_large_above_them(make_run: MakeRun) -> None:

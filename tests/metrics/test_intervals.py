@@ -9,7 +9,7 @@ from statistics import fmean, median
 import pytest
 from scipy.stats import binomtest
 
-from synth.metrics.intervals import bootstrap, middle, text, wilson
+from synth.metrics.intervals import bootstrap, median_interval, middle, text, wilson
 
 
 @pytest.mark.parametrize(("hits", "counted"), [(0, 1), (0, 7), (3, 4), (9, 20), (5, 5), (40, 300)])
@@ -31,6 +31,16 @@ def test_the_bootstrap_of_a_mean_is_that_of_the_normal_distribution() -> None:
 def test_failures_are_infinite_in_a_median() -> None:
     assert bootstrap([10.0, 20.0, math.inf], median) == (10.0, math.inf)
     assert bootstrap([10.0], median) is None
+
+
+def test_the_interval_of_a_median_of_many_holds_it_as_often_as_it_says() -> None:
+    draws = random.Random(2)
+    values = [draws.expovariate(1.0) for _ in range(400)]
+    assert median_interval(values) == pytest.approx(bootstrap(values, median), rel=0.05)
+    ends = [median_interval([draws.expovariate(1.0) for _ in range(60)]) for _ in range(400)]
+    held = sum(low <= math.log(2) <= high for low, high in ends) / len(ends)
+    assert 0.92 <= held <= 0.99
+    assert median_interval(values[:7]) == bootstrap(values[:7], median)
 
 
 def test_numbers_are_written_with_their_interval() -> None:
