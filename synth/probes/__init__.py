@@ -10,6 +10,7 @@ In conf/recipe:
     directions           Directions in directions.py: PCA, NMF and k-means of a layer's activations
     embedding            Embedding in embedding.py: vectors, nearest neighbours, maps of pictures
     filters              Filters in filters.py: the weights of layers, beside what they respond to
+    label_landscape      LabelLandscape in label_landscape.py: labels of the images around a picture
     layers               Layers in layers.py: the layers of a network, in order
     natural_statistics   MeasureNaturalStatistics in natural_statistics.py: mean and deviation of
                          every unit over natural pictures
@@ -35,6 +36,7 @@ __all__ = [
     "embedding",
     "embeddings",
     "filters",
+    "label_landscape",
     "layers",
     "natural_statistics",
     "occlusion",

@@ -17,6 +17,10 @@ _FINDINGS = (
     "{random_signs}",
     "fooled {fooling_rate_train} of the {pictures_train} pictures it was made from, random signs "
     "{random_signs}",
+    "random labels: {random_labels_memorised} memorised or more; critical samples near "
+    "{critical_sample_ratio_random_labels} of them, near {critical_sample_ratio_true_labels} of "
+    "true ones",
+    "random labels: {random_labels_memorised} memorised or more",
     "critical samples near {critical_sample_ratio} of the pictures, within {radius}",
     "features of {found_again_features} of the pictures found again, by chance "
     "{found_again_chance}; feature error {feature_error}",
@@ -24,6 +28,8 @@ _FINDINGS = (
     "style error {style_error}, {style_error_start} at the start",
     "top-1 accuracy {top1}, top-5 {top5} on held-out pictures",
     "best string {best_string} after {generations} generations",
+    "{labels_on_a_plane} labels on a plane within {radius} of 255 levels, mean of {pictures} "
+    "pictures",
     "{layers} layers, {parameters} parameters, {classes} classes",
     "{units} units of {layers} layers over {pictures} pictures",
     "{k} directions explain {explained_share} of {layer}",

@@ -44,15 +44,26 @@ class Loop:
         task: what is trained; its models are changed in place.
         folder: where checkpoints, ``steps.jsonl``, ``curves.png`` and samples are written.
         plan: epochs, batch, seed, schedule, early stopping.
+        part: name of a training that is one of several of a job: its epochs are not printed, and
+            its curves not drawn.
+        run_folder: what the user writes for the command to go on; `folder` by default.
 
     Raises:
         InputError: the task has no samples.
     """
 
-    def __init__(self, task: Task, folder: Path, plan: Plan) -> None:
+    def __init__(
+        self,
+        task: Task,
+        folder: Path,
+        plan: Plan,
+        part: str | None = None,
+        run_folder: Path | None = None,
+    ) -> None:
         if task.samples < 1:
             raise InputError("there is nothing to train on: no samples.")
         self.task, self.folder, self.plan = task, folder, plan
+        self.part, self.run_folder = part, run_folder or folder
         self.checkpoint = Checkpoint(folder)
         self.rows: list[Row] = []
         self.stopped_early = False
@@ -98,7 +109,7 @@ class Loop:
         ):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._resume()
-            with Steps("training", self.plan.epochs * self.steps, LOG_EVERY) as bar:
+            with Steps(self.part or "training", self.plan.epochs * self.steps, LOG_EVERY) as bar:
                 try:
                     while self._epoch < self.plan.epochs and not self.stopped_early:
                         self._train_epoch(bar, interrupt)
@@ -139,7 +150,8 @@ class Loop:
                 self._save()
         self._mean_loss()
         row = self._close_epoch(start)
-        bar.say(self._line(row))
+        if self.part is None:
+            bar.say(self._line(row))
         if interrupt.requested:
             self._stop(f"after epoch {self._epoch} of {self.plan.epochs}")
 
@@ -154,7 +166,7 @@ class Loop:
         log.warning(
             "Stopped %s; saved. The same command with folder=%s goes on from there.",
             where,
-            self.folder,
+            self.run_folder,
         )
         raise KeyboardInterrupt
 
@@ -340,7 +352,7 @@ class Loop:
         self._last_good = torch.tensor(self._step, device=device)
 
     def _draw(self) -> None:
-        if self.rows and self.task.panels():
+        if self.rows and self.part is None:
             draw_curves(self.folder / "curves.png", self.rows, self.task.panels())
 
 

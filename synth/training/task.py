@@ -82,10 +82,7 @@ class Task(ABC):
 
     @abstractmethod
     def panels(self) -> Mapping[str, Sequence[str]]:
-        """The panels of ``curves.png``: the names of the numbers in each, by the panel's title.
-
-        Without any, no curves are drawn.
-        """
+        """The panels of ``curves.png``: the names of the numbers in each, by the panel's title."""
 
     def sample(self, folder: Path, epoch: int) -> None:  # noqa: B027 - an optional hook
         """Called after each epoch (counted from 1) to write a sheet of samples into `folder`."""
