@@ -10,15 +10,18 @@ Nor has it one for the mode, for which it composes everything once more; that is
 where nobody can have set one. Nor does it remember what it has read: where all files are ours,
 which do not change while a process runs, a file is parsed once, and parts that were composed once
 are copied, so that a point of a sweep, which differs from the others in numbers, is composed in a
-fifth of the time.
+fraction of the time. Before a sweep runs, Hydra composes all of its points, to find mistakes early;
+here it composes one of those that differ in values alone. And the grammar of an interpolation,
+whose parsing takes a tenth of the time of a point, is parsed once.
 """
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,7 +31,8 @@ from hydra._internal.defaults_list import DefaultsList
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import DictConfig, OmegaConf, open_dict
+from hydra.plugins.sweeper import Sweeper
+from omegaconf import DictConfig, OmegaConf, _utils, base, grammar_parser, open_dict
 
 from synth.config.types import Config
 
@@ -59,6 +63,17 @@ class _Repository(config_repository.CachingConfigRepository):
     """Hydra's files of one composition; ours are parsed once for all."""
 
     _parsed: ClassVar[dict[str, ConfigResult | None]] = {}
+
+    def __init__(self, delegate: Any) -> None:
+        if _is_ours_alone(delegate):  # whose sources stay as they are: no copy is needed
+            self.delegate = delegate
+            self.cache = {}
+        else:
+            super().__init__(delegate)
+
+    def initialize_sources(self, config_search_path: Any) -> None:
+        self.delegate = deepcopy(self.delegate)
+        super().initialize_sources(config_search_path)
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         if not _is_ours_alone(self):
@@ -117,7 +132,7 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
     _own: Callable[[], dict[str, str]]  # the option of each package, as the recipes choose them
     _chosen: dict[str, str]  # with what the user chose
     _recipes: list[str | None]  # the words that choose recipes
-    _composed: ClassVar[dict[str, Config]] = {}  # by the files and the recipes
+    _composed: ClassVar[dict[str, bytes]] = {}  # by the files and the recipes
 
     def __getstate__(self) -> dict[str, Any]:
         """What a launcher sends to its workers."""
@@ -149,8 +164,9 @@ class _Loader(config_loader_impl.ConfigLoaderImpl):
             return super()._compose_config_from_defaults_list(defaults, repo)
         key = f"{defaults} {self._recipes}"
         if key not in self._composed:
-            self._composed[key] = super()._compose_config_from_defaults_list(defaults, repo)
-        return deepcopy(self._composed[key])
+            composed = super()._compose_config_from_defaults_list(defaults, repo)
+            self._composed[key] = pickle.dumps(composed, pickle.HIGHEST_PROTOCOL)
+        return pickle.loads(self._composed[key])  # a third of the time of a deepcopy
 
     def _load_single_config(self, default: ResultDefault, repo: Any) -> ConfigResult:
         result = super()._load_single_config(default, repo)
@@ -181,6 +197,26 @@ class _Hydra(hydra_app.Hydra):
         return batches
 
 
+def _check_batch(sweeper: Any, batch: Sequence[Sequence[str]]) -> None:
+    """Hydra's ``validate_batch_is_legal``: of points that differ in values alone it composes one."""
+    loader = sweeper.hydra_context.config_loader
+    if _is_ours_alone(loader):
+        batch = list({_form(words, loader.repository): words for words in batch}.values())
+    _validate_batch(sweeper, batch)
+
+
+def _form(words: Sequence[str], repository: Any) -> tuple[str, ...]:
+    """What decides whether words can be composed: options whole, of other words the key."""
+    keys = [word.partition("=")[0] for word in words]
+    is_option = [repository.group_exists(key.lstrip("+~").partition("@")[0]) for key in keys]
+    return tuple(
+        word if whole else key for word, key, whole in zip(words, keys, is_option, strict=True)
+    )
+
+
+_validate_batch = Sweeper.validate_batch_is_legal
+
+
 def install(conf: Path) -> None:
     """From here on Hydra composes what is in the folder `conf` with the loader of this module."""
     _conf.append(str(conf))
@@ -189,6 +225,8 @@ def install(conf: Path) -> None:
     config_loader_impl.create_defaults_list = _defaults_list
     hydra_app.ConfigLoaderImpl = _Loader  # type: ignore[misc]
     hydra_app.Hydra = _Hydra  # type: ignore[misc]
+    Sweeper.validate_batch_is_legal = _check_batch  # type: ignore[method-assign]
+    base.parse = _utils.parse = lru_cache(1024)(grammar_parser.parse)
 
 
 def _options(defaults: Sequence[ResultDefault]) -> dict[str, str]:
