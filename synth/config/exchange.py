@@ -198,7 +198,7 @@ class _Hydra(hydra_app.Hydra):
 
 
 def _check_batch(sweeper: Any, batch: Sequence[Sequence[str]]) -> None:
-    """Hydra's ``validate_batch_is_legal``: of points that differ in values alone it composes one."""
+    """Hydra's ``validate_batch_is_legal``: composes one of the points that differ in values."""
     loader = sweeper.hydra_context.config_loader
     if _is_ours_alone(loader):
         batch = list({_form(words, loader.repository): words for words in batch}.values())
