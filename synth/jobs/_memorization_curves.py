@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 TRUE, RANDOM = "true_labels", "random_labels"
-NONE, CRITICAL = "none", "critical_samples"
+NONE = "none"
+# additional critical samples with dropout, and the same dropout without them
+CRITICAL, ALONE = "critical_samples", "dropout_alone"
+WORDS = {
+    NONE: "no regularisation",
+    "all": "all three",
+    CRITICAL: "critical samples + dropout",
+    ALONE: "the same dropout alone",
+}
 MEMORISED = 0.99  # accuracy on training pictures
 
 
@@ -16,7 +24,7 @@ class Training:
 
     Attributes:
         data: the kind of data.
-        setting: the regularisation, or ``critical_samples``.
+        setting: the regularisation, or ``critical_samples`` or ``dropout_alone``.
         seed: of weights, labels, pixels and order.
     """
 
@@ -31,7 +39,7 @@ class Training:
     @property
     def title(self) -> str:
         """The name in words."""
-        setting = "no regularisation" if self.setting == NONE else self.setting
+        setting = WORDS.get(self.setting, self.setting)
         return f"{self.data}, {setting}, seed {self.seed}".replace("_", " ")
 
 

@@ -8,7 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Plot
 from matplotlib.ticker import MaxNLocator
 
-from synth.jobs._memorization_curves import CRITICAL, MEMORISED, NONE, RANDOM, TRUE, Curves
+from synth.jobs._memorization_curves import (
+    ALONE,
+    CRITICAL,
+    MEMORISED,
+    NONE,
+    RANDOM,
+    TRUE,
+    WORDS,
+    Curves,
+)
 from synth.record.plots import INK, save_plot, style
 from synth.record.record import Record
 from synth.record.result import Figure
@@ -27,13 +36,10 @@ SETTING_COLOURS = {
     "dropout": "#c2410c",
     "augmentation": "#1d4ed8",
     "all": "#7c3aed",
+    ALONE: "#c2410c",
     CRITICAL: "#be185d",
 }
-TITLES = {
-    NONE: "no regularisation",
-    "all": "all three",
-    CRITICAL: "critical samples + dropout",
-}
+REMEDIES = (ALONE, CRITICAL)
 HEIGHT = 3.6  # inches of a panel
 
 
@@ -124,7 +130,7 @@ def _remedy(record: Record, every: Sequence[Curves], radius: float) -> Figure:
         (TRUE, "validation_accuracy", "True labels: validation accuracy (%)"),
     )
     for axes, (data, name, title) in zip(panels, parts, strict=True):
-        for setting in (NONE, "dropout", CRITICAL):
+        for setting in (NONE, *REMEDIES):
             group = _group(every, data, setting)
             _curve(axes, group, name, SETTING_COLOURS[setting], _title(setting), 100.0)
         axes.set_title(title, loc="left", fontsize=12, color=INK, weight="bold")
@@ -142,7 +148,12 @@ def _remedy(record: Record, every: Sequence[Curves], radius: float) -> Figure:
 def _accuracies(record: Record, every: Sequence[Curves]) -> Figure:
     """A line a training: accuracy on training and on validation pictures at its end."""
     pairs = [(data, setting) for data in _data(every) for setting in _settings(every)]
-    pairs += [(data, CRITICAL) for data in _data(every) if _group(every, data, CRITICAL)]
+    pairs += [
+        (data, setting)
+        for data in _data(every)
+        for setting in REMEDIES
+        if _group(every, data, setting)
+    ]
     pairs.sort(key=lambda pair: [*COLOURS].index(pair[0]))
     plot = Plot(figsize=(10, 1.2 + 0.3 * len(pairs)), dpi=150, layout="constrained")
     axes = plot.add_subplot()
@@ -183,7 +194,7 @@ def _norms(record: Record, every: Sequence[Curves]) -> Figure:
     kinds = [data for data in (TRUE, RANDOM) if data in _data(every)]
     kinds = kinds or _data(every)[:1]
     plot, panels = _panels(len(kinds))
-    settings = [name for name in SETTING_COLOURS if _group(every, kinds[0], name)]
+    settings = [name for name in _settings(every) if _group(every, kinds[0], name)]
     for axes, data in zip(panels, kinds, strict=True):
         for setting in settings:
             group = _group(every, data, setting)
@@ -271,7 +282,7 @@ def _group(every: Sequence[Curves], data: str, setting: str) -> list[Curves]:
 
 def _settings(every: Sequence[Curves]) -> list[str]:
     names = dict.fromkeys(curves.training.setting for curves in every)
-    return [name for name in names if name != CRITICAL]
+    return [name for name in names if name not in REMEDIES]
 
 
 def _data(every: Sequence[Curves]) -> list[str]:
@@ -288,7 +299,7 @@ def _too_short(every: Sequence[Curves]) -> str:
     own = [
         curves
         for curves in every
-        if curves.training.data == RANDOM and curves.training.setting != CRITICAL
+        if curves.training.data == RANDOM and curves.training.setting not in REMEDIES
     ]
     short = [curves for curves in own if curves.last("train_plain_accuracy") < MEMORISED]
     if not short:
@@ -304,4 +315,4 @@ def _words(data: str) -> str:
 
 
 def _title(setting: str) -> str:
-    return TITLES.get(setting, setting.replace("_", " "))
+    return WORDS.get(setting, setting.replace("_", " "))

@@ -23,6 +23,7 @@ from synth.errors import InputError, nearest
 from synth.files import path_of
 from synth.jobs import _memorization_figures
 from synth.jobs._memorization_curves import (
+    ALONE,
     CRITICAL,
     MEMORISED,
     NONE,
@@ -56,7 +57,7 @@ DATA = {
     "gaussian": "gaussian",
 }
 SETTINGS = (NONE, "weight_decay", "dropout", "augmentation", "all")
-MEASURED = 10  # how many times the critical sample ratio is measured in a training
+MEASURED = 7  # how many times the critical sample ratio is measured in a training
 CHUNK = 100  # pictures of one search for critical samples
 CURVES = {  # tensors by their numbers in a training's epochs
     "train_loss": "train_plain_loss",
@@ -107,6 +108,8 @@ class Memorization(Job):
         critical_steps: of that search.
         training_radius: of the critical samples that are additional examples; None trains none.
         training_steps: of the search for these.
+        training_dropout: beside them, and in a training without them, which shows what it does
+            alone.
         device: ``auto``, ``cpu``, ``cuda:0``.
         precision: of the training forward pass: ``auto``, ``float32``, ``bfloat16``.
 
@@ -137,6 +140,7 @@ class Memorization(Job):
         critical_steps: int = 10,
         training_radius: float | int | None = 0.12,
         training_steps: int = 2,
+        training_dropout: float | int = 0.6,
         device: str = "auto",
         precision: str = "auto",
     ) -> None:
@@ -144,6 +148,7 @@ class Memorization(Job):
         check_range("rate", rate, 1e-12, 1e6)
         check_range("weight_decay", weight_decay, 0, 1e6)
         check_range("dropout", dropout, 0, 0.99)
+        check_range("training_dropout", training_dropout, 0, 0.99)
         check_range("radius", radius, 1e-6, 1)
         check_range("critical_pictures", critical_pictures, 1, 10**9)
         check_range("critical_steps", critical_steps, 1, 1000)
@@ -172,6 +177,7 @@ class Memorization(Job):
         self.critical_steps = critical_steps
         self.training_radius = None if training_radius is None else float(training_radius)
         self.training_steps = training_steps
+        self.training_dropout = float(training_dropout)
         self.device = device_of(device)
         self.low_precision = low_precision(precision, self.device)
 
@@ -180,7 +186,12 @@ class Memorization(Job):
         """All of them, in order."""
         each = [*product(self.data, self.settings)]
         if self.training_radius is not None:
-            each += [(data, CRITICAL) for data in (TRUE, RANDOM) if data in self.data]
+            each += [
+                (data, setting)
+                for setting in (ALONE, CRITICAL)
+                for data in (TRUE, RANDOM)
+                if data in self.data
+            ]
         return [Training(*pair, seed) for seed in self.seeds for pair in each]
 
     def run(self, record: Record) -> Result:
@@ -286,7 +297,9 @@ class Memorization(Job):
         on = {entry.setting}
         if entry.setting == "all":
             on = set(SETTINGS)
-        dropout = self.dropout if on & {"dropout", CRITICAL} else 0.0
+        dropout = self.dropout if "dropout" in on else 0.0
+        if entry.setting in (ALONE, CRITICAL):
+            dropout = self.training_dropout
         network = fresh(self.builder, len(own.classes), dropout, entry.seed)
         network.to(self.device, memory_format=torch.channels_last)
         scale = Normalisation.of(own.pictures)
@@ -416,7 +429,7 @@ class Memorization(Job):
         randoms = [
             curves
             for curves in every
-            if curves.training.data == RANDOM and curves.training.setting != CRITICAL
+            if curves.training.data == RANDOM and curves.training.setting in SETTINGS
         ]
         if randoms:
             fewest = min(curves.last("train_plain_accuracy") for curves in randoms)
@@ -483,6 +496,7 @@ class Memorization(Job):
                 4,
             )
             findings["training_radius"] = self.training_radius
+            findings["training_dropout"] = self.training_dropout
         return findings
 
 

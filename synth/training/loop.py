@@ -153,6 +153,7 @@ class Loop:
         if self.part is None:
             bar.say(self._line(row))
         if interrupt.requested:
+            self._save()
             self._stop(f"after epoch {self._epoch} of {self.plan.epochs}")
 
     def _line(self, row: Row) -> str:
@@ -221,8 +222,10 @@ class Loop:
             self._compare_with_best(self.plan.early_stopping)
         # before the checkpoint: a training that is killed after it never comes back here
         self.task.sample(self.folder / FOLDER, self._epoch)
-        self._save()
-        write_rows(self.folder / "steps.jsonl", self.rows)
+        # one of several trainings is short, and begins its last seconds again
+        if self.part is None or time.monotonic() - self._last_save > self.plan.checkpoint_seconds:
+            self._save()
+            write_rows(self.folder / "steps.jsonl", self.rows)
         return row
 
     def _export(self, row: Row) -> None:

@@ -55,12 +55,14 @@ def test_true_labels_are_learned_and_a_short_training_is_said_to_be_short(
         ("true labels", "none", 3),
         ("random labels", "none", 3),
         ("gaussian", "none", 3),
+        ("true labels", "dropout alone", 3),
+        ("random labels", "dropout alone", 3),
         ("true labels", "critical samples", 3),
         ("random labels", "critical samples", 3),
     ]
     assert (findings["pictures"], findings["validation_pictures"]) == (24, 6)
     assert findings["parameters_per_sample"] == round(findings["parameters"] / 24, 2)
-    true, other, noise, critical, random_critical = table
+    true, other, noise, _, _, critical, random_critical = table
     assert true["train_accuracy"] == true["validation_accuracy"] == 1
     assert true["memorised_in_epoch"] <= 12
     assert findings["random_labels_memorised"] == other["train_accuracy"] < 0.99
@@ -76,7 +78,7 @@ def test_true_labels_are_learned_and_a_short_training_is_said_to_be_short(
     fall = true["validation_accuracy"] - critical["validation_accuracy"]
     assert findings["true_labels_fall"] == pytest.approx(fall, abs=1e-3)
     tensors = record.saved_tensors["memorization.safetensors"]
-    assert {tuple(tensor.shape) for tensor in tensors.values()} == {(5, 12)}
+    assert {tuple(tensor.shape) for tensor in tensors.values()} == {(7, 12)}
     ends = [row["train_accuracy"] for row in table]
     assert tensors["train_accuracy"][:, -1].tolist() == pytest.approx(ends, abs=1e-4)
     assert not (record.folder / "trainings").exists()
