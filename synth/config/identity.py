@@ -13,7 +13,7 @@ from synth.config.sharing import resolved
 from synth.config.types import Config, Settings
 from synth.record.json_text import dumps
 
-NOT_IDENTITY = ("device", "fold", "folder", "sweep", "memory")
+NOT_IDENTITY = ("device", "fold", "folder", "log", "sweep", "memory")
 
 
 def identity_of(cfg: Config, recipe: str) -> Settings:
@@ -21,7 +21,7 @@ def identity_of(cfg: Config, recipe: str) -> Settings:
     cfg = copy.deepcopy(cfg)
     with open_dict(cfg):
         cfg.update(dict.fromkeys(NOT_IDENTITY))
-        del cfg.fold  # which earlier versions did not have
+        del cfg.fold, cfg.log  # which earlier versions did not have
     return resolved(cfg) | {"recipe": recipe}
 
 

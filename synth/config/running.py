@@ -24,6 +24,7 @@ from synth.record.headline import headline
 from synth.record.job import Job
 from synth.record.record import Record, versions
 from synth.record.result import Result
+from synth.record.tensorboard import EventFiles
 
 log = logging.getLogger("synth")
 
@@ -54,6 +55,7 @@ def run_to_folder(
         FolderRecord.refuse_other(
             folder, written_identity(command.cfg, command.recipe), recorded_identity(folder)
         )
+    events = EventFiles(folder, command.cfg.get("log"))
     process.keep_freed()
     if own_process:
         process.limit_to_machine()
@@ -62,7 +64,7 @@ def run_to_folder(
         prepare(command, job)
     record = FolderRecord(folder, command.identity)
     record.provenance = command.provenance
-    with restored_after_mistake(folder):
+    with restored_after_mistake(folder), events as record.events:
         record_configuration(command.cfg, command.hydra_cfg, folder)
         log.info("%s -> %s", command.recipe, folder)
         result = job.run(record)

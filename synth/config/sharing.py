@@ -15,7 +15,17 @@ from synth.config.types import Config, Settings
 from synth.errors import InputError
 
 # keys of the comparison itself
-OWN = ("_target_", "experiments", "shared", "transfer", "naturals", "folder", "fold", "sweep")
+OWN = (
+    "_target_",
+    "experiments",
+    "shared",
+    "transfer",
+    "naturals",
+    "folder",
+    "fold",
+    "log",
+    "sweep",
+)
 
 
 def resolved(cfg: Config, written: Sequence[str] = ()) -> Settings:

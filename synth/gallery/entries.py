@@ -28,7 +28,7 @@ from synth.record.result import Json
 
 # Words of a command that are no setting of the method: what it is tried on, and where it runs.
 PLACES = {"recipe", "target", "seed", "image", "images", "content", "style", "network"}
-PLACES |= {"sweep", "folder", "device", "fold", "exact", "resume", "progress"}
+PLACES |= {"sweep", "folder", "device", "fold", "log", "exact", "resume", "progress"}
 TRANSFER = "transfer_to_"  # before the name of a network, in an item of a duel
 CURVE_POINTS = 60
 MOST_FIGURES = 12  # of a run

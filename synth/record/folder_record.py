@@ -21,10 +21,11 @@ from synth import data
 from synth.errors import InputError
 from synth.files import open_image, read_text, without_waiting
 from synth.record.atomic import report_full_disk, write_atomically
-from synth.record.checkpoint import EARLIER, Checkpoint, marked
+from synth.record.checkpoint import EARLIER, UNREADABLE, Checkpoint, marked, read_marked
 from synth.record.json_text import checksum, dumps
 from synth.record.record import Record
 from synth.record.result import MALFORMED, RESULT, Json, Result, read_result
+from synth.record.tensorboard import EventFiles
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class FolderRecord(Record):
         self.identity = dict(identity or {})
         self.part = part
         self.first = first
+        self.events = EventFiles(folder, None)  # in which steps are written a second time
         self._parts = [part] if part else []
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +86,7 @@ class FolderRecord(Record):
     def of(self, part: str, first: int) -> FolderRecord:
         self._parts.append(part)
         share = FolderRecord(self.folder, self.identity, part, first)
-        share.provenance = self.provenance
+        share.provenance, share.events = self.provenance, self.events
         return share
 
     # -- steps -----------------------------------------------------------------------------------
@@ -96,6 +98,7 @@ class FolderRecord(Record):
             open(self._steps, "a", encoding="utf-8", opener=without_waiting) as file,
         ):
             file.write(text)
+            self.events.write(self.part, lines)
 
     def read_steps(self) -> list[dict[str, Json]]:
         lines = self._steps.read_bytes().splitlines() if self._size() else []
@@ -138,6 +141,16 @@ class FolderRecord(Record):
         with self._disk():
             write_atomically(self.folder / file, marked(tensors))
         return file
+
+    def read_tensors(self, name: str) -> dict[str, Tensor]:
+        file = self.folder / self._tensors_name(name)
+        try:
+            return read_marked(file)[0]
+        except UNREADABLE as error:
+            raise InputError(
+                f"folder={self.folder}: {file.name} is gone or damaged; delete the folder to run "
+                "it again."
+            ) from error
 
     def keep(self, name: str, content: bytes) -> None:
         with self._disk():
