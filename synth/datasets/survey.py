@@ -13,6 +13,7 @@ import unicodedata
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -58,6 +59,7 @@ ROW = np.dtype(
 )
 PLACES = ("recipe=", "folder=", "device=", "sweep=")
 BLOCK = 4096  # rows by which the table grows
+THREADS = 2  # that read pictures
 
 
 @dataclass(frozen=True)
@@ -191,13 +193,11 @@ class Survey:
         number = len(self.runs)
         about = _summary(run, folder, f"{number:03d}")
         of_run = {**values_of_run(run), "run": about.number}
-        for place, item in enumerate(run.items):
-            if item.picture is None:
-                continue
-            try:
-                image_row = _read(item.picture)
-            except InputError as error:
-                self.skipped.append(str(error).rstrip("."))
+        chosen = [(place, item) for place, item in enumerate(run.items) if item.picture is not None]
+        rows = _rows([item.picture for _, item in chosen])
+        for (place, item), image_row in zip(chosen, rows, strict=True):
+            if isinstance(image_row, InputError):
+                self.skipped.append(str(image_row).rstrip("."))
                 continue
             values = {**of_run, **values_of_item(item), **_genome(about, place)}
             for name, value in values.items():
@@ -327,18 +327,23 @@ def _summary(run: Run, source: Path | Run, number: str) -> RunSummary:
     )
 
 
-def _read(picture: Picture) -> tuple:
+def _rows(pictures: Sequence[Picture]) -> list[tuple | InputError]:
+    """`_read` of pictures, whose files are waited for, decoded and hashed by several threads."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
+        warnings.simplefilter("ignore")  # Pillow's, about metadata and size
+        return list(pool.map(_read, pictures))
+
+
+def _read(picture: Picture) -> tuple | InputError:
     """What a row of the table says of a picture: signature, checksum, width and height.
 
-    Raises:
-        InputError: it cannot be read, or is no PNG.
+    An error instead where it cannot be read, or is no PNG.
     """
-    if picture.problem:
-        raise InputError(f"{picture.path}: {picture.problem}.")
-    content = _content(picture.path)
     where = str(picture.path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, about metadata and size
+    try:
+        if picture.problem:
+            raise InputError(f"{where}: {picture.problem}.")
+        content = _content(picture.path)
         with decoded(io.BytesIO(content), where) as image:
             if image.format != "PNG":
                 raise InputError(f"{where}: no PNG.")
@@ -346,6 +351,8 @@ def _read(picture: Picture) -> tuple:
             digest = pixels_digest(image)
             row = signature(image, digest)
             return (row, zlib.crc32(content), *image.size)
+    except InputError as error:
+        return error
 
 
 def _content(path: Path) -> bytes:
