@@ -1,4 +1,4 @@
-"""A sweep that is killed by SIGKILL at ten random moments and given again, against a whole one."""
+"""Sweeps that are killed by SIGKILL at ten random moments and given again, against a whole one."""
 
 from __future__ import annotations
 
@@ -32,22 +32,31 @@ def _killed(fold: str) -> str:
         start = time.monotonic()
         seconds_of(*words, "sweep=whole")
         whole = time.monotonic() - start
-        kills = 0
+        kills, sweeps, same = 0, 0, True
         while kills < KILLS:
-            process = get_context("fork").Process(target=_run, args=(words,))
-            process.start()
-            process.join(generator.uniform(0.05, 0.7) * whole)
-            if process.exitcode is not None:
-                break
-            os.kill(process.pid or 0, signal.SIGKILL)
-            process.join()
-            kills += 1
-        seconds_of(*words, "sweep=killed")
-        same = left("killed") == left("whole")
-        return f"after {kills} kills the same files, but for times: {same}"
+            name = f"sweep=killed{sweeps}"
+            sweeps += 1
+            while kills < KILLS and _is_killed(words, name, generator.uniform(0.05, 0.7) * whole):
+                kills += 1
+            seconds_of(*words, name)
+            same = same and left(name.removeprefix("sweep=")) == left("whole")
+        return f"{kills} kills in {sweeps} sweeps; the same files, but for times: {same}"
 
 
-def _run(words: tuple[str, ...]) -> None:
-    sys.argv = ["synth", *words, "sweep=killed"]
+def _is_killed(words: tuple[str, ...], name: str, seconds: float) -> bool:
+    """Kills a sweep after some seconds; False where it has ended before."""
+    process = get_context("fork").Process(target=_run, args=(*words, name))
+    process.start()
+    process.join(seconds)
+    if process.exitcode is not None:
+        assert process.exitcode == 0, process.exitcode
+        return False
+    os.kill(process.pid or 0, signal.SIGKILL)
+    process.join()
+    return True
+
+
+def _run(*words: str) -> None:
+    sys.argv = ["synth", *words]
     sys.stdout = sys.stderr = io.StringIO()
     main()

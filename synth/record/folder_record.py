@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -177,6 +178,7 @@ class FolderRecord(Record):
             parts: names of the experiments of a comparison.
         """
         # by name: other files in the folder are the user's
+        parts = [*parts, *_searches(folder, parts)]
         for part in (None, *parts):
             Checkpoint(folder, part).remove()
         names = (BEST, *(f"{CHECKPOINT}_{part}.json" for part in parts))
@@ -347,6 +349,13 @@ def _difference(old: Json, new: Json, path: str = "") -> str | None:
                 return difference
         return None
     return None if old == new else f"{path} was {json.dumps(old)}, is {json.dumps(new)}"
+
+
+def _searches(folder: Path, parts: Sequence[str]) -> set[str]:
+    """Searches of experiments that have left files: ``cma-0-2``, by network and seed, of cma."""
+    names = "|".join(map(re.escape, parts))
+    pattern = re.compile(rf"{CHECKPOINT}_((?:{names})(?:-\d+)+)\.")
+    return {match[1] for path in folder.iterdir() if (match := pattern.match(path.name))}
 
 
 def _begun_files(folder: Path) -> list[str]:

@@ -327,3 +327,10 @@ def test_steps_that_were_deleted_are_missed(
     (tmp_path / "steps.jsonl").unlink()
     assert record.resume() is not None
     assert "steps.jsonl: lines from before the checkpoint are missing" in caplog.text
+
+
+def test_searches_that_a_killed_duel_left_are_removed_by_name(tmp_path: Path) -> None:
+    for name in ("checkpoint_cma-0-2.json", "checkpoint_cma.json", "checkpoint_mine-0.json"):
+        (tmp_path / name).write_text("{}")
+    FolderRecord.remove_left_over(tmp_path, ["cma"])
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint_mine-0.json"]
