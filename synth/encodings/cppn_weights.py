@@ -70,14 +70,16 @@ class CppnWeights(Encoding):
     def decode(self, genome: Genome, rows: Rows) -> Images:
         assert self.size is not None
         assert self.points is not None
-        parts = [
-            part.unflatten(1, shape)
-            for part, shape in zip(genome.split(self.lengths, 1), self.shapes, strict=True)
-        ]
-        values = _activated(self._scaled(parts[0]) @ self.points)
-        for part in parts[1:-1]:
-            values = _activated(self._weighted_sums(part, values))
-        return self._weighted_sums(parts[-1], values).sigmoid().view(-1, COLOURS, *self.size)
+        first, *parts = self.matrices(genome)
+        values = _activated(first @ self.points)
+        for part in parts[:-1]:
+            values = _activated(_weighted_sums(part, values))
+        return _weighted_sums(parts[-1], values).sigmoid().view(-1, COLOURS, *self.size)
+
+    def matrices(self, genome: Genome) -> list[Tensor]:
+        """The weights of each layer, [r, units, inputs]; the last input is the constant."""
+        parts = zip(genome.split(self.lengths, 1), self.shapes, strict=True)
+        return [part.unflatten(1, shape) * (self.gain / shape[1] ** 0.5) for part, shape in parts]
 
     def project(self, genome: Genome, rows: Rows) -> Genome:
         return genome  # all weights are legal
@@ -95,17 +97,14 @@ class CppnWeights(Encoding):
     def transfer(self, genome: Genome, to: Encoding) -> Genome:
         return genome
 
-    def _scaled(self, part: Tensor) -> Tensor:
-        return part * (self.gain / part.shape[2] ** 0.5)
 
-    def _weighted_sums(self, part: Tensor, values: Tensor) -> Tensor:
-        """The input of each unit, [r, units, points].
+def _weighted_sums(weights: Tensor, values: Tensor) -> Tensor:
+    """The input of each unit, [r, units, points].
 
-        `values` [r, inputs - 1, points] are the outputs of the layer before; the last input is the
-        constant.
-        """
-        weights = self._scaled(part)
-        return torch.baddbmm(weights[..., -1:], weights[..., :-1], values)
+    `values` [r, inputs - 1, points] are the outputs of the layer before; the last input is the
+    constant.
+    """
+    return torch.baddbmm(weights[..., -1:], weights[..., :-1], values)
 
 
 def _activated(sums: Tensor) -> Tensor:

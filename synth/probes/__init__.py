@@ -7,6 +7,7 @@ a class in a file of this folder and ``conf/recipe/NAME.yaml`` that names it.
 In conf/recipe:
 
     activations          Activations in activations.py: maps of layers, statistics of channels
+    cppn_parts           CppnParts in cppn_parts.py: an evolved CPPN beside a trained one, opened
     directions           Directions in directions.py: PCA, NMF and k-means of a layer's activations
     embedding            Embedding in embedding.py: vectors, nearest neighbours, maps of pictures
     filters              Filters in filters.py: the weights of layers, beside what they respond to
@@ -31,6 +32,7 @@ of pictures, in the folder embeddings.
 __all__ = [
     "activations",
     "attributions",
+    "cppn_parts",
     "decomposition",
     "directions",
     "embedding",

@@ -94,6 +94,9 @@ class MemoryRecord(Record):
         self.saved_tensors[file] = {key: value.detach().cpu() for key, value in tensors.items()}
         return file
 
+    def read_tensors(self, name: str) -> dict[str, Tensor]:
+        return self.saved_tensors[self._tensors_name(name)]
+
     def keep(self, name: str, content: bytes) -> None:
         self.files[name] = content
 

@@ -87,6 +87,14 @@ class Record(ABC):
         """Saves tensors as NAME.safetensors, marked with the experiment; gives the file's name."""
 
     @abstractmethod
+    def read_tensors(self, name: str) -> dict[str, Tensor]:
+        """Tensors that were saved as `name`, of this experiment where it is one of several.
+
+        Raises:
+            InputError: where their file is gone or damaged.
+        """
+
+    @abstractmethod
     def keep(self, name: str, content: bytes) -> None:
         """Saves `content` as the file `name` of the run folder, atomically."""
 

@@ -1,0 +1,258 @@
+"""A CPPN that evolved beside one that gradient ascent trained: do they come apart into parts?
+
+Kumar, Clune, Lehman & Stanley 2025 paint one image by two networks: evolved, its nodes are parts of
+the image (an eye, an outline) and a weight changes one of them; trained, every weight changes a
+little of everything. Here both are searched for one class, and read in one format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from synth import data
+from synth.core import Images, Rows, graph
+from synth.core.network import Network
+from synth.core.part import check_parts
+from synth.data.sizes import Size, size_of
+from synth.encodings._points import INPUTS
+from synth.encodings.cppn import OUTPUTS, Cppn
+from synth.encodings.cppn_nodes import graph_of, node_images, used_nodes
+from synth.engine.experiment import Experiment
+from synth.errors import InputError, check_least
+from synth.probes import _cppn_figures as figures
+from synth.probes.probe import FOLDER, Measurement, Probe
+from synth.record.record import Record
+from synth.record.result import Figure, Item, Json
+
+CHUNK = 256  # images decoded together
+LEAST = 1 / 255  # mean change of an image by a weight that matters
+FACTORS = (-1.0, 0.0)  # of a weight, for the measures
+
+
+class CppnParts(Probe):
+    """Searches CPPNs for one class by several methods, and takes each apart.
+
+    Of each it draws the image at every node and the film strips of the weights that change the
+    image most, of each node the strongest. Findings, `cppn_parts` with a row for each:
+
+        ``changed_share``     the part of the image that a weight changes, 0 to 1, the median of
+                              weights that matter: (sum d)^2 / (pixels sum d^2), d a pixel's change
+                              where the weight is turned round or taken out
+        ``symmetry``          correlation of the image with its mirror image, of the better axis
+        ``symmetry_kept``     the same of the image with a weight turned round, the median
+        ``independent_nodes`` the number of uncorrelated images that vary as much as those of the
+                              hidden nodes do (participation ratio), as a share of their number
+
+    Tensors ``cppn_parts``: of each method its graph ``NAME.graph`` [N, 2 + N] in the form of
+    `synth.core.graph`, the images of its nodes ``NAME.nodes`` [N, h, w], and the changes by its
+    weights ``NAME.changes`` [weights, h, w] with ``NAME.weights`` [weights, 2], the nodes that each
+    leads to and from.
+
+    Args:
+        network: the network that is to be fooled.
+        experiments: searches by name, each of one image of a CPPN.
+        size: height and width of the images that are compared.
+        weights: swept weights of each that are drawn.
+        frames: of a film strip, an odd number so that the middle is the image without the weight.
+
+    Raises:
+        InputError: for an encoding that is no CPPN, several items, or a number out of range.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        experiments: Mapping[str, Experiment | None],
+        size: Size = 64,
+        weights: int = 8,
+        frames: int = 9,
+    ) -> None:
+        super().__init__(network)
+        self.experiments = {name: entry for name, entry in experiments.items() if entry is not None}
+        if not self.experiments:
+            raise InputError("experiments: empty; name at least one search.")
+        check_parts("experiments", self.experiments, Experiment)
+        shape = size_of(size, "size")
+        if shape is None:
+            raise InputError("size=null: write one number of pixels, or [height, width].")
+        check_least(1, weights=weights)
+        check_least(2, frames=frames)
+        self.size, self.weights, self.frames = shape, weights, frames
+        for name, experiment in self.experiments.items():
+            items = len(experiment.rows)
+            if items != 1:
+                raise InputError(
+                    f"experiments.{name}: searches {items} images; name one class, such as "
+                    "target=lemon."
+                )
+            encoding = experiment.problem.encoding
+            graph_of(encoding, encoding.start(experiment.rows)[0])
+
+    def measure(self, record: Record) -> Measurement:
+        result = Measurement()
+        table: list[Json] = []
+        tensors: dict[str, Tensor] = {}
+        opened: list[tuple[str, Tensor, Item]] = []
+        for name, experiment in self.experiments.items():
+            share = record.of(name, len(result.items))
+            part = share.part_result() or experiment.run(share)
+            if part.status != "done":
+                raise KeyboardInterrupt
+            share.keep_part_result(part)
+            item = part.items[0]
+            item.contender = name
+            genome = share.read_tensors("genomes")["genome"][0]
+            opened.append((name, graph_of(experiment.problem.encoding, genome.cpu()), item))
+            result.items.append(item)
+        parts = [_Parts(graphs, self.size) for _, graphs, _ in opened]
+        for (name, graphs, item), part in zip(opened, parts, strict=True):
+            table.append({"search": name, "confidence": item.confidence, **part.numbers()})
+            tensors |= {
+                f"{name}.graph": graphs,
+                f"{name}.nodes": part.nodes,
+                f"{name}.weights": part.weights,
+                f"{name}.changes": part.changes,
+            }
+        result.findings["cppn_parts"] = table
+        for number, ((name, graphs, item), part) in enumerate(zip(opened, parts, strict=True)):
+            caption = (
+                f"{name}: the image of every node, from the coordinates on the left to red, green "
+                "and blue on the right, and what they paint. Red is above 0, blue below, each node "
+                "by its own largest value; a line is as strong as its share in the node that it "
+                "leads to."
+            )
+            sheet = figures.drawn_graph(graphs, part.image, _title(name, item, part))
+            result.figures.append(_figure(record, number, sheet, caption))
+        factors = torch.linspace(-1, 1, self.frames).tolist()
+        for number, ((name, _, _), part) in enumerate(zip(opened, parts, strict=True), len(parts)):
+            chosen = part.strongest(self.weights)
+            sheet = figures.strips(
+                [part.swept(weight, factors) for weight in chosen],
+                [part.name(weight) for weight in chosen],
+                [round(factor, 2) for factor in factors],
+            )
+            caption = (
+                f"{name}: one weight at a time from -1 to +1 times its value, those that change "
+                "the image most, of each node the strongest; in the last column is the image as it "
+                "is."
+            )
+            result.figures.append(_figure(record, number, sheet, caption))
+        record.tensors("cppn_parts", tensors)
+        return result
+
+
+class _Parts:
+    """A CPPN taken apart.
+
+    Args:
+        graphs: one graph, [N, 2 + N].
+        size: height and width of its images.
+
+    Attributes:
+        image: [3, h, w].
+        nodes: of every node, [N, h, w].
+        weights: of connections between nodes that lead to a colour, [k, 2]: to and from.
+        changes: of the image by each, [k, h, w], the mean of colours and `FACTORS`.
+    """
+
+    def __init__(self, graphs: Tensor, size: tuple[int, int]) -> None:
+        self.graphs = graphs
+        self.encoding = Cppn(size, hidden=max(1, len(graphs) - INPUTS - OUTPUTS), first=0)
+        self.image = self._decoded(graphs[None])[0]
+        self.nodes = node_images(graphs, size)
+        self.used = used_nodes(graphs)
+        links = (graphs[:, graph.WEIGHTS :] != 0) & self.used[:, None]
+        self.weights = links.nonzero()
+        changes, kept = [], []
+        axis = _axis(self.image)
+        for weight in range(len(self.weights)):
+            images = self.swept(weight, FACTORS)
+            changes.append((images - self.image).abs().mean((0, 1)))
+            kept.append(_symmetry(images[0], axis))
+        self.changes = torch.stack(changes)
+        self.symmetry, self._kept = _symmetry(self.image, axis), kept
+
+    def numbers(self) -> dict[str, Json]:
+        """The row of the findings."""
+        matters = self.changes.mean((1, 2)) >= LEAST
+        changes = self.changes[matters].flatten(1).double()
+        shares = changes.sum(1).square() / (changes.shape[1] * changes.square().sum(1))
+        kept = [value for value, counts in zip(self._kept, matters.tolist(), strict=True) if counts]
+        hidden = self.used.clone()
+        hidden[:INPUTS] = hidden[-OUTPUTS:] = False
+        return {
+            "hidden_nodes": int(hidden.sum()),
+            "connections": len(self.weights),
+            "weights_that_matter": int(matters.sum()),
+            "changed_share": _rounded(median(shares.tolist())) if len(shares) else None,
+            "symmetry": _rounded(self.symmetry),
+            "symmetry_kept": _rounded(median(kept)) if kept else None,
+            "independent_nodes": _independent(self.nodes[hidden]),
+        }
+
+    def strongest(self, count: int) -> list[int]:
+        """The weights of the largest changes, of each node that they lead from the largest."""
+        chosen: dict[int, int] = {}
+        for weight in self.changes.mean((1, 2)).argsort(descending=True, stable=True).tolist():
+            chosen.setdefault(int(self.weights[weight, 1]), weight)
+        return [*chosen.values()][:count]
+
+    def swept(self, weight: int, factors: tuple[float, ...] | list[float]) -> Images:
+        """The images with a weight at `factors` times its value, [f, 3, h, w]."""
+        end, start = self.weights[weight].tolist()
+        graphs = self.graphs.repeat(len(factors), 1, 1)
+        graphs[:, end, graph.WEIGHTS + start] *= torch.tensor(factors)
+        return self._decoded(graphs)
+
+    def name(self, weight: int) -> str:
+        """A weight in words: ``sine 5 to red``."""
+        names = figures.node_names(self.graphs)
+        end, start = self.weights[weight].tolist()
+        return f"{names[start]} to {names[end]}"
+
+    def _decoded(self, graphs: Tensor) -> Images:
+        key = torch.zeros(len(graphs), dtype=torch.int64)
+        return self.encoding.decode(graphs, Rows(key, key))
+
+
+def _figure(record: Record, number: int, sheet: Image.Image, caption: str) -> Figure:
+    return Figure(record.picture(number, data.from_image(sheet), {}, FOLDER), caption)
+
+
+def _axis(image: Tensor) -> int:
+    """The dimension along which an image [3, h, w] is more like its mirror image."""
+    return max((1, 2), key=lambda axis: _symmetry(image, axis))
+
+
+def _symmetry(image: Tensor, axis: int) -> float:
+    """Correlation of an image with its mirror image; 1 of one colour, which any axis mirrors."""
+    values = (image - image.mean((1, 2), keepdim=True)).double()
+    norm = float(values.square().sum())
+    return float((values * values.flip(axis)).sum()) / norm if norm > 1e-9 else 1.0
+
+
+def _independent(nodes: Tensor) -> float | None:
+    """Participation ratio of the correlations of images [n, h, w], as a share of n."""
+    values = nodes.flatten(1).double()
+    values = values - values.mean(1, keepdim=True)
+    norms = values.norm(dim=1)
+    values = values[norms > 1e-9] / norms[norms > 1e-9, None]
+    if not len(values):
+        return None
+    # of a correlation matrix: the square of the trace over the sum of squared entries
+    return _rounded(len(values) / float((values @ values.T).square().sum()))
+
+
+def _title(name: str, item: Item, part: _Parts) -> str:
+    hidden = int(part.used[INPUTS:-OUTPUTS].sum())
+    confidence = "" if item.confidence is None else f" at {item.confidence:.3f}"
+    return f"{name}: {item.target}{confidence}, {hidden} hidden node{'s' * (hidden != 1)}"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
