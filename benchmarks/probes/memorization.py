@@ -21,6 +21,7 @@ FOLDER = Path(tempfile.gettempdir()) / "synth-memorization"
 CLASSES, EACH = 10, 100
 TARS = {"train": "tiny_imagenet_100_train_1of4.tar", "val": "tiny_imagenet_100_val.tar"}
 SEEDS = [0, 1, 2]
+LANDSCAPES = 100  # pictures in the middle of a plane
 
 Row = dict[str, float]
 
@@ -83,6 +84,41 @@ def rows() -> list[tuple[str, str]]:
             f"{-100 * remedy.findings['true_labels_fall']:+.1f} points",
         )
     )
+    return [*lines, *_landscapes(folders["train"])]
+
+
+def _landscapes(images: Path) -> list[tuple[str, str]]:
+    """Labels around training pictures of the networks of the first seed."""
+    weights = FOLDER / "test" / "weights"
+    call = {
+        "network": synth.network("micro_alexnet", weights=weights / "true_labels.safetensors"),
+        "networks": {
+            "random_labels": synth.network(
+                "micro_alexnet", weights=weights / "random_labels.safetensors"
+            )
+        },
+    }
+    lines = []
+    for plane in ("gradient", "random"):
+        findings = synth.run(
+            "label_landscape", images=images, pictures=LANDSCAPES, grid=31, plane=plane, **call
+        ).findings
+        table = findings["landscapes"]
+        margins = [
+            sorted(row["margin"] or float("inf") for row in table if (row["network"] == name))
+            for name in dict.fromkeys(row["network"] for row in table)
+        ]
+        lines.append(
+            (
+                f"label landscape, {plane} plane within {findings['radius']:g} of 255 levels of "
+                f"{LANDSCAPES} training pictures, true and random labels",
+                f"{findings['labels_on_a_plane']:.2f} and "
+                f"{findings['labels_on_a_plane_random_labels']:.2f} labels, the own one on "
+                f"{findings['share_of_own_label']:.2f} and "
+                f"{findings['share_of_own_label_random_labels']:.2f} of it, median margin "
+                f"{margins[0][LANDSCAPES // 2]:.1f} and {margins[1][LANDSCAPES // 2]:.1f}",
+            )
+        )
     return lines
 
 

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 PLANES = ("gradient", "random")
 LEVELS = 255
+MOST_FIGURES = 8  # pictures that have one
 MOST_COLOURED = 9  # labels with a colour of their own
 SHADES = (
     "#1d4ed8",
@@ -68,7 +69,7 @@ class LabelLandscape(Probe):
         network: the network.
         images: the pictures.
         networks: further ones, by any name, which must read images of the same size.
-        pictures: how many of the images are measured, evenly spread.
+        pictures: how many of the images are measured, evenly spread; the first eight have a figure.
         radius: half the side of the plane, in levels of 255.
         grid: points along a side, odd, so that the picture is one of them.
         plane: ``gradient`` or ``random``.
@@ -152,7 +153,7 @@ class LabelLandscape(Probe):
         findings["landscapes"] = table
         figures = [
             self._figure(record, place, {name: labels[name][place] for name in labels})
-            for place in range(len(self.places))
+            for place in range(min(len(self.places), MOST_FIGURES))
         ]
         return Measurement(findings, [], figures)
 
