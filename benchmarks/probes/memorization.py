@@ -73,7 +73,7 @@ def rows() -> list[tuple[str, str]]:
         )
     )
     for data in ("true labels", "random labels"):
-        for setting in ("none", "critical samples"):
+        for setting in ("none", "dropout alone", "critical samples"):
             own = _of(remedy.findings["trainings"], data, setting)
             lines.append((f"again with critical samples: {data}, {setting}", _accuracies(own)))
     lines.append(

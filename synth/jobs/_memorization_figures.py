@@ -27,7 +27,7 @@ COLOURS = {
     TRUE: "#1d4ed8",
     RANDOM: "#c2410c",
     "shuffled_pixels": "#0f766e",
-    "random_pixels": "#b45309",
+    "random_pixels": "#eab308",
     "gaussian": "#7c3aed",
 }
 SETTING_COLOURS = {
@@ -66,19 +66,19 @@ def _losses(record: Record, every: Sequence[Curves]) -> Figure:
     """A panel a setting with a curve a kind of data, as Zhang et al. 2017, figure 1a."""
     settings = _settings(every)
     plot, panels = _panels(len(settings))
-    most = max(row["train_plain_loss"] for curves in every for row in curves.rows)
+    most = max(row["train_loss"] for curves in every for row in curves.rows)
     for axes, setting in zip(panels, settings, strict=True):
         for data in _data(every):
             group = _group(every, data, setting)
-            _curve(axes, group, "train_plain_loss", COLOURS[data], _words(data))
+            _curve(axes, group, "train_loss", COLOURS[data], _words(data))
         axes.set_title(_title(setting), loc="left", fontsize=12, color=INK, weight="bold")
         axes.set_ylim(0, 1.05 * most)
     _finish(plot, panels, "training loss (nats)")
     caption = (
         "Training losses for true labels and for data without anything to learn, with and without "
         f"regularisation{_seeds(every)}. Where all curves reach zero, the network has memorised "
-        "what has no pattern, and the regularisation has not prevented it. Measured on training "
-        f"pictures as they are, without augmentation and dropout.{_too_short(every)}"
+        "what has no pattern, and the regularisation has not prevented it. The loss is the one "
+        f"that is minimised, under dropout and augmentation where they are on.{_too_short(every)}"
     )
     return save_plot(record, plot, "losses", caption)
 
@@ -116,8 +116,8 @@ def _critical(record: Record, every: Sequence[Curves], radius: float) -> Figure:
     caption = (
         "The share of training pictures near which the network predicts another label, and how "
         f"many labels it predicts there, through the training{_seeds(every)}. Near: no pixel value "
-        f"changed by more than {255 * radius:.3g} of 255 levels. A network that memorises has more "
-        "decision hypotheses in the neighbourhood of its samples."
+        f"changed by more than {255 * radius:.3g} of 255 levels. The conjecture: a network that "
+        "memorises has more decision hypotheses in the neighbourhood of its samples."
     )
     return save_plot(record, plot, "critical_samples", caption)
 
@@ -137,10 +137,11 @@ def _remedy(record: Record, every: Sequence[Curves], radius: float) -> Figure:
         axes.set_ylim(0, 103)
     _finish(plot, panels, "")
     caption = (
-        "Critical samples as additional examples, with dropout: less of the random labels is "
+        "Critical samples as additional examples, with dropout: how much of the random labels is "
         "memorised (left, lower is better), and what is learned from true labels (right, higher is "
-        f"better) is to stay{_seeds(every)}. Critical samples lie within {255 * radius:.3g} of 255 "
-        "levels of their picture and have its label."
+        f"better){_seeds(every)}. The same dropout without critical samples shows what it does "
+        f"alone. Critical samples lie within {255 * radius:.3g} of 255 levels of their picture and "
+        "have its label."
     )
     return save_plot(record, plot, "critical_training", caption)
 
@@ -206,8 +207,8 @@ def _norms(record: Record, every: Sequence[Curves]) -> Figure:
     _finish(plot, panels, "norm of the weights")
     caption = (
         "The Euclidean norm of all kernels and matrices through the training"
-        f"{_seeds(every)}: random labels need larger weights than true ones, and weight decay "
-        "holds them down."
+        f"{_seeds(every)}: whether random labels need larger weights than true ones, and what "
+        "regularisation does to them."
     )
     return save_plot(record, plot, "weight_norms", caption)
 

@@ -476,25 +476,15 @@ class Memorization(Job):
         findings["radius"] = self.radius
         findings["critical_pictures"] = min(self.critical_pictures, int(self.pictures or 10**9))
         if self.training_radius is not None:
-            trained = [
-                [by_name[f"{data}-{CRITICAL}-{seed}"] for data in (TRUE, RANDOM)]
-                for seed in self.seeds
-            ]
-            both = [*zip(pairs, trained, strict=True)]
-            findings["random_labels_fall"] = round(
-                fmean(
-                    plain[1].last("train_plain_accuracy") - critical[1].last("train_plain_accuracy")
-                    for plain, critical in both
-                ),
-                4,
-            )
-            findings["true_labels_fall"] = round(
-                fmean(
-                    plain[0].last("validation_accuracy") - critical[0].last("validation_accuracy")
-                    for plain, critical in both
-                ),
-                4,
-            )
+            for setting, end in ((CRITICAL, ""), (ALONE, "_dropout_alone")):
+                for place, (data, name) in enumerate(
+                    ((TRUE, "validation_accuracy"), (RANDOM, "train_plain_accuracy"))
+                ):
+                    falls = [
+                        pair[place].last(name) - by_name[f"{data}-{setting}-{seed}"].last(name)
+                        for pair, seed in zip(pairs, self.seeds, strict=True)
+                    ]
+                    findings[f"{data}_fall{end}"] = round(fmean(falls), 4)
             findings["training_radius"] = self.training_radius
             findings["training_dropout"] = self.training_dropout
         return findings
