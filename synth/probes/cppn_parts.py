@@ -168,21 +168,21 @@ class _Parts:
         self.used = used_nodes(graphs)
         links = (graphs[:, graph.WEIGHTS :] != 0) & self.used[:, None]
         self.weights = links.nonzero()
-        changes, kept = [], []
+        changes, symmetries = [], []
         axis = _axis(self.image)
         for weight in range(len(self.weights)):
             images = self.swept(weight, FACTORS)
             changes.append((images - self.image).abs().mean((0, 1)))
-            kept.append(_symmetry(images[0], axis))
+            symmetries.append(_symmetry(images[0], axis))
         self.changes = torch.stack(changes)
-        self.symmetry, self._kept = _symmetry(self.image, axis), kept
+        self.symmetry, self._symmetries = _symmetry(self.image, axis), symmetries
 
     def numbers(self) -> dict[str, Json]:
         """The row of the findings."""
         matters = self.changes.mean((1, 2)) >= LEAST
         changes = self.changes[matters].flatten(1).double()
         shares = changes.sum(1).square() / (changes.shape[1] * changes.square().sum(1))
-        kept = [value for value, counts in zip(self._kept, matters.tolist(), strict=True) if counts]
+        symmetries = [self._symmetries[weight] for weight in matters.nonzero()[:, 0].tolist()]
         hidden = self.used.clone()
         hidden[:INPUTS] = hidden[-OUTPUTS:] = False
         return {
@@ -191,7 +191,7 @@ class _Parts:
             "weights_that_matter": int(matters.sum()),
             "changed_share": _rounded(median(shares.tolist())) if len(shares) else None,
             "symmetry": _rounded(self.symmetry),
-            "symmetry_kept": _rounded(median(kept)) if kept else None,
+            "symmetry_kept": _rounded(median(symmetries)) if symmetries else None,
             "independent_nodes": _independent(self.nodes[hidden]),
         }
 

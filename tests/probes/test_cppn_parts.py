@@ -84,11 +84,11 @@ def search(targets: list[str], encoding: object = None) -> Experiment:
 def test_it_goes_on_from_the_searches_of_an_earlier_attempt(tmp_path: Path) -> None:
     entry = search(["lemon"])
     probe = CppnParts(entry.network, {"trained": entry}, 16, weights=2, frames=3)
-    kept = probe.run(FolderRecord(tmp_path))
+    first = probe.run(FolderRecord(tmp_path))
     entry.search_method.steps = 0  # a second search would end at its start
     again = probe.run(FolderRecord(tmp_path))
-    assert again.findings == kept.findings
-    assert [figure.file for figure in kept.figures] == ["figures/000.png", "figures/001.png"]
+    assert again.findings == first.findings
+    assert [figure.file for figure in first.figures] == ["figures/000.png", "figures/001.png"]
     (tmp_path / "genomes_trained.safetensors").unlink()
     with pytest.raises(InputError, match=r"genomes_trained\.safetensors is gone or damaged"):
         probe.run(FolderRecord(tmp_path))
