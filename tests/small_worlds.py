@@ -11,13 +11,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from synth.contract.worlds import NAMES, Analytic, one_max, rows_of, tiny_module, wrapped
-from synth.core import Problem, Rows, Search, State, StepReport
+from synth.core import Encoding, Problem, Rows, Search, State, StepReport
 from synth.core.network import Network
 
 __all__ = [
     "COLOURS",
     "NAMES",
     "Analytic",
+    "Rounded",
     "count_passes",
     "evolved",
     "modules_of",
@@ -33,6 +34,27 @@ __all__ = [
 ]
 
 COLOURS = {"blue": (30, 30, 200), "green": (30, 200, 30), "red": (200, 30, 30)}
+
+
+class Rounded(Encoding):
+    """Pixels that are black or white, through which there is no gradient."""
+
+    differentiable = False
+
+    def __init__(self, size: int) -> None:
+        self.size = size, size
+
+    def start(self, rows: Rows) -> Tensor:
+        return rows.uniform(3, *self.size)
+
+    def decode(self, genome: Tensor, rows: Rows) -> Tensor:
+        return genome.round()
+
+    def project(self, genome: Tensor, rows: Rows) -> Tensor:
+        return genome.clamp(0, 1)
+
+    def at(self, size: tuple[int, int]) -> Rounded:
+        return Rounded(size[0])
 
 
 def quadratics(

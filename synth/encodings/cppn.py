@@ -9,6 +9,7 @@ is a graph in the tensor form of `synth.core.graph`, [r, N, 2 + N].
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -56,10 +57,22 @@ def _absolute(value: Tensor, out: Tensor) -> None:
 
 # a node's function is an index into this; each overwrites its argument
 FUNCTIONS = (_sine, _cosine, _sigmoid, _gaussian, _linear, _absolute)
+# the same functions with a gradient
+SMOOTH: tuple[Callable[[Tensor], Tensor], ...] = (
+    lambda value: torch.sin(value * math.pi),
+    lambda value: torch.cos(value * math.pi),
+    lambda value: torch.sigmoid(value * 4.0) * 2.0 - 1.0,
+    lambda value: torch.exp(value.square() * -4.0) * 2.0 - 1.0,
+    lambda value: torch.clamp(value, -3.0, 3.0),
+    lambda value: torch.abs(value).clamp(max=3.0),
+)
 
 
 class Cppn(Encoding):
-    """Images of evolving CPPNs; not differentiable, for evolution with ``search/mutate=topology``.
+    """Images of evolving CPPNs, for evolution with ``search/mutate=topology``.
+
+    They are differentiable in the weights of their connections: a gradient search changes these,
+    and neither nodes nor functions.
 
     The first genomes connect every colour with one or two inputs and have up to `first` hidden
     nodes: the simplest graphs that produce something, as in Nguyen, Yosinski & Clune 2015.
@@ -73,7 +86,6 @@ class Cppn(Encoding):
         InputError: for numbers outside these ranges.
     """
 
-    differentiable = False
     scalable = True
 
     def __init__(self, size: Size = None, hidden: int = 24, first: int = 4) -> None:
@@ -122,8 +134,9 @@ class Cppn(Encoding):
 @lru_cache(4)
 def _padded_points(size: tuple[int, int], device: torch.device) -> Tensor:
     """The inputs at each pixel, and others up to a whole number of vectors, [4, points]."""
-    points = points_of(size, device)
-    return functional.pad(points, (0, -points.shape[1] % LANES))
+    with torch.inference_mode(False):  # autograd refuses tensors that were made in it
+        points = points_of(size, device)
+        return functional.pad(points, (0, -points.shape[1] % LANES))
 
 
 def _connect_colours(graphs: Tensor, draw: Tensor, weight: Tensor) -> None:
@@ -238,6 +251,8 @@ def _heights(start: Tensor, end: Tensor, graphs: int, size: int) -> Tensor:
 def _colours(graphs: Tensor, points: Tensor) -> Tensor:
     """Colours [m, 3, points] in [0, 1] of `graphs` at `points` [4, points], all graphs together."""
     plan = _schedule(graphs)
+    if graphs.requires_grad and torch.is_grad_enabled():
+        return _differentiable_colours(plan, points)
     table = torch.empty(INPUTS + plan.count, points.shape[1], device=graphs.device)
     table[:INPUTS] = points
     nodes = table[INPUTS:]
@@ -250,3 +265,20 @@ def _colours(graphs: Tensor, points: Tensor) -> Tensor:
             FUNCTIONS[function](sums[begin - offset : end - offset], nodes[begin:end])
     colours = table.index_select(0, plan.colours)
     return colours.add_(1.0).mul_(0.5).clamp_(0.0, 1.0).view(len(graphs), OUTPUTS, points.shape[1])
+
+
+def _differentiable_colours(plan: _Schedule, points: Tensor) -> Tensor:
+    """The same with a gradient: values are kept, where `_colours` writes over them."""
+    table = points
+    for level in plan.levels:
+        sums = functional.embedding_bag(
+            level.sources, table, level.first, mode="sum", per_sample_weights=level.weight
+        )
+        offset = level.runs[0][1]
+        values = [
+            SMOOTH[function](sums[begin - offset : end - offset])
+            for function, begin, end in level.runs
+        ]
+        table = torch.cat([table, *values])
+    colours = table.index_select(0, plan.colours)
+    return colours.add(1.0).mul(0.5).clamp(0.0, 1.0).view(-1, OUTPUTS, points.shape[1])

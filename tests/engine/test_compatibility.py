@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_worlds import noisy_pictures
+from small_worlds import Rounded, noisy_pictures
 from torch import Tensor
 
 from synth.core import (
@@ -24,7 +24,6 @@ from synth.core import (
 )
 from synth.core.network import Network
 from synth.core.randomness import key_of
-from synth.encodings.cppn import Cppn
 from synth.encodings.perturbation import Perturbation
 from synth.encodings.pixels import Pixels
 from synth.engine import experiment as engine
@@ -252,7 +251,7 @@ RULE_CASES: list[tuple[Objective, Search, dict[str, Any], str]] = [
     (
         ClassScore("lemon"),
         Gradient(2),
-        {"encoding": Cppn(size=16)},
+        {"encoding": Rounded(16)},
         "search=gradient: this encoding has no gradient; use search=genetic, or another encoding.",
     ),
     (

@@ -68,7 +68,6 @@ def test_recipes_are_contenders(recipes: str, more: list[str]) -> None:
             "recipe=class_ascent search=map_elites monitor=null target=[lemon,teapot]",
             "search=map_elites: an objective with a score for each of the 2 items is needed",
         ),
-        ("recipe=fooling_cppn search=gradient", "search=gradient: this encoding has no gradient"),
         (
             "recipe=texture +objective@objective.terms.class=class_logit",
             "target: ClassScore needs a word .*; write target=",

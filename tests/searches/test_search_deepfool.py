@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_worlds import Analytic, evolved, noisy_pictures, rows_of
+from small_worlds import Analytic, Rounded, evolved, noisy_pictures, rows_of
 from torch import Tensor
 
 from synth.core import Rows
 from synth.core.network import Network
-from synth.encodings.cppn import Cppn
 from synth.encodings.perturbation import Perturbation
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
@@ -174,7 +173,7 @@ def test_what_cannot_be_is_refused(loud_network: Network) -> None:
     with pytest.raises(InputError, match=r"search\.overshoot=-0\.1: write a share"):
         DeepFool(overshoot=-0.1)
     with pytest.raises(InputError, match="search=deepfool: this encoding has no gradient"):
-        Experiment(loud_network, Cppn(), ClassScore("teapot"), DeepFool())
+        Experiment(loud_network, Rounded(16), ClassScore("teapot"), DeepFool())
 
 
 def test_rows_a_few_at_a_time_go_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:

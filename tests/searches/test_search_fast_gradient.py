@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_worlds import Analytic, evolved, quadratics, rows_of
+from small_worlds import Analytic, Rounded, evolved, quadratics, rows_of
 from torch.nn import functional
 
 from synth.core import Rows
 from synth.core.network import Network
-from synth.encodings.cppn import Cppn
 from synth.encodings.perturbation import Perturbation
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
@@ -113,4 +112,4 @@ def test_what_cannot_be_is_refused(network: Network) -> None:
         with pytest.raises(InputError, match=r"rate=.*: write a finite number"):
             FastGradient(rate)
     with pytest.raises(InputError, match="search=fast_gradient: this encoding has no gradient"):
-        Experiment(network, Cppn(), attack("teapot"), FastGradient())
+        Experiment(network, Rounded(16), attack("teapot"), FastGradient())

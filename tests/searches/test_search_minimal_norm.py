@@ -9,12 +9,11 @@ import pytest
 import torch
 from PIL import Image
 from scipy import optimize
-from small_worlds import Analytic, evolved, noisy_pictures, rows_of
+from small_worlds import Analytic, Rounded, evolved, noisy_pictures, rows_of
 from torch import Tensor
 
 from synth.core import Rows
 from synth.core.network import Network
-from synth.encodings.cppn import Cppn
 from synth.encodings.perturbation import Perturbation
 from synth.engine.experiment import Experiment
 from synth.errors import InputError
@@ -168,4 +167,4 @@ def test_what_cannot_be_is_refused(loud_network: Network) -> None:
         with pytest.raises(InputError, match=report):
             MinimalNorm(**words)
     with pytest.raises(InputError, match="search=minimal_norm: this encoding has no gradient"):
-        Experiment(loud_network, Cppn(), ClassScore("teapot"), MinimalNorm())
+        Experiment(loud_network, Rounded(16), ClassScore("teapot"), MinimalNorm())
