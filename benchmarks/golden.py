@@ -135,6 +135,9 @@ RECIPES = {
     " encoding.size=72"
     " search.stages.first.steps=2 search.stages.second.steps=2 search.stages.third.steps=2",
     "natural_statistics": "images=pictures",
+    "label_landscape": "images=pictures pictures=1 grid=3",
+    "memorization": "images=pictures size=16 holdout=4 epochs=1 batch=4 precision=float32"
+    " data=[true_labels,random_labels] settings=[none]",
     "neuron_ascent": "unit=[0,1] search.steps=3",
     "onemax": "generations=40",
     "projected_gradient": "images=pictures search.steps=4",

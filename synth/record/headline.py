@@ -17,10 +17,10 @@ _FINDINGS = (
     "{random_signs}",
     "fooled {fooling_rate_train} of the {pictures_train} pictures it was made from, random signs "
     "{random_signs}",
-    "random labels: {random_labels_memorised} memorised or more; critical samples near "
-    "{critical_sample_ratio_random_labels} of them, near {critical_sample_ratio_true_labels} of "
-    "true ones",
-    "random labels: {random_labels_memorised} memorised or more",
+    "memorised {random_labels_memorised} of the random labels or more; critical samples near "
+    "{critical_sample_ratio_random_labels} of the pictures, with true labels near "
+    "{critical_sample_ratio_true_labels}",
+    "memorised {random_labels_memorised} of the random labels or more",
     "critical samples near {critical_sample_ratio} of the pictures, within {radius}",
     "features of {found_again_features} of the pictures found again, by chance "
     "{found_again_chance}; feature error {feature_error}",
