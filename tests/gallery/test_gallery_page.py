@@ -17,6 +17,9 @@ from run_folders import MakeRun
 
 from synth.errors import InputError
 from synth.gallery import build_page, build_run_page
+from synth.gallery.compare import write_compare_page
+from synth.gallery.item_tables import write_tables
+from synth.gallery.overview import Overview
 
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}&amp;\u2028"
 HOSTILE_FILE = 'images/a <b> "q" 100%#1?é;\'&amp;{{x}}.png'
@@ -350,12 +353,18 @@ def test_no_record_however_odd_breaks_a_page(
         (folder / "steps.jsonl").write_text(
             "\n".join(json.dumps(line) for line in lines) + '\n{"step": 9, "be'
         )
+        overview = Overview([folder], folder.with_name(f"{folder.name}.html"))
+        overview.update()
         try:
             page = Page(build_run_page(folder))
         except InputError as error:
             assert "is not a list of objects" in str(error)  # noqa: PT017 - either outcome is right
+            assert len(overview.skipped) == 1
         else:
             json.loads(page.data)
+            html = write_compare_page(overview.entries, folder / "compare.html")
+            assert all(json.loads(block) is not None for block in Page(html).blocks)
+            write_tables(overview.entries, folder)
 
 
 def test_a_page_opens_with_what_the_recipe_says_of_itself(make_run: MakeRun) -> None:

@@ -5,7 +5,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const { columns, strings, runs, count } = data;
 const grid = byId("grid"), view = byId("view");
-const CAPTION = 92, GAP = 24, ROWS_AHEAD = 3, SETTLED = 80;
+const CAPTION = 112, GAP = 24, ROWS_AHEAD = 3, SETTLED = 80;
 
 const value = (name, item) => {
   const column = columns[name];
@@ -267,6 +267,7 @@ function rowOf(number) {
   node.style.height = `${rowHeight - gap}px`;
   const end = Math.min((number + 1) * across, shown.length);
   for (let place = number * across; place < end; place++) node.append(tileOf(place));
+  waiting.push(node);
   return node;
 }
 let asked = false;
@@ -275,26 +276,34 @@ function again() {
   asked = true;
   requestAnimationFrame(() => { asked = false; render(); });
 }
+// The pictures of a row come together, decoded: the row is painted again once, not for each.
 function load() {
-  for (const image of waiting) if (image.isConnected) image.src = image.dataset.src;
+  for (const row of waiting) if (row.isConnected) fill(row);
   waiting = [];
 }
-function imageOf(item, alt) {
+async function fill(row) {
+  const images = [...row.querySelectorAll(".plate")].flatMap((plate) => (pictures.get(plate) ?? [])
+    .map((item) => [plate, imageOf(item)]));
+  await Promise.allSettled(images.map(([, image]) => image.decode()));
+  for (const [plate, image] of images.reverse()) plate.prepend(image);
+}
+const pictures = new WeakMap();  // by plate, the items that it shows
+function imageOf(item) {
   const image = element("img", isTiny(item) ? "small" : "");
-  image.alt = alt;
+  image.alt = altOf(item);
   image.decoding = "async";
   image.draggable = false;
-  image.dataset.src = smallOf(item);
   image.addEventListener("error", () => { image.alt = "picture missing"; });
-  waiting.push(image);
+  image.src = smallOf(item);
   return image;
 }
-function verdictOf(item) {
+function verdictOf(item, width = 400) {
   const success = value("success", item), criterion = text("criterion", item);
-  if (success < 0) return criterion ? [element("span", "", "original meets it, not counted")] : [];
+  const words = (text) => element("span", "", cut(text, tile - width));
+  if (success < 0) return criterion ? [words("met by the original, not counted")] : [];
   const mark = element("span", `mark ${success ? "ok" : "no"}`);
   mark.append(element("span", "unseen", success ? "success: " : "failed: "));
-  return [mark, element("span", "", cut(criterion, 92))];
+  return [mark, words(criterion)];
 }
 // Letters beyond the tile are left out here: the style sheet's ellipsis takes longer to draw than
 // the rest of a tile.
@@ -304,7 +313,7 @@ const cut = (words, spare = 0) => {
   return words.length > most ? `${words.slice(0, most - 1).trimEnd()}…` : words;
 };
 const cutStart = (words) => {
-  const most = Math.max(Math.floor(tile / LETTER), 8);
+  const most = Math.max(Math.floor(tile / (LETTER + 0.5)), 8);
   return words.length > most ? `…${words.slice(1 - most)}` : words;
 };
 const altOf = (item) => [text("target", item), text("niche", item), text("method", item)]
@@ -324,18 +333,23 @@ function singleOf(item) {
   const plateNode = url ? element("a", "plate") : element("button", "plate broken", problem);
   if (url) {
     plateNode.href = `#picture=${encodeURIComponent(keyOf(item))}`;
-    plateNode.append(imageOf(item, altOf(item)));
+    plateNode.ariaLabel = altOf(item);
+    pictures.set(plateNode, [item]);
   } else plateNode.type = "button";
   const caption = element("div", "caption"), sure = element("p", "sure");
-  sure.append(element("b", "", sureOf(item)), ...verdictOf(item));
+  const effort = effortOf(item), fits = effort.length * LETTER < tile - 76;
+  sure.append(element("b", "", sureOf(item)),
+    element("span", "", fits ? effort : effort.split(" · ")[0]));
+  const judged = element("p", "sure");
+  judged.append(...verdictOf(item, tile - 24));
   const name = [text("target", item), text("niche", item)].filter(Boolean).join(" · ");
   const title = element("h3", "", cut(name, 0.25 * tile));
   title.title = name;
-  sure.title = text("criterion", item);
-  const method = swatch(item, [text("method", item), effortOf(item)]);
+  judged.title = text("criterion", item);
+  const method = swatch(item, [text("method", item)]);
   const run = element("p", "quiet", cutStart(runs[value("run", item)].name));
   run.title = runs[value("run", item)].name;
-  caption.append(title, sure, method, run);
+  caption.append(title, sure, judged, method, run);
   return [plateNode, caption];
 }
 function swatch(item, parts) {
@@ -352,8 +366,8 @@ function duoOf([left, right]) {
   [slider.min, slider.max, slider.value] = [0, 100, 50];
   slider.ariaLabel = `${text("target", left)}: share of ${text("method", left)}`;
   slider.addEventListener("input", () => duo.style.setProperty("--at", `${slider.value}%`));
-  duo.append(imageOf(right, altOf(right)), imageOf(left, altOf(left)), element("span", "line"),
-    slider);
+  pictures.set(duo, [right, left]);
+  duo.append(element("span", "line"), slider);
   const open = element("button", "open"), caption = element("div", "caption");
   open.type = "button";
   const names = [...new Set([left, right].map((item) => runs[value("run", item)].name))];
@@ -599,6 +613,7 @@ if (grid) {
   });
   addEventListener("scroll", again, { passive: true });
   new ResizeObserver(measure).observe(grid.parentElement);
+  addEventListener("resize", again);  // of the height alone, as when a phone hides its bar
   refresh();
   follow();
   addEventListener("hashchange", follow);
