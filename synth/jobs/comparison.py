@@ -116,6 +116,10 @@ class Comparison(Job):
             items=items,
             contenders=contenders,
             archive=next((result.archive for result in results if result.archive), None),
+            # what success means, where all mean the same by it
+            about=results[0].about
+            if all(result.about == results[0].about for result in results)
+            else None,
         )
 
     def _measure(self, record: Record, experiment: Experiment, items: Sequence[Item]) -> None:

@@ -106,6 +106,7 @@ class CppnParts(Probe):
             share.keep_part_result(part)
             item = part.items[0]
             item.contender = name
+            result.about = part.about
             genome = share.read_tensors("genomes")["genome"][0]
             opened.append((name, graph_of(experiment.problem.encoding, genome.cpu()), item))
             result.items.append(item)

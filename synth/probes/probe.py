@@ -44,12 +44,14 @@ class Measurement:
         items: one a picture, where it makes or evaluates pictures.
         figures: of the whole run.
         layers: records of the network's layers, where it lists them.
+        about: what `success` of its items means, where they have one.
     """
 
     findings: dict[str, Json] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     layers: Sequence[Mapping[str, Json]] | None = None
+    about: Mapping[str, str] | None = None
 
 
 class Tally(ABC):
@@ -124,6 +126,7 @@ class Probe(Job):
             findings=measurement.findings,
             figures=measurement.figures,
             layers=measurement.layers,
+            about=measurement.about,
         )
 
     # -- for measure -----------------------------------------------------------------------------
