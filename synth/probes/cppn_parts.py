@@ -7,7 +7,7 @@ little of everything. Here both are searched for one class, and read in one form
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 import torch
@@ -29,7 +29,7 @@ from synth.probes.probe import FOLDER, Measurement, Probe
 from synth.record.record import Record
 from synth.record.result import Figure, Item, Json
 
-CHUNK = 256  # images decoded together
+CHUNK = 64  # weights whose images are decoded together
 LEAST = 1 / 255  # mean change of an image by a weight that matters
 FACTORS = (-1.0, 0.0)  # of a weight, for the measures
 
@@ -169,13 +169,16 @@ class _Parts:
         self.used = used_nodes(graphs)
         links = (graphs[:, graph.WEIGHTS :] != 0) & self.used[:, None]
         self.weights = links.nonzero()
-        changes, symmetries = [], []
         axis = _axis(self.image)
-        for weight in range(len(self.weights)):
-            images = self.swept(weight, FACTORS)
-            changes.append((images - self.image).abs().mean((0, 1)))
-            symmetries.append(_symmetry(images[0], axis))
-        self.changes = torch.stack(changes)
+        changes: list[Tensor] = []
+        symmetries: list[float] = []
+        for first in range(0, len(self.weights), CHUNK):
+            many = range(len(self.weights))[first : first + CHUNK]
+            for images in self._swept(many, FACTORS):
+                changes.append((images - self.image).abs().mean((0, 1)))
+                symmetries.append(_symmetry(images[0], axis))
+        # a graph may be of constants alone
+        self.changes = torch.stack(changes) if changes else torch.zeros(0, *size)
         self.symmetry, self._symmetries = _symmetry(self.image, axis), symmetries
 
     def numbers(self) -> dict[str, Json]:
@@ -203,12 +206,18 @@ class _Parts:
             chosen.setdefault(int(self.weights[weight, 1]), weight)
         return [*chosen.values()][:count]
 
-    def swept(self, weight: int, factors: tuple[float, ...] | list[float]) -> Images:
+    def swept(self, weight: int, factors: Sequence[float]) -> Images:
         """The images with a weight at `factors` times its value, [f, 3, h, w]."""
-        end, start = self.weights[weight].tolist()
-        graphs = self.graphs.repeat(len(factors), 1, 1)
-        graphs[:, end, graph.WEIGHTS + start] *= torch.tensor(factors)
-        return self._decoded(graphs)
+        return self._swept([weight], factors)[0]
+
+    def _swept(self, weights: Sequence[int], factors: Sequence[float]) -> Tensor:
+        """The images of several weights, [weights, f, 3, h, w]."""
+        count = len(factors)
+        graphs = self.graphs.repeat(len(weights) * count, 1, 1)
+        rows = torch.arange(len(graphs))
+        end, start = self.weights[list(weights)].repeat_interleave(count, 0).T
+        graphs[rows, end, graph.WEIGHTS + start] *= torch.tensor(factors).repeat(len(weights))
+        return self._decoded(graphs).unflatten(0, (len(weights), count))
 
     def name(self, weight: int) -> str:
         """A weight in words: ``sine 5 to red``."""

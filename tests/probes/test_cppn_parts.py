@@ -49,6 +49,7 @@ def test_a_weight_of_a_small_spot_changes_little_of_the_image_and_a_background_a
     even = built((RED, CONSTANT, 0.4)).numbers()
     assert (even["changed_share"], even["symmetry"], even["hidden_nodes"]) == (1.0, 1.0, 0)
     assert even["independent_nodes"] is None
+    assert (built().numbers()["connections"], built().strongest(3)) == (0, [])
 
 
 def test_symmetry_stays_where_only_the_distance_is_read_and_goes_with_x() -> None:
