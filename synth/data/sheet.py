@@ -55,6 +55,12 @@ def joined(parts: Sequence[tuple[Image.Image, str]], across: int) -> Image.Image
     return sheet
 
 
+def plain(text: str, most: int = 60) -> str:
+    """`text` as it is, as far as `most` characters, without what plots read as formulas."""
+    text = text.replace("$", "\\$")
+    return text if len(text) <= most else f"{text[: most - 3].rstrip()}..."
+
+
 def shortened(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
     """As much of `text` as fits `width` pixels, without accents: Pillow's own font is ASCII."""
     letters = unicodedata.normalize("NFKD", text)

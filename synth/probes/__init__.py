@@ -9,6 +9,7 @@ In conf/recipe:
     activations          Activations in activations.py: maps of layers, statistics of channels
     cppn_parts           CppnParts in cppn_parts.py: an evolved CPPN beside a trained one, opened
     directions           Directions in directions.py: PCA, NMF and k-means of a layer's activations
+    dissection           Dissection in dissection.py: the concept that each channel detects
     embedding            Embedding in embedding.py: vectors, nearest neighbours, maps of pictures
     filters              Filters in filters.py: the weights of layers, beside what they respond to
     label_landscape      LabelLandscape in label_landscape.py: labels of the images around a picture
@@ -35,6 +36,7 @@ __all__ = [
     "cppn_parts",
     "decomposition",
     "directions",
+    "dissection",
     "embedding",
     "embeddings",
     "filters",
