@@ -1,0 +1,1 @@
+"""The claims of the lectures, each with its command and a criterion set beforehand."""
