@@ -130,6 +130,7 @@ RECIPES = {
     "layers": "",
     "maco": f"{TWO} encoding.size=72 views=2 search.steps=2",
     "map_elites": "target=[goldfish,lemon,teapot,monarch] search.steps=8 search.batch=8 settle=4",
+    "map_elites_memetic": f"{TWO} search.first=8 search.batch=2 search.ascents=2 search.steps=3",
     "minimal_perturbation": "images=pictures search.steps=6",
     "multifaceted": "images=pictures target=lemon encoding.clusters=2 encoding.nearest=2"
     " encoding.size=72"

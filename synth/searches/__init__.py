@@ -26,6 +26,7 @@ searches are kinds of their own, in `synth.searches.operators`.
     gradient        Gradient in gradient.py: ascent by SGD, Adam, normalised, unit and sign steps
     lbfgs           LBFGS in lbfgs.py: limited-memory BFGS with a line search for each row
     map_elites      MapElites in map_elites.py: one elite for each class or niche
+    map_elites_memetic  MapElitesMemetic in map_elites_memetic.py: MAP-Elites with local search
     minimal_norm    MinimalNorm in minimal_norm.py: minimal perturbations by an adaptive radius
     octaves         octaves in stages.py: a search on images of growing size
     random          Random in random.py: draws from the encoding's start, the best stays
@@ -49,6 +50,7 @@ __all__ = [
     "gradient",
     "lbfgs",
     "map_elites",
+    "map_elites_memetic",
     "minimal_norm",
     "operators",
     "random",

@@ -19,10 +19,9 @@ from synth.core.lineage import NO_PARENT, Ancestors
 from synth.errors import InputError
 from synth.files import path_of
 from synth.record.checkpoint import UNREADABLE, read_marked
+from synth.searches._elites import best_of, check_map, empty_map, enter, lines_of, shares
 from synth.searches._variation import mates, mutated, register_suited, statistics
 from synth.searches.operators.crossover import NoCrossover
-
-FRAMES = 8  # remembered ancestors of each elite
 
 # streams of random numbers within a step
 SELECT = 1
@@ -109,18 +108,7 @@ class MapElites(Search):
         self.statistics = statistics()
 
     def init(self, problem: Problem, rows: Rows, genome: Genome | None = None) -> State:
-        count = len(rows)
-        if problem.columns != count:
-            raise InputError(
-                f"search=map_elites: an objective with a score for each of the {count} items is "
-                f"needed, this one has {problem.columns}; write objective every_class or niches, "
-                "or another search."
-            )
-        if problem.stochastic:
-            raise InputError(
-                "search=map_elites: elites are not evaluated again, so where scores vary the "
-                "luckiest would stay; write transform=none."
-            )
+        check_map(problem, rows, "map_elites")
         first = problem.start(rows) if genome is None else genome
         if self.archive is not None and self.archive.shape[1:] != first.shape[1:]:
             raise InputError(
@@ -130,24 +118,9 @@ class MapElites(Search):
         self._suit(problem, first[0])
         self.mutation.check(first[0])
         self.crossover.check(first[0])
-        none = torch.full((count,), NO_PARENT, dtype=torch.int64, device=first.device)
-        unknown = torch.full((count,), -torch.inf, device=first.device)
-        state = {
-            "elite": first.clone(),
-            "fitness": unknown,
-            "id": none,
-            "born": none.clone(),
-            "generations": torch.zeros_like(none),
-            "frames": torch.zeros(count, FRAMES, *first.shape[1:], device=first.device),
-            "frame_count": torch.zeros_like(none),
-            "frame_every": torch.ones_like(none),
-            "frame_id": none[:, None].repeat(1, FRAMES),
-            "frame_step": none[:, None].repeat(1, FRAMES),
-            "frame_cell": none[:, None].repeat(1, FRAMES),
-            "frame_score": unknown[:, None].repeat(1, FRAMES),
-        }
+        state = empty_map(first)
         if self.mutation.self_adaptive:
-            state["strength"] = torch.ones_like(unknown)
+            state["strength"] = torch.ones_like(state["fitness"])
         return state
 
     def passes(self, stochastic: bool, items: int = 1) -> int:
@@ -168,22 +141,26 @@ class MapElites(Search):
 
         self.toolbox.register("evaluate", problem.evaluate)
         evaluation = self.toolbox.evaluate(offspring.genomes, offspring_rows)
-        valid = ~evaluation.scores.isnan() & (evaluation.scores != torch.inf)
-        best, winner = evaluation.scores.masked_fill(~valid, -torch.inf).max(0)
+        best, winner, invalid = best_of(evaluation.scores)
 
         improved = (best > state["fitness"]).nonzero()[:, 0]
         winner = winner[improved]
+        ids = step * self.batch + winner
         state = dict(state)
-        self._inherit_ancestors(state, improved, cells[winner])
-        state["elite"][improved] = offspring.genomes[winner]
-        state["fitness"][improved] = best[improved]
-        state["id"][improved] = step * self.batch + winner
-        state["born"][improved] = step
+        enter(
+            state,
+            improved,
+            offspring.genomes[winner],
+            best[improved],
+            ids,
+            step,
+            cells[winner],
+        )
         if offspring.strength is not None:
             state["strength"][improved] = offspring.strength[winner]
 
-        forwards = self._shares(rows, step) * evaluation.forwards
-        births = [rows.item[improved], state["id"][improved]]
+        forwards = shares(self.batch, len(rows), step, cells.device) * evaluation.forwards
+        births = [rows.item[improved], ids]
         births += [offspring.parents[winner], offspring.mates[winner]]
         return state, StepReport(
             genome=state["elite"],
@@ -191,27 +168,12 @@ class MapElites(Search):
             monitor=state["fitness"],
             forwards=forwards,
             backwards=torch.zeros_like(forwards),
-            statistics=self._summary(state["fitness"], (~valid).any(1).sum()),
+            statistics=self._summary(state["fitness"], invalid),
             births=torch.stack(births, dim=1),
         )
 
     def ancestors(self, state: State) -> Ancestors:
-        cells = torch.arange(len(state["id"]), device=state["id"].device)
-
-        def line(frames: Tensor, elites: Tensor) -> Tensor:
-            whole = torch.cat([frames, torch.zeros_like(frames[:, :1])], dim=1)
-            whole[cells, state["frame_count"]] = elites
-            return whole
-
-        return Ancestors(
-            genomes=line(state["frames"], state["elite"]),
-            count=state["frame_count"] + 1,
-            id=line(state["frame_id"], state["id"]),
-            step=line(state["frame_step"], state["born"]),
-            cell=line(state["frame_cell"], cells),
-            score=line(state["frame_score"], state["fitness"]),
-            generations=state["generations"],
-        )
+        return lines_of(state)
 
     def _suit(self, problem: Problem, genome: Genome) -> None:
         """Takes the operators that `mate` and `mutate` stand for with such genomes."""
@@ -267,60 +229,11 @@ class MapElites(Search):
             mates=mates(parents[None], crossed)[0],
         )
 
-    def _shares(self, rows: Rows, step: int) -> Tensor:
-        """Evaluations counted for each cell, int64 [n]; the remainder goes to cells in turn.
-
-        The sum over the cells is thus exactly the number of offspring evaluated.
-        """
-        cells = len(rows)
-        shares = torch.full(
-            (cells,), self.batch // cells, dtype=torch.int64, device=rows.item.device
-        )
-        remainder = torch.arange(self.batch % cells, device=shares.device)
-        shares[(step * self.batch + remainder) % cells] += 1
-        return shares
-
     def _summary(self, fitness: Tensor, invalid: Tensor) -> dict[str, Tensor]:
         """Statistics of the whole map, the same [n] for every cell."""
         summary = self.statistics.compile([fitness[None]])
         numbers = {name: value.expand(len(fitness)) for name, value in summary.items()}
         return numbers | {"invalid": invalid.expand(len(fitness))}
-
-    def _inherit_ancestors(self, state: State, cells: Tensor, parent_cells: Tensor) -> None:
-        """Give the elites that are about to enter `cells` the line of their parent, and the parent.
-
-        A line keeps the ancestors whose number in it is a multiple of `frame_every`. When it is
-        full, every other frame is dropped and the distance doubles, so that the frames are evenly
-        spaced whatever the length of the line; the first ancestor always stays.
-        """
-        # genomes given to `init` were never evaluated and are no ancestors
-        evaluated = state["id"][parent_cells] >= 0
-        length = state["generations"][parent_cells]
-        count = state["frame_count"][parent_cells]
-        every = state["frame_every"][parent_cells]
-        full = (count == FRAMES) & (length % every == 0)
-        places = torch.arange(FRAMES, device=cells.device)
-        frames = torch.where(full[:, None], (2 * places).clamp_max(FRAMES - 1), places)
-        count = torch.where(full, FRAMES // 2, count)
-        every = torch.where(full, 2 * every, every)
-        due = evaluated & (length % every == 0)
-        new = (due[:, None] & (places == count[:, None])).nonzero(as_tuple=True)
-        parents = {
-            "frames": state["elite"],
-            "frame_id": state["id"],
-            "frame_step": state["born"],
-            "frame_cell": torch.arange(len(state["id"]), device=cells.device),
-            "frame_score": state["fitness"],
-        }
-        lines = {}
-        for name, values in parents.items():
-            lines[name] = state[name][parent_cells[:, None], frames]
-            lines[name][new] = values[parent_cells[new[0]]]
-        for name, line in lines.items():
-            state[name][cells] = line
-        state["frame_count"][cells] = count + due
-        state["frame_every"][cells] = every
-        state["generations"][cells] = length + evaluated
 
 
 def _genomes_in(archive: str) -> Tensor:

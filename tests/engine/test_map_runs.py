@@ -39,8 +39,9 @@ from synth.objectives.every_class import EveryClass
 from synth.objectives.niches import Niches
 from synth.objectives.scores import ClassScore
 from synth.record.folder_record import FolderRecord
+from synth.searches._elites import FRAMES
 from synth.searches.genetic import Genetic
-from synth.searches.map_elites import FRAMES, MapElites
+from synth.searches.map_elites import MapElites
 from synth.searches.operators.combined_mutation import SelfAdaptive
 from synth.searches.operators.crossover import NoCrossover, UniformCrossover
 from synth.searches.operators.mutation import GaussianMutation

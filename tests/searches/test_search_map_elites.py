@@ -17,7 +17,8 @@ from synth.core.lineage import line_of
 from synth.engine.state import MAX_COLUMNS, ConfidenceHistory
 from synth.errors import InputError
 from synth.record.checkpoint import marked
-from synth.searches.map_elites import FRAMES, MapElites
+from synth.searches._elites import FRAMES
+from synth.searches.map_elites import MapElites
 from synth.searches.operators.combined_mutation import SelfAdaptive
 from synth.searches.operators.crossover import NoCrossover, UniformCrossover
 from synth.searches.operators.mutation import GaussianMutation
