@@ -1,9 +1,9 @@
 """Speed and results of evolution: python -m benchmarks.evolution [variation share attack map ...]
 
 Prints one row a figure; speeds are medians over interleaved pairs in one process. Figures are
-variation, share, evotorch, pixels, attack, map. `attack` needs the Tiny ImageNet validation
-pictures of the folder that SYNTH_SHARED names (default ../shared), `evotorch` the package of that
-name. `map` takes a quarter of an hour, or the minutes that SYNTH_MINUTES names.
+variation, share, evotorch, pixels, attack, map, memetic. `attack` needs the Tiny ImageNet
+validation pictures of the folder that SYNTH_SHARED names (default ../shared), `evotorch` the
+package of that name. `map` takes a quarter of an hour, or the minutes that SYNTH_MINUTES names.
 """
 
 from __future__ import annotations
@@ -426,6 +426,20 @@ def map_of_classes() -> list[Row]:
     return [(what, text)]
 
 
+def memetic() -> list[Row]:
+    """`recipe=map_elites_memetic` over all classes of mini AlexNet."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = _synth(folder, "recipe=map_elites_memetic")
+    findings = result["findings"]
+    confidences = [item["confidence"] for item in result["items"]]
+    passes = findings["forwards"] + 2 * findings["backwards"]
+    text = (
+        f"{sum(confidence >= 0.99 for confidence in confidences)} of {len(confidences)} at >= 0.99,"
+        f" mean {findings['mean_confidence']:.4f}, {passes:,} passes, {result['seconds']:.0f} s"
+    )
+    return [("recipe=map_elites_memetic, all classes of mini AlexNet, on the saved files", text)]
+
+
 def attack() -> list[Row]:
     """`recipe=black_box_attack` on validation pictures of correct class, beside random signs."""
     archive = SHARED / "data/tiny_imagenet_100_val.tar"
@@ -500,6 +514,7 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "pixels": pixels,
     "attack": attack,
     "map": map_of_classes,
+    "memetic": memetic,
 }
 
 if __name__ == "__main__":
