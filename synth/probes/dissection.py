@@ -112,6 +112,7 @@ class Dissection(Probe):
         self.quantile, self.threshold, self.per_picture = quantile, threshold, per_picture
         self.k, self.shown, self.steps, self.seed = k, shown, steps, seed
         self.made = pictures
+        self.generated: Path | None = None  # where they are, if not in the run folder
         self.collection = None if self.set is None else self.set.collection
 
     def dissected(
@@ -146,7 +147,7 @@ class Dissection(Probe):
     def concept_set(self, record: Record) -> ConceptSet:
         """The pictures and their label maps; where none are named, they are made."""
         if self.set is None:
-            folder = record.folder / GENERATED
+            folder = self.generated or record.folder / GENERATED
             if not (folder / "concepts.tsv").is_file():
                 write_concepts(folder, self.made, seed=self.seed)
             self.set = ConceptSet(folder / "images", folder / "labels")
@@ -172,6 +173,8 @@ class Dissection(Probe):
             if silent:
                 log.warning("%s: %d of its channels never fire", name, silent)
             result.figures.append(figures.histogram(record, each, self.set, self.threshold))
+        for each in layers:
+            name = each.layer
             channels = shown_channels(each, self.threshold, self.shown)
             patches = LayerPatches(
                 self.network,
