@@ -10,6 +10,7 @@ In conf/recipe:
     cppn_parts           CppnParts in cppn_parts.py: an evolved CPPN beside a trained one, opened
     directions           Directions in directions.py: PCA, NMF and k-means of a layer's activations
     dissection           Dissection in dissection.py: the concept that each channel detects
+    dissection_compare   DissectionCompare in dissection_compare.py: of networks and checkpoints
     embedding            Embedding in embedding.py: vectors, nearest neighbours, maps of pictures
     filters              Filters in filters.py: the weights of layers, beside what they respond to
     label_landscape      LabelLandscape in label_landscape.py: labels of the images around a picture
@@ -35,8 +36,10 @@ __all__ = [
     "attributions",
     "cppn_parts",
     "decomposition",
+    "detectors",
     "directions",
     "dissection",
+    "dissection_compare",
     "embedding",
     "embeddings",
     "filters",
