@@ -18,7 +18,23 @@ from synth.record.result import Figure, Json
 
 Rows = Sequence[Mapping[str, Json]]
 EMPTY = "#f3f4f6"  # a channel without a concept
-MOST_NAMES = 12  # concepts named beside a map of channels
+# of the most frequent concepts; the others are grey
+PALETTE = (
+    "#1d4ed8",
+    "#c2410c",
+    "#0f766e",
+    "#7c3aed",
+    "#eab308",
+    "#be185d",
+    "#22c55e",
+    "#0ea5e9",
+    "#78350f",
+    "#f472b6",
+    "#a3e635",
+    "#111827",
+    "#c4b5fd",
+    "#fb923c",
+)
 
 
 def unique_detectors(record: Record, rows: Rows, categories: Sequence[str]) -> Figure:
@@ -79,7 +95,11 @@ def channels(
 ) -> Figure:
     """Each channel's concept in each network of a series: rows are channels, columns networks."""
     order = sorted(range(len(own[0])), key=lambda channel: [row[channel] for row in own[::-1]])
-    image = np.array([[_shade(concepts, row[channel]) for row in own] for channel in order])
+    shades = {-1: to_rgb(EMPTY)} | {
+        concept: to_rgb(PALETTE[place]) if place < len(PALETTE) else to_rgb(CHANCE)
+        for place, concept in enumerate(_frequent(own))
+    }
+    image = np.array([[shades[row[channel]] for row in own] for channel in order])
     width = max(5.0, 2.4 + 0.6 * len(names))
     plot = Plot(figsize=(width, 6.4), dpi=140, layout="constrained")
     upper, lower = plot.subplots(2, 1, height_ratios=(1, 2.6), sharex=True)
@@ -96,15 +116,17 @@ def channels(
     lower.set_yticks([])
     lower.spines[:].set_visible(False)
     lower.set_ylabel(f"{len(order)} channels", color=INK, fontsize=8)
-    frequent = _frequent(own)[:MOST_NAMES]
+    frequent = _frequent(own)[: len(PALETTE)]
     for concept in frequent:
         lower.scatter(
             [],
             [],
             marker="s",
-            color=_shade(concepts, concept),
+            color=shades[concept],
             label=plain(concepts.concepts[concept].name, 22),
         )
+    if len(shades) > len(PALETTE) + 1:
+        lower.scatter([], [], marker="s", color=CHANCE, label="another")
     lower.scatter([], [], marker="s", color=EMPTY, label="none")
     lower.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=7)
     caption = (
@@ -116,20 +138,10 @@ def channels(
 
 
 def _frequent(own: Sequence[Sequence[int]]) -> list[int]:
+    """The concepts of any channel in any network, the most frequent first."""
     counts: dict[int, int] = {}
     for row in own:
         for concept in row:
             if concept >= 0:
                 counts[concept] = counts.get(concept, 0) + 1
     return sorted(counts, key=lambda concept: (-counts[concept], concept))
-
-
-def _shade(concepts: ConceptSet, concept: int) -> tuple[float, float, float]:
-    """A colour a concept: the hue of its category, lighter from one to the next."""
-    if concept < 0:
-        return to_rgb(EMPTY)
-    place = int(concepts.category[concept])
-    members = [n for n in range(len(concepts.concepts)) if int(concepts.category[n]) == place]
-    light = 0.75 * members.index(concept) / max(1, len(members) - 1)
-    red, green, blue = to_rgb(SHADES[place % len(SHADES)])
-    return red + (1 - red) * light, green + (1 - green) * light, blue + (1 - blue) * light
