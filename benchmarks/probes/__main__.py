@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from benchmarks import parts
 
-PARTS = ("embedding", "filters", "memorization", "occlusion", "patches", "saliency", "shortcut")
+PARTS = (
+    "dissection",
+    "embedding",
+    "filters",
+    "memorization",
+    "occlusion",
+    "patches",
+    "saliency",
+    "shortcut",
+)
 
 if __name__ == "__main__":
     parts.run("benchmarks.probes", PARTS)

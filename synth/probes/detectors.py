@@ -17,7 +17,8 @@ from synth.data.concepts import ConceptSet
 from synth.probes.probe import Tally
 from synth.record.result import Json
 
-BINS = 4096  # of a channel's histogram
+BINS = 32768  # of a channel's histogram
+CHANNELS = 32  # scaled up together: their maps stay in the processor's cache
 
 
 class Quantiles(Tally):
@@ -55,12 +56,13 @@ class Quantiles(Tally):
         counts, low = self._state[f"counts/{layer}"], self._state[f"low/{layer}"]
         width = self._state[f"width/{layer}"]
         highest = torch.maximum(self._state[f"highest/{layer}"], values.amax(1))
-        beyond = highest >= low + width * BINS
-        while bool(beyond.any()):  # a channel's range doubles
-            joined = functional.pad(counts.unflatten(1, (-1, 2)).sum(2), (0, BINS // 2))
-            counts = torch.where(beyond[:, None], joined, counts)
-            width = torch.where(beyond, 2 * width, width)
-            beyond = highest >= low + width * BINS
+        beyond = (highest >= low + width * BINS).nonzero()[:, 0]
+        if len(beyond):  # the range of such a channel doubles as often as it takes
+            times = ((highest - low) / (width * BINS))[beyond].log2().floor() + 1
+            bins = torch.arange(BINS, device=counts.device) >> times.long()[:, None]
+            joined = torch.zeros_like(counts[beyond]).scatter_add_(1, bins, counts[beyond])
+            counts[beyond] = joined
+            width = width.index_copy(0, beyond, width[beyond] * 2**times)
         bins = ((values - low[:, None]) / width[:, None]).long().clamp_(0, BINS - 1)
         counts.scatter_add_(1, bins, torch.ones_like(values))
         self._state |= {
@@ -144,17 +146,33 @@ class Overlaps(Tally):
             cells = labels.sum(2).double()
             self._sums["cells"] += cells
             self._sums["pictures"] += cells > 0
-            for layer, limit in self.thresholds.items():
-                down, across = scales[layer]
-                large = down @ maps[layer][row] @ across.T
-                fires = (large > limit[:, None, None]).flatten(1).float()
-                both = (fires @ labels.transpose(1, 2)).double()
-                area = (fires @ counted.transpose(1, 2)).double()
+            columns = torch.cat([labels, counted], 1).flatten(0, 1).T.contiguous()
+            for layer in self.thresholds:
+                sums = self._fires(layer, maps[layer][row], scales[layer], columns)
+                both, area = sums.split([labels.shape[1], counted.shape[1]], 2)
                 if self.per_picture:
                     union = area[..., self.category] + cells[:, None] - both
                     both = torch.where(cells[:, None] > 0, both / union.clamp(min=1), 0.0)
                 self._sums[f"both/{layer}"] += both
                 self._sums[f"fires/{layer}"] += area
+
+    def _fires(self, layer: str, maps: Tensor, scales: Sequence[Tensor], columns: Tensor) -> Tensor:
+        """In how many cells of each column each channel fires, [m, channels, columns / m].
+
+        Args:
+            layer: its name.
+            maps: of a picture, [channels, h, w].
+            scales: the matrices that scale maps up, along both sides.
+            columns: 1 in the cells that count, else 0, [cells, columns].
+        """
+        down, across = scales
+        parts = []
+        for some, limit in zip(
+            maps.split(CHANNELS), self.thresholds[layer].split(CHANNELS), strict=True
+        ):
+            large = down @ some @ across.T
+            parts.append((large > limit[:, None, None]).flatten(1).float() @ columns)
+        return torch.cat(parts).double().unflatten(1, (len(self.orders), -1)).transpose(0, 1)
 
     def _labels(self, place: int) -> tuple[Tensor, Tensor]:
         """Of a picture [m, concepts, cells], and cells that count [m, categories, cells]."""
