@@ -241,7 +241,7 @@ def _render(entries: Sequence[Entry], page: Path, title: str | None, skipped: Se
             data=inline_json(data),
             details=details,
             pictures=[Markup(entry.inlined()) for entry in entries if entry.inlined()],
-            style=asset("page.css") + asset("archive.css") + asset("compare.css"),
+            style=asset("page.css") + asset("lineage.css") + asset("compare.css"),
             script=script,
             script_hash=script_hash(script),
             colophon=colophon(part for entry in entries for part in entry.colophon),

@@ -466,6 +466,7 @@ function show(item, beside = null) {
   }), ...(run.command ? [commandOf(run.command)] : []));
   lineage(detail.lineage);
   if (!view.open) view.showModal();
+  document.documentElement.classList.add("viewing");
   view.querySelector(".record").scrollTop = 0;
 }
 function commandOf(command) {
@@ -661,6 +662,7 @@ view.addEventListener("keydown", (event) => {
 });
 view.addEventListener("click", (event) => { if (event.target === view) view.close(); });
 view.addEventListener("close", () => {
+  document.documentElement.classList.remove("viewing");
   history.replaceState(null, "", location.pathname + location.search);
   if (shown.length) focus(number);
 });
