@@ -5,7 +5,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const { columns, strings, runs, count } = data;
 const grid = byId("grid"), view = byId("view");
-const CAPTION = 112, GAP = 24, ROWS_AHEAD = 3, SETTLED = 80;
+const CAPTION = 112, GAP = 24, ROWS_AHEAD = 3, TILES_AHEAD = 2, SETTLED = 80;
 
 const value = (name, item) => {
   const column = columns[name];
@@ -240,18 +240,20 @@ function render() {
     }
   }
   let made = 0;
-  const add = (number) => {
-    if (number < 0 || number >= rows || live.has(number)) return;
-    const node = rowOf(number);
-    live.set(number, node);
-    grid.append(node);
-    made++;
+  const add = (number, most = Infinity) => {
+    if (number < 0 || number >= rows) return;
+    if (!live.has(number)) live.set(number, grid.appendChild(rowOf(number)));
+    const node = live.get(number), start = number * across + node.childElementCount;
+    const end = Math.min((number + 1) * across, shown.length), stop = Math.min(end, start + most);
+    for (let place = start; place < stop; place++) node.append(tileOf(place));
+    if (start < stop) made++;
+    if (start < stop && stop === end) waiting.push(node);
   };
   for (let number = first; number <= last; number++) add(number);
-  // those ahead come one a frame, so that no frame has many to make
+  // those ahead come in parts, so that no frame has much to make
   for (let ahead = 1; ahead <= ROWS_AHEAD && !made; ahead++) {
-    add(last + ahead);
-    if (!made) add(first - ahead);
+    add(last + ahead, TILES_AHEAD);
+    if (!made) add(first - ahead, TILES_AHEAD);
   }
   if (made) again();
   // what flies past is not loaded
@@ -265,9 +267,6 @@ function rowOf(number) {
   const node = element("div", "tiles-row");
   node.style.transform = `translateY(${number * rowHeight}px)`;
   node.style.height = `${rowHeight - gap}px`;
-  const end = Math.min((number + 1) * across, shown.length);
-  for (let place = number * across; place < end; place++) node.append(tileOf(place));
-  waiting.push(node);
   return node;
 }
 let asked = false;
