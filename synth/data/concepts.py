@@ -73,7 +73,7 @@ class ConceptSet:
         unused: how many maps belong to no picture.
 
     Raises:
-        InputError: no maps, no table, a line of it that cannot be read.
+        InputError: no maps, no table, a line of it that cannot be read, two pictures of one name.
     """
 
     def __init__(
@@ -113,6 +113,13 @@ class ConceptSet:
             speaks = (categories.index(folder),) if folder in own else rest
             named.setdefault(path.stem, []).append(_Map(path, speaks))
         paths = [path for path in pictures if path.stem in named]
+        first: dict[str, Path] = {}
+        for path in paths:
+            if first.setdefault(path.stem, path) is not path:
+                raise InputError(
+                    f"{self._where}: {first[path.stem]} and {path} have one name, so that their "
+                    "label maps are the same; name each picture differently."
+                )
         self.missing = len(pictures) - len(paths)
         self.unused = len(named.keys() - {path.stem for path in pictures})
         if not paths:

@@ -18,6 +18,7 @@ from synth.probes.probe import Tally
 from synth.record.result import Json
 
 BINS = 32768  # of a channel's histogram
+LEAST = 1e-6  # range of a channel that is constant, of its value: so much float32 tells apart
 CHANNELS = 32  # scaled up together: their maps stay in the processor's cache
 
 
@@ -45,9 +46,14 @@ class Quantiles(Tally):
             if f"counts/{layer}" not in self._state:
                 low, high = values.amin(1), values.amax(1)
                 self._state |= {
-                    f"counts/{layer}": torch.zeros(shape[0], BINS, device=self.device),
+                    # whole numbers: a float32 count stays at 2 ** 24, a few thousand pictures
+                    f"counts/{layer}": torch.zeros(
+                        shape[0], BINS, dtype=torch.int64, device=self.device
+                    ),
                     f"low/{layer}": low,
-                    f"width/{layer}": ((high - low) / BINS * 1.001).clamp(min=1e-12),
+                    f"width/{layer}": torch.maximum(
+                        (high - low) / BINS * 1.001, (low.abs() * LEAST / BINS).clamp(min=1e-12)
+                    ),
                     f"highest/{layer}": high,
                 }
             self._count(layer, values)
@@ -64,7 +70,7 @@ class Quantiles(Tally):
             counts[beyond] = joined
             width = width.index_copy(0, beyond, width[beyond] * 2**times)
         bins = ((values - low[:, None]) / width[:, None]).long().clamp_(0, BINS - 1)
-        counts.scatter_add_(1, bins, torch.ones_like(values))
+        counts.scatter_add_(1, bins, torch.ones_like(bins))
         self._state |= {
             f"counts/{layer}": counts,
             f"width/{layer}": width,

@@ -122,6 +122,32 @@ def test_thresholds_are_those_of_the_exact_quantile() -> None:
     assert again.never("layer").tolist() == [False, False, True]
 
 
+def test_counts_are_exact_beyond_those_of_float32_and_constant_channels_have_thresholds() -> None:
+    device = torch.device("cpu")
+    batch = Batch(torch.arange(1), torch.zeros(1, 3, 1, 1))
+    values = torch.linspace(0, 1, 2000).pow(40).reshape(1, 1, 1, -1)  # most of it in the first bin
+    tally = Quantiles({"layer": (1, 1, 2000)}, device)
+    tally.add(batch, {"layer": values})
+    limit = tally.threshold("layer", 0.005)
+    many = {**tally.state(), "counts/layer": tally.state()["counts/layer"] * (1 << 14)}
+    tally.restore(many)  # as after 33 million places
+    for _ in range(3):
+        tally.add(batch, {"layer": values})
+    assert int(tally.state()["counts/layer"].sum()) == 2000 * ((1 << 14) + 3)
+    assert float(tally.threshold("layer", 0.005)) == pytest.approx(float(limit), rel=1e-4)
+
+    tally = Quantiles({"layer": (2, 40, 40)}, device)
+    later = 5 + torch.rand(1, 2, 40, 40, generator=torch.Generator().manual_seed(0))
+    later[:, 1] = 5.0
+    for part in (torch.full_like(later, 5.0), later, later):
+        tally.add(batch, {"layer": part})
+    exact = torch.cat([torch.full((1600,), 5.0), *[later[0, 0].flatten()] * 2]).quantile(0.995)
+    limits = tally.threshold("layer", 0.005)
+    assert float(limits[0]) == pytest.approx(float(exact), rel=1e-3)
+    assert float(limits[1]) == pytest.approx(5.0, rel=1e-5)
+    assert tally.never("layer").tolist() == [False, True]
+
+
 def test_a_finished_pass_is_not_made_again(network: Network, folder: Path, tmp_path: Path) -> None:
     probe = dissection(network, folder)
     first, _ = probe.dissected(FolderRecord(tmp_path), 1)
@@ -191,6 +217,10 @@ def test_what_does_not_pair_is_left_out_and_void_counts_for_nothing(
     assert "1 pictures have no label map" in caplog.text
     masks, counted = concepts.masks(0, (8, 8), (4, 4))
     assert masks[0].tolist() == counted[0].tolist() == [[False, False, True, True]] * 4
+    (folder / "images" / "other").mkdir()
+    Image.new("RGB", (12, 12)).save(folder / "images" / "other" / "a.png")
+    with pytest.raises(InputError, match=r"other/a\.png have one name"):
+        ConceptSet(folder / "images", folder / "labels")
     (folder / "labels" / "a.png").unlink()
     with pytest.raises(InputError, match="no label map has the name of a picture"):
         ConceptSet(folder / "images", folder / "labels")
