@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from synth.networks.architectures._blocks import convolution, fully_connected, pool
+
 CHANNELS = (32, 64)
 UNITS = (384, 192)
 
@@ -33,11 +35,11 @@ def micro_alexnet(
     height, width = (size, size) if isinstance(size, int) else size
     places = _eighth(height) * _eighth(width)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers.update(_convolution(1, 3, first, kernel=5, stride=2))
-    layers.update(_convolution(2, first, second, kernel=3))
+    layers.update(convolution(1, 3, first, kernel=5, stride=2), pool1=pool())
+    layers.update(convolution(2, first, second, kernel=3), pool2=pool())
     layers.update(flatten=nn.Flatten())
-    layers.update(_fully_connected(3, second * places, UNITS[0], dropout))
-    layers.update(_fully_connected(4, UNITS[0], UNITS[1], dropout))
+    layers.update(fully_connected(3, second * places, UNITS[0], dropout))
+    layers.update(fully_connected(4, UNITS[0], UNITS[1], dropout))
     layers.update(fc5=nn.Linear(UNITS[1], classes))
     return nn.Sequential(layers)
 
@@ -47,27 +49,3 @@ def _eighth(side: int) -> int:
     for _ in range(3):
         side = (side + 1) // 2
     return side
-
-
-def _convolution(
-    number: int, inputs: int, outputs: int, kernel: int, stride: int = 1
-) -> dict[str, nn.Module]:
-    return {
-        f"conv{number}": nn.Conv2d(
-            inputs, outputs, kernel, stride, padding=kernel // 2, bias=False
-        ),
-        f"norm{number}": nn.BatchNorm2d(outputs),
-        f"relu{number}": nn.ReLU(),
-        f"pool{number}": nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
-    }
-
-
-def _fully_connected(
-    number: int, inputs: int, outputs: int, dropout: float
-) -> dict[str, nn.Module]:
-    return {
-        f"fc{number}": nn.Linear(inputs, outputs, bias=False),
-        f"norm{number}": nn.BatchNorm1d(outputs),
-        f"relu{number}": nn.ReLU(),
-        f"dropout{number}": nn.Dropout(dropout),
-    }

@@ -12,6 +12,8 @@ from collections import OrderedDict
 
 from torch import nn
 
+from synth.networks.architectures._blocks import convolution, fully_connected, pool
+
 CHANNELS = (48, 96, 160, 160, 128)
 UNITS = 512
 
@@ -29,40 +31,13 @@ def mini_alexnet(classes: int = 100, dropout: float = 0.0) -> nn.Sequential:
     """
     c1, c2, c3, c4, c5 = CHANNELS
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers.update(_convolution(1, 3, c1, kernel=7, stride=2), pool1=_pool())
-    layers.update(_convolution(2, c1, c2, kernel=5), pool2=_pool())
-    layers.update(_convolution(3, c2, c3, kernel=3))
-    layers.update(_convolution(4, c3, c4, kernel=3))
-    layers.update(_convolution(5, c4, c5, kernel=3), pool5=_pool())
+    layers.update(convolution(1, 3, c1, kernel=7, stride=2), pool1=pool())
+    layers.update(convolution(2, c1, c2, kernel=5), pool2=pool())
+    layers.update(convolution(3, c2, c3, kernel=3))
+    layers.update(convolution(4, c3, c4, kernel=3))
+    layers.update(convolution(5, c4, c5, kernel=3), pool5=pool())
     layers.update(flatten=nn.Flatten())
-    layers.update(_fully_connected(6, c5 * 4 * 4, UNITS, dropout))
-    layers.update(_fully_connected(7, UNITS, UNITS, dropout))
+    layers.update(fully_connected(6, c5 * 4 * 4, UNITS, dropout))
+    layers.update(fully_connected(7, UNITS, UNITS, dropout))
     layers.update(fc8=nn.Linear(UNITS, classes))
     return nn.Sequential(layers)
-
-
-def _convolution(
-    number: int, inputs: int, outputs: int, kernel: int, stride: int = 1
-) -> dict[str, nn.Module]:
-    return {
-        f"conv{number}": nn.Conv2d(
-            inputs, outputs, kernel, stride, padding=kernel // 2, bias=False
-        ),
-        f"norm{number}": nn.BatchNorm2d(outputs),
-        f"relu{number}": nn.ReLU(),
-    }
-
-
-def _fully_connected(
-    number: int, inputs: int, outputs: int, dropout: float
-) -> dict[str, nn.Module]:
-    return {
-        f"fc{number}": nn.Linear(inputs, outputs, bias=False),
-        f"norm{number}": nn.BatchNorm1d(outputs),
-        f"relu{number}": nn.ReLU(),
-        f"dropout{number}": nn.Dropout(dropout),
-    }
-
-
-def _pool() -> nn.MaxPool2d:
-    return nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
