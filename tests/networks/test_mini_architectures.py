@@ -9,12 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from synth.networks import architectures
 from synth.networks.architectures.micro_alexnet import micro_alexnet
 from synth.networks.architectures.mini_alexnet import mini_alexnet
 from synth.networks.architectures.mini_resnet import ResidualBlock, mini_resnet
 
 Builder = Callable[..., nn.Sequential]
 BUILDERS = [mini_alexnet, mini_resnet]
+
+
+def test_what_architectures_share_is_none_itself() -> None:
+    assert architectures.names() == ["linear", "micro_alexnet", "mini_alexnet", "mini_resnet"]
 
 
 def test_the_alexnet_has_the_lectures_names_and_shapes() -> None:

@@ -30,7 +30,8 @@ Builder = Callable[..., nn.Module]
 
 def names() -> list[str]:
     """Names of all architectures, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in modules if not name.startswith("_"))
 
 
 def builder(name: str, word: str = "architecture", size: tuple[int, int] = (64, 64)) -> Builder:
