@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from synth.core import (
     Cotangents,
@@ -328,6 +327,7 @@ def _own(cells: Tensor) -> Cotangents:
         rows = torch.arange(begin, begin + len(scores), device=cells.device)
         begin += len(scores)
         own = cells[rows.clamp_max(len(cells) - 1)]
-        return functional.one_hot(own, scores.shape[1]).to(scores)[None]
+        columns = torch.arange(scores.shape[1], device=cells.device)
+        return (own[:, None] == columns).to(scores)[None]
 
     return cotangents

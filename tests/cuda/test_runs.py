@@ -24,7 +24,8 @@ STEPS = 4
 WAITING_SEARCHES = ("lbfgs", "deepfool", "minimal_norm")
 STEPPING = [name for name in names("search") if name not in WAITING_SEARCHES]
 # waits of a step: whether a gradient is all zero and needs a push; how many elites are replaced
-MOST_WAITS = {"gradient": 1, "octaves": 1, "stages": 1, "map_elites": 2}
+# (and how many cells climb)
+MOST_WAITS = {"gradient": 1, "octaves": 1, "stages": 1, "map_elites": 2, "map_elites_memetic": 3}
 # beyond those, in branches for a CPU alone
 MORE_ON_CPU = {"genetic": 5}
 
