@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import SGD, Optimizer
 
+from synth.core.hardware import is_out_of_memory
 from synth.data.augmentation import Augmentation
 from synth.data.class_folders import LabelledPictures
+from synth.errors import InputError
 from synth.training.classifier.critical_samples import find_critical
 from synth.training.classifier.metrics import measure_classification
 from synth.training.task import Progress, Task
@@ -60,13 +62,45 @@ class Normalisation:
 @lru_cache
 def _channels(values: tuple[float, float, float], device: torch.device) -> Tensor:
     """Cached, because copying to a GPU in every step would make the host wait."""
-    return torch.tensor(values, device=device).view(1, 3, 1, 1)
+    with torch.inference_mode(False):  # the search for critical samples goes back through them
+        return torch.tensor(values, device=device).view(1, 3, 1, 1)
 
 
 @torch.inference_mode()
 def logits_of(network: nn.Module, pictures: Tensor, normalise: Normalisation) -> Tensor:
     """Logits, float32 ``[n, classes]``, of uint8 pictures ``[n, 3, h, w]``, chunk by chunk."""
     return torch.cat([network(normalise(chunk)).float() for chunk in pictures.split(CHUNK)])
+
+
+def check_size(
+    network: nn.Module,
+    picture: Tensor,
+    normalise: Normalisation,
+    classes: int,
+    architecture: str,
+) -> None:
+    """Reads one picture, so that a size that does not fit fails before the first step.
+
+    Args:
+        network: on its device; is left in evaluation mode.
+        picture: uint8 [1, 3, h, w].
+        normalise: applied before the network.
+        classes: how many logits it should give.
+        architecture: its name, for messages.
+
+    Raises:
+        InputError: it cannot read the picture, or gives other logits.
+    """
+    try:
+        shape = tuple(logits_of(network.eval(), picture, normalise).shape)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
+        raise InputError(
+            f"size={picture.shape[2]}: {architecture} cannot take this size: {error}"
+        ) from error
+    if shape != (1, classes):
+        raise InputError(f"architecture={architecture}: gives {shape}, not (1, {classes}) logits.")
 
 
 class ClassifierTask(Task):

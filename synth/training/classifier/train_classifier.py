@@ -11,9 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from synth.core.hardware import is_out_of_memory
 from synth.data.augmentation import Augmentation
-from synth.data.class_folders import LabelledPictures, hold_out, read_class_folders
+from synth.data.class_folders import LabelledPictures
 from synth.errors import InputError
 from synth.files import path_of
 from synth.networks.architectures import Builder
@@ -25,9 +24,11 @@ from synth.training.classifier.card import Facts, model_card
 from synth.training.classifier.class_names import class_names, read_names
 from synth.training.classifier.corruption import check_pixels, corrupt_pixels, shuffle_labels
 from synth.training.classifier.metrics import ClassificationMetrics, measure_classification
+from synth.training.classifier.pictures import check_enough, fingerprint_of, read_pictures
 from synth.training.classifier.task import (
     ClassifierTask,
     Normalisation,
+    check_size,
     logits_of,
     plain_sample,
 )
@@ -35,7 +36,6 @@ from synth.training.classifier.weights import ClassName, Description, read_weigh
 from synth.training.loop import Loop
 from synth.training.plan import Plan, Setting
 from synth.training.settings import (
-    fingerprint,
     setting_of_weights,
     settings_of_pictures,
     short_hash,
@@ -239,7 +239,7 @@ class TrainClassifier(Trainer):
             ),
             "precision": self.precision,
             **settings_of_pictures(
-                training, validation, self.validation is not None, self.holdout, _fingerprint
+                training, validation, self.validation is not None, self.holdout, fingerprint_of
             ),
             "names": _hash_of_names(description) if self.names else None,
             "weights": setting_of_weights(self.weights),
@@ -249,26 +249,14 @@ class TrainClassifier(Trainer):
         }
 
     def _pictures(self) -> tuple[LabelledPictures, LabelledPictures]:
-        log.info("Reading %s", self.images)
-        training = read_class_folders(self.images, self.size)
-        if len(training.classes) < 2:
-            raise InputError(
-                f"images={self.images}: one class folder only; a classifier needs two or more."
-            )
-        if self.validation is not None:
-            validation = read_class_folders(
-                self.validation, self.size, training.classes, word="validation"
-            )
-        else:
-            generator = torch.Generator().manual_seed(self.seed)
-            rest, held_out = hold_out(training.labels, self.holdout, generator)
-            validation = training.select(held_out)
-            training = replace(training.select(rest), skipped=training.skipped)
-        if len(training.labels) < len(training.classes):
-            raise InputError(
-                f"images={self.images}: {len(training.labels)} pictures to train on are fewer than "
-                f"its {len(training.classes)} classes; give more pictures, or a smaller holdout."
-            )
+        training, validation = read_pictures(
+            self.images,
+            self.validation,
+            self.holdout,
+            self.size,
+            torch.Generator().manual_seed(self.seed),
+        )
+        check_enough(self.images, training)
         labels = shuffle_labels(
             training.labels, self.random_labels, torch.Generator().manual_seed(self.seed)
         )
@@ -305,25 +293,8 @@ class TrainClassifier(Trainer):
             self.architecture, classes, self.size, scale.mean, scale.std, None, self.command
         )
         network.to(self.device, memory_format=torch.channels_last)
-        self._try(network, training.pictures[:1], scale, len(classes))
+        check_size(network, training.pictures[:1], scale, len(classes), self.architecture)
         return network, description
-
-    def _try(
-        self, network: nn.Module, picture: Tensor, normalise: Normalisation, classes: int
-    ) -> None:
-        """Reads one picture, so that a size that does not fit fails before the first step."""
-        try:
-            shape = tuple(logits_of(network.eval(), picture, normalise).shape)
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise
-            raise InputError(
-                f"size={self.size}: {self.architecture} cannot take this size: {error}"
-            ) from error
-        if shape != (1, classes):
-            raise InputError(
-                f"architecture={self.architecture}: gives {shape}, not (1, {classes}) logits."
-            )
 
     def _task(
         self,
@@ -411,11 +382,3 @@ def _to(pictures: LabelledPictures, device: torch.device) -> LabelledPictures:
 
 def _hash_of_names(description: Description) -> str:
     return short_hash(hashlib.sha256(repr(description.classes).encode()).hexdigest())
-
-
-def _fingerprint(*sets: LabelledPictures) -> str:
-    """The number of pictures and a hash of their pixels, labels and classes."""
-    return fingerprint(
-        *(pictures.pictures for pictures in sets),
-        about=[(pictures.classes, pictures.labels.tolist()) for pictures in sets],
-    )

@@ -24,7 +24,12 @@ from synth.errors import InputError
 from synth.record.folder_record import FolderRecord
 from synth.training.classifier.corruption import corrupt_pixels, shuffle_labels
 from synth.training.classifier.critical_samples import find_critical
-from synth.training.classifier.task import ClassifierTask, Normalisation, logits_of
+from synth.training.classifier.task import (
+    ClassifierTask,
+    Normalisation,
+    _channels,
+    logits_of,
+)
 from synth.training.classifier.train_classifier import TrainClassifier
 from synth.training.classifier.weights import ClassName, read_weights
 from synth.training.loop import Loop
@@ -326,6 +331,14 @@ def test_a_critical_sample_is_the_nearest_corner_of_another_label() -> None:
     assert float((near.images - images).abs().max()) <= limit + 1e-6
     changed = logits(near.images).argmax(1) != logits(images).argmax(1)
     assert torch.equal(changed, near.critical)
+
+
+def test_a_whole_training_takes_critical_samples(
+    colour_folders: Folders, numbers: dict[str, Any], tmp_path: Path
+) -> None:
+    _channels.cache_clear()  # the size is tried first, without a gradient
+    training = TrainClassifier(colour_folders(), critical_samples=0.1, **{**numbers, "epochs": 1})
+    assert training.run(FolderRecord(tmp_path / "run")).status == "done"
 
 
 def test_critical_samples_are_additional_examples(
