@@ -55,7 +55,7 @@ def draw(
         training_radius: of those that were additional examples.
     """
     figures = [_losses(record, every), _accuracies(record, every)]
-    if any(curves.critical for curves in every):
+    if any(curves.critical for curves in every if curves.training.setting == NONE):
         figures.insert(1, _critical(record, every, radius))
     if any(curves.training.setting == CRITICAL for curves in every):
         figures.insert(2, _remedy(record, every, training_radius or 0.0))

@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from synth.core.hardware import device_of, low_precision
 from synth.core.randomness import key_of
 from synth.data.augmentation import Augmentation
-from synth.data.class_folders import LabelledPictures, hold_out, read_class_folders
+from synth.data.class_folders import LabelledPictures, hold_out
 from synth.errors import InputError, nearest
 from synth.files import path_of
 from synth.jobs import _memorization_figures
@@ -39,12 +40,12 @@ from synth.record.result import MALFORMED, Json, Result
 from synth.training.classifier.architecture import builder_of, fresh
 from synth.training.classifier.corruption import corrupt_pixels, shuffle_labels
 from synth.training.classifier.critical_samples import find_critical
-from synth.training.classifier.task import ClassifierTask, Normalisation
+from synth.training.classifier.pictures import check_enough, fingerprint_of, read_pictures
+from synth.training.classifier.task import ClassifierTask, Normalisation, check_size
 from synth.training.classifier.weights import ClassName, Description, write_weights
 from synth.training.loop import Loop
-from synth.training.plan import Plan
-from synth.training.settings import fingerprint
-from synth.training.trainer import check_range, count_parameters, optional_path, validated_on
+from synth.training.plan import Plan, Setting
+from synth.training.trainer import check_range, count_parameters, optional_path
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ DATA = {
     "gaussian": "gaussian",
 }
 SETTINGS = (NONE, "weight_decay", "dropout", "augmentation", "all")
-MEASURED = 7  # how many times the critical sample ratio is measured in a training
+MEASURED = 7  # how many times, or more, the critical sample ratio is measured in a training
 CHUNK = 100  # pictures of one search for critical samples
 CURVES = {  # tensors by their numbers in a training's epochs
     "train_loss": "train_plain_loss",
@@ -145,6 +146,7 @@ class Memorization(Job):
         precision: str = "auto",
     ) -> None:
         check_range("size", size, 8, 4096)
+        check_range("batch", batch, 2, 10**9)  # of one picture there is no batch statistic
         check_range("rate", rate, 1e-12, 1e6)
         check_range("weight_decay", weight_decay, 0, 1e6)
         check_range("dropout", dropout, 0, 0.99)
@@ -164,6 +166,9 @@ class Memorization(Job):
         self.data = _chosen("data", data, tuple(DATA))
         self.settings = _chosen("settings", settings, SETTINGS)
         self.seeds = [seeds] if isinstance(seeds, int) else list(seeds)
+        for seed in self.seeds:
+            if not isinstance(seed, int):
+                raise InputError(f"seeds={seed}: write whole numbers.")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise InputError(f"seeds={self.seeds}: name each seed once, at least one of them.")
         self.plan = Plan(epochs, batch)
@@ -198,11 +203,11 @@ class Memorization(Job):
         """Trains one network after the other, or goes on after the last one that was finished."""
         start = time.monotonic()
         training, validation = self._read()
+        digest = fingerprint_of(training, validation)
         every: list[Curves] = []
         for entry in self.trainings:
             share = record.of(entry.name, 0)
             folder = record.folder / TRAININGS / entry.name
-            digest = fingerprint(training.pictures, validation.pictures)
             curves = self._finished(record, share.part_result(), entry, digest)
             if curves is None:
                 curves, seconds = self._train(record, folder, entry, training, validation)
@@ -215,7 +220,8 @@ class Memorization(Job):
                 log.info("%s", self._line(curves, seconds))
             shutil.rmtree(folder, ignore_errors=True)
             every.append(curves)
-        shutil.rmtree(record.folder / TRAININGS, ignore_errors=True)
+        with suppress(OSError):  # where the user has files there, it stays
+            (record.folder / TRAININGS).rmdir()
         findings = self._findings(every, training, validation)
         record.tensors(
             "memorization",
@@ -237,32 +243,16 @@ class Memorization(Job):
 
     def _read(self) -> tuple[LabelledPictures, LabelledPictures]:
         """The training and the validation pictures as they are, on the CPU."""
-        log.info("Reading %s", self.images)
-        training = read_class_folders(self.images, self.size)
-        classes, skipped = len(training.classes), training.skipped
-        if classes < 2:
-            raise InputError(
-                f"images={self.images}: one class folder only; a classifier needs two or more."
-            )
         draws = torch.Generator().manual_seed(key_of("memorization"))
-        if self.validation is None:
-            rest, held_out = hold_out(training.labels, self.holdout, draws)
-            training, validation = training.select(rest), training.select(held_out)
-        else:
-            validation = read_class_folders(
-                self.validation, self.size, training.classes, word="validation"
-            )
-        count = len(training.labels)
+        training, validation = read_pictures(
+            self.images, self.validation, self.holdout, self.size, draws
+        )
+        count, skipped = len(training.labels), training.skipped
         if self.pictures is not None and self.pictures < count:
             training = training.select(hold_out(training.labels, self.pictures, draws)[1])
-            count = self.pictures
         elif self.pictures is not None and self.pictures > count:
             log.warning("pictures=%d: there are %d to train on", self.pictures, count)
-        if count < classes:
-            raise InputError(
-                f"images={self.images}: {count} pictures to train on are fewer than its {classes} "
-                "classes; give more pictures of each class."
-            )
+        check_enough(self.images, training)
         return replace(training, skipped=skipped), validation
 
     def _corrupted(
@@ -303,6 +293,7 @@ class Memorization(Job):
         network = fresh(self.builder, len(own.classes), dropout, entry.seed)
         network.to(self.device, memory_format=torch.channels_last)
         scale = Normalisation.of(own.pictures)
+        check_size(network, own.pictures[:1], scale, len(own.classes), self.architecture)
 
         def measure(path: Path, row: Mapping[str, float | int]) -> None:
             ratio, labels = self._critical(network, scale, own.pictures)
@@ -328,17 +319,35 @@ class Memorization(Job):
             self.plan,
             seed=entry.seed,
             keep_checkpoints=max(1, self.plan.epochs // MEASURED) if measured else False,
-            settings={
-                "images": fingerprint(own.pictures, other.pictures, about=own.labels.tolist())
-            },
+            settings={**self._settings(), "images": fingerprint_of(own, other)},
         )
         loop = Loop(task, folder, plan, entry.title, record.folder)
         rows = loop.run()
-        files = sorted((folder / "checkpoints").glob("*.json"))
-        critical = [json.loads(file.read_text()) for file in files]
+        files = (folder / "checkpoints").glob("*.json")
+        critical = sorted(
+            (json.loads(file.read_text()) for file in files), key=lambda entry: entry["epoch"]
+        )
         if entry.seed == self.seeds[0] and entry.setting in (NONE, CRITICAL):
             self._keep(record, entry, network, scale, own, rows[-1]["validation_accuracy"])
         return Curves(entry, rows, critical), loop.seconds
+
+    def _settings(self) -> dict[str, Setting]:
+        """What a checkpoint of a training must agree with, beside the plan and the pictures."""
+        return {
+            "architecture": self.architecture,
+            "size": self.size,
+            "rate": self.rate,
+            "weight_decay": self.weight_decay,
+            "dropout": self.dropout,
+            "crop": self.augmentation.crop,
+            "radius": self.radius,
+            "critical_pictures": self.critical_pictures,
+            "critical_steps": self.critical_steps,
+            "training_radius": self.training_radius,
+            "training_steps": self.training_steps,
+            "training_dropout": self.training_dropout,
+            "precision": "bfloat16" if self.low_precision else "float32",
+        }
 
     def _critical(
         self, network: nn.Module, scale: Normalisation, pictures: Tensor
@@ -419,7 +428,7 @@ class Memorization(Job):
             "pictures": len(training.labels),
             "classes": len(training.classes),
             "validation_pictures": len(validation.labels),
-            "validation_of": validated_on(self.images, self.validation),
+            "validation_of": str(self.validation or "held out"),
             "parameters": parameters,
             "parameters_per_sample": round(parameters / len(training.labels), 2),
             "seeds": len(self.seeds),
@@ -448,12 +457,17 @@ class Memorization(Job):
                     100 * MEMORISED,
                     "; ".join(short),
                 )
-        findings |= self._critical_findings(every)
+        findings |= self._critical_findings(every, len(training.labels))
         findings["trainings"] = [_row(curves) for curves in every]
         return findings
 
-    def _critical_findings(self, every: Sequence[Curves]) -> dict[str, Json]:
-        """Critical sample ratios, and what training with critical samples changed."""
+    def _critical_findings(self, every: Sequence[Curves], pictures: int) -> dict[str, Json]:
+        """Critical sample ratios, and what training with critical samples changed.
+
+        Args:
+            every: all trainings.
+            pictures: how many were trained on.
+        """
         findings: dict[str, Json] = {}
         by_name = {curves.training.name: curves for curves in every}
         pairs = [
@@ -474,7 +488,7 @@ class Memorization(Job):
         higher = sum(other["ratio"] > true["ratio"] for true, other in ratios)
         findings["seeds_with_more_on_random_labels"] = higher
         findings["radius"] = self.radius
-        findings["critical_pictures"] = min(self.critical_pictures, int(self.pictures or 10**9))
+        findings["critical_pictures"] = min(self.critical_pictures, pictures)
         if self.training_radius is not None:
             for setting, end in ((CRITICAL, ""), (ALONE, "_dropout_alone")):
                 for place, (data, name) in enumerate(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,13 @@ import torch
 from small_worlds import write_colour_folders
 
 from synth.errors import InputError
-from synth.jobs import _memorization_figures
+from synth.jobs import _memorization_figures, memorization
 from synth.jobs.memorization import Memorization, Training
 from synth.networks.bundled import bundled
 from synth.record.folder_record import FolderRecord
 from synth.record.memory_record import MemoryRecord
+from synth.training.classifier.task import ClassifierTask
+from synth.training.plan import Plan
 
 COLOURS = ("red", "green", "blue")
 SHORT: dict[str, Any] = {
@@ -111,6 +115,11 @@ def test_a_killed_run_goes_on_with_the_training_that_was_not_finished(
     result = Memorization(images, **words).run(record)
     assert names[1:] == ["true_labels-none-1", "random_labels-none-1"]
     assert result.findings == expected
+    moved = write_colour_folders(tmp_path / "moved", 12, 16, COLOURS)
+    shutil.move(moved / "red" / "11.png", moved / "green" / "!.png")  # another label, same order
+    for words_of_another in ({}, {"pictures": None}):
+        with pytest.raises(InputError, match="its run was begun with other pictures"):
+            Memorization(moved, **{**words, **words_of_another}).run(record)
     others = write_colour_folders(tmp_path / "others", 12, 16, COLOURS[::-1])
     (others / "red" / "00.png").unlink()
     with pytest.raises(InputError, match="its run was begun with other pictures"):
@@ -123,6 +132,39 @@ def test_a_killed_run_goes_on_with_the_training_that_was_not_finished(
     ]
 
 
+def test_a_training_goes_on_only_with_its_settings_and_other_files_stay(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {**SHORT, "training_radius": None, "data": ["true_labels"], "critical_pictures": 500}
+    own = tmp_path / "run" / "trainings" / "mine" / "notes.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    validate, passes = ClassifierTask.validate, []
+
+    def killed(task: ClassifierTask) -> Any:
+        passes.append(task)
+        if len(passes) == 3:
+            raise KeyboardInterrupt
+        return validate(task)
+
+    monkeypatch.setattr(ClassifierTask, "validate", killed)
+    monkeypatch.setattr(memorization, "Plan", partial(Plan, checkpoint_seconds=-1.0))
+    with pytest.raises(KeyboardInterrupt):
+        Memorization(images, **words).run(FolderRecord(tmp_path / "run"))
+    with pytest.raises(InputError, match="rate"):
+        Memorization(images, **{**words, "rate": 0.01}).run(FolderRecord(tmp_path / "run"))
+    result = Memorization(images, **words).run(FolderRecord(tmp_path / "run"))
+    assert own.read_text() == "mine"
+    assert result.findings["pictures"] == 24
+    assert not (tmp_path / "run" / "trainings" / "true_labels-none-0").exists()
+
+
+def test_a_size_that_the_architecture_cannot_take_is_refused(images: Path) -> None:
+    words = {**SHORT, "architecture": "mini_alexnet", "size": 8}
+    with pytest.raises(InputError, match="size=8: mini_alexnet cannot take this size"):
+        Memorization(images, **words).run(MemoryRecord())
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -133,6 +175,8 @@ def test_a_killed_run_goes_on_with_the_training_that_was_not_finished(
         ({"radius": 0}, r"^radius=0: must be from "),
         ({"training_radius": 3}, r"^training_radius=3: must be from "),
         ({"pictures": 1}, r"^pictures=1: must be from 2"),
+        ({"batch": 1}, r"^batch=1: must be from 2"),
+        ({"seeds": [1, "a"]}, r"^seeds=a: write whole numbers"),
         ({"architecture": "micro_alexnt"}, r"^architecture=micro_alexnt: .* Did you mean micro_al"),
     ],
 )
