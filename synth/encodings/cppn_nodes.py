@@ -43,38 +43,63 @@ def graph_of(encoding: Encoding, genome: Genome) -> Tensor:
     if isinstance(encoding, Cppn):
         return genome
     if isinstance(encoding, CppnWeights):
-        return _graph_of_layers(encoding, genome)
+        return _layers_of(encoding, genome)[0]
     raise InputError(
         f"encoding={name_of(encoding)}: paints without nodes; write encoding=cppn or "
         "encoding=cppn_weights."
     )
 
 
-def _graph_of_layers(encoding: CppnWeights, genome: Genome) -> Tensor:
+def places_of(encoding: Encoding, genome: Genome) -> Tensor:
+    """Where in a genome the weight of each connection is, int64 [N, N], to and from; -1 for none.
+
+    A graph of full layers has other weights than its genome, since the offsets of functions go
+    into them, so a weight is changed in the genome, flattened, and not in the graph.
+
+    Args:
+        encoding: as of `graph_of`.
+        genome: one genome.
+    """
+    if isinstance(encoding, CppnWeights):
+        return _layers_of(encoding, genome)[1]
+    size = len(genome)
+    places = torch.arange(genome.numel(), device=genome.device).view(size, -1)
+    linked = genome[:, graph.WEIGHTS :] != 0
+    return torch.where(linked, places[:, graph.WEIGHTS :], -1)
+
+
+def _layers_of(encoding: CppnWeights, genome: Genome) -> tuple[Tensor, Tensor]:
+    """The graph of full layers, [N, 2 + N], and where its weights are, [N, N]."""
     hidden = encoding.layers * encoding.width
-    graphs = graph.blank(1, INPUTS, hidden, OUTPUTS, genome.device)[0]
+    device = genome.device
+    graphs = graph.blank(1, INPUTS, hidden, OUTPUTS, device)[0]
     weights = graphs[:, graph.WEIGHTS :]
+    places = torch.full((len(graphs), len(graphs)), -1, device=device)
+    numbers = torch.arange(len(genome), device=device)
     # a unit's place in its layer, as the layer after it reads them: sorted by function
     order = [
         unit for kind in range(ACTIVATIONS) for unit in range(kind, encoding.width, ACTIVATIONS)
     ]
-    functions = torch.tensor([SINE, GAUSSIAN, SIGMOID, ABSOLUTE], device=genome.device)
-    inside = torch.tensor([1.0, 0.5, 0.5, 1 / SCALE], device=genome.device)
-    outside = torch.tensor([1.0, 0.5, 1.0, SCALE], device=genome.device)
-    offset = torch.tensor([0.0, 0.5, 0.0, 0.0], device=genome.device)
-    kinds = torch.arange(encoding.width, device=genome.device) % ACTIVATIONS
+    functions = torch.tensor([SINE, GAUSSIAN, SIGMOID, ABSOLUTE], device=device)
+    inside = torch.tensor([1.0, 0.5, 0.5, 1 / SCALE], device=device)
+    outside = torch.tensor([1.0, 0.5, 1.0, SCALE], device=device)
+    offset = torch.tensor([0.0, 0.5, 0.0, 0.0], device=device)
+    kinds = torch.arange(encoding.width, device=device) % ACTIVATIONS
 
     sources = slice(0, INPUTS - 1)
-    gain, shift = torch.ones(INPUTS - 1, device=genome.device), torch.zeros(INPUTS - 1)
-    shift = shift.to(genome.device)
-    for layer, part in enumerate(encoding.matrices(genome[None])):
+    gain = torch.ones(INPUTS - 1, device=device)
+    shift = torch.zeros(INPUTS - 1, device=device)
+    layers = zip(encoding.matrices(genome[None]), numbers.split(encoding.lengths), strict=True)
+    for layer, (part, own) in enumerate(layers):
         matrix = part[0]
         last = layer == encoding.layers
         first = INPUTS + layer * encoding.width
         nodes = slice(first, first + len(matrix))
-        scale = torch.full((OUTPUTS,), 0.25, device=genome.device) if last else inside[kinds]
+        scale = torch.full((OUTPUTS,), 0.25, device=device) if last else inside[kinds]
         weights[nodes, sources] = scale[:, None] * matrix[:, :-1] * gain
         weights[nodes, CONSTANT] = scale * (matrix[:, -1] + matrix[:, :-1] @ shift)
+        places[nodes, sources] = own.view(matrix.shape)[:, :-1]
+        places[nodes, CONSTANT] = own.view(matrix.shape)[:, -1]
         if last:
             graphs[nodes, graph.FUNCTION] = SIGMOID
             break
@@ -82,9 +107,10 @@ def _graph_of_layers(encoding: CppnWeights, genome: Genome) -> Tensor:
         graphs[nodes, graph.PLACE] = (layer + 1) / (encoding.layers + 1)
         # slots in the order in which the next layer reads its inputs
         graphs[nodes] = graphs[nodes][order]
+        places[nodes] = places[nodes][order]
         gain, shift = outside[kinds][order], offset[kinds][order]
         sources = nodes
-    return graphs
+    return graphs, places
 
 
 def used_nodes(graphs: Tensor) -> Tensor:

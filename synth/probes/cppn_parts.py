@@ -15,13 +15,15 @@ from PIL import Image
 from torch import Tensor
 
 from synth import data
-from synth.core import Images, Rows, graph
+from synth.core import Genome, Images, Rows
+from synth.core.hardware import check_results_fit
 from synth.core.network import Network
 from synth.core.part import check_parts
 from synth.data.sizes import Size, size_of
 from synth.encodings._points import INPUTS
 from synth.encodings.cppn import OUTPUTS, Cppn
-from synth.encodings.cppn_nodes import graph_of, node_images, used_nodes
+from synth.encodings.cppn_nodes import graph_of, node_images, places_of, used_nodes
+from synth.encodings.cppn_weights import CppnWeights
 from synth.engine.experiment import Experiment
 from synth.errors import InputError, check_least
 from synth.probes import _cppn_figures as figures
@@ -29,7 +31,7 @@ from synth.probes.probe import FOLDER, Measurement, Probe
 from synth.record.record import Record
 from synth.record.result import Figure, Item, Json
 
-CHUNK = 64  # weights whose images are decoded together
+PIXELS = 1 << 18  # of the images that are decoded together, by each of FACTORS
 LEAST = 1 / 255  # mean change of an image by a weight that matters
 FACTORS = (-1.0, 0.0)  # of a weight, for the measures
 
@@ -81,7 +83,12 @@ class CppnParts(Probe):
         if shape is None:
             raise InputError("size=null: write one number of pixels, or [height, width].")
         check_least(1, weights=weights)
-        check_least(2, frames=frames)
+        check_least(3, frames=frames)
+        if frames % 2 == 0:
+            raise InputError(
+                f"frames={frames}: write an odd number; the middle one is the image without the "
+                "weight."
+            )
         self.size, self.weights, self.frames = shape, weights, frames
         for name, experiment in self.experiments.items():
             items = len(experiment.rows)
@@ -91,13 +98,19 @@ class CppnParts(Probe):
                     "target=lemon."
                 )
             encoding = experiment.problem.encoding
-            graph_of(encoding, encoding.start(experiment.rows)[0])
+            first = encoding.start(experiment.rows)[0]
+            graph_of(encoding, first)
+            # at most an image for each number of the genome
+            room = 4 * first.numel() * shape[0] * shape[1]
+            check_results_fit(
+                room, f"size={size}: the changes by all weights", "write fewer pixels"
+            )
 
     def measure(self, record: Record) -> Measurement:
         result = Measurement()
         table: list[Json] = []
         tensors: dict[str, Tensor] = {}
-        opened: list[tuple[str, Tensor, Item]] = []
+        opened: list[tuple[str, _Parts, Item]] = []
         for name, experiment in self.experiments.items():
             share = record.of(name, len(result.items))
             part = share.part_result() or experiment.run(share)
@@ -108,29 +121,29 @@ class CppnParts(Probe):
             item.contender = name
             result.about = part.about
             genome = share.read_tensors("genomes")["genome"][0]
-            opened.append((name, graph_of(experiment.problem.encoding, genome.cpu()), item))
+            encoding = experiment.problem.encoding.at(self.size).to(torch.device("cpu"))
+            opened.append((name, _Parts(encoding, genome.cpu()), item))
             result.items.append(item)
-        parts = [_Parts(graphs, self.size) for _, graphs, _ in opened]
-        for (name, graphs, item), part in zip(opened, parts, strict=True):
+        for name, part, item in opened:
             table.append({"search": name, "confidence": item.confidence, **part.numbers()})
             tensors |= {
-                f"{name}.graph": graphs,
+                f"{name}.graph": part.graphs,
                 f"{name}.nodes": part.nodes,
                 f"{name}.weights": part.weights,
                 f"{name}.changes": part.changes,
             }
         result.findings["cppn_parts"] = table
-        for number, ((name, graphs, item), part) in enumerate(zip(opened, parts, strict=True)):
+        for number, (name, part, item) in enumerate(opened):
             caption = (
                 f"{name}: the image of every node, from the coordinates on the left to red, green "
                 "and blue on the right, and what they paint. Red is above 0, blue below, each node "
                 "by its own largest value; a line is as strong as its share in the node that it "
                 "leads to."
             )
-            sheet = figures.drawn_graph(graphs, part.image, _title(name, item, part))
+            sheet = figures.drawn_graph(part.graphs, part.image, _title(name, item, part))
             result.figures.append(_figure(record, number, sheet, caption))
         factors = torch.linspace(-1, 1, self.frames).tolist()
-        for number, ((name, _, _), part) in enumerate(zip(opened, parts, strict=True), len(parts)):
+        for number, (name, part, _) in enumerate(opened, len(opened)):
             chosen = part.strongest(self.weights)
             sheet = figures.strips(
                 [part.swept(weight, factors) for weight in chosen],
@@ -151,34 +164,37 @@ class _Parts:
     """A CPPN taken apart.
 
     Args:
-        graphs: one graph, [N, 2 + N].
-        size: height and width of its images.
+        encoding: with the size of its images.
+        genome: one genome.
 
     Attributes:
+        graphs: its graph, [N, 2 + N].
         image: [3, h, w].
         nodes: of every node, [N, h, w].
-        weights: of connections between nodes that lead to a colour, [k, 2]: to and from.
+        weights: of connections to nodes that lead to a colour, [k, 2]: to and from.
         changes: of the image by each, [k, h, w], the mean of colours and `FACTORS`.
     """
 
-    def __init__(self, graphs: Tensor, size: tuple[int, int]) -> None:
-        self.graphs = graphs
-        self.encoding = Cppn(size, hidden=max(1, len(graphs) - INPUTS - OUTPUTS), first=0)
-        self.image = self._decoded(graphs[None])[0]
-        self.nodes = node_images(graphs, size)
-        self.used = used_nodes(graphs)
-        links = (graphs[:, graph.WEIGHTS :] != 0) & self.used[:, None]
-        self.weights = links.nonzero()
+    def __init__(self, encoding: Cppn | CppnWeights, genome: Genome) -> None:
+        assert encoding.size is not None
+        self.encoding, self.genome = encoding, genome
+        self.graphs = graph_of(encoding, genome)
+        self.image = self._decoded(genome[None])[0]
+        self.nodes = node_images(self.graphs, encoding.size)
+        self.used = used_nodes(self.graphs)
+        places = places_of(encoding, genome)
+        self.weights = ((places >= 0) & self.used[:, None]).nonzero()
+        self._places = places[tuple(self.weights.T)]
         axis = _axis(self.image)
         changes: list[Tensor] = []
         symmetries: list[float] = []
-        for first in range(0, len(self.weights), CHUNK):
-            many = range(len(self.weights))[first : first + CHUNK]
-            for images in self._swept(many, FACTORS):
+        many = max(1, PIXELS // self.image[0].numel())
+        for some in self._places.split(many):
+            for images in self._swept(some, FACTORS):
                 changes.append((images - self.image).abs().mean((0, 1)))
                 symmetries.append(_symmetry(images[0], axis))
         # a graph may be of constants alone
-        self.changes = torch.stack(changes) if changes else torch.zeros(0, *size)
+        self.changes = torch.stack(changes) if changes else torch.zeros(0, *encoding.size)
         self.symmetry, self._symmetries = _symmetry(self.image, axis), symmetries
 
     def numbers(self) -> dict[str, Json]:
@@ -208,16 +224,17 @@ class _Parts:
 
     def swept(self, weight: int, factors: Sequence[float]) -> Images:
         """The images with a weight at `factors` times its value, [f, 3, h, w]."""
-        return self._swept([weight], factors)[0]
+        return self._swept(self._places[weight : weight + 1], factors)[0]
 
-    def _swept(self, weights: Sequence[int], factors: Sequence[float]) -> Tensor:
-        """The images of several weights, [weights, f, 3, h, w]."""
+    def _swept(self, places: Tensor, factors: Sequence[float]) -> Tensor:
+        """The images with each weight at `places` [k] times each factor, [k, f, 3, h, w]."""
         count = len(factors)
-        graphs = self.graphs.repeat(len(weights) * count, 1, 1)
-        rows = torch.arange(len(graphs))
-        end, start = self.weights[list(weights)].repeat_interleave(count, 0).T
-        graphs[rows, end, graph.WEIGHTS + start] *= torch.tensor(factors).repeat(len(weights))
-        return self._decoded(graphs).unflatten(0, (len(weights), count))
+        genomes = self.genome.flatten().repeat(len(places) * count, 1)
+        rows = torch.arange(len(genomes))
+        column = places.repeat_interleave(count)
+        genomes[rows, column] *= torch.tensor(factors).repeat(len(places))
+        images = self._decoded(genomes.view(-1, *self.genome.shape))
+        return images.unflatten(0, (len(places), count))
 
     def name(self, weight: int) -> str:
         """A weight in words: ``sine 5 to red``."""
@@ -225,9 +242,9 @@ class _Parts:
         end, start = self.weights[weight].tolist()
         return f"{names[start]} to {names[end]}"
 
-    def _decoded(self, graphs: Tensor) -> Images:
-        key = torch.zeros(len(graphs), dtype=torch.int64)
-        return self.encoding.decode(graphs, Rows(key, key))
+    def _decoded(self, genomes: Genome) -> Images:
+        key = torch.zeros(len(genomes), dtype=torch.int64)
+        return self.encoding.decode(genomes, Rows(key, key))
 
 
 def _figure(record: Record, number: int, sheet: Image.Image, caption: str) -> Figure:

@@ -8,7 +8,9 @@ import pytest
 import torch
 from small_worlds import NAMES, tiny_module, wrapped
 
-from synth.core import graph
+from synth.core import Rows, graph
+from synth.encodings.cppn import Cppn
+from synth.encodings.cppn_nodes import graph_of
 from synth.encodings.cppn_weights import CppnWeights
 from synth.encodings.pixels import Pixels
 from synth.engine.experiment import Experiment
@@ -33,7 +35,7 @@ def built(
     graphs[RED:, graph.FUNCTION] = LINEAR
     for end, start, weight in links:
         graphs[end, graph.WEIGHTS + start] = weight
-    return _Parts(graphs, (32, 32))
+    return _Parts(Cppn((32, 32), hidden=2, first=0), graphs)
 
 
 def test_a_weight_of_a_small_spot_changes_little_of_the_image_and_a_background_all() -> None:
@@ -67,11 +69,32 @@ def test_a_sweep_ends_with_the_image_and_passes_the_one_without_the_weight() -> 
     weight = parts.strongest(8)[0]
     frames = parts.swept(weight, [-1.0, 0.0, 1.0])
     assert torch.equal(frames[2], parts.image)
-    without = parts.graphs.clone()
+    without = parts.genome.clone()
     end, start = parts.weights[weight].tolist()
     without[end, graph.WEIGHTS + start] = 0.0
-    assert torch.equal(frames[1], _Parts(without, (32, 32)).image)
+    assert torch.equal(frames[1], _Parts(parts.encoding, without).image)
     assert len({int(parts.weights[place, 1]) for place in parts.strongest(8)}) == 3
+
+
+def test_what_is_swept_is_the_weight_of_the_genome_and_not_of_the_graph() -> None:
+    """A Gaussian unit's offset is a part of the graph's constants, and stays where it is."""
+    encoding = CppnWeights((16, 16), 2, 8)
+    genome = 2 * encoding.start(Rows(torch.arange(1), torch.arange(1)))[0]
+    parts = _Parts(encoding, genome)
+    assert len(parts.weights) == len(genome)
+    assert sorted(parts._places.tolist()) == list(range(len(genome)))
+    names = [parts.name(weight) for weight in range(len(genome))]
+    row = Rows(torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64))
+    for weight in (0, names.index(next(n for n in names if n.startswith("Gaussian"))), -1):
+        turned = genome.clone()
+        turned[parts._places[weight]] *= -1
+        weight %= len(genome)
+        assert torch.equal(parts.swept(weight, [-1.0])[0], encoding.decode(turned[None], row)[0])
+    # the connection's ends are those that the graph has
+    end, start = parts.weights[0].tolist()
+    without = genome.clone()
+    without[parts._places[0]] = 0.0
+    assert graph_of(encoding, without)[end, graph.WEIGHTS + start] == 0
 
 
 def search(targets: list[str], encoding: object = None) -> Experiment:
@@ -111,3 +134,11 @@ def test_what_has_no_parts_is_refused(targets: list[str], encoding: object, mess
     entry = search(targets, encoding)
     with pytest.raises(InputError, match=message):
         CppnParts(entry.network, {"trained": entry})
+
+
+def test_frames_without_a_middle_and_images_beyond_the_memory_are_refused() -> None:
+    entry = search(["lemon"])
+    with pytest.raises(InputError, match="frames=4: write an odd number"):
+        CppnParts(entry.network, {"trained": entry}, frames=4)
+    with pytest.raises(InputError, match="size=8192: the changes by all weights take"):
+        CppnParts(entry.network, {"trained": entry}, size=8192)
