@@ -136,9 +136,12 @@ def test_what_has_no_parts_is_refused(targets: list[str], encoding: object, mess
         CppnParts(entry.network, {"trained": entry})
 
 
-def test_frames_without_a_middle_and_images_beyond_the_memory_are_refused() -> None:
+def test_frames_without_a_middle_and_images_beyond_the_memory_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("synth.core.hardware.total_memory", lambda device: 1 << 30)
     entry = search(["lemon"])
     with pytest.raises(InputError, match="frames=4: write an odd number"):
         CppnParts(entry.network, {"trained": entry}, frames=4)
-    with pytest.raises(InputError, match="size=8192: the changes by all weights take"):
-        CppnParts(entry.network, {"trained": entry}, size=8192)
+    with pytest.raises(InputError, match="size=4096: the changes by all weights take"):
+        CppnParts(entry.network, {"trained": entry}, size=4096)
