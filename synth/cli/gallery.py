@@ -18,6 +18,7 @@ from synth.record.interrupt import signals_raised
 from synth.record.parquet import is_available
 
 SECONDS = 2.0  # between two looks at the folders
+LONGEST = 255  # bytes of a name, on all usual file systems
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,6 +103,9 @@ def _watch(paths: Sequence[Path], options: argparse.Namespace) -> None:
                 _say(f"{overview.page}: waits for the first finished run; Ctrl-C ends it")
             while True:
                 changes = overview.update()
+                if changes and not overview.entries:
+                    gone = ", none is left: the page stays as it was" if changes.removed else ""
+                    _say(f"{_counts(overview)}{listed('skipped', changes.skipped)}{gone}")
                 if changes and overview.entries:
                     overview.write(growing=True)
                     names = [folder.name for folder in changes.added]
@@ -142,6 +146,11 @@ def _page(paths: Sequence[Path], output: str | None) -> Path:
             )
         return paths[0] / "index.html"
     page = Path(os.path.expanduser(output))
+    if not output:
+        raise InputError("--out: empty; name a page, such as --out compare.html.")
+    longest = max(len(os.fsencode(part)) for part in page.parts)
+    if longest > LONGEST:
+        raise InputError(f"--out {output[:40]}…: a name of {longest:,} bytes is too long.")
     if page.is_dir():
         return page / "index.html"
     if page.suffix.lower() not in (".html", ".htm"):

@@ -110,7 +110,9 @@ def labels_of(entries: Sequence[Entry]) -> dict[Key, str]:
         shared = set.intersection(*map(set, settings))
         for words in settings:
             own = [word for word in words if word not in shared]
-            more = " ".join(own) if len(settings) <= MOST_SETTINGS else ""
+            more = " ".join(own)
+            if len(settings) > MOST_SETTINGS:
+                more = f"{len(settings)} settings together"
             labels[(method, words)] = " · ".join(filter(None, (label, more)))
     return labels
 
@@ -150,7 +152,7 @@ class _Columns:
             "method": self._text(method),
             **{name: self._text(str(row[name])) for name in words},
             "success": -1 if success is None else int(bool(success)),
-            "confidence": _rounded(row["confidence"], 5),
+            "confidence": _share(row["confidence"]),
             "score": _rounded(row["score"], 4) if row["confidence"] is None else None,
             "passes": _rounded(row["passes"], 0),
             "seconds": _rounded(row["seconds"], 2),
@@ -179,6 +181,12 @@ def _rounded(value: Json, digits: int) -> Json:
         return None
     rounded = round(value, digits)
     return int(rounded) if rounded == int(rounded) else rounded
+
+
+def _share(value: Json) -> Json:
+    """A share in five digits; in more where it would become 0 or 1, and is not."""
+    rounded = _rounded(value, 5)
+    return _rounded(value, 12) if rounded in (0, 1) else rounded
 
 
 def _render(entries: Sequence[Entry], page: Path, title: str | None, skipped: Sequence[str]) -> str:

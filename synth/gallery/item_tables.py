@@ -17,7 +17,7 @@ from synth.errors import InputError, printable
 from synth.files import open_regular
 from synth.gallery.entries import Entry, method_of_row
 from synth.record.atomic import beside, remove_left_over
-from synth.record.parquet import ParquetFile, is_available
+from synth.record.parquet import ParquetFile, columns_of, is_available
 
 CSV, PARQUET = "runs.csv", "runs.parquet"
 COLUMNS: dict[str, type] = {
@@ -49,7 +49,7 @@ COLUMNS: dict[str, type] = {
 }
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one
 GROUP = 10_000  # rows of a row group
-OWN = ("recipe,run,method,", b"PAR1")  # how our own tables begin
+OWN = ("recipe", "run", "method")  # the first columns of our own tables, of any version
 
 
 def write_tables(entries: Sequence[Entry], folder: Path) -> list[Path]:
@@ -81,8 +81,11 @@ def check_own(path: Path) -> None:
         return
     except OSError as error:
         raise InputError(f"{path}: cannot be overwritten ({error.strerror}).") from error
-    own = OWN[1] if path.name == PARQUET else OWN[0].encode()
-    if start and not start.startswith(own):
+    if path.name == PARQUET:
+        own = columns_of(path)[: len(OWN)] == list(OWN)
+    else:
+        own = start.startswith(",".join((*OWN, "")).encode())
+    if start and not own:
         raise InputError(f"{path}: another program's file; write the page elsewhere by --out.")
 
 

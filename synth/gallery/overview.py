@@ -101,15 +101,26 @@ class Overview:
         """Writes the page and the tables; a run alone gets its full page unless more will come.
 
         Raises:
-            InputError: something cannot be written.
+            InputError: something cannot be written, or stands where a run has its own page.
         """
-        if len(self.entries) == 1 and not growing and not self.inline:
-            write_page(Run(self.entries[0].folder), self.page, self.title)
+        alone = self.entries[0].folder if len(self.entries) == 1 else None
+        if alone is not None and not growing and not self.inline:
+            self._spare_other_runs(alone)
+            write_page(Run(alone), self.page, self.title)
         else:
+            self._spare_other_runs()
             write_compare_page(self.entries, self.page, self.title, self.skipped)
         if not is_run(self.page.parent):  # a run folder holds what its run has written
             write_tables(self.entries, self.page.parent)
         return self.page
+
+    def _spare_other_runs(self, own: Path | None = None) -> None:
+        """Raises InputError where the page would take the place of a run's; `own` is its run."""
+        folder = self.page.parent
+        if self.page.name != "index.html" or not is_run(folder):
+            return
+        if own is None or not own.samefile(folder):
+            raise InputError(f"{folder} keeps its own page; name another: --out FILE.html.")
 
     def _entry(self, folder: Path) -> Entry | str:
         try:

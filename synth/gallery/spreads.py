@@ -25,6 +25,7 @@ MEDIANS: dict[str, tuple[str, Callable[[float], str]]] = {
     "transfer_confidence": ("Transfer confidence", percent),
 }
 NO_CRITERION = "no success is counted"
+FEWEST = 6  # values with which an interval can hold their median at 95 %: 1 - 2 / 2 ** 6 is .97
 
 
 @dataclass
@@ -145,7 +146,7 @@ def _median(values: array | None, text: Callable[[float], str]) -> tuple[str, st
         return NOTHING, ""
     ordered = sorted(values)
     middle = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
-    ends = intervals.median_interval(ordered)
+    ends = intervals.median_interval(ordered) if len(ordered) >= FEWEST else None
     if ends is None or not all(map(math.isfinite, ends)) or ends[0] == ends[1]:
         return text(middle), ""
     return text(middle), "\u2013".join(map(text, ends))

@@ -31,6 +31,17 @@ def require(word: str) -> None:
         raise InputError(f"{word}: needs pyarrow; pip install synth[datasets].")
 
 
+def columns_of(path: Path) -> list[str]:
+    """The names of the columns of a Parquet file; none of a file that is not one."""
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    try:
+        return list(parquet.read_schema(path).names)
+    except (OSError, arrow.ArrowException):
+        return []
+
+
 class ParquetFile:
     """A Parquet file that is written row group by row group.
 

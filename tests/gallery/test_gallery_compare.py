@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from synth.gallery.compare import names_of
 from synth.gallery.criterion import short
 from synth.gallery.entries import read_entry
 from synth.gallery.overview import Overview
-from synth.gallery.spreads import rate
+from synth.gallery.spreads import Spread, _cells, rate
 from synth.gallery.thumbnails import LARGEST, SIDE
 
 ON_TOP = "the target class is predicted for the saved file"
@@ -225,6 +226,61 @@ def test_large_pictures_get_small_copies_once_and_pages_can_hold_all(tmp_path: P
     html = whole.write().read_text(encoding="utf-8")
     assert html.count("data:image/png;base64,") == 3
     assert html.count("data:image/webp;base64,") == 1
+
+
+def test_a_runs_own_page_and_other_programs_tables_stay(
+    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, other = make_run("runs/one"), make_run("runs/two")
+    assert main([str(run)]) == 0  # a run alone, in its own folder
+    own = (run / "index.html").read_bytes()
+    words = [
+        [str(run), "--inline"],
+        [str(other), "--out", str(run / "index.html")],
+        [str(tmp_path / "runs"), "--out", str(run)],
+    ]
+    for each in words:
+        assert main(each) == 2
+        assert "keeps its own page; name another: --out FILE.html" in capsys.readouterr().err
+    assert (run / "index.html").read_bytes() == own
+    columns = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    foreign = tmp_path / "runs" / "runs.parquet"
+    columns[0].write_table(columns[1].table({"mine": [1]}), foreign)
+    before = foreign.read_bytes()
+    assert main([str(tmp_path / "runs")]) == 2
+    assert "runs.parquet: another program's file" in capsys.readouterr().err
+    assert foreign.read_bytes() == before
+    for name, message in (("", "--out: empty"), ("n" * 5000 + ".html", "5,005 bytes is too long")):
+        assert main([str(tmp_path / "runs"), "--out", name]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_shares_are_no_zero_and_no_one_unless_they_are(make_run: MakeRun, tmp_path: Path) -> None:
+    shares = (0.9999981, 0.0000021, 1.0, 0.123456)
+    make_run("runs/one", [{"confidence": share} for share in shares])
+    made = Overview([tmp_path / "runs"], tmp_path / "p.html")
+    made.update()
+    _, data = page_of(made.write(growing=True))
+    assert data["columns"]["confidence"] == [0.9999981, 0.0000021, 1, 0.12346]
+
+
+def test_a_sweep_of_many_settings_says_that_they_stand_together(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    for number in range(compare.MOST_SETTINGS + 1):
+        make_run(f"runs/{number}", [{"success": True}], overrides=[f"search.rate={number}"])
+    made = Overview([tmp_path / "runs"], tmp_path / "p.html")
+    made.update()
+    assert "25 settings together" in made.write().read_text(encoding="utf-8")
+
+
+def test_a_median_of_few_has_no_interval() -> None:
+    few, more = Spread(), Spread()
+    for number in range(6):
+        more.values.setdefault("passes", array("d")).append(number)
+    few.values["passes"] = more.values["passes"][:5]
+    assert _cells(few, ["passes"], any_transfer=False)[2] == ("2", "")
+    assert _cells(more, ["passes"], any_transfer=False)[2][1]
 
 
 def test_a_rate_of_nothing_is_a_dash(tmp_path: Path) -> None:
