@@ -210,7 +210,7 @@ class Memorization(Job):
             folder = record.folder / TRAININGS / entry.name
             curves = self._finished(record, share.part_result(), entry, digest)
             if curves is None:
-                curves, seconds = self._train(record, folder, entry, training, validation)
+                curves, seconds = self._train(share, folder, entry, training, validation)
                 findings: dict[str, Json] = {
                     "rows": curves.rows,
                     "critical": curves.critical,
@@ -321,7 +321,7 @@ class Memorization(Job):
             keep_checkpoints=max(1, self.plan.epochs // MEASURED) if measured else False,
             settings={**self._settings(), "images": fingerprint_of(own, other)},
         )
-        loop = Loop(task, folder, plan, entry.title, record.folder)
+        loop = Loop(task, folder, plan, entry.title, record.folder, record.report)
         rows = loop.run()
         files = (folder / "checkpoints").glob("*.json")
         critical = sorted(

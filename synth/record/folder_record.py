@@ -99,6 +99,10 @@ class FolderRecord(Record):
             open(self._steps, "a", encoding="utf-8", opener=without_waiting) as file,
         ):
             file.write(text)
+        self.report(lines)
+
+    def report(self, lines: Sequence[Mapping[str, Json]]) -> None:
+        with self._disk():
             self.events.write(self.part, lines)
 
     def read_steps(self) -> list[dict[str, Json]]:

@@ -59,6 +59,10 @@ class Record(ABC):
         """Appends records to the steps, marked with the experiment where there are several."""
 
     @abstractmethod
+    def report(self, lines: Sequence[Mapping[str, Json]]) -> None:
+        """Shows records of steps where the user asked for it, for a job that keeps them itself."""
+
+    @abstractmethod
     def read_steps(self) -> list[dict[str, Json]]:
         """The records of the steps so far, of this experiment alone where it is one of several."""
 

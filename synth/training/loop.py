@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -47,6 +47,7 @@ class Loop:
         part: name of a training that is one of several of a job: its epochs are not printed, and
             its curves not drawn.
         run_folder: what the user writes for the command to go on; `folder` by default.
+        report: called with the numbers of each epoch.
 
     Raises:
         InputError: the task has no samples.
@@ -59,11 +60,12 @@ class Loop:
         plan: Plan,
         part: str | None = None,
         run_folder: Path | None = None,
+        report: Callable[[Sequence[Row]], None] = lambda rows: None,
     ) -> None:
         if task.samples < 1:
             raise InputError("there is nothing to train on: no samples.")
         self.task, self.folder, self.plan = task, folder, plan
-        self.part, self.run_folder = part, run_folder or folder
+        self.part, self.run_folder, self.report = part, run_folder or folder, report
         self.checkpoint = Checkpoint(folder)
         self.rows: list[Row] = []
         self.stopped_early = False
@@ -226,6 +228,7 @@ class Loop:
         if self.part is None or time.monotonic() - self._last_save > self.plan.checkpoint_seconds:
             self._save()
             write_rows(self.folder / "steps.jsonl", self.rows)
+        self.report([row])
         return row
 
     def _export(self, row: Row) -> None:

@@ -16,7 +16,7 @@ from synth.core.network import Network
 from synth.errors import InputError, printable
 from synth.files import path_of
 from synth.record.job import Job
-from synth.record.record import versions
+from synth.record.record import Record, versions
 from synth.record.result import Figure, Json, NetworkInfo, Result
 from synth.training.loop import Loop
 from synth.training.plan import Plan, Setting
@@ -72,18 +72,19 @@ class Trainer(Job):
                 "or move the network."
             )
 
-    def train(self, task: Task, folder: Path, settings: Mapping[str, Setting]) -> Loop:
-        """Trains `task` to the end of the plan, or resumes what an earlier call left in `folder`.
+    def train(self, task: Task, record: Record, settings: Mapping[str, Setting]) -> Loop:
+        """Trains `task` to the end of the plan, or resumes what an earlier call left behind.
 
         Args:
             task: what is trained.
-            folder: the run folder.
+            record: of the run.
             settings: what must be the same for a checkpoint there to be resumed.
 
         Returns:
             The loop, with the numbers of each epoch.
         """
-        loop = Loop(task, folder, replace(self.plan, settings=settings))
+        plan = replace(self.plan, settings=settings)
+        loop = Loop(task, record.folder, plan, report=record.report)
         loop.run()
         return loop
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
 from console import Synth, result_of, steps_of
+from small_worlds import write_colour_folders
 
 from synth.errors import InputError
+from synth.record.folder_record import FolderRecord
 from synth.record.tensorboard import EventFiles
+from synth.training.classifier.train_classifier import TrainClassifier
 
 pytest_plugins = "console_fixtures"
 
@@ -52,6 +56,24 @@ def test_experiments_have_folders_of_their_own_and_repeated_steps_count_once(
             events.write("cma", [{"epoch": 1, "best": 0.0}])
     scalars = EventAccumulator(str(tmp_path / "tensorboard/cma")).Reload().Scalars("best")
     assert [(scalar.step, scalar.value) for scalar in scalars] == [(0, 3), (1, 2), (2, 2)]
+
+
+def test_trainings_write_their_epochs_too(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    images = write_colour_folders(tmp_path / "images", 6, 16, ("red", "blue"))
+    record = FolderRecord(tmp_path / "run")
+    with EventFiles(record.folder, "tensorboard") as record.events:
+        TrainClassifier(
+            images, architecture="micro_alexnet", size=16, epochs=2, batch=4, device="cpu"
+        ).run(record)
+    events = EventAccumulator(str(record.folder / "tensorboard")).Reload()
+    rows = [json.loads(line) for line in (record.folder / "steps.jsonl").read_text().splitlines()]
+    scalars = events.Scalars("train_loss")
+    assert [(scalar.step, scalar.value) for scalar in scalars] == [
+        (row["step"], pytest.approx(row["train_loss"])) for row in rows
+    ]
 
 
 def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

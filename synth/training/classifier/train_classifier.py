@@ -183,7 +183,7 @@ class TrainClassifier(Trainer):
         classes = class_names(training.classes, self.names, names)
         network, description = self._network(training, classes, start)
         task = self._task(network, training, validation, description)
-        loop = self.train(task, folder, self._settings(training, validation, description))
+        loop = self.train(task, record, self._settings(training, validation, description))
         with report_full_disk(folder, DISK_FULL):
             metrics, plain = self._ship(folder, network, description, training, validation)
             facts = self._facts(network, training, validation, loop, plain.top1)

@@ -152,7 +152,7 @@ class TrainGenerator(Trainer):
         training, validation, skipped = self._pictures()
         generator = self._generator(training, start)
         task = self._task(generator, training, validation)
-        loop = self.train(task, folder, self._settings(training, validation))
+        loop = self.train(task, record, self._settings(training, validation))
         with report_full_disk(folder, DISK_FULL):
             path = self._file(folder)
             self._save(path, task.average.state_dict())

@@ -166,7 +166,7 @@ class TrainStylizer(Trainer):
         stylizer = self._stylizer()  # before the photographs, which take minutes to read
         training, validation, skipped = self._photographs()
         task = self._task(stylizer, training, validation)
-        loop = self.train(task, folder, self._settings(training, validation))
+        loop = self.train(task, record, self._settings(training, validation))
         with report_full_disk(folder, DISK_FULL):
             path = folder / f"{NAME}.safetensors"
             self._save(path, task.stylizer)
