@@ -41,10 +41,7 @@ OTHER = "mini_resnet"  # took no part in any search
     "for at least 95 % of 25 classes the class is predicted for the saved file",
 )
 def ascent_reaches(run: Runner) -> Outcome:
-    result = run()
-    hits = rate("class predicted", result.success.tolist())
-    sure = mean("its probability", result.confidence.tolist(), "%")
-    return Outcome(hits.value >= 0.95, [hits, sure])
+    return _reached(run)
 
 
 @claim(
@@ -129,10 +126,7 @@ def generator_is_recognised(run: Runner) -> Outcome:
     "for at least 95 % of 25 classes the class is predicted for the saved file",
 )
 def generator_reaches(run: Runner) -> Outcome:
-    result = run()
-    hits = rate("class predicted", result.success.tolist())
-    sure = mean("its probability", result.confidence.tolist(), "%")
-    return Outcome(hits.value >= 0.95, [hits, sure])
+    return _reached(run)
 
 
 @claim(
@@ -158,6 +152,14 @@ def units_prefer(run: Runner) -> Outcome:
 
 
 # -- what several claims read ----------------------------------------------------------------------
+
+
+def _reached(run: Runner) -> Outcome:
+    """Whether the class is predicted for at least 95 % of the pictures."""
+    result = run()
+    hits = rate("class predicted", result.success.tolist())
+    sure = mean("its probability", result.confidence.tolist(), "%")
+    return Outcome(hits.value >= 0.95, [hits, sure])
 
 
 def _more_recognised(run: Runner, first: str, second: str) -> Outcome:
