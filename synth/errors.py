@@ -10,7 +10,7 @@ import inspect
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 LARGEST_BITS = 63  # of a whole number; tensors take none that is larger
 
@@ -91,6 +91,18 @@ def _leaves(value: object, word: str) -> Iterator[tuple[str, object]]:
             yield from _leaves(entry, word)
     else:
         yield word, value
+
+
+def whole_numbers(word: str, values: Sequence[int] | int, least: int) -> list[int]:
+    """One or more whole numbers that the user wrote for `word`, as a list.
+
+    Raises:
+        InputError: there is none, one is below `least`, or something else among them.
+    """
+    numbers = [values] if isinstance(values, int) else [*values]
+    if not numbers or not all(isinstance(each, int) and each >= least for each in numbers):
+        raise InputError(f"{word}={numbers}: write one or more whole numbers from {least} on.")
+    return numbers
 
 
 def check_least(least: int, **values: int) -> None:

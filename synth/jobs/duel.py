@@ -17,7 +17,7 @@ from rich.table import Table
 
 from synth.core.network import Network
 from synth.engine.experiment import Experiment
-from synth.errors import InputError, nearest, printable
+from synth.errors import InputError, nearest, printable, whole_numbers
 from synth.jobs import _duel_figures
 from synth.jobs._trials import TRANSFER, Trials
 from synth.jobs.comparison import WIDTH, measure_distances, transferred
@@ -74,8 +74,8 @@ class Duel(Job):
         entries = {name: entry for name, entry in experiments.items() if entry is not None}
         names = [contenders] if isinstance(contenders, str) else contenders
         self.experiments = {name: entries[name] for name in _chosen(names, entries)}
-        self.budgets = sorted(set(_numbers("budgets", budgets, 1)))
-        self.seeds = _numbers("seeds", seeds, 0)
+        self.budgets = sorted(set(whole_numbers("budgets", budgets, 1)))
+        self.seeds = whole_numbers("seeds", seeds, 0)
         if len(set(self.seeds)) < len(self.seeds):
             raise InputError(f"seeds={self.seeds}: the same seed twice is one trial; leave it out.")
         self.networks = _apart([network, transfer, *(networks or {}).values()])
@@ -229,13 +229,6 @@ def _chosen(names: Sequence[str] | None, entries: Mapping[str, object]) -> Seque
             hint = nearest(name, entries) or f" Write some of {', '.join(entries)}."
             raise InputError(f"contenders: {name}: no such contender.{hint}")
     return [*entries] if names is None else [*dict.fromkeys(names)]
-
-
-def _numbers(word: str, values: Sequence[int] | int, least: int) -> list[int]:
-    numbers = [values] if isinstance(values, int) else [*values]
-    if not numbers or min(numbers) < least:
-        raise InputError(f"{word}={numbers}: write one or more whole numbers from {least} on.")
-    return numbers
 
 
 def _apart(networks: Sequence[Network | None]) -> dict[str, Network]:

@@ -20,7 +20,7 @@ from synth.core.hardware import device_of, low_precision
 from synth.core.randomness import key_of
 from synth.data.augmentation import Augmentation
 from synth.data.class_folders import LabelledPictures, hold_out
-from synth.errors import InputError, nearest
+from synth.errors import InputError, nearest, whole_numbers
 from synth.files import path_of
 from synth.jobs import _memorization_figures
 from synth.jobs._memorization_curves import (
@@ -165,11 +165,8 @@ class Memorization(Job):
         self.architecture, self.builder = builder_of(architecture, size)
         self.data = _chosen("data", data, tuple(DATA))
         self.settings = _chosen("settings", settings, SETTINGS)
-        self.seeds = [seeds] if isinstance(seeds, int) else list(seeds)
-        for seed in self.seeds:
-            if not isinstance(seed, int):
-                raise InputError(f"seeds={seed}: write whole numbers.")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+        self.seeds = whole_numbers("seeds", seeds, 0)
+        if len(set(self.seeds)) < len(self.seeds):
             raise InputError(f"seeds={self.seeds}: name each seed once, at least one of them.")
         self.plan = Plan(epochs, batch)
         self.rate, self.weight_decay, self.dropout = (
