@@ -232,6 +232,7 @@ class DissectionCompare(Probe):
         names = ["none", *(concept.name for concept in concepts.concepts)]
         steps: list[Json] = []
         changes: list[Json] = []
+        ends: list[Strongest] = []  # the strongest pictures of the first and of the last state
         for place, first in enumerate(layers[self.series[0]]):
             states = [layers[name][place] for name in self.series]
             own = [each.concept_of(self.threshold) for each in states]
@@ -267,41 +268,43 @@ class DissectionCompare(Probe):
             if both:
                 labels = {n: (names[own[0][n] + 1], names[own[-1][n] + 1]) for n in both}
                 number = len(result.figures)
+                if not ends:
+                    ends = [self._strongest(name) for name in (self.series[0], self.series[-1])]
                 result.figures.append(
-                    self._sheet(record, number, first.layer, both[: self.shown], labels)
+                    self._sheet(record, number, first.layer, ends, both[: self.shown], labels)
                 )
         result.findings |= {"steps": steps, "changes": changes}
+
+    def _strongest(self, name: str) -> Strongest:
+        """The strongest pictures of every channel of a network, in one pass."""
+        probe = self.dissections[name]
+        strongest = Strongest(probe.network, probe.layers, min(self.k, len(self.pictures)))
+        probe.scan(MemoryRecord(), probe.layers, {"strongest": strongest}, f"patches {name}")
+        return strongest
 
     def _sheet(
         self,
         record: Record,
         number: int,
         layer: str,
+        ends: Sequence[Strongest],
         channels: Sequence[int],
         labels: Mapping[int, tuple[str, str]],
     ) -> Figure:
         """A row a channel: its strongest patches before, and after."""
-        k = min(self.k, len(self.pictures))
+        k = ends[0].count
         sides = []
-        for name in (self.series[0], self.series[-1]):
-            probe = self.dissections[name]
-            strongest = Strongest(probe.network, [layer], k)
-            probe.scan(MemoryRecord(), [layer], {"strongest": strongest}, f"patches {name}")
-            field = receptive_fields(probe.network)[layer]
+        for name, strongest in zip((self.series[0], self.series[-1]), ends, strict=True):
+            network = self.networks[name]
+            field = receptive_fields(network)[layer]
             top = strongest.tops[layer]
-            sides.append(
-                LayerPatches(probe.network, self.pictures, layer, top, field, list(channels))
-            )
+            sides.append(LayerPatches(network, self.pictures, layer, top, field, list(channels)))
         parts = []
         for channel in channels:
             for side, (patches, concept) in enumerate(zip(sides, labels[channel], strict=True)):
                 for slot in range(k):
                     fires = patches.fires(channel, slot)
-                    image = (
-                        patches.patch(channel, slot)
-                        if fires
-                        else torch.ones(3, *patches.network.size)
-                    )
+                    image = patches.patch(channel, slot) if fires else torch.ones(3, *patches.size)
                     title = f"{channel}: {concept}" if not side else f"then {concept}"
                     tile = sized(data.to_image(image), TILE, TILE)
                     parts.append((tile, title if slot == 0 else ""))

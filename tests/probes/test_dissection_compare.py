@@ -97,6 +97,22 @@ def test_a_channel_that_becomes_another_is_followed(
     assert torch.equal(saved["first.rectified.iou"], expected.iou)
 
 
+def test_a_channel_that_falls_silent_has_empty_patches_after(
+    network: Network, folder: Path, tmp_path: Path
+) -> None:
+    weights = [
+        weights_of(tmp_path, "first", [RED, BLUE, OFF]),
+        weights_of(tmp_path, "last", [RED, OFF, OFF]),
+    ]
+    record = MemoryRecord()
+    result = compare(network, folder, weights=weights).run(record)
+    (change,) = result.findings["changes"]  # type: ignore[misc]
+    assert (change["channel"], change["after"]) == (1, "none")  # type: ignore[index,call-overload]
+    sheet, _ = record.pictures[str(result.figures[-1].file)]
+    right = sheet[:, : sheet.shape[1] // 2, sheet.shape[2] // 2 + 8 :]
+    assert int(right.min()) == 255  # nothing but white
+
+
 def test_a_network_that_is_finished_is_not_read_again(
     network: Network, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
