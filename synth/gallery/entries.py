@@ -71,7 +71,6 @@ class Entry:
         folder: of the run.
         recipe: its name.
         network: that it read.
-        transfer: a second network that it asked.
         methods: names of the searches on encodings.
         own_methods: its methods.
         status: ``done`` or ``interrupted``.
@@ -85,14 +84,12 @@ class Entry:
         curves: of its methods.
         problems: of its pictures, a line each.
         colophon: versions and hardware.
-        count: how many items it has.
-        pictures: how many of them have a picture.
+        pictures: how many items have a picture.
     """
 
     folder: Path
     recipe: str
     network: str
-    transfer: str
     methods: tuple[str, ...]
     own_methods: tuple[Method, ...]
     status: str
@@ -106,7 +103,6 @@ class Entry:
     curves: tuple[Curve, ...]
     problems: tuple[str, ...]
     colophon: tuple[str, ...]
-    count: int
     pictures: int
     _rows: bytes = field(repr=False)
     _details: bytes = field(repr=False)
@@ -152,7 +148,6 @@ def read_entry(folder: Path, page: Path, inline: bool = False) -> Entry:
         folder=folder,
         recipe=run.recipe,
         network=run.network,
-        transfer=words(run.mapping("transfer").get("name")),
         methods=tuple(dict.fromkeys(filter(None, (_search(card.item) for card in cards)))),
         own_methods=tuple(dict.fromkeys(method_of(run, card.item) for card in cards)),
         status=run.text("status"),
@@ -166,7 +161,6 @@ def read_entry(folder: Path, page: Path, inline: bool = False) -> Entry:
         curves=tuple(_curves(run)),
         problems=tuple(f"{picture.path}: {picture.problem}" for picture in run.missing),
         colophon=tuple(parts_of(run)),
-        count=len(rows),
         pictures=sum(1 for card in cards if card.picture.url),
         _rows=_packed(json.dumps(rows)),
         _details=_packed(inline_json([_details(card, inline) for card in cards])),

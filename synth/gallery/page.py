@@ -68,15 +68,13 @@ def build_run_page(folder: Path) -> Path:
     return build_page([folder], folder / "index.html")
 
 
-def read_entries(
-    folders: Sequence[Path], page: Path, inline: bool = False
-) -> tuple[list[Entry], list[str]]:
+def read_entries(folders: Sequence[Path], page: Path) -> tuple[list[Entry], list[str]]:
     """The runs that can be read, in their order, and why the others cannot, a line each."""
     entries: list[Entry] = []
     skipped: list[str] = []
     for folder in folders:
         try:
-            entries.append(read_entry(folder, page, inline))
+            entries.append(read_entry(folder, page))
         except InputError as error:
             skipped.append(str(error).rstrip("."))
     return entries, skipped

@@ -108,12 +108,12 @@ def sheet(
         name = concepts.concepts[concept[channel]].name
         label = f"{channel} {name} {float(each.iou[channel].max()):.2f}"
         if synthetic is not None:
-            parts.append((tile(patches.cropped(synthetic[row].cpu(), None)), label))
-        pictures = lit(network, each, patches, channel)
+            parts.append((_tile(patches.cropped(synthetic[row].cpu(), None)), label))
+        pictures = _lit(network, each, patches, channel)
         for slot in range(slots):
             first = slot == 0 and synthetic is None
             picture = pictures[slot] if slot < len(pictures) else torch.ones(3, *network.size)
-            parts.append((tile(picture), label if first else ""))
+            parts.append((_tile(picture), label if first else ""))
     beside = "its synthetic picture, then " if synthetic is not None else ""
     caption = (
         f"{each.layer}: a channel a row, with its concept and IoU: {beside}the pictures that it "
@@ -124,7 +124,7 @@ def sheet(
     return Figure(record.picture(number, image, {}, FOLDER), caption, units)
 
 
-def lit(
+def _lit(
     network: Network, each: LayerDissection, patches: LayerPatches, channel: int
 ) -> list[Tensor]:
     """The strongest pictures of a channel, dark where it does not fire, with the border drawn."""
@@ -144,5 +144,5 @@ def lit(
     return [*torch.where((wide > fires), outline, shown)]
 
 
-def tile(image: Tensor) -> Image.Image:
+def _tile(image: Tensor) -> Image.Image:
     return sized(data.to_image(image), TILE, TILE)

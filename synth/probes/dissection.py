@@ -112,7 +112,6 @@ class Dissection(Probe):
         self.quantile, self.threshold, self.per_picture = quantile, threshold, per_picture
         self.k, self.shown, self.steps, self.seed = k, shown, steps, seed
         self.made = pictures
-        self.generated: Path | None = None  # where they are, if not in the run folder
         self.collection = None if self.set is None else self.set.collection
 
     def dissected(
@@ -147,7 +146,7 @@ class Dissection(Probe):
     def concept_set(self, record: Record) -> ConceptSet:
         """The pictures and their label maps; where none are named, they are made."""
         if self.set is None:
-            folder = self.generated or record.folder / GENERATED
+            folder = record.folder / GENERATED
             if not (folder / "concepts.tsv").is_file():
                 write_concepts(folder, self.made, seed=self.seed)
             self.set = ConceptSet(folder / "images", folder / "labels")
